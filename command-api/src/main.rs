@@ -1,0 +1,16 @@
+//! The service that takes commands. Configured by environment variables: see `config`.
+
+use std::process::ExitCode;
+
+use command_api::config::Config;
+use orders::OrderAggregate;
+use shared::process;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    process::run(Config::read, |config, stop| async move {
+        let listener = process::listen("WAYBILL_COMMAND_LISTEN", config.listen)?;
+        command_api::run::run::<OrderAggregate>(config, listener, stop).await
+    })
+    .await
+}

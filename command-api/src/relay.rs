@@ -1,0 +1,189 @@
+//! The relay: follows the log and publishes every event to the exchange, at least once and in log
+//! order. One leader by lease; a second would do no harm.
+
+mod seal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::backoff::Backoff;
+use shared::event_store::mongodb::MongoDb;
+use shared::feed::cursor::Cursor;
+use shared::health::Health;
+use shared::log::{Commit, LogId, Position};
+use shared::message::{CloudEvent, source};
+use shared::rabbitmq::{Message, Publisher, RabbitMq};
+use shared::{Failure, Namespace, Result};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::seal::Sealer;
+
+/// The lease's term; it is renewed at a third of it.
+const TERM: Duration = Duration::from_secs(6);
+/// Messages that wait for their confirm together.
+const RUN: usize = 1_024;
+/// How often the checkpoint is stored: what a restart may publish again.
+const CHECKPOINT: Duration = Duration::from_millis(100);
+
+pub struct Relay {
+    store: MongoDb,
+    broker: RabbitMq,
+    log: LogId,
+    source: String,
+    holder: String,
+    health: Health,
+}
+
+impl Relay {
+    pub fn new(
+        store: MongoDb,
+        broker: RabbitMq,
+        log: LogId,
+        namespace: &Namespace,
+        health: Health,
+    ) -> Self {
+        let source = source(namespace, &log);
+        Self { store, broker, log, source, holder: Uuid::new_v4().to_string(), health }
+    }
+
+    /// Leads whenever it may, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut backoff = Backoff::for_servers();
+        let mut sealer = Sealer::default();
+        while !stop.is_cancelled() {
+            let led = self.turn(&mut sealer, &mut backoff, &stop).await;
+            if let Err(failure) = led {
+                self.health.waits("relay", failure);
+                self.give_up().await;
+                if let Err(failure) = sealer.sweep(&self.store).await {
+                    tracing::debug!(%failure, "holes could not be sealed");
+                }
+                backoff.sleep_unless(&stop).await;
+            }
+        }
+        self.give_up().await;
+    }
+
+    async fn give_up(&self) {
+        if let Err(failure) = self.store.release_relay(&self.holder).await {
+            tracing::debug!(%failure, "the lease runs out by itself");
+        }
+    }
+
+    async fn turn(
+        &self,
+        sealer: &mut Sealer,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        if !self.store.lease_relay(&self.holder, TERM).await? {
+            self.health.ready("relay"); // Another leads: this one stands by.
+            tokio::select! {
+                () = tokio::time::sleep(TERM / 6) => {}
+                () = stop.cancelled() => {}
+            }
+            return Ok(());
+        }
+        let publisher = self.broker.publisher().await?;
+        let led = self.lead(&publisher, sealer, backoff, stop).await;
+        publisher.close().await;
+        led
+    }
+
+    /// Publishes from the checkpoint on, while the lease holds.
+    async fn lead(
+        &self,
+        publisher: &Publisher,
+        sealer: &mut Sealer,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let from = self.store.relay_checkpoint(&self.log).await?;
+        let mut checkpoint = Checkpoint { stored: from, confirmed: from, since: Instant::now() };
+        let mut leased = Instant::now();
+        let mut cursor = Cursor::new(Arc::new(self.store.clone()), from);
+        tracing::info!(from, "relays the log to the exchange");
+        while !stop.is_cancelled() {
+            if leased.elapsed() > TERM / 3 {
+                leased = Instant::now();
+                if !self.store.lease_relay(&self.holder, TERM).await? {
+                    return Ok(());
+                }
+            }
+            let run = cursor.run().await?;
+            for run in runs(&run.commits) {
+                publisher.publish(&self.messages(run)?).await?;
+                checkpoint.confirmed =
+                    run.last().map_or(checkpoint.confirmed, |commit| commit.position);
+                checkpoint.store(self, CHECKPOINT).await?;
+            }
+            checkpoint.confirmed = run.to;
+            self.health.ready("relay");
+            backoff.reset();
+            if run.commits.is_empty() {
+                checkpoint.store(self, CHECKPOINT).await?;
+                match run.hole {
+                    Some(hole) => sealer.seal(&self.store, hole).await?,
+                    None => sealer.forget(run.to),
+                }
+                tokio::select! {
+                    () = cursor.wait() => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+        checkpoint.store(self, Duration::ZERO).await
+    }
+
+    fn messages(&self, commits: &[Commit]) -> Result<Vec<Message>> {
+        let events = commits.iter().flat_map(Commit::recorded);
+        let message = |event: shared::log::Recorded| {
+            let event = CloudEvent::new(event, &self.source);
+            let body = serde_json::to_vec(&event)
+                .map_err(|e| Failure::permanent("encoding an event", e))?;
+            Ok(Message {
+                id: event.id.to_string(),
+                timestamp: u64::try_from(event.time.as_millis() / 1_000).unwrap_or(0),
+                kind: event.r#type,
+                body,
+            })
+        };
+        events.map(message).collect()
+    }
+}
+
+/// Cuts commits into runs of about `RUN` events, whole commits each.
+fn runs(commits: &[Commit]) -> impl Iterator<Item = &[Commit]> {
+    let mut rest = commits;
+    std::iter::from_fn(move || {
+        let mut events = 0;
+        let fits = |commit: &&Commit| {
+            events += commit.events.len();
+            events <= RUN
+        };
+        let length = rest.iter().take_while(fits).count().max(usize::from(!rest.is_empty()));
+        let (run, after) = rest.split_at(length);
+        rest = after;
+        (!run.is_empty()).then_some(run)
+    })
+}
+
+/// How far the exchange has confirmed. It is stored now and then, and never runs ahead.
+struct Checkpoint {
+    stored: Position,
+    confirmed: Position,
+    since: Instant,
+}
+
+impl Checkpoint {
+    async fn store(&mut self, relay: &Relay, interval: Duration) -> Result<()> {
+        if self.confirmed > self.stored && self.since.elapsed() >= interval {
+            relay.store.move_relay_checkpoint(&relay.log, self.confirmed).await?;
+            self.stored = self.confirmed;
+            self.since = Instant::now();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! `POST /commands`: up to 1,000 commands, as a JSON array or as NDJSON.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use shared::aggregate::Aggregate;
+use shared::http::{Answer, answer, body};
+use shared::log::Meta;
+use shared::problem::Problem;
+use shared::service_gate::Gate;
+use tokio::sync::oneshot;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+use super::submit::{self, With};
+use super::{headers, into_response};
+use crate::Service;
+use crate::write::Outcome;
+
+const LIMIT: usize = 1_000;
+const NDJSON: &str = "application/x-ndjson";
+
+pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> {
+    warp::path!("commands")
+        .and(warp::post())
+        .and(warp::header::headers_cloned())
+        .and(body())
+        .then(move |headers, body| {
+            let gate = gate.clone();
+            async move { into_response(handle(&gate, &headers, body).await) }
+        })
+        .boxed()
+}
+
+async fn handle<A: Aggregate>(
+    gate: &Gate<Service<A>>,
+    headers: &HeaderMap,
+    body: Result<Bytes, Problem>,
+) -> Answer {
+    let body = body?;
+    let lines = is_ndjson(headers);
+    let commands = if lines { read_lines(&body) } else { read_array(&body)? };
+    if commands.len() > LIMIT {
+        let detail = format!("Expected up to {LIMIT} commands, got {}.", commands.len());
+        return Err(Problem::validation(detail));
+    }
+    let service = gate.service()?;
+    let key = headers::idempotency_key(headers)?;
+    let meta = headers::meta(headers);
+    // All are submitted before any is awaited: they share groups, and those of one order keep
+    // their sequence.
+    let submitted: Vec<_> = commands
+        .into_iter()
+        .enumerate()
+        .map(|(index, command)| {
+            let key = key.as_ref().map(|key| format!("{key}/{index}"));
+            submit_one(&service, command?, key, meta.clone())
+        })
+        .collect();
+    let mut results = Vec::with_capacity(submitted.len());
+    for outcome in submitted {
+        results.push(result(&service, outcome).await);
+    }
+    write(&results, lines)
+}
+
+fn is_ndjson(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with(NDJSON))
+}
+
+fn read_array(body: &[u8]) -> Result<Vec<Result<Value, Problem>>, Problem> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Array(commands)) => Ok(commands.into_iter().map(Ok).collect()),
+        Ok(_) => Err(Problem::validation(format!(
+            "Expected a JSON array of commands, or NDJSON with Content-Type: {NDJSON}."
+        ))),
+        Err(error) => Err(Problem::malformed(format!("The body is no JSON: {error}."))),
+    }
+}
+
+fn read_lines(body: &[u8]) -> Vec<Result<Value, Problem>> {
+    let lines =
+        body.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
+    let read = |line| {
+        let no_json =
+            |error: serde_json::Error| Problem::malformed(format!("The line is no JSON: {error}."));
+        serde_json::from_slice(line).map_err(no_json)
+    };
+    lines.map(read).collect()
+}
+
+fn submit_one<A: Aggregate>(
+    service: &Service<A>,
+    mut command: Value,
+    key: Option<String>,
+    meta: Meta,
+) -> Result<oneshot::Receiver<Outcome>, Problem> {
+    let own = command.as_object_mut().and_then(|fields| fields.remove("idempotency_key"));
+    let key = match own {
+        None => key,
+        Some(Value::String(text)) => Some(headers::key(&text)?),
+        Some(_) => return Err(Problem::validation("`idempotency_key`: expected a string")),
+    };
+    submit::submit(service, command, With { key, expected: None, meta })
+}
+
+async fn result<A: Aggregate>(
+    service: &Service<A>,
+    submitted: Result<oneshot::Receiver<Outcome>, Problem>,
+) -> Value {
+    let outcome = match submitted {
+        Ok(outcome) => submit::outcome::<A>(outcome).await,
+        Err(problem) => Err(problem),
+    };
+    match outcome {
+        Ok(accepted) => {
+            let mut result = submit::body::<A>(&accepted);
+            result["status"] = json!(submit::status(&accepted).as_u16());
+            result["token"] = json!(submit::token(service, &accepted));
+            result
+        }
+        Err(problem) => serde_json::to_value(&problem).unwrap_or_default(),
+    }
+}
+
+fn write(results: &[Value], lines: bool) -> Answer {
+    if !lines {
+        return shared::http::json(StatusCode::OK, &json!({ "results": results }));
+    }
+    let mut body = Vec::new();
+    for result in results {
+        body.extend_from_slice(result.to_string().as_bytes());
+        body.push(b'\n');
+    }
+    Ok(answer::bytes(StatusCode::OK, body, NDJSON))
+}

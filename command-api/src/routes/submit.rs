@@ -1,0 +1,100 @@
+//! From a JSON object to the answer of the write side.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::Timestamp;
+use shared::aggregate::{Aggregate, Ambient};
+use shared::log::{Meta, Version};
+use shared::problem::Problem;
+use shared::token::Token;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::Service;
+use crate::write::{Accepted, Outcome, Rejected, Request};
+
+/// How long a client waits for its outcome before it is told that nobody knows it yet.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What comes with a command.
+pub struct With {
+    pub key: Option<String>,
+    pub expected: Option<Version>,
+    pub meta: Meta,
+}
+
+/// Reads the command and submits it, at once: whoever stops waiting does not stop it.
+pub fn submit<A: Aggregate>(
+    service: &Service<A>,
+    command: Value,
+    with: With,
+) -> Result<oneshot::Receiver<Outcome>, Problem> {
+    let fingerprint = fingerprint(&command);
+    let ambient = Ambient { now: Timestamp::now(), new_id: Uuid::now_v7() };
+    let addressed = A::parse(command, &ambient)?;
+    Ok(service.writer.submit(Request {
+        stream: addressed.stream,
+        command: addressed.command,
+        fresh: addressed.fresh,
+        expected: with.expected,
+        key: with.key,
+        fingerprint,
+        meta: with.meta,
+    }))
+}
+
+/// Tells requests apart: a name-based UUID (RFC 9562, section 5.5) of the JSON with sorted fields.
+fn fingerprint(command: &Value) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, command.to_string().as_bytes()).to_string()
+}
+
+pub async fn outcome<A: Aggregate>(
+    outcome: oneshot::Receiver<Outcome>,
+) -> Result<Accepted, Problem> {
+    let outcome = match tokio::time::timeout(PATIENCE, outcome).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) | Err(_) => Err(Rejected::Unknown),
+    };
+    outcome.map_err(|rejected| problem::<A>(rejected))
+}
+
+fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
+    match rejected {
+        Rejected::Refused(refusal) => Problem::refused(A::RESOURCE.name, refusal),
+        Rejected::VersionMismatch { actual } => {
+            Problem::version_mismatch(format!("It is at version {actual}.")).with("version", actual)
+        }
+        Rejected::KeyInFlight => {
+            Problem::idempotency_in_flight("Try again with the same Idempotency-Key.")
+        }
+        Rejected::KeyMismatch => Problem::idempotency_mismatch(
+            "This Idempotency-Key was used for another request; use a new one.",
+        ),
+        Rejected::Conflict => {
+            Problem::conflict("Others were faster every time; nothing was written.")
+        }
+        Rejected::Unavailable(why) => Problem::unavailable(format!("Nothing was written: {why}.")),
+        Rejected::Unknown => Problem::outcome_unknown(
+            "Try again with the same Idempotency-Key: it is carried out once at most.",
+        ),
+    }
+}
+
+/// `{order_id, version, position}`.
+pub fn body<A: Aggregate>(accepted: &Accepted) -> Value {
+    json!({
+        A::RESOURCE.id: accepted.stream.id(),
+        "version": accepted.version,
+        "position": accepted.position,
+    })
+}
+
+pub fn token<A: Aggregate>(service: &Service<A>, accepted: &Accepted) -> String {
+    Token::of_stream(&service.log, &accepted.stream, accepted.version).to_string()
+}
+
+/// 201 for what was created, else 200.
+pub fn status(accepted: &Accepted) -> http::StatusCode {
+    if accepted.from == 1 { http::StatusCode::CREATED } else { http::StatusCode::OK }
+}

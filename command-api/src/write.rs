@@ -1,0 +1,114 @@
+//! The write side: group commit.
+//!
+//! `Desk` takes requests in, keeps each stream's in order, and starts a group whenever one of the
+//! two places for groups is free. `group` reads, decides, inserts and settles one group. A stream
+//! is in at most one group at a time, so decisions build on acknowledged commits alone.
+
+mod desk;
+mod draft;
+mod group;
+mod positions;
+mod settle;
+
+use std::sync::Arc;
+
+use shared::aggregate::{Aggregate, Refusal};
+use shared::event_store::EventStore;
+use shared::log::{Commit, Meta, Position, StreamName, Version};
+use tokio::sync::{mpsc, oneshot};
+
+use self::desk::Desk;
+
+/// Requests that may wait for their turn; more are turned away at once.
+const WAITING: usize = 20_000;
+
+/// A command with all that its commit needs.
+#[derive(Debug, Clone)]
+pub struct Request<A: Aggregate> {
+    pub stream: StreamName,
+    pub command: A::Command,
+    /// The stream can't have events yet.
+    pub fresh: bool,
+    /// The version that the client expects the stream to be at (`If-Match`).
+    pub expected: Option<Version>,
+    /// `<principal>/<Idempotency-Key>`.
+    pub key: Option<String>,
+    pub fingerprint: String,
+    pub meta: Meta,
+}
+
+/// What the commit tells, whenever it is asked: an answer is a function of it alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub stream: StreamName,
+    /// Of the first event: 1 for a creation.
+    pub from: Version,
+    /// Of the last event.
+    pub version: Version,
+    pub position: Position,
+}
+
+impl From<&Commit> for Accepted {
+    fn from(commit: &Commit) -> Self {
+        Self {
+            stream: commit.stream.clone(),
+            from: commit.from,
+            version: commit.to,
+            position: commit.position,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejected {
+    /// The business says no.
+    Refused(Refusal),
+    /// The stream is at another version than the client expects.
+    VersionMismatch { actual: Version },
+    /// The key is that of a request under way in this process.
+    KeyInFlight,
+    /// The key was used for another request.
+    KeyMismatch,
+    /// Others were faster every time; nothing was written.
+    Conflict,
+    /// Nothing was written: too busy, or the log can't be reached.
+    Unavailable(String),
+    /// It may have been written.
+    Unknown,
+}
+
+pub type Outcome = Result<Accepted, Rejected>;
+
+/// Hands requests to the desk. A request that was submitted runs to its end, whoever waits.
+pub struct Writer<A: Aggregate> {
+    inbox: mpsc::Sender<desk::Job<A>>,
+}
+
+impl<A: Aggregate> Clone for Writer<A> {
+    fn clone(&self) -> Self {
+        Self { inbox: self.inbox.clone() }
+    }
+}
+
+impl<A: Aggregate> Writer<A> {
+    /// Starts the desk, which lives as long as a writer, and ends what was submitted.
+    pub fn start(store: Arc<dyn EventStore>) -> (Self, tokio::task::JoinHandle<()>) {
+        let (inbox, requests) = mpsc::channel(WAITING);
+        let desk = tokio::spawn(Desk::<A>::new(store, requests).run());
+        (Self { inbox }, desk)
+    }
+
+    /// Submits at once or not at all. Requests of one stream are carried out in the order of their
+    /// submission.
+    pub fn submit(&self, request: Request<A>) -> oneshot::Receiver<Outcome> {
+        let (reply, outcome) = oneshot::channel();
+        if let Err(error) = self.inbox.try_send(desk::Job::new(request, reply)) {
+            let why = match &error {
+                mpsc::error::TrySendError::Full(_) => "too many commands are waiting; try again",
+                mpsc::error::TrySendError::Closed(_) => "the service is stopping",
+            };
+            error.into_inner().reject(Rejected::Unavailable(why.to_owned()));
+        }
+        outcome
+    }
+}

@@ -1,0 +1,180 @@
+//! Who is next: a queue for each stream, and two places for groups.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+use shared::aggregate::Aggregate;
+use shared::event_store::EventStore;
+use shared::log::{Position, StreamName};
+use tokio::sync::{mpsc, oneshot};
+
+use super::draft::Known;
+use super::group::Group;
+use super::{Accepted, Outcome, Rejected, Request};
+
+/// Groups under way at a time: with two, one is decided while the other is inserted.
+const PLACES: usize = 2;
+/// Commits in a group: more per insert gain little and cost latency.
+const GROUP: usize = 256;
+/// Streams whose state is kept.
+const CACHE: usize = 100_000;
+
+/// A request on its way through the desk.
+pub struct Job<A: Aggregate> {
+    pub request: Request<A>,
+    /// Lost races and other fresh starts so far.
+    pub attempts: u32,
+    reply: oneshot::Sender<Outcome>,
+}
+
+impl<A: Aggregate> Job<A> {
+    pub fn new(request: Request<A>, reply: oneshot::Sender<Outcome>) -> Self {
+        Self { request, attempts: 0, reply }
+    }
+
+    pub fn accept(self, accepted: Accepted) {
+        self.answer(Ok(accepted));
+    }
+
+    pub fn reject(self, rejected: Rejected) {
+        self.answer(Err(rejected));
+    }
+
+    fn answer(self, outcome: Outcome) {
+        drop(self.reply.send(outcome)); // Nobody may be waiting any more: it is done all the same.
+    }
+
+    /// Whether the client was told already that nobody knows.
+    pub fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
+/// News from a group.
+pub enum News<A: Aggregate> {
+    /// The stream is free again, at this state where it is known for certain; a job that must
+    /// start afresh goes first.
+    Free { stream: StreamName, known: Option<Known<A>>, again: Option<Job<A>>, key: Option<String> },
+    /// The group is over; these positions were drawn and not used.
+    Over { owed: Vec<Position> },
+}
+
+pub struct Desk<A: Aggregate> {
+    store: Arc<dyn EventStore>,
+    inbox: mpsc::Receiver<Job<A>>,
+    news: mpsc::UnboundedReceiver<News<A>>,
+    report: mpsc::UnboundedSender<News<A>>,
+    queues: HashMap<StreamName, VecDeque<Job<A>>>,
+    /// Streams that have jobs and are in no group.
+    ready: VecDeque<StreamName>,
+    /// Streams that are in a group.
+    busy: HashSet<StreamName>,
+    /// Idempotency keys of all jobs.
+    keys: HashSet<String>,
+    cache: LruCache<StreamName, Known<A>>,
+    owed: Vec<Position>,
+    groups: usize,
+}
+
+impl<A: Aggregate> Desk<A> {
+    pub fn new(store: Arc<dyn EventStore>, inbox: mpsc::Receiver<Job<A>>) -> Self {
+        let (report, news) = mpsc::unbounded_channel();
+        Self {
+            store,
+            inbox,
+            news,
+            report,
+            queues: HashMap::new(),
+            ready: VecDeque::new(),
+            busy: HashSet::new(),
+            keys: HashSet::new(),
+            cache: LruCache::new(NonZeroUsize::new(CACHE).unwrap_or(NonZeroUsize::MIN)),
+            owed: vec![],
+            groups: 0,
+        }
+    }
+
+    /// Ends when all writers are gone and everything that was submitted is answered.
+    pub async fn run(mut self) {
+        let mut open = true;
+        while open || self.groups > 0 || !self.ready.is_empty() {
+            tokio::select! {
+                Some(news) = self.news.recv() => self.hear(news),
+                job = self.inbox.recv(), if open => match job {
+                    Some(job) => self.take(job),
+                    None => open = false,
+                },
+            }
+            while let Ok(job) = self.inbox.try_recv() {
+                self.take(job);
+            }
+            while let Ok(news) = self.news.try_recv() {
+                self.hear(news);
+            }
+            while self.groups < PLACES && (!self.ready.is_empty() || !self.owed.is_empty()) {
+                self.start();
+            }
+        }
+    }
+
+    fn take(&mut self, job: Job<A>) {
+        if let Some(key) = &job.request.key
+            && !self.keys.insert(key.clone())
+        {
+            job.reject(Rejected::KeyInFlight);
+            return;
+        }
+        let stream = job.request.stream.clone();
+        let queue = self.queues.entry(stream.clone()).or_default();
+        queue.push_back(job);
+        if queue.len() == 1 && !self.busy.contains(&stream) {
+            self.ready.push_back(stream);
+        }
+    }
+
+    fn hear(&mut self, news: News<A>) {
+        match news {
+            News::Over { owed } => {
+                self.groups -= 1;
+                self.owed.extend(owed);
+            }
+            News::Free { stream, known, again, key } => {
+                self.busy.remove(&stream);
+                if let Some(key) = key {
+                    self.keys.remove(&key);
+                }
+                if let Some(known) = known {
+                    self.cache.put(stream.clone(), known);
+                }
+                let queue = self.queues.entry(stream.clone()).or_default();
+                if let Some(job) = again {
+                    queue.push_front(job);
+                }
+                if queue.is_empty() {
+                    self.queues.remove(&stream);
+                } else {
+                    self.ready.push_back(stream);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        let mut jobs = Vec::with_capacity(self.ready.len().min(GROUP));
+        while jobs.len() < GROUP
+            && let Some(stream) = self.ready.pop_front()
+        {
+            let Some(job) = self.queues.get_mut(&stream).and_then(VecDeque::pop_front) else {
+                continue;
+            };
+            jobs.push((job, self.cache.pop(&stream)));
+            self.busy.insert(stream);
+        }
+        self.groups += 1;
+        let owed = std::mem::take(&mut self.owed);
+        let group = Group::new(self.store.clone(), self.report.clone());
+        tokio::spawn(group.run(jobs, owed));
+    }
+}

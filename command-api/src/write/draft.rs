@@ -1,0 +1,105 @@
+//! What is known of a stream, and the commit that a decision leads to.
+
+use shared::Timestamp;
+use shared::aggregate::{Aggregate, Invalid};
+use shared::log::{Commit, Event, Position, Version};
+use uuid::Uuid;
+
+use super::desk::Job;
+use super::{Rejected, Request};
+
+/// The folded state of a stream.
+#[derive(Clone)]
+pub struct Known<A: Aggregate> {
+    pub state: A::State,
+    pub version: Version,
+    /// Of the latest commit: the next one's must be greater.
+    pub position: Position,
+    /// Of the latest commit: the next one's is not earlier.
+    pub at: Timestamp,
+}
+
+impl<A: Aggregate> Known<A> {
+    /// A stream without events.
+    pub fn nothing() -> Self {
+        Self {
+            state: A::State::default(),
+            version: 0,
+            position: 0,
+            at: Timestamp::from_millis(i64::MIN),
+        }
+    }
+
+    pub fn fold(&mut self, commit: &Commit) -> Result<(), Invalid> {
+        for event in &commit.events {
+            A::evolve(&mut self.state, &A::decode(event)?);
+        }
+        self.version = commit.to;
+        self.position = commit.position;
+        self.at = commit.at;
+        Ok(())
+    }
+}
+
+/// A commit that waits for its position, and the state after it.
+pub struct Draft<A: Aggregate> {
+    pub job: Job<A>,
+    pub commit: Commit,
+    /// Before the commit.
+    pub known: Known<A>,
+    after: A::State,
+}
+
+/// Decides on what is known. A refusal is final only on what was read for it.
+pub fn decide<A: Aggregate>(
+    request: &Request<A>,
+    known: &Known<A>,
+) -> Result<Vec<A::Event>, Rejected> {
+    if let Some(expected) = request.expected
+        && expected != known.version
+    {
+        return Err(Rejected::VersionMismatch { actual: known.version });
+    }
+    A::decide(&known.state, &request.command).map_err(Rejected::Refused)
+}
+
+impl<A: Aggregate> Draft<A> {
+    pub fn new(
+        job: Job<A>,
+        known: Known<A>,
+        events: &[A::Event],
+    ) -> Result<Self, (Job<A>, Invalid)> {
+        let mut after = known.state.clone();
+        let mut encoded = Vec::with_capacity(events.len());
+        for event in events {
+            match A::encode(event) {
+                Ok((kind, schema, data)) => {
+                    encoded.push(Event { id: Uuid::now_v7(), kind, schema, data })
+                }
+                Err(invalid) => return Err((job, invalid)),
+            }
+            A::evolve(&mut after, event);
+        }
+        let request = &job.request;
+        let commit = Commit {
+            position: 0,
+            stream: request.stream.clone(),
+            from: known.version + 1,
+            to: known.version + events.len() as Version,
+            events: encoded,
+            at: Timestamp::now().max(known.at),
+            meta: request.meta.clone(),
+            key: request.key.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
+            fingerprint: request.fingerprint.clone(),
+        };
+        Ok(Self { job, commit, known, after })
+    }
+
+    /// What is known once the commit is acknowledged.
+    pub fn written(self) -> (Job<A>, Commit, Known<A>) {
+        let Self { job, commit, after, .. } = self;
+        let known =
+            Known { state: after, version: commit.to, position: commit.position, at: commit.at };
+        (job, commit, known)
+    }
+}

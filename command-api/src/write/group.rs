@@ -1,0 +1,199 @@
+//! One group: read together, decided, inserted together.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use shared::aggregate::Aggregate;
+use shared::event_store::{EventStore, Inserted};
+use shared::log::{Commit, Entry, Position, StreamName};
+use shared::{Failure, Result};
+use tokio::sync::mpsc;
+
+use super::desk::{Job, News};
+use super::draft::{Draft, Known, decide};
+use super::{Accepted, Rejected, positions};
+
+pub struct Group<A: Aggregate> {
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) report: mpsc::UnboundedSender<News<A>>,
+}
+
+type Jobs<A> = Vec<(Job<A>, Option<Known<A>>)>;
+
+impl<A: Aggregate> Group<A> {
+    pub fn new(store: Arc<dyn EventStore>, report: mpsc::UnboundedSender<News<A>>) -> Self {
+        Self { store, report }
+    }
+
+    /// Answers every job, frees every stream, and reports what positions are left to fill.
+    pub async fn run(self, jobs: Jobs<A>, owed: Vec<Position>) {
+        let mut owed: BTreeSet<Position> = owed.into_iter().collect();
+        let drafts = self.decide(jobs).await;
+        self.append(drafts, &mut owed).await;
+        self.tell(News::Over { owed: owed.into_iter().collect() });
+    }
+
+    pub(super) fn tell(&self, news: News<A>) {
+        drop(self.report.send(news)); // The desk outlives its groups, but for a shutdown by force.
+    }
+
+    /// Frees the stream of a job that is answered.
+    pub(super) fn free(&self, job: &Job<A>, known: Option<Known<A>>) {
+        let (stream, key) = (job.request.stream.clone(), job.request.key.clone());
+        self.tell(News::Free { stream, known, again: None, key });
+    }
+
+    pub(super) fn reject(&self, job: Job<A>, rejected: Rejected) {
+        self.free(&job, None);
+        job.reject(rejected);
+    }
+
+    /// Decides all jobs: first on what is known, then those that were refused on a fresh read.
+    async fn decide(&self, jobs: Jobs<A>) -> Vec<Draft<A>> {
+        let mut drafts = Vec::with_capacity(jobs.len());
+        let mut unsure = vec![];
+        for (job, known) in jobs {
+            let known = known.or_else(|| job.request.fresh.then(|| Known::nothing()));
+            let accepted = known.map(|known| (decide(&job.request, &known), known));
+            match accepted {
+                Some((Ok(events), known)) => drafts.extend(self.draft(job, known, &events)),
+                Some((Err(_), _)) | None => unsure.push(job),
+            }
+        }
+        if !unsure.is_empty() {
+            match self.read(&unsure).await {
+                Ok(known) => drafts.extend(self.decide_surely(unsure, known).await),
+                Err(failure) => self.reject_all(unsure, &failure),
+            }
+        }
+        drafts
+    }
+
+    fn draft(&self, job: Job<A>, known: Known<A>, events: &[A::Event]) -> Option<Draft<A>> {
+        match Draft::new(job, known, events) {
+            Ok(draft) => Some(draft),
+            Err((job, invalid)) => {
+                self.reject(job, Rejected::Unavailable(invalid.detail));
+                None
+            }
+        }
+    }
+
+    /// Majority reads of all streams at once.
+    async fn read(&self, jobs: &[Job<A>]) -> Result<HashMap<StreamName, Known<A>>> {
+        let wanted: Vec<(&StreamName, i64)> =
+            jobs.iter().map(|job| (&job.request.stream, 0)).collect();
+        let mut known: HashMap<StreamName, Known<A>> =
+            wanted.iter().map(|(stream, _)| ((*stream).clone(), Known::nothing())).collect();
+        for commit in self.store.streams(&wanted).await? {
+            if let Some(known) = known.get_mut(&commit.stream) {
+                let folded = known.fold(&commit);
+                folded.map_err(|invalid| Failure::permanent("folding a stream", invalid.detail))?;
+            }
+        }
+        Ok(known)
+    }
+
+    async fn decide_surely(
+        &self,
+        jobs: Vec<Job<A>>,
+        mut known: HashMap<StreamName, Known<A>>,
+    ) -> Vec<Draft<A>> {
+        let mut drafts = vec![];
+        let mut refused = vec![];
+        for job in jobs {
+            let known = known.remove(&job.request.stream).unwrap_or_else(Known::nothing);
+            match decide(&job.request, &known) {
+                Ok(events) => drafts.extend(self.draft(job, known, &events)),
+                Err(rejected) => refused.push((job, known, rejected)),
+            }
+        }
+        self.refuse(refused).await;
+        drafts
+    }
+
+    /// Refuses, unless the request was carried out before: its key is looked up after the streams
+    /// were read, so that a commit that caused the refusal is found.
+    async fn refuse(&self, refused: Vec<(Job<A>, Known<A>, Rejected)>) {
+        let keys: Vec<&str> =
+            refused.iter().filter_map(|(job, ..)| job.request.key.as_deref()).collect();
+        let found = if keys.is_empty() { Ok(vec![]) } else { self.store.by_key(&keys).await };
+        let found: HashMap<String, Commit> = match found {
+            Ok(commits) => commits.into_iter().map(|commit| (commit.key.clone(), commit)).collect(),
+            Err(failure) => {
+                return self
+                    .reject_all(refused.into_iter().map(|(job, ..)| job).collect(), &failure);
+            }
+        };
+        for (job, known, rejected) in refused {
+            let before = job.request.key.as_ref().and_then(|key| found.get(key));
+            match before {
+                Some(commit) => self.replay(job, commit),
+                None => {
+                    self.free(&job, Some(known));
+                    job.reject(rejected);
+                }
+            }
+        }
+    }
+
+    /// Answers with what was answered before under the same key.
+    pub(super) fn replay(&self, job: Job<A>, commit: &Commit) {
+        if commit.fingerprint != job.request.fingerprint {
+            return self.reject(job, Rejected::KeyMismatch);
+        }
+        self.free(&job, None);
+        job.accept(Accepted::from(commit));
+    }
+
+    fn reject_all(&self, jobs: Vec<Job<A>>, failure: &Failure) {
+        tracing::warn!(%failure, commands = jobs.len(), "nothing was written");
+        for job in jobs {
+            self.reject(
+                job,
+                Rejected::Unavailable("the log can't be reached; try again".to_owned()),
+            );
+        }
+    }
+
+    /// Inserts all drafts, and tombstones where positions are left over, with one call.
+    async fn append(&self, mut drafts: Vec<Draft<A>>, owed: &mut BTreeSet<Position>) {
+        let after: Vec<Position> = drafts.iter().map(|draft| draft.known.position).collect();
+        match positions::assign(&self.store, &after, owed).await {
+            Ok(positions) => {
+                for (draft, position) in drafts.iter_mut().zip(positions) {
+                    draft.commit.position = position;
+                }
+            }
+            Err(failure) => {
+                return self
+                    .reject_all(drafts.into_iter().map(|draft| draft.job).collect(), &failure);
+            }
+        }
+        let mut entries: Vec<Entry> =
+            drafts.iter().map(|draft| Entry::Commit(draft.commit.clone())).collect();
+        entries.extend(owed.iter().map(|position| Entry::Tombstone(*position)));
+        if entries.is_empty() {
+            return;
+        }
+        match self.store.insert(&entries).await {
+            Ok(outcomes) => {
+                owed.clear(); // A tombstone that was refused stood there already.
+                let (written, refused): (Vec<_>, Vec<_>) = drafts
+                    .into_iter()
+                    .zip(outcomes)
+                    .partition(|(_, outcome)| *outcome == Inserted::Written);
+                written.into_iter().for_each(|(draft, _)| self.accept(draft));
+                let refused = refused.into_iter().map(|(draft, _)| draft).collect();
+                self.settle_duplicates(refused, owed).await;
+            }
+            Err(failure) => self.settle_unknown(drafts, owed, &failure).await,
+        }
+    }
+
+    pub(super) fn accept(&self, draft: Draft<A>) {
+        let (job, commit, known) = draft.written();
+        self.free(&job, Some(known));
+        job.accept(Accepted::from(&commit));
+    }
+}

@@ -1,0 +1,195 @@
+//! The order: its state, and the aggregate that the write side is given.
+
+pub mod command;
+mod decide;
+pub mod event;
+mod evolve;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::Timestamp;
+use shared::aggregate::{Action, Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
+use uuid::Uuid;
+
+pub use self::command::Command;
+pub use self::event::Event;
+use crate::codec;
+use crate::values::{Currency, CustomerId, Name, Price, Quantity, Sku};
+
+/// An order after its latest event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    pub order_id: Uuid,
+    pub customer_id: CustomerId,
+    pub currency: Currency,
+    pub status: Status,
+    /// Version of the latest event; 0 where nobody needs it.
+    pub version: i64,
+    pub items: Vec<Item>,
+    /// Sum of quantity × unit price.
+    pub total: i64,
+    /// All payments, whatever was refunded later.
+    pub paid: i64,
+    pub refunded: i64,
+    pub placed_at: Timestamp,
+    /// When the latest event was recorded; the epoch where nobody needs it.
+    pub updated_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    pub sku: Sku,
+    pub name: Name,
+    pub quantity: Quantity,
+    pub unit_price: Price,
+    pub shipped: i64,
+    pub delivered: i64,
+}
+
+/// The first that fits, from the top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Cancelled,
+    /// All that was paid.
+    Refunded,
+    /// All of it.
+    Delivered,
+    /// All of it.
+    Shipped,
+    PartiallyShipped,
+    Paid,
+    PartiallyPaid,
+    Created,
+}
+
+impl Status {
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::PartiallyPaid,
+        Self::Paid,
+        Self::PartiallyShipped,
+        Self::Shipped,
+        Self::Delivered,
+        Self::Refunded,
+        Self::Cancelled,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Refunded => "refunded",
+            Self::Delivered => "delivered",
+            Self::Shipped => "shipped",
+            Self::PartiallyShipped => "partially_shipped",
+            Self::Paid => "paid",
+            Self::PartiallyPaid => "partially_paid",
+            Self::Created => "created",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+impl Order {
+    pub fn owed(&self) -> i64 {
+        self.total - self.paid
+    }
+
+    /// Paid less refunded.
+    pub fn net(&self) -> i64 {
+        self.paid - self.refunded
+    }
+
+    pub fn units(&self) -> i64 {
+        self.items.iter().map(|item| item.quantity.get()).sum()
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.status == Status::Cancelled
+    }
+
+    fn anything_shipped(&self) -> bool {
+        self.items.iter().any(|item| item.shipped > 0)
+    }
+}
+
+/// Orders, as the pipeline is given them.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderAggregate;
+
+impl Aggregate for OrderAggregate {
+    type State = Option<Order>;
+    type Command = Command;
+    type Event = Event;
+
+    const CATEGORY: &'static str = "order";
+
+    const RESOURCE: Resource = Resource {
+        name: "order",
+        path: "orders",
+        id: "order_id",
+        create: "CreateOrder",
+        actions: &[
+            Action { method: "POST", segment: "items", parameter: None, command: "AddItem" },
+            Action {
+                method: "DELETE",
+                segment: "items",
+                parameter: Some("sku"),
+                command: "RemoveItem",
+            },
+            Action {
+                method: "POST",
+                segment: "payments",
+                parameter: None,
+                command: "ProcessPayment",
+            },
+            Action {
+                method: "POST",
+                segment: "refunds",
+                parameter: None,
+                command: "RefundPayment",
+            },
+            Action {
+                method: "POST",
+                segment: "shipments",
+                parameter: None,
+                command: "ShipProducts",
+            },
+            Action {
+                method: "POST",
+                segment: "deliveries",
+                parameter: None,
+                command: "DeliverProducts",
+            },
+            Action {
+                method: "POST",
+                segment: "cancellation",
+                parameter: None,
+                command: "CancelOrder",
+            },
+        ],
+    };
+
+    fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Command>, Invalid> {
+        command::parse(body, ambient)
+    }
+
+    fn decide(state: &Option<Order>, command: &Command) -> Result<Vec<Event>, Refusal> {
+        decide::decide(state.as_ref(), command)
+    }
+
+    fn evolve(state: &mut Option<Order>, event: &Event) {
+        evolve::evolve(state, event);
+    }
+
+    fn encode(event: &Event) -> Result<(String, u32, Value), Invalid> {
+        codec::encode(event)
+    }
+
+    fn decode(event: &shared::log::Event) -> Result<Event, Invalid> {
+        codec::decode(event)
+    }
+}

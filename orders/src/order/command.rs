@@ -1,0 +1,175 @@
+//! What clients may ask for, and how it is read from JSON.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use shared::Timestamp;
+use shared::aggregate::{Addressed, Aggregate as _, Ambient, Invalid};
+use shared::log::StreamName;
+use uuid::Uuid;
+
+use super::OrderAggregate;
+use super::event::{OrderCreated, OrderedItem, Parcel};
+use crate::values::{Amount, Currency, CustomerId, Note, Sku};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Id and time are filled in: the event is what the command says.
+    CreateOrder(OrderCreated),
+    AddItem(OrderedItem),
+    RemoveItem(RemoveItem),
+    ProcessPayment(ProcessPayment),
+    RefundPayment(RefundPayment),
+    ShipProducts(ShipProducts),
+    DeliverProducts(DeliverProducts),
+    CancelOrder(CancelOrder),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateOrder {
+    customer_id: CustomerId,
+    currency: Currency,
+    items: Vec<OrderedItem>,
+    placed_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveItem {
+    pub sku: Sku,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessPayment {
+    pub amount: Amount,
+    pub reference: Option<Note>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundPayment {
+    pub amount: Amount,
+    pub reason: Option<Note>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShipProducts {
+    /// All that remains, where it is left out.
+    pub items: Option<Vec<Parcel>>,
+    pub carrier: Option<Note>,
+    pub tracking: Option<Note>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliverProducts {
+    /// All that was shipped and not delivered, where it is left out.
+    pub items: Option<Vec<Parcel>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelOrder {
+    pub reason: Option<Note>,
+}
+
+const TYPES: &str = "CreateOrder, AddItem, RemoveItem, ProcessPayment, RefundPayment, \
+                     ShipProducts, DeliverProducts or CancelOrder";
+
+/// Reads `{"type": …, "order_id": …, …}`.
+pub fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Command>, Invalid> {
+    let Value::Object(mut fields) = body else {
+        return Err(Invalid::new("A command is a JSON object."));
+    };
+    let kind = fields.remove("type");
+    let order_id = order_id(fields.remove("order_id"))?;
+    let Some(Value::String(kind)) = kind else {
+        return Err(Invalid::new(format!("`type`: expected {TYPES}")));
+    };
+    if kind == "CreateOrder" {
+        let fresh = order_id.is_none();
+        let order_id = order_id.unwrap_or(ambient.new_id);
+        let command = create(read(fields)?, order_id, ambient.now)?;
+        return Ok(addressed(order_id, command, fresh));
+    }
+    let command = match kind.as_str() {
+        "AddItem" => Command::AddItem(read(fields)?),
+        "RemoveItem" => Command::RemoveItem(read(fields)?),
+        "ProcessPayment" => Command::ProcessPayment(read(fields)?),
+        "RefundPayment" => Command::RefundPayment(read(fields)?),
+        "ShipProducts" => {
+            Command::ShipProducts(distinct(read(fields)?, |it: &ShipProducts| &it.items)?)
+        }
+        "DeliverProducts" => {
+            Command::DeliverProducts(distinct(read(fields)?, |it: &DeliverProducts| &it.items)?)
+        }
+        "CancelOrder" => Command::CancelOrder(read(fields)?),
+        _ => return Err(Invalid::new(format!("`type`: expected {TYPES}, got {kind:?}"))),
+    };
+    match order_id {
+        Some(order_id) => Ok(addressed(order_id, command, false)),
+        None => Err(Invalid::new("`order_id`: expected the UUID of an order; it is missing")),
+    }
+}
+
+fn addressed(order_id: Uuid, command: Command, fresh: bool) -> Addressed<Command> {
+    Addressed { stream: StreamName::new(OrderAggregate::CATEGORY, order_id), command, fresh }
+}
+
+fn order_id(field: Option<Value>) -> Result<Option<Uuid>, Invalid> {
+    let bad = |got: &str| Invalid::new(format!("`order_id`: expected a UUID, got {got}"));
+    match field {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => match text.parse() {
+            Ok(id) => Ok(Some(id)),
+            Err(_) => Err(bad(&format!("{text:?}"))),
+        },
+        Some(other) => Err(bad(&other.to_string())),
+    }
+}
+
+/// Reads the fields; an error names the field it is about.
+fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Invalid> {
+    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
+        let path = error.path().to_string();
+        match path.as_str() {
+            "." => Invalid::new(error.inner().to_string()),
+            _ => Invalid::new(format!("`{path}`: {}", error.inner())),
+        }
+    })
+}
+
+fn create(fields: CreateOrder, order_id: Uuid, now: Timestamp) -> Result<Command, Invalid> {
+    let CreateOrder { customer_id, currency, items, placed_at } = fields;
+    if items.is_empty() {
+        return Err(Invalid::new("`items`: expected at least one item"));
+    }
+    once_each(items.iter().map(|item| &item.sku))?;
+    let placed_at = placed_at.unwrap_or(now);
+    Ok(Command::CreateOrder(OrderCreated { order_id, customer_id, currency, items, placed_at }))
+}
+
+fn distinct<T>(command: T, items: impl Fn(&T) -> &Option<Vec<Parcel>>) -> Result<T, Invalid> {
+    if let Some(items) = items(&command) {
+        if items.is_empty() {
+            return Err(Invalid::new("`items`: expected at least one; leave it out to mean all"));
+        }
+        once_each(items.iter().map(|item| &item.sku))?;
+    }
+    Ok(command)
+}
+
+fn once_each<'a>(skus: impl Iterator<Item = &'a Sku>) -> Result<(), Invalid> {
+    let mut seen = BTreeSet::new();
+    for sku in skus {
+        if !seen.insert(sku) {
+            return Err(Invalid::new(format!("`items`: expected each sku once, got {sku} twice")));
+        }
+    }
+    Ok(())
+}

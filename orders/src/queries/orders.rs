@@ -1,0 +1,76 @@
+//! One order, and lists of orders.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::aggregate::Aggregate as _;
+use shared::log::StreamName;
+use shared::problem::Problem;
+use shared::projection::Stored;
+use shared::queries::{Reply, Snapshot, Unanswered};
+use shared::view_store::{Answer, Read};
+use uuid::Uuid;
+
+use super::parameters::{Parameters, bad};
+use super::{Answered, cut, entries, page, reply};
+use crate::order::{OrderAggregate, Status};
+use crate::view::names;
+
+pub async fn one(views: &Snapshot<'_>, parameters: &mut Parameters<'_>, id: &str) -> Answered {
+    parameters.finish()?;
+    let unknown = || Problem::unknown("order", format!("There is no order {id:?}."));
+    let id: Uuid = id.parse().map_err(|_| unknown())?;
+    let stream = StreamName::new(OrderAggregate::CATEGORY, id);
+    let found = documents(views, vec![stream.clone()]).await?.pop().flatten();
+    let view = found.ok_or_else(unknown)?;
+    let shows = vec![(stream, view.version)];
+    Ok(Some(Reply { body: view.document, version: Some(view.version), shows }))
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    items: Vec<&'a RawValue>,
+    next: Option<String>,
+}
+
+pub async fn list(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+    let status = parameters.text("status").map(status).transpose()?;
+    let customer = parameters.text("customer_id");
+    let limit = parameters.limit()?;
+    let after =
+        parameters.cursor(|text| text.len() == names::TIME + names::ID && text.is_ascii())?;
+    parameters.finish()?;
+    let index = match (status, customer) {
+        (None, None) => names::ORDERS.to_owned(),
+        (Some(status), None) => names::orders_by_status(status.as_str()),
+        (None, Some(customer)) => names::orders_by_customer(customer),
+        (Some(status), Some(customer)) => names::orders_by_both(status.as_str(), customer),
+    };
+    let found = views.read(&[Read::List(page(index, true, after, limit))]).await?.pop();
+    let (found, next) = cut(entries(found), limit);
+    let ids = found.iter().filter_map(|entry| entry.get(names::TIME..)?.parse().ok());
+    let streams: Vec<StreamName> =
+        ids.map(|id| StreamName::new(OrderAggregate::CATEGORY, id)).collect();
+    let stored = documents(views, streams.clone()).await?;
+    let shows = streams.into_iter().zip(&stored);
+    let shows = shows.filter_map(|(stream, view)| Some((stream, view.as_ref()?.version))).collect();
+    let broken = |error| Problem::internal(format!("a stored view is no JSON: {error}"));
+    let items: Result<Vec<&RawValue>, _> =
+        stored.iter().flatten().map(|view| serde_json::from_slice(&view.document)).collect();
+    let answer = reply(&Page { items: items.map_err(broken)?, next })?;
+    Ok(answer.map(|answer| Reply { shows, ..answer }))
+}
+
+fn status(text: &str) -> Result<Status, Problem> {
+    let known = || Status::ALL.map(Status::as_str).join(", ");
+    Status::parse(text).ok_or_else(|| bad("status", &format!("one of {}", known()), text))
+}
+
+async fn documents(
+    views: &Snapshot<'_>,
+    streams: Vec<StreamName>,
+) -> Result<Vec<Option<Stored>>, Unanswered> {
+    match views.read(&[Read::Views(streams)]).await?.pop() {
+        Some(Answer::Views(views)) => Ok(views),
+        _ => Ok(vec![]),
+    }
+}

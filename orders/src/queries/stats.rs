@@ -1,0 +1,94 @@
+//! Totals, days, products.
+
+use std::ops::Bound;
+
+use serde_json::{Map, Value, json};
+use shared::queries::Snapshot;
+use shared::view_store::{Answer, List, Read};
+
+use super::parameters::{Parameters, bad};
+use super::{Answered, cut, entries, page, records, reply};
+use crate::order::Status;
+use crate::view::names;
+
+pub async fn totals(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+    parameters.finish()?;
+    let reads =
+        [Read::Records(vec![names::STATS.to_owned()]), Read::Count(names::CUSTOMERS.to_owned())];
+    let mut answers = views.read(&reads).await?.into_iter();
+    let stats = records(answers.next()).pop();
+    let number = |field: &str| stats.as_ref().map_or(0, |stats| stats.number(field));
+    let by_status: Map<String, Value> = Status::ALL
+        .iter()
+        .map(|status| {
+            let name = status.as_str();
+            (name.to_owned(), number(&format!("{}{name}", names::BY_STATUS)).into())
+        })
+        .collect();
+    let customers = match answers.next() {
+        Some(Answer::Count(count)) => count,
+        _ => 0,
+    };
+    reply(&json!({
+        "orders": number("orders"),
+        "by_status": by_status,
+        "customers": customers,
+        "revenue": stats.as_ref().map(|stats| stats.numbers(names::REVENUE)).unwrap_or_default(),
+    }))
+}
+
+pub async fn daily(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+    let from = parameters.date("from")?;
+    let to = parameters.date("to")?;
+    let limit = parameters.limit()?;
+    let after = parameters.date("cursor")?;
+    parameters.finish()?;
+    if let (Some(from), Some(to)) = (&from, &to)
+        && from > to
+    {
+        return Err(bad("to", &format!("a date not before {from}"), to).into());
+    }
+    let from = from.map_or(Bound::Unbounded, Bound::Included);
+    let days = List {
+        index: names::DAYS.to_owned(),
+        from: after.map_or(from, Bound::Excluded),
+        to: to.map_or(Bound::Unbounded, Bound::Included),
+        descending: false,
+        limit: limit + 1,
+    };
+    let (days, next) = cut(entries(views.read(&[Read::List(days)]).await?.pop()), limit);
+    let wanted = Read::Records(days.iter().map(|date| names::day(date)).collect());
+    let found = records(views.read(&[wanted]).await?.pop());
+    let day = |(date, day): (&String, super::Record)| {
+        let (orders, units) = (day.number("orders"), day.number("units"));
+        let revenue = day.numbers(names::REVENUE);
+        let empty = orders == 0 && units == 0 && revenue.is_empty();
+        (!empty)
+            .then(|| json!({ "date": date, "orders": orders, "units": units, "revenue": revenue }))
+    };
+    let items: Vec<Value> = days.iter().zip(found).filter_map(day).collect();
+    reply(&json!({ "items": items, "next": next }))
+}
+
+pub async fn products(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+    let limit = parameters.limit()?;
+    let after = parameters.cursor(|text| text.len() > names::RANK)?;
+    parameters.finish()?;
+    let best = page(names::PRODUCTS.to_owned(), true, after, limit);
+    let (best, next) = cut(entries(views.read(&[Read::List(best)]).await?.pop()), limit);
+    let skus: Vec<&str> = best.iter().filter_map(|entry| entry.get(names::RANK..)).collect();
+    let wanted = Read::Records(skus.iter().map(|sku| names::product(sku)).collect());
+    let found = records(views.read(&[wanted]).await?.pop());
+    let product = |(sku, product): (&&str, super::Record)| {
+        let named = product.0.get("name").and_then(|text| text.get(names::TIME + names::ID..));
+        json!({
+            "sku": sku,
+            "name": named,
+            "orders": product.number("orders"),
+            "units": product.number("units"),
+            "value": product.numbers(names::VALUE),
+        })
+    };
+    let items: Vec<Value> = skus.iter().zip(found).map(product).collect();
+    reply(&json!({ "items": items, "next": next }))
+}

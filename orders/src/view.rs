@@ -1,0 +1,166 @@
+//! The views of orders: each order as it is, and what it adds to lists, rankings and sums.
+
+use shared::log::Recorded;
+use shared::projection::{Cell, Facts, Projection, Rank, Unprojectable};
+
+use crate::codec;
+use crate::order::{Event, Order, OrderAggregate};
+use crate::values::Name;
+use shared::aggregate::Aggregate as _;
+
+#[derive(Debug, Clone, Copy)]
+pub struct OrderProjection;
+
+impl Projection for OrderProjection {
+    type View = Order;
+
+    const VERSION: u32 = 1;
+
+    fn fold(view: Option<Order>, recorded: &Recorded) -> Result<Order, Unprojectable> {
+        let event =
+            codec::decode(&recorded.event).map_err(|invalid| Unprojectable(invalid.detail))?;
+        let mut order = view;
+        OrderAggregate::evolve(&mut order, &event);
+        let missing = || Unprojectable(format!("{} before OrderCreated", recorded.event.kind));
+        let mut order = order.ok_or_else(missing)?;
+        order.version = recorded.version;
+        order.updated_at = recorded.at;
+        Ok(order)
+    }
+
+    fn facts(order: &Order) -> Facts {
+        let mut facts = Facts::default();
+        lists(order, &mut facts);
+        totals(order, &mut facts);
+        customer(order, &mut facts);
+        day(order, &mut facts);
+        products(order, &mut facts);
+        facts
+    }
+
+    fn proposals(order: &Order, recorded: &Recorded) -> Vec<(Cell, String)> {
+        match codec::decode(&recorded.event) {
+            Ok(Event::OrderCreated(created)) => created
+                .items
+                .iter()
+                .map(|item| name(order, item.sku.as_str(), &item.name))
+                .collect(),
+            Ok(Event::ItemAdded(item)) => vec![name(order, item.sku.as_str(), &item.name)],
+            _ => vec![],
+        }
+    }
+}
+
+/// Names of lists and records, and how their entries are written.
+pub mod names {
+    use crate::order::Order;
+
+    pub const ORDERS: &str = "orders";
+    pub const CUSTOMERS: &str = "customers";
+    pub const DAYS: &str = "days";
+    pub const PRODUCTS: &str = "products";
+    pub const STATS: &str = "stats";
+    /// Field of `STATS` and prefix of the fields that follow it.
+    pub const BY_STATUS: &str = "status:";
+    pub const REVENUE: &str = "revenue:";
+    pub const CURRENCY: &str = "currency:";
+    pub const LIFETIME: &str = "lifetime:";
+    pub const VALUE: &str = "value:";
+
+    pub fn orders_by_status(status: &str) -> String {
+        format!("orders-by-status:{status}")
+    }
+
+    pub fn orders_by_customer(customer: &str) -> String {
+        format!("orders-by-customer:{customer}")
+    }
+
+    pub fn orders_by_both(status: &str, customer: &str) -> String {
+        format!("orders-by-status-and-customer:{status}:{customer}")
+    }
+
+    pub fn customers_by_value(currency: &str) -> String {
+        format!("customers-by-value:{currency}")
+    }
+
+    pub fn customer(id: &str) -> String {
+        format!("customer:{id}")
+    }
+
+    pub fn day(date: &str) -> String {
+        format!("day:{date}")
+    }
+
+    pub fn product(sku: &str) -> String {
+        format!("product:{sku}")
+    }
+
+    /// An order in a list: its time, in fixed width, then its id.
+    pub fn entry(order: &Order) -> String {
+        format!("{}{}", order.placed_at, order.order_id)
+    }
+
+    /// Bytes of the time in front of an entry, and in front of a product's name.
+    pub const TIME: usize = shared::timestamp::WIDTH;
+    /// Bytes of an order's id.
+    pub const ID: usize = 36;
+    /// Bytes of the value in front of a ranked entry.
+    pub const RANK: usize = 16;
+}
+
+fn lists(order: &Order, facts: &mut Facts) {
+    let (status, customer) = (order.status.as_str(), order.customer_id.as_str());
+    facts.enter(names::ORDERS, names::entry(order));
+    facts.enter(names::orders_by_status(status), names::entry(order));
+    facts.enter(names::orders_by_customer(customer), names::entry(order));
+    facts.enter(names::orders_by_both(status, customer), names::entry(order));
+    facts.enter(names::CUSTOMERS, customer);
+    facts.enter(names::DAYS, order.placed_at.date());
+}
+
+fn totals(order: &Order, facts: &mut Facts) {
+    let cell = |prefix: &str, field: &str| Cell::new(names::STATS, format!("{prefix}{field}"));
+    facts.add(cell("", "orders"), 1);
+    facts.add(cell(names::BY_STATUS, order.status.as_str()), 1);
+    facts.add(cell(names::CURRENCY, order.currency.as_str()), 1);
+    facts.add(cell(names::REVENUE, order.currency.as_str()), order.net());
+}
+
+/// 1 for an order that counts, 0 for a cancelled one.
+fn counts(order: &Order) -> i64 {
+    i64::from(!order.is_cancelled())
+}
+
+fn customer(order: &Order, facts: &mut Facts) {
+    let id = order.customer_id.as_str();
+    let cell = |field: String| Cell::new(names::customer(id), field);
+    facts.add(cell("orders".to_owned()), counts(order));
+    let value = cell(format!("{}{}", names::LIFETIME, order.currency));
+    let index = names::customers_by_value(order.currency.as_str());
+    facts.add_ranked(value, order.net(), Rank { index, member: id.to_owned(), zeros: true });
+}
+
+fn day(order: &Order, facts: &mut Facts) {
+    let date = order.placed_at.date();
+    let cell = |field: String| Cell::new(names::day(&date), field);
+    facts.add(cell("orders".to_owned()), counts(order));
+    facts.add(cell("units".to_owned()), counts(order) * order.units());
+    facts.add(cell(format!("{}{}", names::REVENUE, order.currency)), order.net());
+}
+
+fn products(order: &Order, facts: &mut Facts) {
+    for item in &order.items {
+        let sku = item.sku.as_str();
+        let cell = |field: String| Cell::new(names::product(sku), field);
+        let rank = Rank { index: names::PRODUCTS.to_owned(), member: sku.to_owned(), zeros: false };
+        let value = item.quantity.get() * item.unit_price.get();
+        facts.add(cell("orders".to_owned()), counts(order));
+        facts.add_ranked(cell("units".to_owned()), counts(order) * item.quantity.get(), rank);
+        facts.add(cell(format!("{}{}", names::VALUE, order.currency)), counts(order) * value);
+    }
+}
+
+/// A product is called as in the newest order that has it.
+fn name(order: &Order, sku: &str, name: &Name) -> (Cell, String) {
+    (Cell::new(names::product(sku), "name"), format!("{}{name}", names::entry(order)))
+}

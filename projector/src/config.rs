@@ -1,0 +1,47 @@
+//! Configuration of the projector.
+
+use std::net::SocketAddr;
+
+use shared::Namespace;
+use shared::config::{Invalid, Settings};
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `WAYBILL_MONGODB_URL`: the log, for gaps and for making views.
+    pub mongodb_url: String,
+    /// `WAYBILL_RABBITMQ_URL`: where events come from.
+    pub rabbitmq_url: String,
+    /// `WAYBILL_REDIS_URL`: the views.
+    pub redis_url: String,
+    /// `WAYBILL_PROJECTOR_LISTEN`.
+    pub listen: SocketAddr,
+    /// `WAYBILL_NAMESPACE`.
+    pub namespace: Namespace,
+}
+
+impl Config {
+    /// The configuration, and the filter of `WAYBILL_LOG`.
+    pub fn read(mut settings: Settings) -> Result<(Self, String), Invalid> {
+        let config = Self {
+            mongodb_url: settings.url(
+                "WAYBILL_MONGODB_URL",
+                &["mongodb", "mongodb+srv"],
+                "mongodb://127.0.0.1:27017/?replicaSet=rs0",
+            ),
+            rabbitmq_url: settings.url(
+                "WAYBILL_RABBITMQ_URL",
+                &["amqp", "amqps"],
+                "amqp://guest:guest@127.0.0.1:5672/%2f",
+            ),
+            redis_url: settings.url(
+                "WAYBILL_REDIS_URL",
+                &["redis", "rediss"],
+                "redis://127.0.0.1:6379/",
+            ),
+            listen: settings.listen("WAYBILL_PROJECTOR_LISTEN", ([127, 0, 0, 1], 8082).into()),
+            namespace: settings.namespace(),
+        };
+        let filter = settings.log_filter("info");
+        settings.finish((config, filter))
+    }
+}

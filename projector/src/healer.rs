@@ -1,0 +1,129 @@
+//! Follows the log behind the live path, checks that everything is applied, repairs what is not,
+//! and moves the checkpoint that is stored with the views. Making a generation is the same walk,
+//! with nobody ahead.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared::Result;
+use shared::feed::cursor::Cursor;
+use shared::log::{Commit, Position, Run, StreamName, Version};
+use shared::view_store::{Advance, Generation};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::Projector;
+use crate::apply::Outcome;
+
+/// How long the live path may take before a commit counts as missing.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks at a page that is not applied yet.
+const LOOK: Duration = Duration::from_millis(100);
+/// Of the lease, so that one worker heals for all.
+const TERM: Duration = Duration::from_secs(5);
+
+/// Where a walk along the log has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// All up to here is applied, and the checkpoint says so.
+    Reached(Position),
+    NoGeneration,
+}
+
+impl Projector {
+    /// Heals the generation until `stop`, whenever no other worker does.
+    pub async fn heal(&self, generation: &Generation, stop: &CancellationToken) -> Result<()> {
+        while !stop.is_cancelled() {
+            if self.views.lease(&generation.id, &self.holder, TERM).await? {
+                self.heal_for(generation, TERM / 2, stop).await?;
+            } else {
+                pause(TERM / 4, stop).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn heal_for(
+        &self,
+        generation: &Generation,
+        term: Duration,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let until = Instant::now() + term;
+        let Some(checkpoint) = self.views.checkpoint(&generation.id).await? else { return Ok(()) };
+        let mut cursor = Cursor::new(self.store.clone(), checkpoint);
+        while Instant::now() < until && !stop.is_cancelled() {
+            let from = cursor.position();
+            let run = cursor.run().await?;
+            if run.to == from {
+                pause(LOOK, stop).await;
+            } else if self.check(generation, from, &run, stop).await? != Step::Reached(run.to) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the live path to apply the run, and applies what it does not.
+    async fn check(
+        &self,
+        generation: &Generation,
+        from: Position,
+        run: &Run,
+        stop: &CancellationToken,
+    ) -> Result<Step> {
+        let overdue = Instant::now() + PATIENCE;
+        let reached = versions(&run.commits);
+        loop {
+            match self.views.advance(&generation.id, from, run.to, &reached).await? {
+                Advance::Moved => return Ok(Step::Reached(run.to)),
+                Advance::Elsewhere(position) => return Ok(Step::Reached(position)),
+                Advance::NoGeneration => return Ok(Step::NoGeneration),
+                Advance::Behind(behind) if Instant::now() >= overdue => {
+                    tracing::warn!(
+                        streams = behind.len(),
+                        to = run.to,
+                        "repairing views from the log"
+                    );
+                    let missing =
+                        |stream: &StreamName| behind.iter().any(|&i| reached[i].0 == stream);
+                    let commits = run.commits.iter().filter(|commit| missing(&commit.stream));
+                    let events = commits.flat_map(Commit::recorded).collect();
+                    if self.apply(&generation.id, events).await? == Outcome::NoGeneration {
+                        return Ok(Step::NoGeneration);
+                    }
+                }
+                Advance::Behind(_) if stop.is_cancelled() => return Ok(Step::Reached(from)),
+                Advance::Behind(_) => pause(LOOK, stop).await,
+            }
+        }
+    }
+
+    /// Applies a run itself and moves the checkpoint behind it.
+    pub async fn walk(&self, generation: &Generation, from: Position, run: &Run) -> Result<Step> {
+        let events = run.commits.iter().flat_map(Commit::recorded).collect();
+        if self.apply(&generation.id, events).await? == Outcome::NoGeneration {
+            return Ok(Step::NoGeneration);
+        }
+        let reached = versions(&run.commits);
+        Ok(match self.views.advance(&generation.id, from, run.to, &reached).await? {
+            Advance::Moved => Step::Reached(run.to),
+            Advance::Elsewhere(position) => Step::Reached(position),
+            Advance::Behind(_) => Step::Reached(from),
+            Advance::NoGeneration => Step::NoGeneration,
+        })
+    }
+}
+
+/// The last version of each stream in these commits.
+fn versions(commits: &[Commit]) -> Vec<(&StreamName, Version)> {
+    let last: BTreeMap<_, _> = commits.iter().map(|commit| (&commit.stream, commit.to)).collect();
+    last.into_iter().collect()
+}
+
+pub async fn pause(time: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = stop.cancelled() => {}
+    }
+}

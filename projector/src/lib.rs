@@ -1,0 +1,35 @@
+//! Keeps the views in step with the log.
+//!
+//! `generations` decides which set of views this worker serves and makes it where it is missing,
+//! `worker` takes events from its feed, `apply` brings them into the views, `healer` checks behind
+//! them that nothing is missing.
+
+pub mod admin;
+pub mod apply;
+#[cfg(feature = "servers")]
+pub mod config;
+pub mod generations;
+pub mod healer;
+#[cfg(feature = "servers")]
+pub mod run;
+pub mod worker;
+
+use std::sync::Arc;
+
+use shared::event_store::EventStore;
+use shared::feed::Feeds;
+use shared::health::Health;
+use shared::projection::Project;
+use shared::view_store::ViewStore;
+
+/// What a projector works with.
+#[derive(Clone)]
+pub struct Projector {
+    pub store: Arc<dyn EventStore>,
+    pub views: Arc<dyn ViewStore>,
+    pub feeds: Arc<dyn Feeds>,
+    pub projection: Arc<dyn Project>,
+    pub health: Health,
+    /// Tells workers apart, in leases.
+    pub holder: String,
+}

@@ -1,0 +1,18 @@
+//! The service that keeps the views. Configured by environment variables: see `config`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use orders::OrderProjection;
+use projector::config::Config;
+use shared::process;
+use shared::projection::Projected;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    process::run(Config::read, |config, stop| async move {
+        let listener = process::listen("WAYBILL_PROJECTOR_LISTEN", config.listen)?;
+        projector::run::run(config, Arc::new(Projected(OrderProjection)), listener, stop).await
+    })
+    .await
+}

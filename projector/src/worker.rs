@@ -1,0 +1,94 @@
+//! One worker: takes events from the feed of the live generation and applies them, in batches.
+
+use std::time::Duration;
+
+use shared::Result;
+use shared::backoff::Backoff;
+use shared::feed::Feed;
+use shared::view_store::Generation;
+use tokio_util::sync::CancellationToken;
+
+use crate::Projector;
+use crate::apply::Outcome;
+
+/// Events in a batch: enough to share round trips, few enough to be quick.
+const BATCH: usize = 256;
+/// How often a worker looks whether its generation is still live.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Projector {
+    /// Works until `stop`. Whatever breaks, it waits and starts again from what was not settled.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut backoff = Backoff::for_servers();
+        while !stop.is_cancelled() {
+            match self.serve(&mut backoff, &stop).await {
+                Ok(()) => backoff.reset(),
+                Err(failure) => {
+                    self.health.waits("views", failure);
+                    backoff.sleep_unless(&stop).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
+        let Some(generation) = self.generation(stop).await? else { return Ok(()) };
+        let applied = self.views.checkpoint(&generation.id).await?.unwrap_or(0);
+        let mut feed = self.feeds.subscribe(&generation, applied).await?;
+        tracing::info!(generation = %generation.id, "serves the live views");
+        self.health.ready("views");
+        backoff.reset();
+        self.remove_leftovers().await?;
+        let over = stop.child_token();
+        let healer = {
+            let (healer, generation, over) = (self.clone(), generation.clone(), over.clone());
+            tokio::spawn(async move { healer.heal_always(&generation, &over).await })
+        };
+        let served = self.follow(&generation, feed.as_mut(), stop).await;
+        over.cancel();
+        drop(healer.await);
+        served
+    }
+
+    async fn heal_always(&self, generation: &Generation, stop: &CancellationToken) {
+        let mut backoff = Backoff::for_servers();
+        while !stop.is_cancelled() {
+            if let Err(failure) = self.heal(generation, stop).await {
+                tracing::debug!(%failure, "healing is interrupted");
+                backoff.sleep_unless(stop).await;
+            }
+        }
+    }
+
+    /// Applies what the feed brings until the generation is no longer live.
+    async fn follow(
+        &self,
+        generation: &Generation,
+        feed: &mut dyn Feed,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let events = {
+                // The same future all along: one that is dropped half-way might lose deliveries.
+                let mut next = std::pin::pin!(feed.next(BATCH));
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = stop.cancelled() => return Ok(()),
+                        events = &mut next => break events?,
+                        _ = look.tick() => if !self.is_live(generation).await? {
+                            return Ok(());
+                        },
+                    }
+                }
+            };
+            // From here to the end of the batch nothing interrupts.
+            match self.apply(&generation.id, events).await? {
+                Outcome::Applied => feed.settle().await?,
+                Outcome::NoGeneration => return Ok(()),
+            }
+        }
+    }
+}

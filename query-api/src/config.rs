@@ -1,0 +1,33 @@
+//! Configuration of query-api.
+
+use std::net::SocketAddr;
+
+use shared::Namespace;
+use shared::config::{Invalid, Settings};
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `WAYBILL_REDIS_URL`: the views.
+    pub redis_url: String,
+    /// `WAYBILL_QUERY_LISTEN`.
+    pub listen: SocketAddr,
+    /// `WAYBILL_NAMESPACE`.
+    pub namespace: Namespace,
+}
+
+impl Config {
+    /// The configuration, and the filter of `WAYBILL_LOG`.
+    pub fn read(mut settings: Settings) -> Result<(Self, String), Invalid> {
+        let config = Self {
+            redis_url: settings.url(
+                "WAYBILL_REDIS_URL",
+                &["redis", "rediss"],
+                "redis://127.0.0.1:6379/",
+            ),
+            listen: settings.listen("WAYBILL_QUERY_LISTEN", ([127, 0, 0, 1], 8081).into()),
+            namespace: settings.namespace(),
+        };
+        let filter = settings.log_filter("info");
+        settings.finish((config, filter))
+    }
+}

@@ -1,0 +1,13 @@
+//! Answers questions from the views alone.
+//!
+//! `routes` read requests, `service` finds the live generation and waits for what a client has
+//! seen already; what can be asked is the domain's (`shared::queries::Queries`).
+
+#[cfg(feature = "servers")]
+pub mod config;
+pub mod routes;
+#[cfg(feature = "servers")]
+pub mod run;
+pub mod service;
+
+pub use service::Service;

@@ -1,0 +1,17 @@
+//! The service that answers questions. Configured by environment variables: see `config`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use orders::OrderQueries;
+use query_api::config::Config;
+use shared::process;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    process::run(Config::read, |config, stop| async move {
+        let listener = process::listen("WAYBILL_QUERY_LISTEN", config.listen)?;
+        query_api::run::run(config, Arc::new(OrderQueries), listener, stop).await
+    })
+    .await
+}

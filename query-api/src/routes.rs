@@ -1,0 +1,84 @@
+//! The routes of query-api: the probes, the dashboard's page, and whatever the domain answers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use shared::http::answer::{self, into_response};
+use shared::http::probes::probes;
+use shared::http::serve::Routes;
+use shared::http::{Answer, close, path, wait};
+use shared::problem::Problem;
+use shared::queries::{Question, Reply};
+use shared::service_gate::Gate;
+use shared::token::{self, Token};
+use uuid::Uuid;
+use warp::Filter as _;
+
+use crate::Service;
+use shared::health::Health;
+
+/// How long a query waits for a token without `Prefer: wait=`.
+const WAIT: Duration = Duration::from_secs(2);
+
+pub fn routes(gate: Gate<Service>, health: Health) -> Routes {
+    let page = warp::path::end().and(warp::get()).map(|| {
+        let page = include_str!("page.html").as_bytes().to_vec();
+        answer::bytes(StatusCode::OK, page, "text/html; charset=utf-8")
+    });
+    let queries = warp::get()
+        .and(warp::path::full())
+        .and(warp::query::<BTreeMap<String, String>>())
+        .and(warp::header::headers_cloned())
+        .then(move |path: warp::path::FullPath, parameters, headers| {
+            let gate = gate.clone();
+            async move { into_response(query(&gate, path.as_str(), parameters, &headers).await) }
+        });
+    close(probes(health).or(page).unify().or(queries).unify().boxed())
+}
+
+async fn query(
+    gate: &Gate<Service>,
+    path: &str,
+    parameters: BTreeMap<String, String>,
+    headers: &HeaderMap,
+) -> Answer {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let path = path::segments(path.trim_start_matches('/'));
+    let path = path.map_err(|()| {
+        Problem::malformed("The path is not valid UTF-8 behind its percent signs.")
+    })?;
+    let seen = text(token::HEADER).map(Token::parse).transpose().map_err(Problem::malformed)?;
+    let wait = wait::preferred(text("prefer")).unwrap_or(WAIT);
+    let service = gate.service()?;
+    let shown = service.answer(&Question { path, parameters }, seen.as_ref(), wait).await?;
+    let no_route =
+        || Problem::not_found("Nothing is answered at this path; the README lists what is.");
+    let shown = shown.ok_or_else(no_route)?;
+    let etag = etag(&shown.reply);
+    let unchanged = text(header::IF_NONE_MATCH.as_str()).is_some_and(|known| names(known, &etag));
+    let mut response = match unchanged {
+        true => answer::bytes(StatusCode::NOT_MODIFIED, vec![], "application/json"),
+        false => answer::bytes(StatusCode::OK, shown.reply.body, "application/json"),
+    };
+    answer::set(&mut response, "etag", &etag);
+    answer::set(&mut response, "cache-control", "no-cache");
+    if let Some(token) = shown.token {
+        answer::set(&mut response, token::HEADER, &token.to_string());
+    }
+    Ok(response)
+}
+
+/// The version of what is shown, else a name made of its bytes.
+fn etag(reply: &Reply) -> String {
+    match reply.version {
+        Some(version) => format!("\"{version}\""),
+        None => format!("\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, &reply.body).simple()),
+    }
+}
+
+/// Whether `If-None-Match` names this tag; compared weakly (RFC 9110, section 13.1.2).
+fn names(known: &str, etag: &str) -> bool {
+    let tag = |tag: &str| tag.trim().trim_start_matches("W/") == etag;
+    known.trim() == "*" || known.split(',').any(tag)
+}

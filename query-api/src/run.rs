@@ -1,0 +1,73 @@
+//! query-api as a service of its own: Redis alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::health::Health;
+use shared::http::{Limits, serve};
+use shared::queries::Queries;
+use shared::service_gate::Gate;
+use shared::view_store::redis::Redis;
+use shared::wait::until_there;
+use shared::{Failure, Result};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::{Service, routes};
+
+/// Between two looks whether there are views.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Runs until `stop`; requests under way end first.
+pub async fn run(
+    config: Config,
+    queries: Arc<dyn Queries>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<()> {
+    let health = Health::of(&["redis", "views"]);
+    let gate = Gate::<Service>::default();
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("query-api listens on http://{address}");
+    }
+    let routes = routes::routes(gate.clone(), health.clone());
+    let http = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
+    let worked = work(&config, queries, &gate, &health, &stop).await;
+    stop.cancel();
+    let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
+    if abandoned > 0 {
+        tracing::warn!(abandoned, "connections were cut at the deadline");
+    }
+    worked
+}
+
+async fn work(
+    config: &Config,
+    queries: Arc<dyn Queries>,
+    gate: &Gate<Service>,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let redis = || Redis::connect(&config.redis_url, &config.namespace);
+    let Some(views) = until_there("redis", health, stop, redis).await? else { return Ok(()) };
+    gate.open(Service::new(Arc::new(views), queries));
+    while !stop.is_cancelled() {
+        if let Ok(service) = gate.service() {
+            watch(&service, health).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+/// Keeps `/readyz` true.
+pub async fn watch(service: &Service, health: &Health) {
+    match service.is_ready().await {
+        Ok(()) => health.ready("views"),
+        Err(why) => health.waits("views", why),
+    }
+}

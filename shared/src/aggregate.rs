@@ -1,0 +1,113 @@
+//! What a domain tells the write side: pure, synchronous, no I/O and no clock.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::Timestamp;
+use crate::log::{Event, StreamName};
+
+/// A consistency boundary whose state is the fold of its stream.
+pub trait Aggregate: Send + Sync + 'static {
+    /// The default is the state before the first event.
+    type State: Default + Clone + Send + Sync + 'static;
+    type Command: Clone + Send + Sync + 'static;
+    type Event: Send;
+
+    /// First part of the names of its streams.
+    const CATEGORY: &'static str;
+    /// How it shows in paths and bodies.
+    const RESOURCE: Resource;
+
+    /// Reads a command from its JSON object (with `type`, and the id unless it may be drawn).
+    /// Time and ids come in here, so that `decide` needs neither clock nor chance.
+    fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Self::Command>, Invalid>;
+
+    /// The events that the command leads to (at least one), or why it may not happen.
+    fn decide(state: &Self::State, command: &Self::Command) -> Result<Vec<Self::Event>, Refusal>;
+
+    /// Total on what `decide` returned.
+    fn evolve(state: &mut Self::State, event: &Self::Event);
+
+    /// Name, schema version and data of an event.
+    fn encode(event: &Self::Event) -> Result<(String, u32, Value), Invalid>;
+
+    /// Reads an event of any schema ever written.
+    fn decode(event: &Event) -> Result<Self::Event, Invalid>;
+}
+
+/// The REST face of an aggregate, as data.
+#[derive(Debug)]
+pub struct Resource {
+    /// What one of it is called, such as `order`.
+    pub name: &'static str,
+    /// First segment of the path, such as `orders`.
+    pub path: &'static str,
+    /// The field of a command that names the aggregate, such as `order_id`.
+    pub id: &'static str,
+    /// The command that a POST to the collection sends.
+    pub create: &'static str,
+    pub actions: &'static [Action],
+}
+
+/// `<method> /<path>/{id}/<segment>[/{parameter}]` sends `command`.
+#[derive(Debug)]
+pub struct Action {
+    pub method: &'static str,
+    pub segment: &'static str,
+    /// The field of the command that the last segment of the path fills.
+    pub parameter: Option<&'static str>,
+    pub command: &'static str,
+}
+
+/// What a command may not find out for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Ambient {
+    pub now: Timestamp,
+    pub new_id: Uuid,
+}
+
+#[derive(Debug, Clone)]
+pub struct Addressed<C> {
+    pub stream: StreamName,
+    pub command: C,
+    /// Whether the stream can't have events yet, so that nobody needs to look.
+    pub fresh: bool,
+}
+
+/// The request is no command: malformed, out of range, of an unknown type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// What was wrong and what was expected.
+    pub detail: String,
+}
+
+impl Invalid {
+    pub fn new(detail: impl Into<String>) -> Self {
+        Self { detail: detail.into() }
+    }
+}
+
+/// The business says no. Every rule has its own name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    /// Name of the rule, such as `overpayment`.
+    pub rule: &'static str,
+    pub detail: String,
+    /// Facts for a program, such as what is owed.
+    pub facts: BTreeMap<&'static str, Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// There is no such aggregate: 404.
+    Unknown,
+    /// It exists already: 409.
+    Exists,
+    /// Not in this state: 409.
+    Illegal,
+    /// Not in any state: 422.
+    OutOfRange,
+}

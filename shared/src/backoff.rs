@@ -1,0 +1,52 @@
+//! Waiting between attempts: exponential, with full jitter, capped.
+//! (Jitter as in <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.)
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    first: Duration,
+    cap: Duration,
+    attempt: u32,
+}
+
+impl Backoff {
+    pub fn new(first: Duration, cap: Duration) -> Self {
+        Self { first, cap, attempt: 0 }
+    }
+
+    /// For servers that are away: 50 ms up to 1 s.
+    pub fn for_servers() -> Self {
+        Self::new(Duration::from_millis(50), Duration::from_secs(1))
+    }
+
+    pub fn reset(&mut self) {
+        self.attempt = 0;
+    }
+
+    pub fn attempts(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The next delay: between half and all of `first × 2^attempt`, at most `cap`.
+    pub fn next_delay(&mut self) -> Duration {
+        let ceiling = self.first.saturating_mul(1 << self.attempt.min(20)).min(self.cap);
+        self.attempt += 1;
+        ceiling.mul_f64(rand::rng().random_range(0.5..=1.0))
+    }
+
+    pub async fn sleep(&mut self) {
+        tokio::time::sleep(self.next_delay()).await;
+    }
+
+    /// False when `stop` came first.
+    pub async fn sleep_unless(&mut self, stop: &CancellationToken) -> bool {
+        tokio::select! {
+            () = self.sleep() => true,
+            () = stop.cancelled() => false,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Configuration by environment variables. Everything that is wrong or missing is reported at
+//! once, by the variable's name; a malformed value is never replaced by a default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::Namespace;
+
+/// Exit code of a service whose configuration is wrong.
+pub const EXIT_CODE: u8 = 2;
+
+/// Says, in so many words, that a service without authentication may be reached from elsewhere.
+pub const PUBLIC: &str = "WAYBILL_LISTEN_PUBLICLY";
+const PUBLIC_YES: &str = "without-authentication";
+
+/// Reads variables one by one, and remembers what was wrong with them.
+#[derive(Debug)]
+pub struct Settings {
+    variables: BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+/// All that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid(pub Vec<String>);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is not valid:")?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl Settings {
+    pub fn from_environment() -> Self {
+        Self::from_map(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        }))
+    }
+
+    pub fn from_map(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { variables: variables.into_iter().collect(), problems: vec![] }
+    }
+
+    /// The value of `name`, or `default` when it is not set. After a mistake the default stands
+    /// in until `finish` reports it.
+    pub fn or<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        let Some(value) = self.variables.get(name) else { return default };
+        parse(value).unwrap_or_else(|problem| {
+            self.problems.push(format!("{name}: {problem}"));
+            default
+        })
+    }
+
+    /// The address of a server: `scheme://…`. Its text is not repeated: it may hold a password.
+    pub fn url(&mut self, name: &str, schemes: &[&str], example: &str) -> String {
+        let known =
+            |url: &&String| schemes.iter().any(|scheme| url.starts_with(&format!("{scheme}://")));
+        match self.variables.get(name) {
+            None => self.problems.push(format!("{name} is missing: set it, such as {example}")),
+            Some(url) => {
+                match Some(url).filter(known) {
+                    Some(url) => return url.clone(),
+                    None => {
+                        let schemes = schemes.join(":// or ");
+                        self.problems.push(format!("{name}: expected a URL that starts with {schemes}://, such as {example}"));
+                    }
+                }
+            }
+        }
+        String::new()
+    }
+
+    /// Where to listen: a loopback address, unless `WAYBILL_LISTEN_PUBLICLY` permits others.
+    pub fn listen(&mut self, name: &str, default: SocketAddr) -> SocketAddr {
+        let public = self.or(PUBLIC, false, |value| match value {
+            PUBLIC_YES => Ok(true),
+            _ => Err(format!("expected {PUBLIC_YES}, or nothing, got {value:?}")),
+        });
+        let address = self.or(name, default, |value| {
+            value.parse().map_err(|_| {
+                format!("expected an address and a port, such as {default}, got {value:?}")
+            })
+        });
+        if !public && !address.ip().is_loopback() {
+            self.problems.push(format!(
+                "{name}: {address} can be reached from elsewhere, and nothing here asks who is \
+                 there yet; use a loopback address, or set {PUBLIC}={PUBLIC_YES} where the \
+                 network keeps strangers out"
+            ));
+        }
+        address
+    }
+
+    pub fn namespace(&mut self) -> Namespace {
+        self.or("WAYBILL_NAMESPACE", Namespace::default(), Namespace::parse)
+    }
+
+    pub fn log_filter(&mut self, default: &str) -> String {
+        self.or("WAYBILL_LOG", default.to_owned(), |value| {
+            match value.parse::<tracing_subscriber::filter::targets::Targets>() {
+                Ok(_) => Ok(value.to_owned()),
+                Err(error) => {
+                    Err(format!("expected levels such as info,command_api=debug: {error}"))
+                }
+            }
+        })
+    }
+
+    /// Hands out what was read, or everything that was wrong.
+    pub fn finish<T>(self, config: T) -> Result<T, Invalid> {
+        let mut problems = self.problems;
+        problems.dedup();
+        if problems.is_empty() { Ok(config) } else { Err(Invalid(problems)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        Settings::from_map(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+    }
+
+    #[test]
+    fn everything_wrong_is_reported_at_once_and_by_name() {
+        let mut read = settings(&[
+            ("WAYBILL_REDIS_URL", "http://:secret@localhost"),
+            ("WAYBILL_NAMESPACE", "Ünfit"),
+            ("LISTEN", "8080"),
+        ]);
+        read.url("WAYBILL_MONGODB_URL", &["mongodb"], "mongodb://localhost");
+        read.url("WAYBILL_REDIS_URL", &["redis"], "redis://localhost");
+        read.namespace();
+        read.listen("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let Invalid(problems) = read.finish(()).expect_err("all four are wrong");
+        assert_eq!(problems.len(), 4, "{problems:#?}");
+        for (problem, name) in problems.iter().zip([
+            "WAYBILL_MONGODB_URL",
+            "WAYBILL_REDIS_URL",
+            "WAYBILL_NAMESPACE",
+            "LISTEN",
+        ]) {
+            assert!(problem.starts_with(name), "{problem}");
+            assert!(!problem.contains("secret"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_needs_plain_words() {
+        let anywhere = ("LISTEN", "0.0.0.0:80");
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 80));
+        let mut refused = settings(&[anywhere]);
+        refused.listen("LISTEN", loopback);
+        assert!(refused.finish(()).is_err());
+        let mut told = settings(&[anywhere, (PUBLIC, PUBLIC_YES)]);
+        assert_eq!(told.listen("LISTEN", loopback).to_string(), "0.0.0.0:80");
+        assert!(told.finish(()).is_ok());
+    }
+}

@@ -1,0 +1,180 @@
+//! The log in MongoDB: one document per commit, majority + journal.
+
+mod connect;
+mod document;
+mod relay_state;
+
+use std::ops::Range;
+
+use ::mongodb::bson::{Bson, RawDocumentBuf, doc};
+use ::mongodb::error::{Error, ErrorKind, InsertManyError};
+use ::mongodb::options::ReturnDocument;
+use ::mongodb::{Collection, Database};
+use async_trait::async_trait;
+use futures::TryStreamExt as _;
+
+use self::document::CommitDocument;
+use super::{EventStore, Inserted};
+use crate::log::{Commit, Entry, LogId, Position, StreamName, Version};
+use crate::signal::Signal;
+use crate::{Failure, Result};
+
+const DUPLICATE_KEY: i32 = 11000;
+/// Documents a cursor fetches at a time: a scan is twice as fast as with the driver's default.
+const PAGE: u32 = 1_000;
+
+#[derive(Debug, Clone)]
+pub struct MongoDb {
+    database: Database,
+    /// Majority reads, majority + journal writes.
+    commits: Collection<CommitDocument>,
+    /// Counter and relay state: a loss of their last write costs nothing but a repetition.
+    control: Collection<::mongodb::bson::Document>,
+    signal: Signal,
+}
+
+fn failure(what: &str) -> impl Fn(Error) -> Failure + '_ {
+    move |error| match *error.kind {
+        ErrorKind::Authentication { .. } | ErrorKind::InvalidArgument { .. } => {
+            Failure::permanent(what, error)
+        }
+        _ => Failure::transient(what, error),
+    }
+}
+
+impl MongoDb {
+    async fn find(
+        &self,
+        what: &str,
+        filter: ::mongodb::bson::Document,
+        sort: ::mongodb::bson::Document,
+        limit: i64,
+    ) -> Result<Vec<Entry>> {
+        let found = self.commits.find(filter).sort(sort).limit(limit).batch_size(PAGE);
+        let documents: Vec<CommitDocument> =
+            found.await.map_err(failure(what))?.try_collect().await.map_err(failure(what))?;
+        documents.into_iter().map(Entry::try_from).collect()
+    }
+}
+
+#[async_trait]
+impl EventStore for MongoDb {
+    async fn log_id(&self) -> Result<LogId> {
+        let what = "reading the identity of the log";
+        let identity = self
+            .commits
+            .clone_with_type::<::mongodb::bson::Document>()
+            .find_one(doc! { "_id": 0_i64 })
+            .await
+            .map_err(failure(what))?
+            .ok_or_else(|| Failure::transient(what, "there is none yet"))?;
+        match identity.get_str("log") {
+            Ok(id) => Ok(LogId::stored(id)),
+            Err(error) => Err(Failure::permanent(what, error)),
+        }
+    }
+
+    async fn draw(&self, count: usize) -> Result<Range<Position>> {
+        let what = "drawing positions";
+        let count = count as Position;
+        let counter = self
+            .control
+            .find_one_and_update(doc! { "_id": "position" }, doc! { "$inc": { "last": count } })
+            .upsert(true)
+            .return_document(ReturnDocument::After)
+            .await
+            .map_err(failure(what))?;
+        let last = counter.as_ref().and_then(|found| found.get("last")).and_then(Bson::as_i64);
+        match last {
+            Some(last) => Ok(last - count + 1..last + 1),
+            None => Err(Failure::permanent(what, "the counter holds no 64-bit integer")),
+        }
+    }
+
+    async fn raise_counter(&self) -> Result<()> {
+        let head = self.head().await?;
+        self.control
+            .update_one(doc! { "_id": "position" }, doc! { "$max": { "last": head } })
+            .upsert(true)
+            .await
+            .map_err(failure("raising the position counter"))?;
+        Ok(())
+    }
+
+    async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>> {
+        let what = "appending to the log";
+        let documents =
+            entries.iter().map(document::encode).collect::<Result<Vec<RawDocumentBuf>>>()?;
+        let commits = self.commits.clone_with_type::<RawDocumentBuf>();
+        let result = commits.insert_many(documents).ordered(false).await;
+        let mut outcomes = vec![Inserted::Written; entries.len()];
+        if let Err(error) = result {
+            for index in duplicates(&error).ok_or_else(|| failure(what)(error.clone()))? {
+                if let Some(outcome) = outcomes.get_mut(index) {
+                    *outcome = Inserted::Duplicate;
+                }
+            }
+        }
+        self.signal.ring();
+        Ok(outcomes)
+    }
+
+    async fn at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
+        let filter = doc! { "_id": { "$in": positions } };
+        self.find("reading positions", filter, doc! { "_id": 1 }, 0).await
+    }
+
+    async fn by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
+        let filter = doc! { "key": { "$in": keys } };
+        let found = self.find("reading by key", filter, doc! {}, 0).await?;
+        Ok(found.into_iter().filter_map(Entry::into_commit).collect())
+    }
+
+    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Vec<Commit>> {
+        let filter = if above.iter().all(|(_, version)| *version == 0) {
+            let names: Vec<_> = above.iter().map(|(stream, _)| stream.as_str()).collect();
+            doc! { "stream": { "$in": names } }
+        } else {
+            let each = above.iter();
+            let each =
+                each.map(|(s, version)| doc! { "stream": s.as_str(), "to": { "$gt": version } });
+            doc! { "$or": each.collect::<Vec<_>>() }
+        };
+        let order = doc! { "stream": 1, "from": 1 };
+        let found = self.find("reading streams", filter, order, 0).await?;
+        Ok(found.into_iter().filter_map(Entry::into_commit).collect())
+    }
+
+    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>> {
+        let filter = doc! { "_id": { "$gt": after.max(0) } };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.find("reading the log", filter, doc! { "_id": 1 }, limit).await
+    }
+
+    async fn head(&self) -> Result<Position> {
+        let what = "reading the head of the log";
+        let commits = self.commits.clone_with_type::<::mongodb::bson::Document>();
+        let newest =
+            commits.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 });
+        let newest = newest.await.map_err(failure(what))?;
+        Ok(newest.and_then(|found| found.get_i64("_id").ok()).unwrap_or(0))
+    }
+
+    fn signal(&self) -> &Signal {
+        &self.signal
+    }
+}
+
+/// The indices that were refused as duplicates, when that is all that went wrong.
+fn duplicates(error: &Error) -> Option<Vec<usize>> {
+    match &*error.kind {
+        ErrorKind::InsertMany(InsertManyError {
+            write_errors: Some(errors),
+            write_concern_error: None,
+            ..
+        }) if errors.iter().all(|one| one.code == DUPLICATE_KEY) => {
+            Some(errors.iter().map(|one| one.index).collect())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,95 @@
+//! Connecting, checking the server's settings, and laying out the database.
+
+use std::time::Duration;
+
+use mongodb::bson::{Bson, doc};
+use mongodb::options::{
+    Acknowledgment, ClientOptions, CollectionOptions, IndexOptions, ReadConcern, SelectionCriteria,
+    WriteConcern,
+};
+use mongodb::{Client, Collection, Database, IndexModel};
+
+use super::{DUPLICATE_KEY, MongoDb, failure};
+use crate::log::LogId;
+use crate::signal::Signal;
+use crate::{Failure, Namespace, Result};
+
+impl MongoDb {
+    /// Connects, checks that the server is a replica set, and makes what is missing: the indexes
+    /// and document 0, the log's identity.
+    pub async fn connect(url: &str, namespace: &Namespace) -> Result<Self> {
+        let what = "connecting to MongoDB";
+        let mut options = ClientOptions::parse(url).await.map_err(failure(what))?;
+        options.app_name = Some("waybill".to_owned());
+        options.max_pool_size.get_or_insert(64);
+        options.connect_timeout.get_or_insert(Duration::from_secs(5));
+        options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
+        let client = Client::with_options(options).map_err(failure(what))?;
+        let database = client.database(namespace.as_str());
+        check(&database).await?;
+        let store = Self::over(database);
+        store.lay_out().await?;
+        Ok(store)
+    }
+
+    fn over(database: Database) -> Self {
+        let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+        let commits = CollectionOptions::builder()
+            .read_concern(ReadConcern::majority())
+            .write_concern(durable)
+            .selection_criteria(SelectionCriteria::ReadPreference(
+                mongodb::options::ReadPreference::Primary,
+            ))
+            .build();
+        let hint = WriteConcern::builder().w(Acknowledgment::Nodes(1)).build();
+        let control = CollectionOptions::builder().write_concern(hint).build();
+        Self {
+            commits: database.collection_with_options("commits", commits),
+            control: database.collection_with_options("control", control),
+            signal: Signal::default(),
+            database,
+        }
+    }
+
+    async fn lay_out(&self) -> Result<()> {
+        let what = "laying out the log";
+        let unique = || IndexOptions::builder().unique(true).build();
+        for keys in [doc! { "stream": 1, "from": 1 }, doc! { "key": 1 }] {
+            let index = IndexModel::builder().keys(keys).options(unique()).build();
+            self.commits.create_index(index).await.map_err(failure(what))?;
+        }
+        let identity = doc! {
+            "_id": 0_i64, "stream": "~", "from": 0_i64, "key": "~0",
+            "log": LogId::random().as_str(), "format": 1,
+        };
+        let commits: Collection<mongodb::bson::Document> = self.commits.clone_with_type();
+        match commits.insert_one(identity).await {
+            Err(error) if !is_duplicate(&error) => Err(failure(what)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the whole log. For tests.
+    pub async fn drop_database(&self) -> Result<()> {
+        self.database.drop().await.map_err(failure("dropping the database"))
+    }
+}
+
+async fn check(database: &Database) -> Result<()> {
+    let what = "checking the settings of MongoDB";
+    let hello = database.run_command(doc! { "hello": 1 }).await.map_err(failure(what))?;
+    if hello.contains_key("setName") || hello.get("msg").and_then(Bson::as_str) == Some("isdbgrid")
+    {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        what,
+        "it is no replica set, so it can neither confirm nor read what a majority holds; \
+         start mongod with --replSet rs0 and run rs.initiate() in it once (one node will do)",
+    ))
+}
+
+fn is_duplicate(error: &mongodb::error::Error) -> bool {
+    use mongodb::error::{ErrorKind, WriteFailure};
+    matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteError(e)) if e.code == DUPLICATE_KEY)
+}

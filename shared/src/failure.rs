@@ -1,0 +1,43 @@
+//! Something broke. (The business saying no is a refusal, and never passes through here.)
+
+use std::fmt;
+
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// A failure of a server, the network or the disk.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub kind: Kind,
+    message: String,
+}
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It can: the server was unreachable, restarting, too slow.
+    Transient,
+    /// It cannot, until somebody changes a setting or repairs data.
+    Permanent,
+}
+
+impl Failure {
+    pub fn transient(what: &str, why: impl fmt::Display) -> Self {
+        Self { kind: Kind::Transient, message: format!("{what}: {why}") }
+    }
+
+    pub fn permanent(what: &str, why: impl fmt::Display) -> Self {
+        Self { kind: Kind::Permanent, message: format!("{what}: {why}") }
+    }
+
+    pub fn is_permanent(&self) -> bool {
+        self.kind == Kind::Permanent
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,94 @@
+//! Follows the log from a position.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Feed, Feeds};
+use crate::Result;
+use crate::event_store::EventStore;
+use crate::log::{Position, Recorded, Run};
+use crate::signal::Listener;
+use crate::view_store::Generation;
+
+/// Commits read at a time.
+const PAGE: usize = 1_000;
+/// How long an append of another process may go unnoticed.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A place in the log, and the reading from there on. Waits at holes.
+pub struct Cursor {
+    store: Arc<dyn EventStore>,
+    rung: Listener,
+    position: Position,
+    /// Read, and not yet handed out.
+    waiting: VecDeque<Recorded>,
+}
+
+impl Cursor {
+    pub fn new(store: Arc<dyn EventStore>, after: Position) -> Self {
+        let rung = store.signal().listen();
+        Self { store, rung, position: after, waiting: VecDeque::new() }
+    }
+
+    /// The last position of the runs so far.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The next run, empty when there is nothing more for now.
+    pub async fn run(&mut self) -> Result<Run> {
+        let run = Run::take(self.position, self.store.read(self.position, PAGE).await?);
+        self.position = run.to;
+        Ok(run)
+    }
+
+    /// Waits until there may be more.
+    pub async fn wait(&mut self) {
+        self.rung.wait(POLL).await;
+    }
+
+    /// The same, where `at_most` is the longest wait.
+    pub async fn wait_for(&mut self, at_most: Duration) {
+        self.rung.wait(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Feed for Cursor {
+    async fn next(&mut self, limit: usize) -> Result<Vec<Recorded>> {
+        while self.waiting.is_empty() {
+            let run = self.run().await?;
+            self.waiting.extend(run.commits.iter().flat_map(|commit| commit.recorded()));
+            if self.waiting.is_empty() {
+                self.wait().await;
+            }
+        }
+        let ready = limit.clamp(1, self.waiting.len());
+        Ok(self.waiting.drain(..ready).collect())
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        Ok(()) // Nobody else waits for it: a new cursor starts where its maker says.
+    }
+}
+
+/// Feeds that are cursors: the log keeps everything anyway.
+pub struct Cursors(pub Arc<dyn EventStore>);
+
+#[async_trait]
+impl Feeds for Cursors {
+    async fn open(&self, _: &Generation) -> Result<()> {
+        Ok(())
+    }
+
+    async fn subscribe(&self, _: &Generation, applied: Position) -> Result<Box<dyn Feed>> {
+        Ok(Box::new(Cursor::new(self.0.clone(), applied)))
+    }
+
+    async fn close(&self, _: &Generation) -> Result<()> {
+        Ok(())
+    }
+}

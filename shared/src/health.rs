@@ -1,0 +1,44 @@
+//! What a service still waits for: told by `/readyz` and by the log.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A service is ready when all its parts are.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<Mutex<BTreeMap<&'static str, Option<String>>>>);
+
+impl Health {
+    /// A service made of these parts, none of them ready.
+    pub fn of(parts: &[&'static str]) -> Self {
+        let health = Self::default();
+        for part in parts {
+            health.waits(part, "starting");
+        }
+        health
+    }
+
+    pub fn ready(&self, part: &'static str) {
+        if self.set(part, None).is_some_and(|before| before.is_some()) {
+            tracing::info!(part, "ready");
+        }
+    }
+
+    /// Says it in the log too, once for each new reason.
+    pub fn waits(&self, part: &'static str, why: impl ToString) {
+        let why = why.to_string();
+        let before = self.set(part, Some(why.clone()));
+        if before.flatten().as_ref() != Some(&why) {
+            tracing::info!(part, why, "waiting");
+        }
+    }
+
+    fn set(&self, part: &'static str, state: Option<String>) -> Option<Option<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state)
+    }
+
+    /// The parts that are not ready, each with what it waits for.
+    pub fn waiting(&self) -> BTreeMap<&'static str, String> {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().filter_map(|(part, why)| Some((*part, why.clone()?))).collect()
+    }
+}

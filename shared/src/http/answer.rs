@@ -1,0 +1,58 @@
+//! Answers.
+
+use std::convert::Infallible;
+
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
+
+use crate::problem::Problem;
+
+/// What a handler returns; both sides become a response in one place.
+pub type Answer = Result<Response, Problem>;
+
+/// A JSON body.
+pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    let body = serde_json::to_vec(value).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(bytes(status, body, "application/json"))
+}
+
+pub fn bytes(status: StatusCode, body: Vec<u8>, content_type: &'static str) -> Response {
+    let mut response = Response::new(bytes::Bytes::from(body).into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Sets a header from text that may hold anything; one that no header can carry is left out.
+pub fn set(response: &mut Response, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+pub fn into_response(answer: Answer) -> Response {
+    answer.unwrap_or_else(Reply::into_response)
+}
+
+/// Turns whatever is left unanswered into a problem, so that the routes reject nothing.
+pub fn close<F>(routes: F) -> BoxedFilter<(Response,)>
+where
+    F: Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static,
+{
+    routes.recover(recover).unify().boxed()
+}
+
+async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+    let problem = if rejection.is_not_found() {
+        Problem::not_found("No route has this path; the README lists them.")
+    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        Problem::method_not_allowed("The path exists, but not with this method.")
+    } else {
+        Problem::malformed("The request could not be read: is its query string valid?")
+    };
+    Ok(problem.into_response())
+}

@@ -1,0 +1,148 @@
+//! Every error answer: `application/problem+json` (RFC 9457).
+
+use std::collections::BTreeMap;
+
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::Value;
+use warp::reply::Response;
+
+use crate::Failure;
+use crate::aggregate::{Invalid, Refusal, RefusalKind};
+
+/// `type` is stable and for programs, `detail` is for people and says what was expected.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Problem {
+    pub r#type: String,
+    pub title: &'static str,
+    pub status: u16,
+    pub detail: String,
+    /// Extension members.
+    #[serde(flatten)]
+    pub facts: BTreeMap<&'static str, Value>,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident: $status:ident, $slug:literal, $title:literal;)*) => {
+        impl Problem {
+            $($(#[$doc])* pub fn $name(detail: impl Into<String>) -> Self {
+                Self::new(StatusCode::$status, $slug, $title, detail.into())
+            })*
+        }
+    };
+}
+
+problems! {
+    malformed: BAD_REQUEST, "malformed", "The request can't be read";
+    not_found: NOT_FOUND, "not-found", "There is nothing here";
+    method_not_allowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Not with this method";
+    too_large: PAYLOAD_TOO_LARGE, "too-large", "The request is too large";
+    unsupported: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Not in this format";
+    validation: UNPROCESSABLE_ENTITY, "validation", "The command is not valid";
+    idempotency_mismatch: UNPROCESSABLE_ENTITY, "idempotency-mismatch", "The key was used for another request";
+    /// Retry with the same key.
+    idempotency_in_flight: CONFLICT, "idempotency-in-flight", "The same request is being carried out";
+    /// Retries are used up; nothing was written.
+    conflict: CONFLICT, "conflict", "Too many commands at once for the same thing";
+    illegal_transition: CONFLICT, "illegal-transition", "Not in this state";
+    version_mismatch: PRECONDITION_FAILED, "version-mismatch", "It is at another version";
+    cursor_of_another_log: GONE, "cursor-of-another-log", "The cursor belongs to another log";
+    internal: INTERNAL_SERVER_ERROR, "internal", "Something is broken here";
+}
+
+impl Problem {
+    fn new(status: StatusCode, slug: &str, title: &'static str, detail: String) -> Self {
+        let r#type = format!("/problems/{slug}");
+        let status = status.as_u16();
+        Self { r#type, title, status, detail, facts: BTreeMap::new(), retry_after: None }
+    }
+
+    fn later(slug: &str, title: &'static str, detail: String) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, slug, title, detail);
+        problem.retry_after = Some(1);
+        problem
+    }
+
+    /// Nothing was done; a server that is needed is away.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::later("unavailable", "Not available at the moment", detail.into())
+    }
+
+    /// It may have been done. Safe to repeat with the same `Idempotency-Key`.
+    pub fn outcome_unknown(detail: impl Into<String>) -> Self {
+        Self::later("outcome-unknown", "Whether it was done is not known yet", detail.into())
+    }
+
+    /// The views do not contain yet what the client has seen.
+    pub fn not_consistent_yet(detail: impl Into<String>) -> Self {
+        Self::later("not-consistent-yet", "The views are behind", detail.into())
+    }
+
+    pub fn with(mut self, name: &'static str, fact: impl Into<Value>) -> Self {
+        self.facts.insert(name, fact.into());
+        self
+    }
+
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl Problem {
+    /// A refusal by the aggregate that is called `name`.
+    pub fn refused(name: &str, refusal: Refusal) -> Self {
+        let detail = refusal.detail;
+        let mut problem = match refusal.kind {
+            RefusalKind::Unknown => Self::unknown(name, detail),
+            RefusalKind::Exists => {
+                let slug = format!("{name}-exists");
+                Self::new(StatusCode::CONFLICT, &slug, "It exists already", detail)
+            }
+            RefusalKind::Illegal => Self::illegal_transition(detail),
+            RefusalKind::OutOfRange => Self::validation(detail),
+        };
+        problem.facts = refusal.facts;
+        problem.with("rule", refusal.rule)
+    }
+
+    /// There is no `name` with that id.
+    pub fn unknown(name: &str, detail: impl Into<String>) -> Self {
+        let slug = format!("{name}-not-found");
+        Self::new(StatusCode::NOT_FOUND, &slug, "There is nothing by this id", detail.into())
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        Self::validation(invalid.detail)
+    }
+}
+
+impl From<Failure> for Problem {
+    /// What broke stays in the log of the service.
+    fn from(failure: Failure) -> Self {
+        if failure.is_permanent() {
+            tracing::error!(%failure, "answered 500");
+            return Self::internal("The service's own log tells more.");
+        }
+        tracing::warn!(%failure, "answered 503");
+        Self::unavailable("A server that is needed does not answer; try again.")
+    }
+}
+
+impl warp::Reply for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = Response::new(bytes::Bytes::from(body).into());
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}

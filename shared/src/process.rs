@@ -1,0 +1,48 @@
+//! The outermost layer of each service: configuration, logging, exit code.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Invalid, Settings};
+use crate::{Failure, Result, shutdown, telemetry};
+
+/// Reads the configuration, starts logging, and runs until a signal or a failure that waiting does
+/// not mend. Exit codes: 0 stopped, 1 failed, 2 configuration or a server's settings to be mended.
+pub async fn run<C, R>(
+    read: impl FnOnce(Settings) -> std::result::Result<(C, String), Invalid>,
+    service: impl FnOnce(C, CancellationToken) -> R,
+) -> ExitCode
+where
+    R: Future<Output = Result<()>>,
+{
+    let (config, log_filter) = match read(Settings::from_environment()) {
+        Ok(read) => read,
+        Err(invalid) => {
+            eprintln!("{invalid}");
+            return ExitCode::from(config::EXIT_CODE);
+        }
+    };
+    telemetry::start(&log_filter);
+    match service(config, shutdown::on_signal()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tracing::error!(%failure, "can't go on");
+            ExitCode::from(if failure.is_permanent() { config::EXIT_CODE } else { 1 })
+        }
+    }
+}
+
+/// Listens; connections inherit TCP_NODELAY.
+pub fn listen(variable: &str, address: SocketAddr) -> Result<TcpListener> {
+    let what = format!("listening on {variable}={address}");
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(1_024)
+    };
+    bind().map_err(|error| Failure::permanent(&what, error))
+}

@@ -1,0 +1,205 @@
+//! What a domain tells the read side: how events become views.
+//!
+//! A view is kept for each stream. Everything that spans streams (sums, rankings, lists) is the
+//! sum over all streams of the *facts* that each view states. So a change is a difference of
+//! facts, it can be applied in any order between streams, and a pure fold of the log gives the
+//! same views as any number of workers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::log::{Recorded, StreamName, Version};
+
+/// A view of each stream, and what it states for all.
+pub trait Projection: Send + Sync + 'static {
+    type View: Serialize + DeserializeOwned;
+
+    /// Raise it whenever `fold`, `facts` or `View` change: views are rebuilt under the new one.
+    const VERSION: u32;
+
+    /// The view after the event; `None` is the view of a stream without events.
+    fn fold(view: Option<Self::View>, event: &Recorded) -> Result<Self::View, Unprojectable>;
+
+    /// What a view in this state adds to sums and lists.
+    fn facts(view: &Self::View) -> Facts;
+
+    /// Texts that this event proposes; of each cell's the greatest by bytes is kept, for ever.
+    fn proposals(_view: &Self::View, _event: &Recorded) -> Vec<(Cell, String)> {
+        vec![]
+    }
+}
+
+/// An event that no view can be made of; its stream is parked with this reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unprojectable(pub String);
+
+/// A field of a record of sums, such as `revenue:EUR` of `day:2026-01-02`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cell {
+    pub record: String,
+    pub field: String,
+}
+
+impl Cell {
+    pub fn new(record: impl Into<String>, field: impl Into<String>) -> Self {
+        Self { record: record.into(), field: field.into() }
+    }
+}
+
+/// Keeps a sorted list by the value of a cell: its entries are `ranked(value, member)`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    pub index: String,
+    pub member: String,
+    /// Whether a value of 0 is listed.
+    pub zeros: bool,
+}
+
+/// A list's entry for a value of 0 up to 2^53: 16 digits, then the member. Sorts by value.
+pub fn ranked(value: i64, member: &str) -> String {
+    format!("{value:016}{member}")
+}
+
+/// What one view states.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    sums: BTreeMap<Cell, i64>,
+    ranks: BTreeMap<Cell, Rank>,
+    entries: BTreeSet<(String, String)>,
+}
+
+impl Facts {
+    pub fn add(&mut self, cell: Cell, value: i64) {
+        *self.sums.entry(cell).or_default() += value;
+    }
+
+    /// Adds to a cell that a list is sorted by. A ranked cell may never become negative.
+    pub fn add_ranked(&mut self, cell: Cell, value: i64, rank: Rank) {
+        self.ranks.insert(cell.clone(), rank);
+        self.add(cell, value);
+    }
+
+    pub fn enter(&mut self, index: impl Into<String>, member: impl Into<String>) {
+        self.entries.insert((index.into(), member.into()));
+    }
+}
+
+/// All that one batch of events does to the view of one stream, applied at once or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub stream: StreamName,
+    /// The version that was folded from; 0 without a view.
+    pub base: Version,
+    /// The version of the last event.
+    pub to: Version,
+    /// The view's document, JSON.
+    pub document: Vec<u8>,
+    pub sums: Vec<Sum>,
+    pub enter: Vec<(String, String)>,
+    pub leave: Vec<(String, String)>,
+    pub greatest: Vec<(Cell, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sum {
+    pub cell: Cell,
+    pub delta: i64,
+    pub rank: Option<Rank>,
+}
+
+/// A stored view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub version: Version,
+    pub document: Vec<u8>,
+}
+
+/// A projection without its type of view, as the pipeline sees it.
+pub trait Project: Send + Sync + 'static {
+    fn version(&self) -> u32;
+
+    /// Folds `events` (of one stream, following `stored` without a gap) into a change.
+    fn project(
+        &self,
+        stored: Option<&Stored>,
+        events: &[Recorded],
+    ) -> Result<Change, Unprojectable>;
+}
+
+/// Hands a projection to the pipeline.
+#[derive(Debug, Clone, Copy)]
+pub struct Projected<P>(pub P);
+
+impl<P: Projection> Project for Projected<P> {
+    fn version(&self) -> u32 {
+        P::VERSION
+    }
+
+    fn project(
+        &self,
+        stored: Option<&Stored>,
+        events: &[Recorded],
+    ) -> Result<Change, Unprojectable> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return Err(Unprojectable("there is no event to project".to_owned()));
+        };
+        let mut view: Option<P::View> = match stored {
+            Some(stored) => Some(parse(&stored.document)?),
+            None => None,
+        };
+        let before = view.as_ref().map(P::facts).unwrap_or_default();
+        let mut greatest: BTreeMap<Cell, String> = BTreeMap::new();
+        for event in events {
+            let next = P::fold(view.take(), event)?;
+            for (cell, text) in P::proposals(&next, event) {
+                let kept = greatest.entry(cell).or_default();
+                *kept = std::mem::take(kept).max(text);
+            }
+            view = Some(next);
+        }
+        let view = view.ok_or_else(|| Unprojectable("the fold left no view".to_owned()))?;
+        let (sums, enter, leave) = difference(before, P::facts(&view));
+        Ok(Change {
+            stream: first.stream.clone(),
+            base: stored.map_or(0, |stored| stored.version),
+            to: last.version,
+            document: serde_json::to_vec(&view).map_err(|e| Unprojectable(e.to_string()))?,
+            sums,
+            enter,
+            leave,
+            greatest: greatest.into_iter().collect(),
+        })
+    }
+}
+
+fn parse<V: DeserializeOwned>(document: &[u8]) -> Result<V, Unprojectable> {
+    serde_json::from_slice(document)
+        .map_err(|error| Unprojectable(format!("the stored view can't be read: {error}")))
+}
+
+type Entries = Vec<(String, String)>;
+
+/// What leads from the one set of facts to the other. A cell that is stated for the first time is
+/// part of it even with 0, so that its rank is listed.
+fn difference(before: Facts, after: Facts) -> (Vec<Sum>, Entries, Entries) {
+    let Facts { sums: mut old, ranks: mut old_ranks, entries: old_entries } = before;
+    let Facts { sums: new, ranks: mut new_ranks, entries: new_entries } = after;
+    let mut sums = vec![];
+    for (cell, value) in new {
+        let was = old.remove(&cell);
+        let rank = new_ranks.remove(&cell);
+        let delta = value - was.unwrap_or(0);
+        if delta != 0 || (was.is_none() && rank.is_some()) {
+            sums.push(Sum { cell, delta, rank });
+        }
+    }
+    for (cell, value) in old.into_iter().filter(|(_, value)| *value != 0) {
+        let rank = old_ranks.remove(&cell);
+        sums.push(Sum { delta: -value, rank, cell });
+    }
+    let leave = old_entries.difference(&new_entries).cloned().collect();
+    let enter = new_entries.difference(&old_entries).cloned().collect();
+    (sums, enter, leave)
+}

@@ -1,0 +1,206 @@
+//! Port: the views. Adapters: Redis and memory; one contract suite runs on both.
+//!
+//! Views are disposable: everything in here can be made again from the log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::log::{LogId, Position, StreamName, Version};
+use crate::projection::{Change, Stored};
+use crate::{Namespace, Result, Timestamp};
+
+pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
+
+/// The greatest sum a view may hold, in either direction: integers up to here survive every JSON
+/// reader (RFC 7493, section 2.2).
+pub const MAX_SUM: i64 = (1 << 53) - 1;
+
+/// Generations of views, of which one is live.
+///
+/// *Atomicity*: a change is applied whole or not at all. *Duplicates*: a change applies only to
+/// the version that it was folded from, so applying one twice is harmless. *Reads* see every
+/// change that was acknowledged before they began. *Errors*: after any error the change may have
+/// been applied or not; apply it again, or load and fold again.
+#[async_trait]
+pub trait ViewStore: Send + Sync + 'static {
+    async fn live(&self) -> Result<Option<Generation>>;
+
+    /// The generation that is being made beside the live one.
+    async fn building(&self) -> Result<Option<Generation>>;
+
+    async fn generations(&self) -> Result<Vec<Generation>>;
+
+    /// Adds an empty generation as the one that is being made; false when there is one already.
+    async fn begin(&self, generation: &Generation) -> Result<bool>;
+
+    /// Makes `to` live, if `from` still is.
+    async fn promote(&self, from: Option<&GenerationId>, to: &GenerationId) -> Result<bool>;
+
+    /// Removes a generation with all that belongs to it. It must not be live.
+    async fn remove(&self, generation: &GenerationId) -> Result<()>;
+
+    /// Takes or renews the lease of whoever makes a generation; false while another holds it. Two
+    /// would do no harm but work twice.
+    async fn lease(&self, generation: &GenerationId, holder: &str, term: Duration) -> Result<bool>;
+
+    /// The stored views of these streams, in their order.
+    async fn load(
+        &self,
+        generation: &GenerationId,
+        streams: &[&StreamName],
+    ) -> Result<Vec<Option<Stored>>>;
+
+    /// Applies each change by itself, in their order.
+    async fn apply(&self, generation: &GenerationId, changes: &[Change]) -> Result<Vec<Applied>>;
+
+    /// Up to here every commit is applied.
+    async fn checkpoint(&self, generation: &GenerationId) -> Result<Option<Position>>;
+
+    /// Moves the checkpoint from `from` to `to`, if it still stands at `from` and all of `reached`
+    /// is applied.
+    async fn advance(
+        &self,
+        generation: &GenerationId,
+        from: Position,
+        to: Position,
+        reached: &[(&StreamName, Version)],
+    ) -> Result<Advance>;
+
+    /// Notes that a stream can't be applied beyond its stored view: it no longer holds up the
+    /// checkpoint. Applying to it later removes the note.
+    async fn park(&self, generation: &GenerationId, note: &Parked) -> Result<()>;
+
+    async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>>;
+
+    /// Answers all reads at once, and tells which generation was live at that moment.
+    async fn read(
+        &self,
+        generation: &GenerationId,
+        reads: &[Read],
+    ) -> Result<(Option<GenerationId>, Vec<Answer>)>;
+}
+
+/// One complete set of views.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    pub id: GenerationId,
+    /// The log that it is made from.
+    pub log: LogId,
+    /// Version of the projection that it is made by.
+    pub projection: u32,
+    pub created_at: Timestamp,
+}
+
+impl Generation {
+    pub fn new(log: LogId, projection: u32) -> Self {
+        let unique = Uuid::new_v4().simple().to_string();
+        let id = GenerationId(format!("v{projection}-{}", &unique[..8]));
+        Self { id, log, projection, created_at: Timestamp::now() }
+    }
+
+    /// The queue that feeds it.
+    pub fn queue(&self, namespace: &Namespace) -> String {
+        format!("{namespace}.views.{}", self.id)
+    }
+}
+
+/// `v<projection version>-<random>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GenerationId(String);
+
+impl GenerationId {
+    pub fn stored(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GenerationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a stream is not applied, and by whom that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    pub stream: StreamName,
+    /// The first version that could not be applied.
+    pub version: Version,
+    pub reason: String,
+    /// Version of the projection.
+    pub projection: u32,
+    pub build: String,
+    pub at: Timestamp,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    Applied,
+    /// The stored view had all of it before.
+    Duplicate,
+    /// Nothing was done: the stored view is at another version. Load it and fold again.
+    Stale(Version),
+    /// Nothing was done: a sum would have left ±`MAX_SUM`.
+    OutOfRange,
+    /// Nothing was done: the generation is gone.
+    NoGeneration,
+}
+
+impl Applied {
+    /// Judges a change by the version that is stored.
+    pub(crate) fn refused(stored: Version, to: Version) -> Self {
+        if stored >= to { Self::Duplicate } else { Self::Stale(stored) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advance {
+    Moved,
+    /// These of `reached`, by their index, are not applied yet.
+    Behind(Vec<usize>),
+    /// The checkpoint stands somewhere else; resume from there.
+    Elsewhere(Position),
+    NoGeneration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    Views(Vec<StreamName>),
+    /// Records of sums, by name; one that does not exist is empty.
+    Records(Vec<String>),
+    List(List),
+    /// How many entries a list has.
+    Count(String),
+}
+
+/// A part of a sorted list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    pub index: String,
+    pub from: Bound<String>,
+    pub to: Bound<String>,
+    pub descending: bool,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Views(Vec<Option<Stored>>),
+    Records(Vec<BTreeMap<String, String>>),
+    List(Vec<String>),
+    Count(u64),
+}

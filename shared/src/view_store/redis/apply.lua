@@ -1,0 +1,70 @@
+-- Applies one change to the view of one stream, and to all sums and lists it touches; or nothing.
+--
+-- KEYS[1] checkpoint of the generation, KEYS[2] the view, KEYS[3] parked streams, KEYS[4..] records
+-- and lists.
+-- ARGV    base, to, document, stream; then four counted groups, keys given by their index in KEYS:
+--         sums      (record, field, delta, list or 0, member, keep zeros)
+--         leave     (list, member)
+--         enter     (list, member)
+--         greatest  (record, field, text)
+--
+-- Returns -1 applied, -2 no such generation, -3 a sum out of range, else the version that is stored.
+-- Sums come first: one that leaves the range is undone together with those before it. Nothing
+-- after them can fail.
+
+local LIMIT = 9007199254740991
+
+if redis.call('EXISTS', KEYS[1]) == 0 then return -2 end
+local stored = tonumber(string.match(redis.call('GETRANGE', KEYS[2], 0, 19), '^%d+') or '0')
+if stored ~= tonumber(ARGV[1]) then return stored end
+
+local at = 5
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+local function count() return tonumber(take()) end
+local function key() return KEYS[tonumber(take())] end
+
+local function rank(value, member) return string.format('%016.0f', value) .. member end
+
+local sums = {}
+for i = 1, count() do
+  local sum = { record = key(), field = take(), delta = take(), list = count(), member = take(), zeros = take() }
+  sum.value = redis.call('HINCRBY', sum.record, sum.field, sum.delta)
+  sums[i] = sum
+  if sum.value > LIMIT or sum.value < -LIMIT then
+    for j = 1, i do
+      redis.call('HINCRBY', sums[j].record, sums[j].field, string.format('%.0f', 0 - tonumber(sums[j].delta)))
+    end
+    return -3
+  end
+end
+for _, sum in ipairs(sums) do
+  if sum.list > 0 then
+    local list = KEYS[sum.list]
+    redis.call('ZREM', list, rank(sum.value - tonumber(sum.delta), sum.member))
+    if sum.value ~= 0 or sum.zeros == '1' then redis.call('ZADD', list, 0, rank(sum.value, sum.member)) end
+  end
+end
+
+for _ = 1, count() do redis.call('ZREM', key(), take()) end
+for _ = 1, count() do redis.call('ZADD', key(), 0, take()) end
+
+-- By bytes: Lua's own comparison follows the server's locale.
+local function greater(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x > y end
+  end
+  return #a > #b
+end
+for _ = 1, count() do
+  local record, field, text = key(), take(), take()
+  local kept = redis.call('HGET', record, field)
+  if not kept or greater(text, kept) then redis.call('HSET', record, field, text) end
+end
+
+redis.call('HDEL', KEYS[3], ARGV[4])
+redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. ARGV[3])
+return -1

@@ -1,0 +1,175 @@
+//! How changes, checkpoints and reads are written as commands, and how their answers are read.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use redis::{Cmd, FromRedisValue, Pipeline, Script, Value};
+
+use super::keys::GenerationKeys;
+use crate::log::{Position, StreamName, Version};
+use crate::projection::{Change, Stored};
+use crate::view_store::{Answer, Applied, List, Read};
+use crate::{Failure, Result};
+
+pub fn evalsha(script: &Script, keys: &[String]) -> Cmd {
+    let mut call = redis::cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys.len());
+    for key in keys {
+        call.arg(key);
+    }
+    call
+}
+
+/// Numbers the keys of a call, each once, from 1 as Lua does.
+struct Numbered {
+    keys: Vec<String>,
+    numbers: BTreeMap<String, usize>,
+}
+
+impl Numbered {
+    fn new(keys: Vec<String>) -> Self {
+        Self { keys, numbers: BTreeMap::new() }
+    }
+
+    fn number(&mut self, key: String) -> usize {
+        if let Some(number) = self.numbers.get(&key) {
+            return *number;
+        }
+        self.keys.push(key.clone());
+        self.numbers.insert(key, self.keys.len());
+        self.keys.len()
+    }
+}
+
+/// See `apply.lua` for the layout.
+pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change) -> Cmd {
+    let mut numbered =
+        Numbered::new(vec![keys.checkpoint(), keys.view(&change.stream), keys.parked()]);
+    let mut arguments = Cmd::new();
+    arguments.arg(change.base).arg(change.to).arg(&change.document[..]);
+    arguments.arg(change.stream.as_str());
+    arguments.arg(change.sums.len());
+    for sum in &change.sums {
+        arguments.arg(numbered.number(keys.record(&sum.cell.record)));
+        arguments.arg(&sum.cell.field).arg(sum.delta);
+        match &sum.rank {
+            Some(rank) => {
+                arguments.arg(numbered.number(keys.list(&rank.index)));
+                arguments.arg(&rank.member).arg(i32::from(rank.zeros))
+            }
+            None => arguments.arg(0).arg("").arg(0),
+        };
+    }
+    for entries in [&change.leave, &change.enter] {
+        arguments.arg(entries.len());
+        for (index, member) in entries {
+            arguments.arg(numbered.number(keys.list(index))).arg(member);
+        }
+    }
+    arguments.arg(change.greatest.len());
+    for (cell, text) in &change.greatest {
+        arguments.arg(numbered.number(keys.record(&cell.record))).arg(&cell.field).arg(text);
+    }
+    let mut call = evalsha(script, &numbered.keys);
+    for argument in arguments.args_iter() {
+        if let redis::Arg::Simple(bytes) = argument {
+            call.arg(bytes);
+        }
+    }
+    call
+}
+
+pub fn judge(code: i64, change: &Change) -> Applied {
+    match code {
+        -1 => Applied::Applied,
+        -2 => Applied::NoGeneration,
+        -3 => Applied::OutOfRange,
+        stored => Applied::refused(stored, change.to),
+    }
+}
+
+/// See `advance.lua` for the layout.
+pub fn advance(
+    script: &Script,
+    keys: &GenerationKeys,
+    from: Position,
+    to: Position,
+    reached: &[(&StreamName, Version)],
+) -> Cmd {
+    let mut all = vec![keys.checkpoint(), keys.parked()];
+    all.extend(reached.iter().map(|(stream, _)| keys.view(stream)));
+    let mut call = evalsha(script, &all);
+    call.arg(from).arg(to);
+    for (stream, version) in reached {
+        call.arg(stream.as_str()).arg(*version);
+    }
+    call
+}
+
+/// Reads `<version> <document>`.
+pub fn parse_view(bytes: Vec<u8>) -> Result<Stored> {
+    let bad = || Failure::permanent("loading a view", "it does not start with a version");
+    let space = bytes.iter().position(|byte| *byte == b' ').ok_or_else(bad)?;
+    let version = std::str::from_utf8(&bytes[..space]).ok().and_then(|text| text.parse().ok());
+    Ok(Stored { version: version.ok_or_else(bad)?, document: bytes[space + 1..].to_vec() })
+}
+
+pub fn ask(pipeline: &mut Pipeline, keys: &GenerationKeys, read: &Read) {
+    match read {
+        Read::Views(streams) if streams.is_empty() => {}
+        Read::Views(streams) => {
+            pipeline.mget(streams.iter().map(|stream| keys.view(stream)).collect::<Vec<_>>());
+        }
+        Read::Records(names) => {
+            for name in names {
+                pipeline.hgetall(keys.record(name));
+            }
+        }
+        Read::List(list) => {
+            pipeline.add_command(range(keys, list));
+        }
+        Read::Count(index) => {
+            pipeline.zcard(keys.list(index));
+        }
+    }
+}
+
+/// <https://redis.io/docs/latest/commands/zrange/>: reversed, the upper bound comes first.
+fn range(keys: &GenerationKeys, list: &List) -> Cmd {
+    let bound = |bound: &Bound<String>, open: &str| match bound {
+        Bound::Included(text) => format!("[{text}"),
+        Bound::Excluded(text) => format!("({text}"),
+        Bound::Unbounded => open.to_owned(),
+    };
+    let (from, to) = (bound(&list.from, "-"), bound(&list.to, "+"));
+    let mut call = redis::cmd("ZRANGE");
+    call.arg(keys.list(&list.index));
+    if list.descending {
+        call.arg(to).arg(from).arg("BYLEX").arg("REV");
+    } else {
+        call.arg(from).arg(to).arg("BYLEX");
+    }
+    call.arg("LIMIT").arg(0).arg(list.limit);
+    call
+}
+
+pub fn answer(what: &str, read: &Read, next: &mut impl FnMut() -> Result<Value>) -> Result<Answer> {
+    Ok(match read {
+        Read::Views(streams) if streams.is_empty() => Answer::Views(vec![]),
+        Read::Views(_) => {
+            let views: Vec<Option<Vec<u8>>> = parse(what, next()?)?;
+            let views = views.into_iter().map(|view| view.map(parse_view).transpose());
+            Answer::Views(views.collect::<Result<_>>()?)
+        }
+        Read::Records(names) => {
+            let records = names.iter().map(|_| parse(what, next()?));
+            Answer::Records(records.collect::<Result<_>>()?)
+        }
+        Read::List(_) => Answer::List(parse(what, next()?)?),
+        Read::Count(_) => Answer::Count(parse(what, next()?)?),
+    })
+}
+
+pub fn parse<T: FromRedisValue>(what: &str, value: Value) -> Result<T> {
+    T::from_redis_value(value).map_err(|error| Failure::permanent(what, error))
+}

@@ -1,0 +1,135 @@
+//! `waybill import`: sends a history through `POST /commands`.
+//!
+//! Commands of one order keep their sequence; orders go side by side. The file's lines that are
+//! done are kept in `<file>.progress`, so that a stopped import goes on where it was; each line has
+//! an idempotency key, so that a line sent twice counts once.
+
+mod lanes;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use shared::{Failure, Result};
+use tokio_util::sync::CancellationToken;
+
+use self::lanes::send;
+use self::rows::{Row, rows};
+use crate::client::Client;
+use crate::load::progress;
+
+/// Rows read, sent and noted as done together.
+const CHUNK: usize = 4_000;
+
+pub struct Import {
+    pub file: PathBuf,
+    pub concurrency: usize,
+    pub stop: CancellationToken,
+}
+
+/// What became of the file's commands.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub accepted: usize,
+    /// Of those, from an earlier run of the same import.
+    pub skipped: usize,
+    /// By type of problem.
+    pub refused: BTreeMap<String, usize>,
+}
+
+impl Import {
+    /// Imports the file and prints what became of it; true when nothing was refused.
+    pub async fn run(&self, client: &Client) -> Result<bool> {
+        let report = self.import(client).await?;
+        let refused: usize = report.refused.values().sum();
+        println!(
+            "accepted  {} ({} of them in an earlier run)",
+            report.accepted + report.skipped,
+            report.skipped
+        );
+        println!("refused   {refused}");
+        for (kind, count) in &report.refused {
+            println!("  {kind}: {count}");
+        }
+        if refused > 0 {
+            println!(
+                "Each refused line, with its reason, is in {}.",
+                self.beside("refused.ndjson").display()
+            );
+        }
+        if self.stop.is_cancelled() {
+            println!("Stopped; the same command goes on from here.");
+        }
+        Ok(refused == 0 && !self.stop.is_cancelled())
+    }
+
+    pub async fn import(&self, client: &Client) -> Result<Report> {
+        let what = format!("importing {}", self.file.display());
+        let broken = |error: std::io::Error| Failure::permanent(&what, error);
+        let total = rows(&self.file)?.count();
+        let done = read_progress(&self.beside("progress"));
+        let mut refused = open(&self.beside("refused.ndjson"), done > 0).map_err(broken)?;
+        let mut report = Report { skipped: done, ..Report::default() };
+        let bar = progress(total);
+        bar.set_position(done as u64);
+        let mut rows = rows(&self.file)?.skip(done).peekable();
+        let mut at = done;
+        while rows.peek().is_some() && !self.stop.is_cancelled() {
+            let chunk: Vec<Row> = rows.by_ref().take(CHUNK).collect();
+            at += chunk.len();
+            for (row, result) in send(client, &self.name(), chunk, self.concurrency, &bar).await? {
+                if result["status"].as_u64().is_some_and(|status| status < 300) {
+                    report.accepted += 1;
+                    continue;
+                }
+                let kind = result["type"].as_str().unwrap_or("unknown").to_owned();
+                *report.refused.entry(kind).or_default() += 1;
+                writeln!(refused, "{}", note(&row, &result)).map_err(broken)?;
+            }
+            refused.flush().map_err(broken)?;
+            std::fs::write(self.beside("progress"), at.to_string()).map_err(broken)?;
+        }
+        bar.finish_and_clear();
+        if at == total {
+            std::fs::remove_file(self.beside("progress"))
+                .or_else(ignore_missing)
+                .map_err(broken)?;
+            if report.refused.is_empty() && done == 0 {
+                std::fs::remove_file(self.beside("refused.ndjson"))
+                    .or_else(ignore_missing)
+                    .map_err(broken)?;
+            }
+        }
+        Ok(report)
+    }
+
+    fn name(&self) -> String {
+        self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// `<file>.<suffix>`
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut path = self.file.clone().into_os_string();
+        path.push(format!(".{suffix}"));
+        path.into()
+    }
+}
+
+fn note(row: &Row, result: &Value) -> Value {
+    let command = row.command.as_ref().map_or_else(|raw| json!(raw), Value::clone);
+    json!({ "line": row.line, "problem": result, "command": command })
+}
+
+fn read_progress(file: &Path) -> usize {
+    std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+fn open(file: &Path, append: bool) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(file)
+}
+
+fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}

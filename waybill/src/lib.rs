@@ -1,0 +1,8 @@
+//! The whole system in one process (`up`), and the operators' commands, which speak HTTP to the
+//! services alike in both modes.
+
+pub mod client;
+pub mod import;
+pub mod load;
+pub mod up;
+pub mod verify;

@@ -1,0 +1,144 @@
+//! The embedded mode: the same services in one process, over SQLite and memory.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use command_api::Service as Commands;
+use orders::{OrderAggregate, OrderProjection, OrderQueries};
+use projector::{Projector, admin};
+use query_api::Service as Queries;
+use shared::config::{Invalid, Settings};
+use shared::event_store::sqlite::Sqlite;
+use shared::feed::cursor::Cursors;
+use shared::health::Health;
+use shared::http::serve::Routes;
+use shared::http::{Limits, serve};
+use shared::process::listen;
+use shared::projection::Projected;
+use shared::service_gate::Gate;
+use shared::view_store::memory::Memory;
+use shared::{Failure, Namespace, Result};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `WAYBILL_DATA_DIR`: where the log is kept.
+    pub data: PathBuf,
+    /// `WAYBILL_COMMAND_LISTEN`.
+    pub command: SocketAddr,
+    /// `WAYBILL_QUERY_LISTEN`.
+    pub query: SocketAddr,
+    /// `WAYBILL_PROJECTOR_LISTEN`.
+    pub projector: SocketAddr,
+    /// `WAYBILL_NAMESPACE`.
+    pub namespace: Namespace,
+}
+
+impl Config {
+    /// The configuration, and the filter of `WAYBILL_LOG`.
+    pub fn read(mut settings: Settings) -> std::result::Result<(Self, String), Invalid> {
+        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let config = Self {
+            data: settings.or("WAYBILL_DATA_DIR", PathBuf::from("data"), |value| match value {
+                "" => Err("expected a directory".to_owned()),
+                _ => Ok(PathBuf::from(value)),
+            }),
+            command: settings.listen("WAYBILL_COMMAND_LISTEN", local(8080)),
+            query: settings.listen("WAYBILL_QUERY_LISTEN", local(8081)),
+            projector: settings.listen("WAYBILL_PROJECTOR_LISTEN", local(8082)),
+            namespace: settings.namespace(),
+        };
+        let filter = settings.log_filter("warn");
+        settings.finish((config, filter))
+    }
+}
+
+/// The addresses of a running system.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    pub command: SocketAddr,
+    pub query: SocketAddr,
+    pub projector: SocketAddr,
+}
+
+/// Runs until `stop`. Requests under way end first, and what was taken is answered.
+pub async fn up(config: Config, stop: CancellationToken) -> Result<()> {
+    let data = config.data.clone();
+    let running = Running::start(config, &stop).await?;
+    let Addresses { command, query, projector } = running.addresses;
+    println!("Waybill is up, in one process; its log is in {}.", data.display());
+    println!("  dashboard    http://{query}/");
+    println!("  commands     http://{command}/orders");
+    println!("  queries      http://{query}/orders");
+    println!("  operations   http://{projector}/generations");
+    println!("Ctrl-C stops it.");
+    running.wait().await
+}
+
+/// The services, running.
+pub struct Running {
+    pub addresses: Addresses,
+    tasks: JoinSet<()>,
+    desk: tokio::task::JoinHandle<()>,
+    gate: Gate<Commands<OrderAggregate>>,
+}
+
+impl Running {
+    pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self> {
+        let command = listen("WAYBILL_COMMAND_LISTEN", config.command)?;
+        let query = listen("WAYBILL_QUERY_LISTEN", config.query)?;
+        let operations = listen("WAYBILL_PROJECTOR_LISTEN", config.projector)?;
+        let store = Arc::new(Sqlite::open(&config.data)?);
+        let views = Arc::new(Memory::default());
+        let health = Health::of(&["views"]);
+        let (commands, desk) =
+            Commands::<OrderAggregate>::start(store.clone(), &config.namespace).await?;
+        let projector = Projector {
+            feeds: Arc::new(Cursors(store.clone())),
+            store,
+            views: views.clone(),
+            projection: Arc::new(Projected(OrderProjection)),
+            health: health.clone(),
+            holder: "embedded".to_owned(),
+        };
+        let queries = Queries::new(views, Arc::new(OrderQueries));
+        let addresses = Addresses {
+            command: address(&command)?,
+            query: address(&query)?,
+            projector: address(&operations)?,
+        };
+        let (gate, query_gate, admin_gate) = (Gate::default(), Gate::default(), Gate::default());
+        gate.open(commands);
+        query_gate.open(queries);
+        admin_gate.open(projector.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(projector.run(stop.clone()));
+        let mut spawn = |listener: TcpListener, routes: Routes| {
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                serve(listener, routes, Limits::default(), stop).await;
+            });
+        };
+        spawn(command, command_api::routes::routes(gate.clone(), health.clone()));
+        spawn(query, query_api::routes::routes(query_gate, health.clone()));
+        spawn(operations, admin::routes(admin_gate, health));
+        Ok(Self { addresses, tasks, desk, gate })
+    }
+
+    /// Waits for the end of everything, which comes after the stop that it was started with.
+    pub async fn wait(mut self) -> Result<()> {
+        while self.tasks.join_next().await.is_some() {}
+        self.gate.close();
+        let answered = tokio::time::timeout(Duration::from_secs(10), self.desk).await;
+        let late = |_| Failure::transient("stopping", "commands under way did not end in time");
+        answered.map_err(late)?.map_err(|error| Failure::transient("stopping", error))
+    }
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr> {
+    listener.local_addr().map_err(|error| Failure::permanent("listening", error))
+}

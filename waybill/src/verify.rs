@@ -1,0 +1,75 @@
+//! `waybill verify`: folds the log with the pure projection and compares every view with it.
+//!
+//! Each order is compared at its view's version. What spans orders (lists, customers, sums) is
+//! compared when the system is quiet: when every view is at the end of its stream.
+
+mod compare;
+mod fold;
+
+use std::time::{Duration, Instant};
+
+use shared::Result;
+
+use self::compare::Compare;
+use self::fold::Folded;
+use crate::client::Client;
+
+/// Differences printed; the rest is counted.
+const PRINTED: usize = 20;
+
+/// What verification found.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub commits: usize,
+    pub orders: usize,
+    /// Whether everything was compared, and not the orders alone.
+    pub quiet: bool,
+    pub differences: Vec<String>,
+}
+
+/// Compares and prints; true when nothing differs.
+pub async fn verify(commands: &Client, queries: &Client, wait: u64) -> Result<bool> {
+    let report = check(commands, queries, Duration::from_secs(wait)).await?;
+    for difference in report.differences.iter().take(PRINTED) {
+        println!("differs: {difference}");
+    }
+    if report.differences.len() > PRINTED {
+        println!("… and {} more", report.differences.len() - PRINTED);
+    }
+    let what = match report.quiet {
+        true => "orders, lists, customers, days, products and totals",
+        false => "orders only, each at its view's version: the system was not quiet",
+    };
+    println!("{} commits, {} orders; compared {what}.", report.commits, report.orders);
+    match report.differences.len() {
+        0 => println!("clean: every view equals a fold of the log"),
+        count => println!("{count} differences"),
+    }
+    Ok(report.differences.is_empty())
+}
+
+/// Folds the log, and waits up to `wait` for the views to contain it.
+pub async fn check(commands: &Client, queries: &Client, wait: Duration) -> Result<Report> {
+    let mut folded = Folded::default();
+    let deadline = Instant::now() + wait;
+    loop {
+        folded.read_on(commands).await?;
+        let mut compare = Compare::new(&mut folded, commands, queries);
+        let behind = compare.orders().await?;
+        let quiet = !behind && !compare.grew().await?;
+        if quiet {
+            compare.everything_else().await?;
+        }
+        if quiet || Instant::now() >= deadline {
+            let mut differences = compare.finish();
+            differences.extend(folded.irregular.iter().cloned());
+            return Ok(Report {
+                commits: folded.commits,
+                orders: folded.streams.len(),
+                quiet,
+                differences,
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

@@ -1,0 +1,118 @@
+//! The log, folded.
+
+use std::collections::BTreeMap;
+
+use orders::OrderProjection;
+use serde_json::Value;
+use shared::log::{Recorded, StreamName, Version};
+use shared::message::CloudEvent;
+use shared::projection::{Change, Project as _, Projected};
+use shared::{Failure, Result};
+
+use crate::client::Client;
+
+/// All events by stream, and what is irregular about the log itself.
+#[derive(Debug, Default)]
+pub struct Folded {
+    pub commits: usize,
+    pub streams: BTreeMap<StreamName, Vec<Recorded>>,
+    pub irregular: Vec<String>,
+    next: Option<String>,
+    last: (i64, u32),
+}
+
+impl Folded {
+    /// Reads what was appended since. Getting to the head shows that no position is missing:
+    /// the feed stops at a hole.
+    pub async fn read_on(&mut self, commands: &Client) -> Result<()> {
+        loop {
+            let after = self.next.clone().unwrap_or_else(|| "0".to_owned());
+            let mut page = commands.get(&format!("/events?limit=1000&after={after}")).await?;
+            let events: Vec<CloudEvent> = serde_json::from_value(page["events"].take())
+                .map_err(|error| Failure::permanent("reading the feed", error))?;
+            let empty = events.is_empty();
+            for event in events {
+                self.add(
+                    event
+                        .into_recorded()
+                        .map_err(|why| Failure::permanent("reading the feed", why))?,
+                );
+            }
+            let next = page["next"].as_str().map(str::to_owned);
+            if empty && next == self.next {
+                let reached = next.as_deref().and_then(position);
+                let head = page["head"].as_i64();
+                if reached < head {
+                    self.note_hole(reached, head);
+                }
+                return Ok(());
+            }
+            self.next = next;
+        }
+    }
+
+    fn note_hole(&mut self, reached: Option<i64>, head: Option<i64>) {
+        tracing::debug!(reached, head, "the feed waits below the head");
+    }
+
+    fn add(&mut self, event: Recorded) {
+        let (position, index) = self.last;
+        let follows = match event.position == position {
+            true => event.index == index + 1,
+            false => event.position > position && event.index == 0,
+        };
+        if !follows {
+            let what = format!(
+                "event {} of the feed follows {position}.{index}, at {}.{}",
+                event.event.id, event.position, event.index
+            );
+            self.irregular.push(what);
+        }
+        self.last = (event.position, event.index);
+        self.commits += usize::from(event.index == 0);
+        let events = self.streams.entry(event.stream.clone()).or_default();
+        let expected = events.last().map_or(1, |last| last.version + 1);
+        if event.version != expected {
+            self.irregular.push(format!(
+                "{} has version {} where {expected} follows",
+                event.stream, event.version
+            ));
+        }
+        events.push(event);
+    }
+
+    /// The stream's last version in the log.
+    pub fn version(&self, stream: &StreamName) -> Version {
+        self.streams.get(stream).and_then(|events| events.last()).map_or(0, |last| last.version)
+    }
+
+    /// The view of a stream at a version, from nothing.
+    pub fn change(
+        &self,
+        stream: &StreamName,
+        version: Version,
+    ) -> Option<std::result::Result<Change, String>> {
+        let events = self.streams.get(stream)?;
+        let until: Vec<Recorded> =
+            events.iter().take_while(|event| event.version <= version).cloned().collect();
+        Some(Projected(OrderProjection).project(None, &until).map_err(|error| error.0))
+    }
+
+    pub fn view(
+        &self,
+        stream: &StreamName,
+        version: Version,
+    ) -> Option<std::result::Result<Value, String>> {
+        let change = self.change(stream, version)?;
+        Some(
+            change.and_then(|change| {
+                serde_json::from_slice(&change.document).map_err(|e| e.to_string())
+            }),
+        )
+    }
+}
+
+/// The position in a cursor of the feed.
+pub fn position(cursor: &str) -> Option<i64> {
+    cursor.rsplit('.').next()?.parse().ok()
+}
