@@ -1,1 +1,21 @@
+//! All tests that need several crates or a real server. `cargo xtask test` starts the servers.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod contracts {
+    mod event_store;
+    mod feed;
+    mod view_store;
+}
+
+mod house;
+
+mod pipeline {
+    mod bad_input;
+    mod configuration;
+    mod embedded;
+    mod faults;
+    mod races;
+    mod relay;
+    mod whole;
+}

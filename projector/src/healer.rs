@@ -2,7 +2,7 @@
 //! and moves the checkpoint that is stored with the views. Making a generation is the same walk,
 //! with nobody ahead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use shared::Result;
@@ -33,9 +33,10 @@ pub enum Step {
 impl Projector {
     /// Heals the generation until `stop`, whenever no other worker does.
     pub async fn heal(&self, generation: &Generation, stop: &CancellationToken) -> Result<()> {
+        let mut overdue = Overdue::default();
         while !stop.is_cancelled() {
             if self.views.lease(&generation.id, &self.holder, TERM).await? {
-                self.heal_for(generation, TERM / 2, stop).await?;
+                self.heal_for(generation, &mut overdue, stop).await?;
             } else {
                 pause(TERM / 4, stop).await;
             }
@@ -55,9 +56,12 @@ impl Projector {
         while Instant::now() < until && !stop.is_cancelled() {
             let from = cursor.position();
             let run = cursor.run().await?;
+            overdue.saw(self.store.head().await?);
             if run.to == from {
                 pause(LOOK, stop).await;
-            } else if self.check(generation, from, &run, stop).await? != Step::Reached(run.to) {
+            } else if self.check(generation, from, &run, overdue, stop).await?
+                != Step::Reached(run.to)
+            {
                 return Ok(());
             }
         }
@@ -70,16 +74,17 @@ impl Projector {
         generation: &Generation,
         from: Position,
         run: &Run,
+        overdue: &mut Overdue,
         stop: &CancellationToken,
     ) -> Result<Step> {
-        let overdue = Instant::now() + PATIENCE;
+        overdue.saw(run.to);
         let reached = versions(&run.commits);
         loop {
             match self.views.advance(&generation.id, from, run.to, &reached).await? {
                 Advance::Moved => return Ok(Step::Reached(run.to)),
                 Advance::Elsewhere(position) => return Ok(Step::Reached(position)),
                 Advance::NoGeneration => return Ok(Step::NoGeneration),
-                Advance::Behind(behind) if Instant::now() >= overdue => {
+                Advance::Behind(behind) if overdue.is(run.to) => {
                     tracing::warn!(
                         streams = behind.len(),
                         to = run.to,
@@ -112,6 +117,32 @@ impl Projector {
             Advance::Behind(_) => Step::Reached(from),
             Advance::NoGeneration => Step::NoGeneration,
         })
+    }
+}
+
+/// Which positions the live path had time enough for, by this process's own monotonic clock.
+#[derive(Debug, Default)]
+struct Overdue {
+    /// When which position was seen to exist, ascending.
+    seen: VecDeque<(Instant, Position)>,
+    overdue: Position,
+}
+
+impl Overdue {
+    fn saw(&mut self, position: Position) {
+        if self.seen.back().is_none_or(|(_, last)| position > *last) {
+            self.seen.push_back((Instant::now(), position));
+        }
+    }
+
+    fn is(&mut self, position: Position) -> bool {
+        while let Some((since, seen)) = self.seen.front()
+            && since.elapsed() >= PATIENCE
+        {
+            self.overdue = *seen;
+            self.seen.pop_front();
+        }
+        position <= self.overdue
     }
 }
 

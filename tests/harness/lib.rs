@@ -1,1 +1,12 @@
+//! What tests share: where the servers are, names of their own on them, and waiting for conditions.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+pub mod namespaces;
+pub mod servers;
+pub mod services;
+pub mod stores;
+pub mod until;
+
+pub use namespaces::Own;
+pub use until::until;

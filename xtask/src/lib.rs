@@ -1,1 +1,7 @@
+//! The workshop's tools: private servers on free ports, and where their programs come from.
 
+pub mod install;
+pub mod programs;
+pub mod servers;
+
+pub type Result<T> = std::result::Result<T, String>;

@@ -1,1 +1,51 @@
-fn main() {}
+//! `cargo xtask`: what a developer of Waybill does, from a machine with Rust alone.
+
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "The workshop of Waybill")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Installs what is missing, starts private servers and runs every test
+    Test {
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
+    /// Starts the three services as processes on real servers, until Ctrl-C
+    Up {
+        /// Projector workers
+        #[arg(long, default_value_t = 1)]
+        projectors: usize,
+        /// command-api processes; from the second on, on any free port
+        #[arg(long, default_value_t = 1)]
+        command_apis: usize,
+    },
+    /// Installs what tests and `up` need, and nothing else
+    Install,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Test { filter } => test::test(filter.as_deref()),
+        Task::Up { projectors, command_apis } => up::up(projectors, command_apis).map(|()| true),
+        Task::Install => xtask::install::install().map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -34,11 +34,12 @@ pub struct MongoDb {
 }
 
 fn failure(what: &str) -> impl Fn(Error) -> Failure + '_ {
-    move |error| match *error.kind {
-        ErrorKind::Authentication { .. } | ErrorKind::InvalidArgument { .. } => {
-            Failure::permanent(what, error)
+    move |error| match &*error.kind {
+        kind @ (ErrorKind::Authentication { .. } | ErrorKind::InvalidArgument { .. }) => {
+            Failure::permanent(what, kind)
         }
-        _ => Failure::transient(what, error),
+        ErrorKind::Command(command) => Failure::transient(what, &command.message),
+        kind => Failure::transient(what, kind),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mongodb::bson::{Bson, doc};
 use mongodb::options::ReturnDocument;
 
-use super::{DUPLICATE_KEY, MongoDb, failure};
+use super::{MongoDb, failure};
 use crate::Result;
 use crate::log::{LogId, Position};
 
@@ -14,28 +14,25 @@ impl MongoDb {
     /// server's clock alone. Two holders would do no harm: events would only be published twice.
     pub async fn lease_relay(&self, holder: &str, term: Duration) -> Result<bool> {
         let millis = i64::try_from(term.as_millis()).unwrap_or(i64::MAX);
+        let holder = doc! { "$literal": holder };
+        // Without a lease `expires` is missing, and less than any date.
         let free = doc! { "$or": [
-            { "holder": holder },
-            { "$expr": { "$lt": [ { "$ifNull": ["$expires", "$$NOW"] }, "$$NOW" ] } },
-            { "expires": { "$exists": false } },
+            { "$eq": ["$holder", holder.clone()] },
+            { "$lt": ["$expires", "$$NOW"] },
         ] };
-        let take = vec![doc! { "$set": {
-            "holder": { "$literal": holder },
-            "expires": { "$add": ["$$NOW", millis] },
-        } }];
-        let mut query = doc! { "_id": "relay" };
-        query.extend(free);
-        let taken = self
+        let take = doc! { "$set": {
+            "holder": { "$cond": [free.clone(), holder.clone(), "$holder"] },
+            "expires": { "$cond": [free, { "$add": ["$$NOW", millis] }, "$expires"] },
+        } };
+        let lease = self
             .control
-            .find_one_and_update(query, take)
+            .find_one_and_update(doc! { "_id": "relay" }, vec![take])
             .upsert(true)
             .return_document(ReturnDocument::After)
-            .await;
-        match taken {
-            Ok(lease) => Ok(lease.is_some()),
-            Err(error) if is_duplicate(&error) => Ok(false),
-            Err(error) => Err(failure("leasing the relay")(error)),
-        }
+            .await
+            .map_err(failure("leasing the relay"))?;
+        let now = lease.as_ref().and_then(|lease| lease.get_str("holder").ok());
+        Ok(now.is_some() && now == holder.get_str("$literal").ok())
     }
 
     /// Lets another take over at once.
@@ -63,15 +60,5 @@ impl MongoDb {
             .await
             .map_err(failure("moving the relay's checkpoint"))?;
         Ok(())
-    }
-}
-
-/// An upsert lost against the document it did not match: somebody else holds the lease.
-fn is_duplicate(error: &mongodb::error::Error) -> bool {
-    use mongodb::error::{ErrorKind, WriteFailure};
-    match &*error.kind {
-        ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
-        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == DUPLICATE_KEY,
-        _ => false,
     }
 }

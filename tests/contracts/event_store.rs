@@ -1,0 +1,240 @@
+//! What every log keeps to: MongoDB and SQLite.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use shared::Timestamp;
+use shared::event_store::{EventStore, Inserted};
+use shared::log::{Commit, Entry, Event, Meta, Position, Run, StreamName, Version};
+use tests::Own;
+use tests::stores::TempDir;
+use uuid::Uuid;
+
+type Store = Arc<dyn EventStore>;
+
+/// A commit of `events` events, the first of them at version `from`.
+fn commit(position: Position, stream: &StreamName, from: Version, events: usize) -> Commit {
+    let event = |index: usize| Event {
+        id: Uuid::now_v7(),
+        kind: "Happened".to_owned(),
+        schema: 1,
+        data: serde_json::json!({ "index": index, "text": "ä\u{1F4E6}", "large": (1_i64 << 53) - 1, "none": null }),
+    };
+    Commit {
+        position,
+        stream: stream.clone(),
+        from,
+        to: from + events as Version - 1,
+        events: (0..events).map(event).collect(),
+        at: Timestamp::from_millis(1_800_000_000_123),
+        meta: Meta { correlation: "c".to_owned(), actor: Some("a".to_owned()), ..Meta::default() },
+        key: Uuid::now_v7().to_string(),
+        fingerprint: "f".to_owned(),
+    }
+}
+
+fn stream() -> StreamName {
+    StreamName::new("thing", Uuid::new_v4())
+}
+
+async fn insert(store: &Store, commits: &[Commit]) -> Vec<Inserted> {
+    let entries: Vec<Entry> = commits.iter().cloned().map(Entry::Commit).collect();
+    store.insert(&entries).await.unwrap()
+}
+
+const WRITTEN: Inserted = Inserted::Written;
+const DUPLICATE: Inserted = Inserted::Duplicate;
+
+async fn an_empty_log_has_an_identity_and_nothing_else(store: Store) {
+    assert_eq!(store.log_id().await.unwrap(), store.log_id().await.unwrap());
+    assert_eq!(store.head().await.unwrap(), 0);
+    assert_eq!(store.read(0, 10).await.unwrap(), []);
+    assert_eq!(store.at(&[0, 1]).await.unwrap().len(), store.at(&[0]).await.unwrap().len());
+    assert_eq!(store.by_key(&["nobody/none"]).await.unwrap(), []);
+    assert_eq!(store.streams(&[(&stream(), 0)]).await.unwrap(), []);
+}
+
+async fn a_commit_is_read_back_as_it_was_written(store: Store) {
+    let (one, two) = (commit(1, &stream(), 1, 1), commit(2, &stream(), 5, 3));
+    assert_eq!(insert(&store, &[one.clone(), two.clone()]).await, [WRITTEN, WRITTEN]);
+    let both = vec![Entry::Commit(one.clone()), Entry::Commit(two.clone())];
+    assert_eq!(store.read(0, 10).await.unwrap(), both);
+    assert_eq!(store.at(&[2, 1]).await.unwrap(), both);
+    assert_eq!(store.by_key(&[&two.key]).await.unwrap(), [two.clone()]);
+    assert_eq!(store.streams(&[(&one.stream, 0)]).await.unwrap(), [one]);
+    assert_eq!(store.head().await.unwrap(), 2);
+}
+
+async fn each_of_the_three_unique_things_refuses_alone(store: Store) {
+    let first = commit(1, &stream(), 1, 1);
+    let same_position = commit(1, &stream(), 1, 1);
+    let same_version = commit(2, &first.stream, 1, 2);
+    let same_key = Commit { key: first.key.clone(), ..commit(3, &stream(), 1, 1) };
+    let fine = commit(4, &first.stream, 2, 1);
+    let all = [first.clone(), same_position, same_version, same_key, fine.clone()];
+    assert_eq!(insert(&store, &all).await, [WRITTEN, DUPLICATE, DUPLICATE, DUPLICATE, WRITTEN]);
+    assert_eq!(store.read(0, 10).await.unwrap(), [Entry::Commit(first), Entry::Commit(fine)]);
+}
+
+async fn tombstones_collide_with_nothing_but_their_position(store: Store) {
+    let tombstones: Vec<Entry> = [1, 2, 4].map(Entry::Tombstone).to_vec();
+    assert_eq!(store.insert(&tombstones).await.unwrap(), [WRITTEN; 3]);
+    assert_eq!(store.insert(&tombstones).await.unwrap(), [DUPLICATE; 3]);
+    assert_eq!(
+        insert(&store, &[commit(2, &stream(), 1, 1), commit(3, &stream(), 1, 1)]).await,
+        [DUPLICATE, WRITTEN]
+    );
+    let entries = store.read(0, 10).await.unwrap();
+    assert_eq!(entries.iter().map(Entry::position).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(entries[1], Entry::Tombstone(2));
+}
+
+async fn a_reader_stops_at_a_hole_and_goes_on_when_it_is_filled(store: Store) {
+    let commits = [1, 2, 4, 5].map(|position| commit(position, &stream(), 1, 1));
+    insert(&store, &commits).await;
+    let run = Run::take(0, store.read(0, 10).await.unwrap());
+    assert_eq!((run.to, run.hole), (2, Some(3..4)));
+    store.insert(&[Entry::Tombstone(3)]).await.unwrap();
+    let run = Run::take(2, store.read(2, 10).await.unwrap());
+    assert_eq!((run.to, run.commits.len(), run.hole), (5, 2, None));
+}
+
+async fn reads_are_pages(store: Store) {
+    let stream = stream();
+    let commits: Vec<Commit> = (1..=5).map(|n| commit(n, &stream, n, 1)).collect();
+    insert(&store, &commits).await;
+    let positions = |entries: Vec<Entry>| entries.iter().map(Entry::position).collect::<Vec<_>>();
+    assert_eq!(positions(store.read(0, 2).await.unwrap()), [1, 2]);
+    assert_eq!(positions(store.read(2, 2).await.unwrap()), [3, 4]);
+    assert_eq!(positions(store.read(4, 2).await.unwrap()), [5]);
+    assert_eq!(positions(store.read(5, 2).await.unwrap()), [0; 0]);
+}
+
+async fn streams_are_read_from_behind_a_version_in_order(store: Store) {
+    let (a, b) = (stream(), stream());
+    // A version inside a commit gets the whole commit: none is ever cut.
+    let all = [commit(1, &a, 1, 2), commit(2, &b, 1, 1), commit(3, &a, 3, 2), commit(4, &b, 2, 1)];
+    insert(&store, &all).await;
+    let found = |commits: Vec<Commit>, of: &StreamName| {
+        commits.iter().filter(|c| c.stream == *of).map(|c| c.from).collect::<Vec<_>>()
+    };
+    let both = store.streams(&[(&a, 0), (&b, 0)]).await.unwrap();
+    assert_eq!((found(both.clone(), &a), found(both, &b)), (vec![1, 3], vec![1, 2]));
+    let some = store.streams(&[(&a, 3), (&b, 1)]).await.unwrap();
+    assert_eq!((found(some.clone(), &a), found(some, &b)), (vec![3], vec![2]));
+    assert_eq!(store.streams(&[(&a, 4), (&b, 2)]).await.unwrap(), []);
+}
+
+async fn positions_are_handed_out_once_and_ascend_from_what_is_stored(store: Store) {
+    let draws = join_all((0..20).map(|_| store.draw(3))).await;
+    let mut drawn: Vec<Position> = draws.into_iter().flat_map(|draw| draw.unwrap()).collect();
+    drawn.sort_unstable();
+    assert_eq!(drawn, (1..=60).collect::<Vec<_>>());
+    insert(&store, &[commit(1_000, &stream(), 1, 1)]).await;
+    store.raise_counter().await.unwrap();
+    assert_eq!(store.draw(1).await.unwrap(), 1_001..1_002);
+    store.raise_counter().await.unwrap();
+    assert_eq!(store.draw(1).await.unwrap(), 1_002..1_003, "raising never goes back");
+}
+
+async fn of_many_that_race_for_a_version_one_wins(store: Store) {
+    let stream = stream();
+    let racers = (1..=16).map(|position| {
+        let (store, commit) = (store.clone(), commit(position, &stream, 1, 1));
+        tokio::spawn(async move { insert(&store, &[commit]).await })
+    });
+    let outcomes: Vec<Inserted> =
+        join_all(racers).await.into_iter().flat_map(|outcome| outcome.unwrap()).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == WRITTEN).count(), 1);
+    assert_eq!(store.streams(&[(&stream, 0)]).await.unwrap().len(), 1);
+}
+
+async fn what_many_write_at_once_is_all_there_in_order(store: Store) {
+    let writers = (0..8_i64).map(|writer| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for group in 0..10 {
+                let drawn: Vec<Position> = store.draw(5).await.unwrap().collect();
+                let commits: Vec<Commit> =
+                    drawn.iter().map(|p| commit(*p, &stream(), 1, 1)).collect();
+                assert_eq!(
+                    insert(&store, &commits).await,
+                    [WRITTEN; 5],
+                    "writer {writer}, group {group}"
+                );
+            }
+        })
+    });
+    join_all(writers).await.into_iter().for_each(|done| done.unwrap());
+    let run = Run::take(0, store.read(0, 1_000).await.unwrap());
+    assert_eq!((run.to, run.commits.len(), run.hole), (400, 400, None));
+    let ids: BTreeSet<Uuid> = run.commits.iter().map(|commit| commit.events[0].id).collect();
+    assert_eq!(ids.len(), 400);
+}
+
+async fn an_append_rings(store: Store) {
+    let mut listener = store.signal().listen();
+    insert(&store, &[commit(1, &stream(), 1, 1)]).await;
+    let minute = std::time::Duration::from_secs(60);
+    tokio::time::timeout(minute / 2, listener.wait(minute)).await.expect("woken at once");
+}
+
+macro_rules! contract {
+    ($($test:ident)*) => {
+        mod mongodb {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                let own = Own::default();
+                super::$test(Arc::new(own.mongodb().await)).await;
+                own.remove().await;
+            })*
+        }
+
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                let folder = TempDir::default();
+                super::$test(Arc::new(folder.sqlite())).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    an_empty_log_has_an_identity_and_nothing_else
+    a_commit_is_read_back_as_it_was_written
+    each_of_the_three_unique_things_refuses_alone
+    tombstones_collide_with_nothing_but_their_position
+    a_reader_stops_at_a_hole_and_goes_on_when_it_is_filled
+    reads_are_pages
+    streams_are_read_from_behind_a_version_in_order
+    positions_are_handed_out_once_and_ascend_from_what_is_stored
+    of_many_that_race_for_a_version_one_wins
+    what_many_write_at_once_is_all_there_in_order
+    an_append_rings
+}
+
+#[tokio::test]
+async fn sqlite_keeps_its_identity_and_seals_what_a_dead_process_left_open() {
+    let folder = TempDir::default();
+    let before: Store = Arc::new(folder.sqlite());
+    let log = before.log_id().await.unwrap();
+    insert(&before, &[commit(1, &stream(), 1, 1), commit(4, &stream(), 1, 1)]).await;
+    drop(before);
+    let after: Store = Arc::new(folder.sqlite());
+    assert_eq!(after.log_id().await.unwrap(), log);
+    let run = Run::take(0, after.read(0, 10).await.unwrap());
+    assert_eq!((run.to, run.commits.len(), run.hole), (4, 2, None));
+    assert_eq!(after.draw(1).await.unwrap(), 5..6);
+}
+
+#[tokio::test]
+async fn sqlite_keeps_a_second_process_out() {
+    let folder = TempDir::default();
+    let _first = folder.sqlite();
+    let second = shared::event_store::sqlite::Sqlite::open(&folder.0).expect_err("locked");
+    assert!(second.to_string().contains("WAYBILL_DATA_DIR"), "{second}");
+}

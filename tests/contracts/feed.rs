@@ -1,0 +1,250 @@
+//! What every feed keeps to: the queue of a generation and a cursor over the log.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use shared::Timestamp;
+use shared::event_store::EventStore;
+use shared::feed::cursor::Cursors;
+use shared::feed::queue::Queues;
+use shared::feed::{Feed, Feeds};
+use shared::log::{Commit, Entry, Event, LogId, Meta, Recorded, StreamName};
+use shared::message::{CloudEvent, source};
+use shared::rabbitmq::Message;
+use shared::view_store::Generation;
+use tests::Own;
+use tests::stores::TempDir;
+use uuid::Uuid;
+
+/// An adapter under test, and how events get to it.
+#[async_trait]
+trait Subject: Send + Sync {
+    fn feeds(&self) -> &dyn Feeds;
+    fn generation(&self) -> &Generation;
+    /// Makes events 1 to `count` available, one commit each, in this order.
+    async fn append(&self, from: i64, count: i64);
+}
+
+fn commit(position: i64) -> Commit {
+    let event = Event {
+        id: Uuid::now_v7(),
+        kind: "Happened".to_owned(),
+        schema: 1,
+        data: serde_json::json!({ "number": position }),
+    };
+    Commit {
+        position,
+        stream: StreamName::new("thing", Uuid::from_u128(position as u128)),
+        from: 1,
+        to: 1,
+        events: vec![event],
+        at: Timestamp::now(),
+        meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
+        key: Uuid::now_v7().to_string(),
+        fingerprint: String::new(),
+    }
+}
+
+struct OfQueue {
+    own: Own,
+    feeds: Queues,
+    generation: Generation,
+}
+
+#[async_trait]
+impl Subject for OfQueue {
+    fn feeds(&self) -> &dyn Feeds {
+        &self.feeds
+    }
+
+    fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    async fn append(&self, from: i64, count: i64) {
+        let source = source(&self.own.namespace, &self.generation.log);
+        let message = |position| {
+            let event = commit(position).recorded().next().unwrap();
+            let event = CloudEvent::new(event, &source);
+            Message {
+                id: event.id.to_string(),
+                kind: event.r#type.clone(),
+                timestamp: 0,
+                body: serde_json::to_vec(&event).unwrap(),
+            }
+        };
+        let messages: Vec<Message> = (from..from + count).map(message).collect();
+        let publisher = self.own.rabbitmq().publisher().await.unwrap();
+        publisher.publish(&messages).await.unwrap();
+        publisher.close().await;
+    }
+}
+
+struct OfCursor {
+    store: Arc<dyn EventStore>,
+    feeds: Cursors,
+    generation: Generation,
+}
+
+#[async_trait]
+impl Subject for OfCursor {
+    fn feeds(&self) -> &dyn Feeds {
+        &self.feeds
+    }
+
+    fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    async fn append(&self, from: i64, count: i64) {
+        let entries: Vec<Entry> = (from..from + count).map(|p| Entry::Commit(commit(p))).collect();
+        self.store.insert(&entries).await.unwrap();
+    }
+}
+
+/// Positions of the next `count` events, settled.
+async fn take(feed: &mut dyn Feed, count: usize) -> Vec<i64> {
+    let mut taken: Vec<Recorded> = vec![];
+    while taken.len() < count {
+        let events = feed.next(count - taken.len()).await.unwrap();
+        assert!(!events.is_empty() && events.len() <= count - taken.len());
+        taken.extend(events);
+    }
+    taken.iter().map(|event| event.position).collect()
+}
+
+async fn events_come_in_log_order_within_the_limit(subject: &dyn Subject) {
+    subject.feeds().open(subject.generation()).await.unwrap();
+    subject.append(1, 300).await;
+    let mut feed = subject.feeds().subscribe(subject.generation(), 0).await.unwrap();
+    assert_eq!(take(feed.as_mut(), 100).await, (1..=100).collect::<Vec<_>>());
+    assert_eq!(take(feed.as_mut(), 200).await, (101..=300).collect::<Vec<_>>());
+    feed.settle().await.unwrap();
+}
+
+async fn a_feed_waits_for_what_is_not_there_yet(subject: &dyn Subject) {
+    subject.feeds().open(subject.generation()).await.unwrap();
+    let mut feed = subject.feeds().subscribe(subject.generation(), 0).await.unwrap();
+    let (taken, ()) = tokio::join!(take(feed.as_mut(), 3), subject.append(1, 3));
+    assert_eq!(taken, [1, 2, 3]);
+    feed.settle().await.unwrap();
+}
+
+async fn what_was_not_settled_comes_again(subject: &dyn Subject) {
+    subject.feeds().open(subject.generation()).await.unwrap();
+    subject.append(1, 10).await;
+    let mut feed = subject.feeds().subscribe(subject.generation(), 0).await.unwrap();
+    assert_eq!(take(feed.as_mut(), 4).await, [1, 2, 3, 4]);
+    feed.settle().await.unwrap();
+    assert_eq!(take(feed.as_mut(), 3).await, [5, 6, 7]);
+    drop(feed);
+    let mut feed = subject.feeds().subscribe(subject.generation(), 4).await.unwrap();
+    assert_eq!(take(feed.as_mut(), 6).await, [5, 6, 7, 8, 9, 10]);
+    feed.settle().await.unwrap();
+}
+
+async fn opening_twice_and_closing_twice_are_fine(subject: &dyn Subject) {
+    for _ in 0..2 {
+        subject.feeds().open(subject.generation()).await.unwrap();
+    }
+    for _ in 0..2 {
+        subject.feeds().close(subject.generation()).await.unwrap();
+    }
+}
+
+async fn of_queue() -> OfQueue {
+    let own = Own::default();
+    let feeds = Queues { broker: own.rabbitmq(), namespace: own.namespace.clone() };
+    OfQueue { feeds, own, generation: Generation::new(LogId::random(), 1) }
+}
+
+async fn remove(subject: OfQueue) {
+    subject.feeds.close(&subject.generation).await.unwrap();
+    subject.own.remove().await;
+}
+
+macro_rules! contract {
+    ($($test:ident)*) => {
+        mod queue {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                let subject = of_queue().await;
+                super::$test(&subject).await;
+                remove(subject).await;
+            })*
+        }
+
+        mod cursor {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                let folder = TempDir::default();
+                let store: Arc<dyn EventStore> = Arc::new(folder.sqlite());
+                let generation = Generation::new(store.log_id().await.unwrap(), 1);
+                let feeds = Cursors(store.clone());
+                super::$test(&OfCursor { store, feeds, generation }).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    events_come_in_log_order_within_the_limit
+    a_feed_waits_for_what_is_not_there_yet
+    what_was_not_settled_comes_again
+    opening_twice_and_closing_twice_are_fine
+}
+
+#[tokio::test]
+async fn a_cursor_waits_at_a_hole() {
+    let folder = TempDir::default();
+    let store: Arc<dyn EventStore> = Arc::new(folder.sqlite());
+    let generation = Generation::new(store.log_id().await.unwrap(), 1);
+    let subject = OfCursor { feeds: Cursors(store.clone()), store: store.clone(), generation };
+    subject.append(1, 1).await;
+    subject.append(3, 1).await;
+    let mut feed = subject.feeds.subscribe(&subject.generation, 0).await.unwrap();
+    assert_eq!(take(feed.as_mut(), 1).await, [1]);
+    {
+        let mut next = std::pin::pin!(feed.next(10));
+        assert!(futures::poll!(&mut next).is_pending());
+        subject.append(2, 1).await;
+        assert_eq!(
+            next.await.unwrap().iter().map(|event| event.position).collect::<Vec<_>>(),
+            [2, 3]
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_event_is_kept_aside_and_does_not_stop_the_rest() {
+    let subject = of_queue().await;
+    subject.feeds.open(&subject.generation).await.unwrap();
+    let broker = subject.own.rabbitmq();
+    let publisher = broker.publisher().await.unwrap();
+    let garbage = |body: &[u8]| Message {
+        id: "x".to_owned(),
+        kind: "y".to_owned(),
+        timestamp: 0,
+        body: body.to_vec(),
+    };
+    publisher.publish(&[garbage(b"\xff\x00"), garbage(b"{}"), garbage(b"")]).await.unwrap();
+    publisher.close().await;
+    subject.append(1, 1).await;
+    let mut feed = subject.feeds.subscribe(&subject.generation, 0).await.unwrap();
+    assert_eq!(take(feed.as_mut(), 1).await, [1]);
+    feed.settle().await.unwrap();
+    assert_eq!(broker.waiting(&broker.unreadable()).await.unwrap(), Some(3));
+    remove(subject).await;
+}
+
+#[tokio::test]
+async fn publishing_to_nobody_is_an_error_and_not_a_loss() {
+    let own = Own::default();
+    let publisher = own.rabbitmq().publisher().await.unwrap();
+    let message = Message { id: "x".to_owned(), kind: "y".to_owned(), timestamp: 0, body: vec![] };
+    let refused = publisher.publish(&[message]).await.expect_err("nothing is bound");
+    assert!(refused.to_string().contains("no queue is bound"), "{refused}");
+    own.remove().await;
+}

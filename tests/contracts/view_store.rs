@@ -1,0 +1,337 @@
+//! What every store of views keeps to: Redis and memory.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use shared::Timestamp;
+use shared::log::{LogId, StreamName, Version};
+use shared::projection::{Cell, Change, Rank, Stored, Sum, ranked};
+use shared::view_store::memory::Memory;
+use shared::view_store::{
+    Advance, Answer, Applied, Generation, GenerationId, List, MAX_SUM, Parked, Read, ViewStore,
+};
+use tests::Own;
+use uuid::Uuid;
+
+type Views = Arc<dyn ViewStore>;
+
+fn stream() -> StreamName {
+    StreamName::new("thing", Uuid::new_v4())
+}
+
+fn change(stream: &StreamName, base: Version, to: Version) -> Change {
+    Change {
+        stream: stream.clone(),
+        base,
+        to,
+        document: format!("{{\"at\":{to},\"text\":\"ä b\"}}").into_bytes(),
+        sums: vec![],
+        enter: vec![],
+        leave: vec![],
+        greatest: vec![],
+    }
+}
+
+fn sum(field: &str, delta: i64) -> Sum {
+    Sum { cell: Cell::new("totals", field), delta, rank: None }
+}
+
+fn entry(index: &str, member: &str) -> (String, String) {
+    (index.to_owned(), member.to_owned())
+}
+
+async fn generation(views: &Views) -> GenerationId {
+    let generation = Generation::new(LogId::random(), 1);
+    assert!(views.begin(&generation).await.unwrap());
+    generation.id
+}
+
+async fn apply(views: &Views, id: &GenerationId, change: Change) -> Applied {
+    views.apply(id, &[change]).await.unwrap()[0]
+}
+
+async fn record(views: &Views, id: &GenerationId, name: &str) -> Vec<(String, String)> {
+    let (_, mut answers) = views.read(id, &[Read::Records(vec![name.to_owned()])]).await.unwrap();
+    let Some(Answer::Records(mut records)) = answers.pop() else { panic!("no records") };
+    records.remove(0).into_iter().collect()
+}
+
+async fn list(views: &Views, id: &GenerationId, list: List) -> Vec<String> {
+    let (_, mut answers) = views.read(id, &[Read::List(list)]).await.unwrap();
+    let Some(Answer::List(entries)) = answers.pop() else { panic!("no list") };
+    entries
+}
+
+fn all(index: &str) -> List {
+    let (from, to) = (Bound::Unbounded, Bound::Unbounded);
+    List { index: index.to_owned(), from, to, descending: false, limit: 100 }
+}
+
+async fn a_change_applies_to_its_base_and_to_nothing_else(views: Views) {
+    let (id, stream) = (generation(&views).await, stream());
+    let counted = |base, to| Change { sums: vec![sum("n", 1)], ..change(&stream, base, to) };
+    assert_eq!(apply(&views, &id, counted(0, 2)).await, Applied::Applied);
+    assert_eq!(apply(&views, &id, counted(0, 2)).await, Applied::Duplicate);
+    assert_eq!(apply(&views, &id, counted(0, 1)).await, Applied::Duplicate);
+    assert_eq!(
+        apply(&views, &id, counted(0, 3)).await,
+        Applied::Stale(2),
+        "neither duplicate nor next"
+    );
+    assert_eq!(apply(&views, &id, counted(4, 5)).await, Applied::Stale(2));
+    assert_eq!(apply(&views, &id, counted(2, 3)).await, Applied::Applied);
+    let stored = Stored { version: 3, document: change(&stream, 2, 3).document };
+    assert_eq!(views.load(&id, &[&stream, &self::stream()]).await.unwrap(), [Some(stored), None]);
+    assert_eq!(record(&views, &id, "totals").await, [("n".to_owned(), "2".to_owned())]);
+}
+
+async fn sums_lists_and_texts_follow_the_changes(views: Views) {
+    let (id, stream) = (generation(&views).await, stream());
+    let text = |text: &str| (Cell::new("totals", "text"), text.to_owned());
+    let first = Change {
+        sums: vec![sum("a", 5), sum("b", -7)],
+        enter: vec![entry("list", "x"), entry("list", "y")],
+        greatest: vec![text("b~"), (Cell::new("other", "t"), "ä".to_owned())],
+        ..change(&stream, 0, 1)
+    };
+    let second = Change {
+        sums: vec![sum("a", -5)],
+        enter: vec![entry("list", "z")],
+        leave: vec![entry("list", "x"), entry("nowhere", "x")],
+        greatest: vec![text("a"), (Cell::new("other", "t"), "z".to_owned())],
+        ..change(&stream, 1, 2)
+    };
+    assert_eq!(views.apply(&id, &[first, second]).await.unwrap(), [Applied::Applied; 2]);
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(
+        record(&views, &id, "totals").await,
+        [pair("a", "0"), pair("b", "-7"), pair("text", "b~")]
+    );
+    assert_eq!(record(&views, &id, "other").await, [pair("t", "ä")], "greatest by bytes");
+    assert_eq!(list(&views, &id, all("list")).await, ["y", "z"]);
+    let (_, counts) = views
+        .read(&id, &[Read::Count("list".to_owned()), Read::Count("none".to_owned())])
+        .await
+        .unwrap();
+    assert_eq!(counts, [Answer::Count(2), Answer::Count(0)]);
+}
+
+async fn rankings_move_with_their_sums(views: Views) {
+    let (id, a, b) = (generation(&views).await, stream(), stream());
+    let sold = |stream: &StreamName, base, sku: &str, delta, zeros| Change {
+        sums: vec![Sum {
+            cell: Cell::new(format!("product:{sku}"), "units"),
+            delta,
+            rank: Some(Rank { index: "best".to_owned(), member: sku.to_owned(), zeros }),
+        }],
+        ..change(stream, base, base + 1)
+    };
+    apply(&views, &id, sold(&a, 0, "A", 9, false)).await;
+    apply(&views, &id, sold(&b, 0, "B", 10, false)).await;
+    assert_eq!(list(&views, &id, all("best")).await, [ranked(9, "A"), ranked(10, "B")]);
+    apply(&views, &id, sold(&a, 1, "A", MAX_SUM - 9, false)).await;
+    assert_eq!(list(&views, &id, all("best")).await, [ranked(10, "B"), ranked(MAX_SUM, "A")]);
+    apply(&views, &id, sold(&a, 2, "A", -MAX_SUM, false)).await;
+    apply(&views, &id, sold(&b, 1, "B", -10, true)).await;
+    assert_eq!(
+        list(&views, &id, all("best")).await,
+        [ranked(0, "B")],
+        "zeros where they are wanted"
+    );
+}
+
+async fn a_sum_out_of_range_changes_nothing(views: Views) {
+    let (id, stream) = (generation(&views).await, stream());
+    let first = Change { sums: vec![sum("a", 1), sum("z", MAX_SUM)], ..change(&stream, 0, 1) };
+    assert_eq!(apply(&views, &id, first).await, Applied::Applied);
+    for delta in [1, 2, MAX_SUM] {
+        let too_much = Change {
+            sums: vec![sum("a", 1), sum("none", 0), sum("z", delta)],
+            enter: vec![entry("list", "x")],
+            ..change(&stream, 1, 2)
+        };
+        assert_eq!(apply(&views, &id, too_much).await, Applied::OutOfRange);
+    }
+    let record = record(&views, &id, "totals").await;
+    let of =
+        |field: &str| record.iter().find(|(name, _)| name == field).map(|(_, sum)| sum.clone());
+    assert_eq!((of("a"), of("z")), (Some("1".to_owned()), Some(MAX_SUM.to_string())));
+    assert_eq!(list(&views, &id, all("list")).await, [""; 0]);
+    assert_eq!(
+        views.load(&id, &[&stream]).await.unwrap()[0].as_ref().map(|view| view.version),
+        Some(1)
+    );
+}
+
+async fn of_many_that_apply_the_same_change_one_does(views: Views) {
+    let (id, stream) = (generation(&views).await, stream());
+    let racers = (0..16).map(|_| {
+        let (views, id) = (views.clone(), id.clone());
+        let change = Change { sums: vec![sum("n", 1)], ..change(&stream, 0, 1) };
+        tokio::spawn(async move { apply(&views, &id, change).await })
+    });
+    let outcomes: Vec<Applied> =
+        join_all(racers).await.into_iter().map(|done| done.unwrap()).collect();
+    assert_eq!(
+        outcomes.iter().filter(|outcome| **outcome == Applied::Applied).count(),
+        1,
+        "{outcomes:?}"
+    );
+    assert_eq!(record(&views, &id, "totals").await, [("n".to_owned(), "1".to_owned())]);
+}
+
+async fn lists_are_read_in_parts_from_both_ends(views: Views) {
+    let id = generation(&views).await;
+    let members = ["a", "b", "ba", "c", "ä"];
+    let enter = members.iter().map(|member| entry("list", member)).collect();
+    apply(&views, &id, Change { enter, ..change(&stream(), 0, 1) }).await;
+    let part = |from: Bound<&str>, to: Bound<&str>, descending, limit| List {
+        from: from.map(str::to_owned),
+        to: to.map(str::to_owned),
+        descending,
+        limit,
+        ..all("list")
+    };
+    use Bound::{Excluded, Included, Unbounded};
+    assert_eq!(list(&views, &id, all("list")).await, members);
+    assert_eq!(list(&views, &id, part(Excluded("b"), Unbounded, false, 2)).await, ["ba", "c"]);
+    assert_eq!(list(&views, &id, part(Included("b"), Excluded("c"), false, 9)).await, ["b", "ba"]);
+    assert_eq!(list(&views, &id, part(Unbounded, Excluded("c"), true, 2)).await, ["ba", "b"]);
+    assert_eq!(list(&views, &id, part(Included("c"), Included("b"), false, 9)).await, [""; 0]);
+    assert_eq!(list(&views, &id, part(Excluded("b"), Excluded("b"), true, 9)).await, [""; 0]);
+    assert_eq!(list(&views, &id, all("none")).await, [""; 0]);
+}
+
+async fn the_checkpoint_moves_only_over_what_is_applied_or_parked(views: Views) {
+    let (id, a, b) = (generation(&views).await, stream(), stream());
+    assert_eq!(views.checkpoint(&id).await.unwrap(), Some(0));
+    apply(&views, &id, change(&a, 0, 2)).await;
+    let both = [(&a, 2), (&b, 1)];
+    assert_eq!(views.advance(&id, 0, 7, &both).await.unwrap(), Advance::Behind(vec![1]));
+    assert_eq!(views.advance(&id, 0, 5, &[(&a, 2)]).await.unwrap(), Advance::Moved);
+    assert_eq!(views.advance(&id, 0, 7, &[]).await.unwrap(), Advance::Elsewhere(5));
+    let note = Parked {
+        stream: b.clone(),
+        version: 1,
+        reason: "because".to_owned(),
+        projection: 1,
+        build: "b".to_owned(),
+        at: Timestamp::now(),
+    };
+    views.park(&id, &note).await.unwrap();
+    assert_eq!(views.parked(&id).await.unwrap(), [note]);
+    assert_eq!(views.advance(&id, 5, 7, &both).await.unwrap(), Advance::Moved);
+    assert_eq!(views.checkpoint(&id).await.unwrap(), Some(7));
+    apply(&views, &id, change(&b, 0, 1)).await;
+    assert_eq!(views.parked(&id).await.unwrap(), [], "applied after all");
+}
+
+async fn one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set(views: Views) {
+    let (one, two) = (Generation::new(LogId::random(), 1), Generation::new(LogId::random(), 2));
+    assert_eq!(views.live().await.unwrap(), None);
+    assert!(views.begin(&one).await.unwrap());
+    assert!(!views.begin(&two).await.unwrap());
+    assert_eq!(views.building().await.unwrap(), Some(one.clone()));
+    assert_eq!(views.generations().await.unwrap(), [one.clone()]);
+    assert!(!views.promote(Some(&two.id), &one.id).await.unwrap(), "another is expected live");
+    assert!(!views.promote(None, &two.id).await.unwrap(), "it does not exist");
+    assert!(views.promote(None, &one.id).await.unwrap());
+    assert!(!views.promote(None, &one.id).await.unwrap());
+    assert_eq!(
+        (views.live().await.unwrap(), views.building().await.unwrap()),
+        (Some(one.clone()), None)
+    );
+    assert!(views.begin(&two).await.unwrap());
+    assert!(views.promote(Some(&one.id), &two.id).await.unwrap());
+    let (live, _) = views.read(&one.id, &[]).await.unwrap();
+    assert_eq!(live, Some(two.id.clone()), "every read tells which is live");
+    assert!(views.remove(&two.id).await.is_err(), "it is live");
+    views.remove(&one.id).await.unwrap();
+    assert_eq!(views.generations().await.unwrap(), [two]);
+}
+
+async fn generations_share_nothing_and_leave_nothing(views: Views) {
+    let stream = stream();
+    let one = generation(&views).await;
+    apply(&views, &one, Change { sums: vec![sum("n", 1)], ..change(&stream, 0, 1) }).await;
+    assert!(views.promote(None, &one).await.unwrap());
+    let two = generation(&views).await;
+    assert_eq!(views.load(&two, &[&stream]).await.unwrap(), [None]);
+    apply(&views, &two, Change { sums: vec![sum("n", 5)], ..change(&stream, 0, 1) }).await;
+    assert_eq!(record(&views, &one, "totals").await, [("n".to_owned(), "1".to_owned())]);
+    views.remove(&two).await.unwrap();
+    assert_eq!(views.building().await.unwrap(), None);
+    assert_eq!(views.load(&two, &[&stream]).await.unwrap(), [None]);
+    assert_eq!(record(&views, &two, "totals").await, []);
+    assert_eq!(views.checkpoint(&two).await.unwrap(), None);
+    assert_eq!(apply(&views, &two, change(&stream, 0, 1)).await, Applied::NoGeneration);
+    assert_eq!(views.advance(&two, 0, 1, &[]).await.unwrap(), Advance::NoGeneration);
+}
+
+macro_rules! contract {
+    ($($test:ident)*) => {
+        mod redis {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                let own = Own::default();
+                super::$test(Arc::new(own.redis().await)).await;
+                own.remove().await;
+            })*
+        }
+
+        mod memory {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(Arc::new(Memory::default())).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    a_change_applies_to_its_base_and_to_nothing_else
+    sums_lists_and_texts_follow_the_changes
+    rankings_move_with_their_sums
+    a_sum_out_of_range_changes_nothing
+    of_many_that_apply_the_same_change_one_does
+    lists_are_read_in_parts_from_both_ends
+    the_checkpoint_moves_only_over_what_is_applied_or_parked
+    one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set
+    generations_share_nothing_and_leave_nothing
+}
+
+#[tokio::test]
+async fn redis_loads_its_scripts_again_after_they_were_flushed() {
+    let own = Own::default();
+    let views: Views = Arc::new(own.redis().await);
+    let (id, stream) = (generation(&views).await, stream());
+    let client = ::redis::Client::open(tests::servers::redis()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    for version in 1..4 {
+        ::redis::cmd("SCRIPT").arg("FLUSH").query_async::<()>(&mut connection).await.unwrap();
+        assert_eq!(
+            apply(&views, &id, change(&stream, version - 1, version)).await,
+            Applied::Applied
+        );
+    }
+    own.remove().await;
+}
+
+#[tokio::test]
+async fn one_holder_has_a_lease_in_redis() {
+    let own = Own::default();
+    let views: Views = Arc::new(own.redis().await);
+    let id = generation(&views).await;
+    let minute = std::time::Duration::from_secs(60);
+    assert!(views.lease(&id, "a", minute).await.unwrap());
+    assert!(!views.lease(&id, "b", minute).await.unwrap());
+    assert!(views.lease(&id, "a", std::time::Duration::from_millis(1)).await.unwrap());
+    tests::until("the lease is over", || async {
+        views.lease(&id, "b", minute).await.unwrap().then_some(())
+    })
+    .await;
+    own.remove().await;
+}

@@ -1,0 +1,145 @@
+//! The services as processes of their own, on the servers of the run or on private ones.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use http::Method;
+use serde_json::Value;
+use waybill::client::Client;
+use xtask::servers::{Process, free_port};
+
+use crate::Own;
+use crate::servers;
+use crate::stores::TempDir;
+use crate::until::until;
+
+/// Where the servers are.
+#[derive(Clone)]
+pub struct Urls {
+    pub mongodb: String,
+    pub rabbitmq: String,
+    pub redis: String,
+}
+
+impl Urls {
+    pub fn of_the_run() -> Self {
+        Self { mongodb: servers::mongodb(), rabbitmq: servers::rabbitmq(), redis: servers::redis() }
+    }
+}
+
+/// The folder of the services' programs: tests lie in a folder beneath it.
+fn programs() -> PathBuf {
+    let test = std::env::current_exe().expect("the test has a path");
+    test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned()
+}
+
+/// One running service.
+pub struct Service {
+    pub process: Process,
+    pub client: Client,
+    variables: Vec<(String, String)>,
+    name: &'static str,
+    folder: TempDir,
+}
+
+impl Service {
+    /// Starts a service that listens on a free port.
+    pub fn start(name: &'static str, namespace: &str, urls: &Urls) -> Self {
+        let listen = match name {
+            "command-api" => "WAYBILL_COMMAND_LISTEN",
+            "projector" => "WAYBILL_PROJECTOR_LISTEN",
+            _ => "WAYBILL_QUERY_LISTEN",
+        };
+        let address = format!("127.0.0.1:{}", free_port().expect("a free port"));
+        let variables = [
+            ("WAYBILL_MONGODB_URL", urls.mongodb.as_str()),
+            ("WAYBILL_RABBITMQ_URL", &urls.rabbitmq),
+            ("WAYBILL_REDIS_URL", &urls.redis),
+            ("WAYBILL_NAMESPACE", namespace),
+            (listen, &address),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let folder = TempDir::default();
+        let process = spawn(name, &folder, &variables);
+        Self { process, client: Client::new(&format!("http://{address}")), variables, name, folder }
+    }
+
+    /// Starts it again after it ended, at the same address.
+    pub fn restart(&mut self) {
+        self.process = spawn(self.name, &self.folder, &self.variables);
+    }
+
+    pub async fn is_ready(&self) -> bool {
+        let answer = self.client.send(Method::GET, "/readyz", &[], "").await;
+        answer.is_ok_and(|answer| answer.status.is_success())
+    }
+
+    pub async fn until_ready(&self) {
+        let what = format!("{} is ready", self.name);
+        until(&what, || async { self.is_ready().await.then_some(()) }).await;
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.client.get(path).await.expect("an answer")
+    }
+
+    /// What it wrote so far.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.process.output()).unwrap_or_default()
+    }
+}
+
+fn spawn(name: &'static str, folder: &TempDir, variables: &[(String, String)]) -> Process {
+    let mut command = Command::new(programs().join(name));
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    Process::start(name, &folder.0, &mut command).expect("the service's program is there")
+}
+
+/// A whole system in a namespace of its own.
+pub struct System {
+    pub own: Own,
+    pub commands: Vec<Service>,
+    pub projectors: Vec<Service>,
+    pub queries: Service,
+}
+
+impl System {
+    pub async fn start(urls: &Urls, command_apis: usize, projectors: usize) -> Self {
+        let own = Own::default();
+        let start = |name| Service::start(name, own.namespace.as_str(), urls);
+        let commands: Vec<Service> = (0..command_apis).map(|_| start("command-api")).collect();
+        let projectors: Vec<Service> = (0..projectors).map(|_| start("projector")).collect();
+        let queries = start("query-api");
+        let system = Self { commands, projectors, queries, own };
+        system.until_ready().await;
+        system
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Service> {
+        self.commands.iter().chain(&self.projectors).chain([&self.queries])
+    }
+
+    pub async fn until_ready(&self) {
+        for service in self.all() {
+            service.until_ready().await;
+        }
+    }
+
+    /// Folds the log and compares every view with it, once they caught up.
+    pub async fn verify(&self) {
+        let (commands, queries) = (&self.commands[0].client, &self.queries.client);
+        let wait = std::time::Duration::from_secs(60);
+        let report =
+            waybill::verify::check(commands, queries, wait).await.expect("the services answer");
+        let outputs = || self.all().map(Service::output).collect::<String>();
+        assert!(report.quiet, "the views did not catch up: {report:#?}\n{}", outputs());
+        assert!(report.differences.is_empty(), "{report:#?}\n{}", outputs());
+    }
+
+    /// Stops all services, and removes what they left on the servers.
+    pub async fn remove(mut self) {
+        let all = self.commands.iter_mut().chain(&mut self.projectors).chain([&mut self.queries]);
+        all.for_each(|service| service.process.stop());
+        self.own.remove().await;
+    }
+}

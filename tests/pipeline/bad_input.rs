@@ -1,0 +1,273 @@
+//! Whatever is sent: a clear problem, never a 5xx, and nothing happens.
+
+use std::sync::Arc;
+
+use http::Method;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use shared::Namespace;
+use tests::stores::TempDir;
+use tokio_util::sync::CancellationToken;
+use waybill::client::{Client, Response};
+use waybill::up::{Config, Running};
+
+/// An embedded system on free ports.
+pub struct Embedded {
+    pub commands: Client,
+    pub queries: Client,
+    pub running: Running,
+    pub stop: CancellationToken,
+}
+
+impl Embedded {
+    pub async fn start(folder: &TempDir) -> Self {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let config = Config {
+            data: folder.0.clone(),
+            command: any,
+            query: any,
+            projector: any,
+            namespace: Namespace::default(),
+        };
+        let stop = CancellationToken::new();
+        let running = Running::start(config, &stop).await.unwrap();
+        let client = |address| Client::new(&format!("http://{address}"));
+        let (commands, queries) =
+            (client(running.addresses.command), client(running.addresses.query));
+        let ready = || async {
+            let ready = queries.send(Method::GET, "/readyz", &[], "").await.ok()?;
+            ready.status.is_success().then_some(())
+        };
+        tests::until("it is ready", ready).await;
+        Self { commands, queries, running, stop }
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        drop((self.commands, self.queries));
+        self.running.wait().await.unwrap();
+    }
+}
+
+fn order() -> Value {
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });
+    json!({ "customer_id": "c", "currency": "EUR", "items": [item] })
+}
+
+/// The order with one field replaced.
+fn with(field: &str, value: Value) -> String {
+    let mut order = order();
+    order[field] = value;
+    order.to_string()
+}
+
+fn item_with(field: &str, value: Value) -> String {
+    let mut order = order();
+    order["items"][0][field] = value;
+    order.to_string()
+}
+
+fn check(what: &str, answer: &Response, status: u16, kind: &str, tells: &str) {
+    let body = answer.json().unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(answer.status.as_u16(), status, "{what}: {body}");
+    assert_eq!(body["type"], format!("/problems/{kind}"), "{what}: {body}");
+    assert_eq!(body["status"], status, "{what}: {body}");
+    assert!(
+        body["detail"].as_str().unwrap().contains(tells),
+        "{what}: {body} tells nothing of {tells}"
+    );
+    assert_eq!(answer.headers["content-type"], "application/problem+json", "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_commands_get_a_problem_that_says_what_was_expected() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let id = uuid::Uuid::new_v4();
+    let max = (1_i64 << 53) - 1;
+    let large = json!([
+        { "sku": "A", "name": "n", "quantity": max, "unit_price": 1 },
+        { "sku": "B", "name": "n", "quantity": 1, "unit_price": 1 }
+    ]);
+    let twice = json!([order()["items"][0], order()["items"][0]]);
+    let posts: Vec<(&str, String, u16, &str, &str)> = vec![
+        ("/orders", "{".to_owned(), 400, "malformed", "no JSON"),
+        ("/orders", "\u{fffd}".to_owned(), 400, "malformed", "no JSON"),
+        ("/orders", "[".repeat(100_000), 400, "malformed", "no JSON"),
+        ("/orders", "[]".to_owned(), 422, "validation", "object"),
+        ("/orders", "{}".to_owned(), 422, "validation", "customer_id"),
+        ("/orders", with("colour", json!("red")), 422, "validation", "colour"),
+        ("/orders", with("type", json!("CancelOrder")), 422, "validation", "type"),
+        ("/orders", with("order_id", json!("7")), 422, "validation", "UUID"),
+        ("/orders", with("order_id", json!(7)), 422, "validation", "UUID"),
+        ("/orders", with("customer_id", json!("")), 422, "validation", "customer_id"),
+        ("/orders", with("customer_id", json!("x".repeat(129))), 422, "validation", "128"),
+        ("/orders", with("customer_id", json!("a\u{0}b")), 422, "validation", "control"),
+        ("/orders", with("currency", json!("euro")), 422, "validation", "ISO 4217"),
+        ("/orders", with("items", json!([])), 422, "validation", "at least one"),
+        ("/orders", with("items", json!({})), 422, "validation", "items"),
+        ("/orders", with("items", twice), 422, "validation", "twice"),
+        ("/orders", with("items", large), 422, "validation", "2^53"),
+        ("/orders", with("placed_at", json!("yesterday")), 422, "validation", "RFC 3339"),
+        ("/orders", item_with("quantity", json!(0)), 422, "validation", "items[0].quantity"),
+        ("/orders", item_with("quantity", json!(1.5)), 422, "validation", "items[0].quantity"),
+        ("/orders", item_with("quantity", json!("1")), 422, "validation", "items[0].quantity"),
+        ("/orders", item_with("unit_price", json!(-1)), 422, "validation", "unit_price"),
+        ("/orders", item_with("unit_price", json!(u64::MAX)), 422, "validation", "unit_price"),
+        ("/orders", item_with("unit_price", json!(1e300)), 422, "validation", "unit_price"),
+        ("/orders", with("x", json!("y".repeat(2 << 20))), 413, "too-large", "1048576"),
+        ("/orders/7/payments", json!({ "amount": 1 }).to_string(), 422, "validation", "UUID"),
+        ("/orders/%ff/payments", String::new(), 400, "malformed", "UTF-8"),
+        ("/orders/x/nothing", String::new(), 404, "not-found", "path"),
+        ("/nothing", String::new(), 404, "not-found", "path"),
+        ("/commands", "{}".to_owned(), 422, "validation", "array"),
+        ("/commands", json!(vec![1; 1_001]).to_string(), 422, "validation", "1000"),
+    ];
+    for (path, body, status, kind, tells) in posts {
+        let what = format!("POST {path} {}", &body[..body.len().min(80)].escape_debug());
+        check(&what, &system.commands.post(path, &[], body).await.unwrap(), status, kind, tells);
+    }
+    let unknown = format!("/orders/{id}/payments");
+    let answer =
+        system.commands.post(&unknown, &[], json!({ "amount": 1 }).to_string()).await.unwrap();
+    check(&unknown, &answer, 404, "order-not-found", "no order");
+    let headers: [(&str, &str, &str); 4] = [
+        ("idempotency-key", "", "Idempotency-Key"),
+        ("idempotency-key", "\"\"", "Idempotency-Key"),
+        ("if-match", "3", "If-Match"),
+        ("if-match", "W/\"3\"", "If-Match"),
+    ];
+    for (name, value, tells) in headers {
+        let answer =
+            system.commands.post("/orders", &[(name, value)], order().to_string()).await.unwrap();
+        check(&format!("{name}: {value}"), &answer, 400, "malformed", tells);
+    }
+    let put = system.commands.send(Method::PUT, "/orders", &[], "").await.unwrap();
+    check("PUT /orders", &put, 405, "method-not-allowed", "POST");
+    let feed = system.commands.get("/events").await.unwrap();
+    assert_eq!(feed["head"], 0, "nothing of all this happened");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_order_does_not_allow_is_refused_by_name() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let created = system.commands.post("/orders", &[], order().to_string()).await.unwrap();
+    let place = created.headers["location"].to_str().unwrap().to_owned();
+    let id = place.rsplit('/').next().unwrap();
+    let again = system.commands.post("/orders", &[], with("order_id", json!(id))).await.unwrap();
+    check("the same order", &again, 409, "order-exists", id);
+    for (path, body, rule) in [
+        ("payments", json!({ "amount": 101 }), "overpayment"),
+        ("refunds", json!({ "amount": 1 }), "over-refund"),
+        ("shipments", json!({}), "not-paid-in-full"),
+        ("deliveries", json!({}), "nothing-to-deliver"),
+        ("items", order()["items"][0].clone(), "item-exists"),
+    ] {
+        let answer =
+            system.commands.post(&format!("{place}/{path}"), &[], body.to_string()).await.unwrap();
+        check(path, &answer, 409, "illegal-transition", "");
+        assert_eq!(answer.json().unwrap()["rule"], rule);
+    }
+    let removed =
+        system.commands.send(Method::DELETE, &format!("{place}/items/A"), &[], "").await.unwrap();
+    check("the last item", &removed, 409, "illegal-transition", "at least one");
+    assert_eq!(system.commands.get("/events").await.unwrap()["head"], 1);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_questions_get_a_problem_that_says_what_was_expected() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let none = uuid::Uuid::new_v4();
+    let questions: Vec<(String, u16, &str, &str)> = vec![
+        ("/nothing".to_owned(), 404, "not-found", "path"),
+        (format!("/orders/{none}"), 404, "order-not-found", "no order"),
+        ("/orders/7".to_owned(), 404, "order-not-found", "7"),
+        ("/customers/nobody".to_owned(), 404, "customer-not-found", "nobody"),
+        ("/orders?limit=0".to_owned(), 400, "malformed", "1000"),
+        ("/orders?limit=1001".to_owned(), 400, "malformed", "1000"),
+        ("/orders?limit=ten".to_owned(), 400, "malformed", "ten"),
+        ("/orders?status=lost".to_owned(), 400, "malformed", "cancelled"),
+        ("/orders?colour=red".to_owned(), 400, "malformed", "customer_id"),
+        ("/orders?cursor=x".to_owned(), 400, "malformed", "next"),
+        ("/customers?currency=euro".to_owned(), 400, "malformed", "EUR"),
+        ("/stats/daily?from=yesterday".to_owned(), 400, "malformed", "2026-01-31"),
+        ("/stats/daily?from=2026-02-01&to=2026-01-01".to_owned(), 400, "malformed", "not before"),
+        ("/stats?x=1".to_owned(), 400, "malformed", "none"),
+    ];
+    for (question, status, kind, tells) in questions {
+        let answer = system.queries.send(Method::GET, &question, &[], "").await.unwrap();
+        check(&question, &answer, status, kind, tells);
+    }
+    let token = [("consistency-token", "nonsense")];
+    let answer = system.queries.send(Method::GET, "/stats", &token, "").await.unwrap();
+    check("a token", &answer, 400, "malformed", "Consistency-Token");
+    let token = [("consistency-token", "another.5")];
+    let answer = system.queries.send(Method::GET, "/stats", &token, "").await.unwrap();
+    check("a token", &answer, 410, "cursor-of-another-log", "another log");
+    system.stop().await;
+}
+
+/// JSON of any shape, often one that is nearly a command.
+fn nearly() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| json!(number)),
+        ".*".prop_map(Value::from),
+        prop::sample::select(vec!["CreateOrder", "ProcessPayment", "ShipProducts", "EUR", "A"])
+            .prop_map(Value::from),
+    ];
+    let name = prop::sample::select(vec![
+        "type",
+        "order_id",
+        "customer_id",
+        "currency",
+        "items",
+        "sku",
+        "quantity",
+        "unit_price",
+        "amount",
+        "placed_at",
+        "idempotency_key",
+        "other",
+    ]);
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((name.clone(), inner), 0..8).prop_map(|fields| fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()),
+        ]
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_sent_makes_a_service_fail() {
+    let folder = TempDir::default();
+    let system = Arc::new(Embedded::start(&folder).await);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 300,
+        ..ProptestConfig::default()
+    });
+    let handle = tokio::runtime::Handle::current();
+    let client = system.commands.clone();
+    let ran = tokio::task::spawn_blocking(move || {
+        runner.run(
+            &(nearly(), prop::sample::select(vec!["/orders", "/commands", "/orders/x/payments"])),
+            |(body, path)| {
+                let answer = handle.block_on(client.post(path, &[], body.to_string())).unwrap();
+                prop_assert!(!answer.status.is_server_error(), "{path} {body}: {}", answer.status);
+                prop_assert!(answer.json().is_ok(), "{path} {body}");
+                Ok(())
+            },
+        )
+    });
+    ran.await.unwrap().unwrap();
+    Arc::into_inner(system).unwrap().stop().await;
+}

@@ -1,0 +1,128 @@
+//! Servers that go away and come back, services that are killed.
+
+use std::time::Duration;
+
+use tests::services::{System, Urls};
+use waybill::load::Plan;
+use xtask::servers::Servers;
+
+use super::whole::{all_accepted, plan};
+
+fn private() -> (Servers, Urls) {
+    let servers = Servers::start().expect("private servers start");
+    let urls = Urls {
+        mongodb: servers.mongodb.url(),
+        rabbitmq: servers.rabbitmq.url(),
+        redis: servers.redis.url(),
+    };
+    (servers, urls)
+}
+
+/// A load in the background, at a rate that leaves room for faults in its midst.
+fn load(system: &System, commands: usize) -> tokio::task::JoinHandle<()> {
+    let client = system.commands[0].client.clone();
+    let plan = Plan { rate: 200, ..plan(commands) };
+    tokio::spawn(async move {
+        let report = plan.drive(&client, plan.seed.unwrap()).await.unwrap();
+        all_accepted(&report, commands);
+    })
+}
+
+async fn a_moment() {
+    tokio::time::interval_at(
+        tokio::time::Instant::now() + Duration::from_millis(700),
+        Duration::from_secs(1),
+    )
+    .tick()
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_start_before_their_servers_and_go_on_when_servers_are_killed_and_restarted() {
+    let (mut servers, urls) = private();
+    // Services first: they wait, and say for what.
+    servers.mongodb.process.kill();
+    servers.redis.process.kill();
+    servers.rabbitmq.process.kill();
+    let start = |name| tests::services::Service::start(name, "waybill", &urls);
+    let (commands, projector, queries) =
+        (start("command-api"), start("projector"), start("query-api"));
+    for (service, waits) in [(&commands, "mongodb"), (&projector, "mongodb"), (&queries, "redis")] {
+        let told = tests::until("it says what it waits for", || async {
+            let answer = service.client.send(http::Method::GET, "/readyz", &[], "").await.ok()?;
+            (answer.status.as_u16() == 503).then(|| answer.json().unwrap())
+        })
+        .await;
+        assert!(told["waiting"].get(waits).is_some(), "{told}");
+    }
+    servers.redis.restart().unwrap();
+    servers.mongodb.restart().unwrap();
+    servers.rabbitmq.restart().unwrap();
+    let system = System {
+        own: Default::default(),
+        commands: vec![commands],
+        projectors: vec![projector],
+        queries,
+    };
+    system.until_ready().await;
+    let load = load(&system, 2_000);
+    a_moment().await;
+    servers.mongodb.process.kill();
+    a_moment().await;
+    servers.mongodb.restart().unwrap();
+    a_moment().await;
+    servers.redis.process.kill();
+    a_moment().await;
+    servers.redis.restart().unwrap();
+    a_moment().await;
+    servers.rabbitmq.process.kill();
+    a_moment().await;
+    servers.rabbitmq.restart().unwrap();
+    load.await.unwrap();
+    system.verify().await;
+    system.until_ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_are_killed_at_any_moment_lose_nothing() {
+    let mut system = System::start(&Urls::of_the_run(), 1, 2).await;
+    let load = load(&system, 2_000);
+    for round in 0..6 {
+        a_moment().await;
+        let service = match round % 3 {
+            0 => &mut system.commands[0],
+            1 => &mut system.projectors[round % 2],
+            _ => &mut system.queries,
+        };
+        service.process.kill();
+        service.restart();
+    }
+    load.await.unwrap();
+    system.until_ready().await;
+    system.verify().await;
+    system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flushed_redis_is_made_again_from_the_log() {
+    let (servers, urls) = private();
+    let system = System::start(&urls, 1, 2).await;
+    let first = plan(500);
+    all_accepted(&first.drive(&system.commands[0].client, first.seed.unwrap()).await.unwrap(), 500);
+    let mut redis = ::redis::Client::open(servers.redis.url())
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    ::redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
+    let second = plan(500);
+    all_accepted(
+        &second.drive(&system.commands[0].client, second.seed.unwrap()).await.unwrap(),
+        500,
+    );
+    tests::until("there are views again", || async {
+        system.queries.client.get("/stats").await.ok().map(|_| ())
+    })
+    .await;
+    system.verify().await;
+}

@@ -1,0 +1,98 @@
+//! Many clients on one order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tests::services::{System, Urls};
+use tests::until;
+use waybill::client::Client;
+
+/// Payments of 1 that each of 64 clients tries to make.
+const EACH: usize = 4;
+
+async fn create(client: &Client, total: i64) -> String {
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": total });
+    let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
+    let created = client.post("/orders", &[], order.to_string()).await.unwrap();
+    created.headers["location"].to_str().unwrap().to_owned()
+}
+
+/// 64 clients race; meanwhile others' orders reach the views quickly. Returns how many were
+/// acknowledged.
+async fn race(system: &System) -> usize {
+    let place = create(&system.commands[0].client, 1_000_000).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let others = tokio::spawn(others(
+        system.commands[0].client.clone(),
+        system.queries.client.clone(),
+        over.clone(),
+    ));
+    let racers = (0..64).map(|racer| {
+        let client = system.commands[racer % system.commands.len()].client.clone();
+        let path = format!("{place}/payments");
+        tokio::spawn(async move {
+            let mut statuses = vec![];
+            for _ in 0..EACH {
+                let paid = client.post(&path, &[], json!({ "amount": 1 }).to_string());
+                let paid = tokio::time::timeout(Duration::from_secs(30), paid)
+                    .await
+                    .expect("nobody waits for ever");
+                statuses.push(paid.unwrap().status.as_u16());
+            }
+            statuses
+        })
+    });
+    let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+    for statuses in futures::future::join_all(racers).await {
+        for status in statuses.unwrap() {
+            *counts.entry(status).or_default() += 1;
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    let mut lags = others.await.unwrap();
+    lags.sort_unstable();
+    println!(
+        "others' orders were visible after {:?} (median), {:?} (slowest of {})",
+        lags[lags.len() / 2],
+        lags.last(),
+        lags.len()
+    );
+    assert!(counts.keys().all(|status| [200, 409].contains(status)), "{counts:?}");
+    let acknowledged = counts[&200];
+    let events = system.commands[0].client.get(&format!("{place}/events")).await.unwrap();
+    let events = events["events"].as_array().unwrap().clone();
+    assert_eq!(events.len(), 1 + acknowledged, "every acknowledged payment is in the log once");
+    acknowledged
+}
+
+/// How long each of other orders takes from its acknowledgement to its view.
+async fn others(commands: Client, queries: Client, over: Arc<AtomicBool>) -> Vec<Duration> {
+    let mut lags = vec![];
+    while !over.load(Ordering::SeqCst) || lags.is_empty() {
+        let place = create(&commands, 1).await;
+        let acknowledged = Instant::now();
+        until("the order is visible", || async { queries.get(&place).await.ok().map(|_| ()) })
+            .await;
+        lags.push(acknowledged.elapsed());
+    }
+    lags
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_clients_on_one_order_lose_nothing() {
+    let system = System::start(&Urls::of_the_run(), 1, 2).await;
+    assert_eq!(race(&system).await, 64 * EACH, "one process puts them in a row");
+    system.verify().await;
+    system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_clients_on_one_order_through_two_command_apis_lose_nothing() {
+    let system = System::start(&Urls::of_the_run(), 2, 2).await;
+    assert!(race(&system).await > 0);
+    system.verify().await;
+    system.remove().await;
+}

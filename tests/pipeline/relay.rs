@@ -1,0 +1,234 @@
+//! What the exchange gets.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use orders::OrderAggregate;
+use serde_json::{Value, json};
+use shared::event_store::{EventStore as _, Inserted};
+use shared::health::Health;
+use shared::log::{Commit, Entry, Event, Meta, Position, StreamName};
+use tests::Own;
+use tests::until;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use command_api::relay::Relay;
+
+fn commit(position: Position) -> Commit {
+    let stream = StreamName::new("order", Uuid::new_v4());
+    let data = json!({ "n": position });
+    let event =
+        || Event { id: Uuid::now_v7(), kind: "Happened".to_owned(), schema: 1, data: data.clone() };
+    Commit {
+        position,
+        stream,
+        from: 1,
+        to: 2,
+        events: vec![event(), event()],
+        at: shared::Timestamp::now(),
+        meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
+        key: Uuid::now_v7().to_string(),
+        fingerprint: String::new(),
+    }
+}
+
+/// A queue of the test's own on the exchange, and everything that came to it.
+struct Recorder {
+    connection: lapin::Connection,
+    deliveries: lapin::Consumer,
+}
+
+impl Recorder {
+    async fn bind(own: &Own) -> Self {
+        let connection =
+            lapin::Connection::connect(&tests::servers::rabbitmq(), Default::default())
+                .await
+                .unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let exchange = own.rabbitmq().exchange();
+        let durable =
+            lapin::options::ExchangeDeclareOptions { durable: true, ..Default::default() };
+        channel
+            .exchange_declare(
+                exchange.as_str().into(),
+                lapin::ExchangeKind::Fanout,
+                durable,
+                Default::default(),
+            )
+            .await
+            .unwrap();
+        let exclusive =
+            lapin::options::QueueDeclareOptions { exclusive: true, ..Default::default() };
+        let queue = channel.queue_declare("".into(), exclusive, Default::default()).await.unwrap();
+        let name = queue.name().clone();
+        channel
+            .queue_bind(
+                name.clone(),
+                exchange.as_str().into(),
+                "".into(),
+                Default::default(),
+                Default::default(),
+            )
+            .await
+            .unwrap();
+        let no_ack = lapin::options::BasicConsumeOptions { no_ack: true, ..Default::default() };
+        let deliveries =
+            channel.basic_consume(name, "".into(), no_ack, Default::default()).await.unwrap();
+        Self { connection, deliveries }
+    }
+
+    /// Addresses of the events up to a position, in the order of their arrival.
+    async fn until(&mut self, last: Position) -> Vec<(Position, u64)> {
+        let mut addresses = vec![];
+        while addresses.last() != Some(&(last, 1)) {
+            let delivery = self.deliveries.next().await.unwrap().unwrap();
+            let event: Value = serde_json::from_slice(&delivery.data).unwrap();
+            assert_eq!(
+                delivery.properties.message_id().as_ref().unwrap().as_str(),
+                event["id"].as_str().unwrap()
+            );
+            addresses.push((
+                event["position"].as_str().unwrap().parse().unwrap(),
+                event["index"].as_u64().unwrap(),
+            ));
+        }
+        addresses
+    }
+}
+
+struct Running {
+    health: Health,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(own: &Own) -> Self {
+        let store = own.mongodb().await;
+        let log = store.log_id().await.unwrap();
+        let health = Health::of(&["relay"]);
+        let stop = CancellationToken::new();
+        let relay = Relay::new(store, own.rabbitmq(), log, &own.namespace, health.clone());
+        Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+/// First arrivals ascend without a gap, whatever comes again.
+fn is_complete(addresses: &[(Position, u64)], commits: &[Position]) {
+    let expected: Vec<_> =
+        commits.iter().flat_map(|position| [(*position, 0), (*position, 1)]).collect();
+    let mut first = vec![];
+    for address in addresses {
+        if !first.contains(address) {
+            first.push(*address);
+        }
+    }
+    assert_eq!(first, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_relays_publish_everything_in_log_order() {
+    let own = Own::default();
+    let mut recorder = Recorder::bind(&own).await;
+    let store = own.mongodb().await;
+    let (one, two) = (Running::start(&own).await, Running::start(&own).await);
+    for group in 0..20 {
+        let commits = (1..=25).map(|n| Entry::Commit(commit(group * 25 + n)));
+        store.insert(&commits.collect::<Vec<_>>()).await.unwrap();
+    }
+    let addresses = recorder.until(500).await;
+    is_complete(&addresses, &(1..=500).collect::<Vec<_>>());
+    one.stop().await;
+    // The other takes over, from what was confirmed.
+    store.insert(&[Entry::Commit(commit(501))]).await.unwrap();
+    let addresses = recorder.until(501).await;
+    assert_eq!(addresses.last(), Some(&(501, 1)));
+    two.stop().await;
+    recorder.connection.close(200, "".into()).await.unwrap();
+    own.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_is_sealed_and_its_writer_finds_its_position_taken() {
+    let own = Own::default();
+    let mut recorder = Recorder::bind(&own).await;
+    let store = own.mongodb().await;
+    let relay = Running::start(&own).await;
+    // Several holes: of writers that drew 2, 4 and 5 and froze.
+    for position in [1, 3, 6] {
+        store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
+    }
+    is_complete(&recorder.until(6).await, &[1, 3, 6]);
+    // They wake up.
+    let late: Vec<Entry> = [2, 4, 5].map(|position| Entry::Commit(commit(position))).to_vec();
+    assert_eq!(store.insert(&late).await.unwrap(), [Inserted::Duplicate; 3]);
+    relay.stop().await;
+    recorder.connection.close(200, "".into()).await.unwrap();
+    own.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nobody_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
+    let own = Own::default();
+    let store = own.mongodb().await;
+    let relay = Running::start(&own).await;
+    for position in [1, 3] {
+        store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
+    }
+    until("it says what it waits for", || async {
+        relay
+            .health
+            .waiting()
+            .get("relay")
+            .is_some_and(|why| why.contains("no queue is bound"))
+            .then_some(())
+    })
+    .await;
+    until("the hole is sealed", || async {
+        (store.read(0, 10).await.unwrap().len() == 3).then_some(())
+    })
+    .await;
+    let mut recorder = Recorder::bind(&own).await;
+    is_complete(&recorder.until(3).await, &[1, 3]);
+    until("it is ready", || async { relay.health.waiting().is_empty().then_some(()) }).await;
+    relay.stop().await;
+    recorder.connection.close(200, "".into()).await.unwrap();
+    own.remove().await;
+}
+
+/// A writer with a counter that was set back takes greater positions all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_set_back_costs_nothing() {
+    use command_api::write::{Request, Writer};
+    use shared::aggregate::{Aggregate as _, Ambient};
+    let own = Own::default();
+    let store = own.mongodb().await;
+    store
+        .insert(&(1..=50).map(|position| Entry::Commit(commit(position))).collect::<Vec<_>>())
+        .await
+        .unwrap();
+    let (writer, _desk) = Writer::<OrderAggregate>::start(Arc::new(store.clone()));
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 1 });
+    let create =
+        json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item] });
+    let ambient = Ambient { now: shared::Timestamp::now(), new_id: Uuid::now_v7() };
+    let addressed = OrderAggregate::parse(create, &ambient).unwrap();
+    let request = Request {
+        stream: addressed.stream,
+        command: addressed.command,
+        fresh: true,
+        expected: None,
+        key: None,
+        fingerprint: String::new(),
+        meta: Meta::default(),
+    };
+    let accepted = writer.submit(request).await.unwrap().unwrap();
+    assert!(accepted.position > 50, "{accepted:?}");
+    own.remove().await;
+}

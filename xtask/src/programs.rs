@@ -1,0 +1,28 @@
+//! Where the servers' programs are.
+
+use std::path::PathBuf;
+
+use crate::Result;
+
+/// Debian's start script, without its wrapper that changes the user.
+pub const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+/// `$WAYBILL_MONGOD`, else the one on the PATH, else the one that was fetched.
+pub fn mongod() -> Option<PathBuf> {
+    let named = std::env::var_os("WAYBILL_MONGOD").map(PathBuf::from);
+    named.or_else(|| find("mongod")).or_else(|| mongod_in_cache().ok().filter(|path| path.exists()))
+}
+
+/// `$XDG_CACHE_HOME/waybill/mongod`, else under `~/.cache`.
+pub fn mongod_in_cache() -> Result<PathBuf> {
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let cache = cache.ok_or("neither XDG_CACHE_HOME nor HOME is set")?.join("waybill");
+    std::fs::create_dir_all(&cache).map_err(|error| format!("{}: {error}", cache.display()))?;
+    Ok(cache.join("mongod-6.0.5"))
+}
+
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}

@@ -1,0 +1,65 @@
+//! Private servers: each on a free port of 127.0.0.1, with its data under one temporary folder.
+//! They end with whoever started them; what a killed run left is cleared away by the next.
+
+mod folder;
+mod mongodb;
+mod process;
+mod rabbitmq;
+mod redis;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+
+pub use self::folder::Folder;
+pub use self::mongodb::MongoDb;
+pub use self::process::Process;
+pub use self::rabbitmq::RabbitMq;
+pub use self::redis::Redis;
+use crate::Result;
+
+/// One of each.
+pub struct Servers {
+    pub mongodb: MongoDb,
+    pub rabbitmq: RabbitMq,
+    pub redis: Redis,
+    _folder: Folder,
+}
+
+impl Servers {
+    /// Starts all three side by side.
+    pub fn start() -> Result<Self> {
+        let folder = Folder::new()?;
+        thread::scope(|scope| {
+            let rabbitmq = scope.spawn(|| RabbitMq::start(&folder.path("rabbitmq")?));
+            let mongodb = scope.spawn(|| MongoDb::start(&folder.path("mongodb")?));
+            let redis = scope.spawn(|| Redis::start(&folder.path("redis")?));
+            Ok((joined(mongodb)?, joined(rabbitmq)?, joined(redis)?))
+        })
+        .map(|(mongodb, rabbitmq, redis)| Self {
+            mongodb,
+            rabbitmq,
+            redis,
+            _folder: folder,
+        })
+    }
+
+    /// The variables that tell services where the servers are.
+    pub fn variables(&self) -> [(&'static str, String); 3] {
+        [
+            ("WAYBILL_MONGODB_URL", self.mongodb.url()),
+            ("WAYBILL_RABBITMQ_URL", self.rabbitmq.url()),
+            ("WAYBILL_REDIS_URL", self.redis.url()),
+        ]
+    }
+}
+
+fn joined<T>(handle: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    handle.join().map_err(|_| "starting a server panicked".to_owned())?
+}
+
+/// A port that is free now.
+pub fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .map_err(|e| format!("finding a free port: {e}"))?;
+    Ok(listener.local_addr().map_err(|e| format!("finding a free port: {e}"))?.port())
+}

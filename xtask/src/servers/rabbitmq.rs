@@ -1,0 +1,80 @@
+//! A RabbitMQ node with an epmd of its own; nothing of it listens elsewhere than on loopback.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::process::accepts;
+use super::{Process, free_port};
+use crate::Result;
+use crate::programs::RABBITMQ;
+
+#[derive(Debug)]
+pub struct RabbitMq {
+    pub process: Process,
+    folder: PathBuf,
+    port: u16,
+    epmd_port: u16,
+    _epmd: Process,
+}
+
+impl RabbitMq {
+    pub fn start(folder: &Path) -> Result<Self> {
+        let (port, epmd_port) = (free_port()?, free_port()?);
+        let mut command = Command::new("epmd");
+        command.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
+        let mut epmd = Process::start("epmd", folder, &mut command)?;
+        epmd.wait(|| accepts(epmd_port))?;
+        std::fs::write(folder.join("plugins"), "[].\n")
+            .map_err(|e| format!("{}: {e}", folder.display()))?;
+        let process = start(folder, port, epmd_port)?;
+        Ok(Self { process, folder: folder.to_owned(), port, epmd_port, _epmd: epmd })
+    }
+
+    /// Starts it again after it was stopped or killed, on the same data and port.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process = start(&self.folder, self.port, self.epmd_port)?;
+        Ok(())
+    }
+
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+fn start(folder: &Path, port: u16, epmd_port: u16) -> Result<Process> {
+    let mut command = Command::new(RABBITMQ);
+    command
+        .env("HOME", folder)
+        .env("RABBITMQ_NODENAME", format!("waybill{port}@localhost"))
+        .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+        .env("RABBITMQ_NODE_PORT", port.to_string())
+        .env("RABBITMQ_DIST_PORT", free_port()?.to_string())
+        .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
+        .env("RABBITMQ_LOG_BASE", folder.join("log"))
+        .env("RABBITMQ_PID_FILE", folder.join("pid"))
+        .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
+        .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"))
+        .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+        .env("ERL_EPMD_PORT", epmd_port.to_string())
+        .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+    let mut process = Process::start("RabbitMQ", folder, &mut command)?;
+    process.wait(|| answers(port).is_some())?;
+    Ok(process)
+}
+
+/// The broker greets whoever speaks AMQP 0-9-1.
+fn answers(port: u16) -> Option<()> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    stream.write_all(b"AMQP\x00\x00\x09\x01").ok()?;
+    let mut answer = [0; 1];
+    stream.read_exact(&mut answer).ok()?;
+    (answer[0] == 1).then_some(())
+}

@@ -1,0 +1,104 @@
+//! `cargo xtask test`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use xtask::Result;
+use xtask::install::install;
+use xtask::servers::Servers;
+
+/// Runs every test; true when none failed.
+pub fn test(filter: Option<&str>) -> Result<bool> {
+    install()?;
+    build()?;
+    let servers = Servers::start()?;
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|it| it.status.success());
+    let mut command = Command::new("cargo");
+    match nextest {
+        true => command.args(["nextest", "run", "--workspace", "--no-fail-fast"]),
+        false => {
+            command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"])
+        }
+    };
+    for (name, url) in servers.variables() {
+        command.env(name.replace("WAYBILL_", "WAYBILL_TEST_"), url);
+    }
+    command.args(filter);
+    let (counts, passed) = watch(&mut command)?;
+    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    Ok(passed && counts.failed == 0 && counts.passed > 0)
+}
+
+/// The services are started by tests as processes; both builds share everything.
+fn build() -> Result<()> {
+    let status = Command::new("cargo").args(["build", "--workspace", "--all-targets"]).status();
+    match status.map_err(|error| format!("cargo build: {error}"))?.success() {
+        true => Ok(()),
+        false => Err("cargo build failed".to_owned()),
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+/// Shows what the command prints, and counts its tests.
+fn watch(command: &mut Command) -> Result<(Counts, bool)> {
+    let broken = |error: std::io::Error| format!("running the tests: {error}");
+    let (reader, writer) = std::io::pipe().map_err(broken)?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().map_err(broken)?)
+        .stderr(writer)
+        .spawn()
+        .map_err(broken)?;
+    command.stdout(Stdio::null()).stderr(Stdio::null()); // Lets go of the pipe's other end.
+    let mut counts = Counts::default();
+    for line in BufReader::new(reader).lines() {
+        let line = line.map_err(broken)?;
+        println!("{line}");
+        counts.add(&line);
+    }
+    Ok((counts, child.wait().map_err(broken)?.success()))
+}
+
+impl Counts {
+    /// Adds a closing line of cargo test (`test result: ok. 3 passed; 0 failed; 1 ignored; …`) or
+    /// of nextest (`Summary [ 1.2s] 3 tests run: 2 passed (1 slow), 1 failed, 1 skipped`).
+    fn add(&mut self, line: &str) {
+        let line = line.trim_start();
+        if !line.starts_with("test result:") && !line.starts_with("Summary [") {
+            return;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for pair in words.windows(2) {
+            let Ok(number) = pair[0].parse::<usize>() else { continue };
+            match pair[1].trim_end_matches([',', ';']) {
+                "passed" => self.passed += number,
+                "failed" | "timed" => self.failed += number,
+                "ignored" | "skipped" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_runners_are_counted() {
+        let mut counts = Counts::default();
+        counts.add("test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        counts.add("     Summary [   1.234s] 5 tests run: 4 passed (1 slow), 1 failed, 1 skipped");
+        counts.add("     PASS [   0.01s] a test that 9 passed");
+        assert_eq!(counts, Counts { passed: 7, failed: 2, skipped: 3 });
+    }
+}
