@@ -44,13 +44,14 @@ impl Projector {
         Ok(())
     }
 
+    /// Heals for as long as the lease certainly holds.
     async fn heal_for(
         &self,
         generation: &Generation,
-        term: Duration,
+        overdue: &mut Overdue,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let until = Instant::now() + term;
+        let until = Instant::now() + TERM / 2;
         let Some(checkpoint) = self.views.checkpoint(&generation.id).await? else { return Ok(()) };
         let mut cursor = Cursor::new(self.store.clone(), checkpoint);
         while Instant::now() < until && !stop.is_cancelled() {
