@@ -43,7 +43,7 @@ fn apt(packages: &[&str]) -> Result<()> {
         return Ok(());
     }
     eprintln!("installing {}", packages.join(" "));
-    run(&mut privileged("apt-get").args(["update", "-qq"]))?;
+    run(privileged("apt-get").args(["update", "-qq"]))?;
     let mut install = privileged("apt-get");
     install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
     run(&mut install)

@@ -27,7 +27,7 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
         command.env(name.replace("WAYBILL_", "WAYBILL_TEST_"), url);
     }
     command.args(filter);
-    let (counts, passed) = watch(&mut command)?;
+    let (counts, passed) = watch(&mut command, nextest)?;
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     Ok(passed && counts.failed == 0 && counts.passed > 0)
 }
@@ -43,13 +43,15 @@ fn build() -> Result<()> {
 
 #[derive(Debug, Default, PartialEq)]
 struct Counts {
+    /// Which runner's lines count: the output of a failed test holds lines of the other's form.
+    nextest: bool,
     passed: usize,
     failed: usize,
     skipped: usize,
 }
 
 /// Shows what the command prints, and counts its tests.
-fn watch(command: &mut Command) -> Result<(Counts, bool)> {
+fn watch(command: &mut Command, nextest: bool) -> Result<(Counts, bool)> {
     let broken = |error: std::io::Error| format!("running the tests: {error}");
     let (reader, writer) = std::io::pipe().map_err(broken)?;
     let mut child = command
@@ -59,7 +61,7 @@ fn watch(command: &mut Command) -> Result<(Counts, bool)> {
         .spawn()
         .map_err(broken)?;
     command.stdout(Stdio::null()).stderr(Stdio::null()); // Lets go of the pipe's other end.
-    let mut counts = Counts::default();
+    let mut counts = Counts { nextest, ..Counts::default() };
     for line in BufReader::new(reader).lines() {
         let line = line.map_err(broken)?;
         println!("{line}");
@@ -73,7 +75,8 @@ impl Counts {
     /// of nextest (`Summary [ 1.2s] 3 tests run: 2 passed (1 slow), 1 failed, 1 skipped`).
     fn add(&mut self, line: &str) {
         let line = line.trim_start();
-        if !line.starts_with("test result:") && !line.starts_with("Summary [") {
+        let closing = if self.nextest { "Summary [" } else { "test result:" };
+        if !line.starts_with(closing) {
             return;
         }
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -94,11 +97,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_runners_are_counted() {
-        let mut counts = Counts::default();
-        counts.add("test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s");
-        counts.add("     Summary [   1.234s] 5 tests run: 4 passed (1 slow), 1 failed, 1 skipped");
-        counts.add("     PASS [   0.01s] a test that 9 passed");
-        assert_eq!(counts, Counts { passed: 7, failed: 2, skipped: 3 });
+    fn the_closing_lines_of_both_runners_are_counted() {
+        let lines = [
+            "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "     Summary [   1.234s] 6 tests run: 4 passed (1 slow), 2 failed, 1 skipped",
+            "     PASS [   0.01s] a test that 9 passed",
+        ];
+        for (nextest, expected) in [(false, (3, 1, 2)), (true, (4, 2, 1))] {
+            let mut counts = Counts { nextest, ..Counts::default() };
+            lines.iter().for_each(|line| counts.add(line));
+            assert_eq!((counts.passed, counts.failed, counts.skipped), expected);
+        }
     }
 }

@@ -153,8 +153,11 @@ impl ViewStore for Memory {
         if views.checkpoint != from {
             return Ok(Advance::Elsewhere(views.checkpoint));
         }
-        let behind: Vec<usize> =
-            (0..reached.len()).filter(|&i| views.version(reached[i].0) < reached[i].1).collect();
+        let is_behind = |i: &usize| {
+            let (stream, version) = reached[*i];
+            views.version(stream) < version && !views.parked.contains_key(stream)
+        };
+        let behind: Vec<usize> = (0..reached.len()).filter(is_behind).collect();
         if !behind.is_empty() {
             return Ok(Advance::Behind(behind));
         }
