@@ -1,6 +1,6 @@
 //! Whatever clients send in whatever order, an order stays consistent.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use orders::order::Command;
 use orders::values::MAX;

@@ -44,10 +44,7 @@ async fn query(
     headers: &HeaderMap,
 ) -> Answer {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let path = path::segments(path.trim_start_matches('/'));
-    let path = path.map_err(|()| {
-        Problem::malformed("The path is not valid UTF-8 behind its percent signs.")
-    })?;
+    let path = path::segments(path.trim_start_matches('/'))?;
     let seen = text(token::HEADER).map(Token::parse).transpose().map_err(Problem::malformed)?;
     let wait = wait::preferred(text("prefer")).unwrap_or(WAIT);
     let service = gate.service()?;

@@ -151,6 +151,7 @@ pub struct Recorded {
 
 /// What stands at a position.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all entries are commits")]
 pub enum Entry {
     Commit(Commit),
     /// Nothing, for ever: the position was drawn and not used.

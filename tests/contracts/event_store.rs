@@ -61,7 +61,7 @@ async fn a_commit_is_read_back_as_it_was_written(store: Store) {
     let both = vec![Entry::Commit(one.clone()), Entry::Commit(two.clone())];
     assert_eq!(store.read(0, 10).await.unwrap(), both);
     assert_eq!(store.at(&[2, 1]).await.unwrap(), both);
-    assert_eq!(store.by_key(&[&two.key]).await.unwrap(), [two.clone()]);
+    assert_eq!(store.by_key(&[&two.key]).await.unwrap(), vec![two]);
     assert_eq!(store.streams(&[(&one.stream, 0)]).await.unwrap(), [one]);
     assert_eq!(store.head().await.unwrap(), 2);
 }

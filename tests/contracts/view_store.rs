@@ -233,7 +233,7 @@ async fn one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set(views
     assert!(views.begin(&one).await.unwrap());
     assert!(!views.begin(&two).await.unwrap());
     assert_eq!(views.building().await.unwrap(), Some(one.clone()));
-    assert_eq!(views.generations().await.unwrap(), [one.clone()]);
+    assert_eq!(views.generations().await.unwrap(), vec![one.clone()]);
     assert!(!views.promote(Some(&two.id), &one.id).await.unwrap(), "another is expected live");
     assert!(!views.promote(None, &two.id).await.unwrap(), "it does not exist");
     assert!(views.promote(None, &one.id).await.unwrap());

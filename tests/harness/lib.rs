@@ -1,6 +1,6 @@
 //! What tests share: where the servers are, names of their own on them, and waiting for conditions.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::expect_used, reason = "a test may panic")]
 
 pub mod namespaces;
 pub mod servers;

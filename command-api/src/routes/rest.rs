@@ -58,7 +58,7 @@ async fn handle<A: Aggregate>(
 
 /// The command that the path stands for, with what the path says of it.
 fn route(resource: &Resource, method: &Method, path: &str) -> Result<Map<String, Value>, Problem> {
-    let segments = decode(path)?;
+    let segments = shared::http::path::segments(path)?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let fields = |pairs: &[(&str, &str)]| {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect()
@@ -97,12 +97,6 @@ fn no_route() -> Problem {
 
 fn wrong_method(path: &str, expected: &[&str]) -> Problem {
     Problem::method_not_allowed(format!("{path} expects {}.", expected.join(" or ")))
-}
-
-fn decode(path: &str) -> Result<Vec<String>, Problem> {
-    let decoded = shared::http::path::segments(path);
-    decoded
-        .map_err(|()| Problem::malformed("The path is not valid UTF-8 behind its percent signs."))
 }
 
 /// Adds the fields of the body, which may not repeat what the path says. No body is an empty one.

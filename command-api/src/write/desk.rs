@@ -53,6 +53,7 @@ impl<A: Aggregate> Job<A> {
 }
 
 /// News from a group.
+#[expect(clippy::large_enum_variant, reason = "nearly all news are of free streams")]
 pub enum News<A: Aggregate> {
     /// The stream is free again, at this state where it is known for certain; a job that must
     /// start afresh goes first.

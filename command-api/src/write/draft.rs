@@ -68,7 +68,7 @@ impl<A: Aggregate> Draft<A> {
         job: Job<A>,
         known: Known<A>,
         events: &[A::Event],
-    ) -> Result<Self, (Job<A>, Invalid)> {
+    ) -> Result<Self, Box<(Job<A>, Invalid)>> {
         let mut after = known.state.clone();
         let mut encoded = Vec::with_capacity(events.len());
         for event in events {
@@ -76,7 +76,7 @@ impl<A: Aggregate> Draft<A> {
                 Ok((kind, schema, data)) => {
                     encoded.push(Event { id: Uuid::now_v7(), kind, schema, data })
                 }
-                Err(invalid) => return Err((job, invalid)),
+                Err(invalid) => return Err(Box::new((job, invalid))),
             }
             A::evolve(&mut after, event);
         }

@@ -72,7 +72,8 @@ impl<A: Aggregate> Group<A> {
     fn draft(&self, job: Job<A>, known: Known<A>, events: &[A::Event]) -> Option<Draft<A>> {
         match Draft::new(job, known, events) {
             Ok(draft) => Some(draft),
-            Err((job, invalid)) => {
+            Err(broken) => {
+                let (job, invalid) = *broken;
                 self.reject(job, Rejected::Unavailable(invalid.detail));
                 None
             }

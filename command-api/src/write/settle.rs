@@ -30,7 +30,7 @@ enum Cause {
     /// It is written after all.
     Mine,
     /// Somebody carried the same key out.
-    Key(Commit),
+    Key(Box<Commit>),
     /// The stream went on without it.
     Stream,
     /// Only its position was taken.
@@ -47,7 +47,7 @@ impl Found {
             return Cause::Mine;
         }
         if let Some(other) = self.by_key.get(&commit.key) {
-            return Cause::Key(other.clone());
+            return Cause::Key(Box::new(other.clone()));
         }
         if self.streams.contains(&commit.stream) {
             return Cause::Stream;
