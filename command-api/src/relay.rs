@@ -12,6 +12,7 @@ use shared::feed::cursor::Cursor;
 use shared::health::Health;
 use shared::log::{Commit, LogId, Position};
 use shared::message::{CloudEvent, source};
+use shared::pace::Pace;
 use shared::rabbitmq::{Message, Publisher, RabbitMq};
 use shared::{Failure, Namespace, Result};
 use tokio::time::Instant;
@@ -24,6 +25,8 @@ use self::seal::Sealer;
 const TERM: Duration = Duration::from_secs(6);
 /// Messages that wait for their confirm together.
 const RUN: usize = 1_024;
+/// Commits that are relayed without waiting for more.
+const FULL: usize = 200;
 /// How often the checkpoint is stored: what a restart may publish again.
 const CHECKPOINT: Duration = Duration::from_millis(100);
 
@@ -104,6 +107,7 @@ impl Relay {
         let mut checkpoint = Checkpoint { stored: from, confirmed: from, since: Instant::now() };
         let mut leased = Instant::now();
         let mut cursor = Cursor::new(Arc::new(self.store.clone()), from);
+        let mut pace = Pace::default();
         tracing::info!(from, "relays the log to the exchange");
         while !stop.is_cancelled() {
             if leased.elapsed() > TERM / 3 {
@@ -113,6 +117,7 @@ impl Relay {
                 }
             }
             let run = cursor.run().await?;
+            pace.start();
             for run in runs(&run.commits) {
                 publisher.publish(&self.messages(run)?).await?;
                 checkpoint.confirmed =
@@ -122,6 +127,9 @@ impl Relay {
             checkpoint.confirmed = run.to;
             self.health.ready("relay");
             backoff.reset();
+            if !run.commits.is_empty() && run.commits.len() < FULL {
+                pace.rest().await;
+            }
             if run.commits.is_empty() {
                 checkpoint.store(self, CHECKPOINT).await?;
                 match run.hole {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::Result;
 use shared::backoff::Backoff;
 use shared::feed::Feed;
+use shared::pace::Pace;
 use shared::view_store::Generation;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +14,8 @@ use crate::apply::Outcome;
 
 /// Events in a batch: enough to share round trips, few enough to be quick.
 const BATCH: usize = 256;
+/// Events that are applied without waiting for more.
+const FULL: usize = 128;
 /// How often a worker looks whether its generation is still live.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -67,6 +70,7 @@ impl Projector {
         feed: &mut dyn Feed,
         stop: &CancellationToken,
     ) -> Result<()> {
+        let mut pace = Pace::default();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -85,9 +89,14 @@ impl Projector {
                 }
             };
             // From here to the end of the batch nothing interrupts.
+            pace.start();
+            let full = events.len() >= FULL;
             match self.apply(&generation.id, events).await? {
                 Outcome::Applied => feed.settle().await?,
                 Outcome::NoGeneration => return Ok(()),
+            }
+            if !full {
+                pace.rest().await;
             }
         }
     }

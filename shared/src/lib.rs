@@ -14,6 +14,7 @@ pub mod http;
 pub mod log;
 pub mod message;
 pub mod namespace;
+pub mod pace;
 pub mod problem;
 pub mod process;
 pub mod projection;

@@ -77,6 +77,10 @@ pub struct Desk<A: Aggregate> {
     cache: LruCache<StreamName, Known<A>>,
     owed: Vec<Position>,
     groups: usize,
+    /// Jobs in groups.
+    under_way: usize,
+    /// How many jobs there were lately, in groups and waiting; forgotten by an eighth per group.
+    crowd: usize,
 }
 
 impl<A: Aggregate> Desk<A> {
@@ -94,6 +98,8 @@ impl<A: Aggregate> Desk<A> {
             cache: LruCache::new(NonZeroUsize::new(CACHE).unwrap_or(NonZeroUsize::MIN)),
             owed: vec![],
             groups: 0,
+            under_way: 0,
+            crowd: 0,
         }
     }
 
@@ -114,10 +120,18 @@ impl<A: Aggregate> Desk<A> {
             while let Ok(news) = self.news.try_recv() {
                 self.hear(news);
             }
-            while self.groups < PLACES && (!self.ready.is_empty() || !self.owed.is_empty()) {
+            while self.is_time() {
                 self.start();
             }
         }
+    }
+
+    /// A group starts at once when none is under way. The second place is for half the crowd:
+    /// whoever comes first after a group would else start a tiny one, at the cost of a whole one.
+    fn is_time(&self) -> bool {
+        let any = !self.ready.is_empty() || !self.owed.is_empty();
+        any && (self.groups == 0
+            || self.groups < PLACES && self.ready.len() >= (self.crowd / 2).min(GROUP))
     }
 
     fn take(&mut self, job: Job<A>) {
@@ -142,6 +156,7 @@ impl<A: Aggregate> Desk<A> {
                 self.owed.extend(owed);
             }
             News::Free { stream, known, again, key } => {
+                self.under_way -= 1;
                 self.busy.remove(&stream);
                 if let Some(key) = key {
                     self.keys.remove(&key);
@@ -163,6 +178,8 @@ impl<A: Aggregate> Desk<A> {
     }
 
     fn start(&mut self) {
+        let crowd = self.under_way + self.ready.len();
+        self.crowd = crowd.max(self.crowd - self.crowd.div_ceil(8));
         let mut jobs = Vec::with_capacity(self.ready.len().min(GROUP));
         while jobs.len() < GROUP
             && let Some(stream) = self.ready.pop_front()
@@ -174,6 +191,7 @@ impl<A: Aggregate> Desk<A> {
             self.busy.insert(stream);
         }
         self.groups += 1;
+        self.under_way += jobs.len();
         let owed = std::mem::take(&mut self.owed);
         let group = Group::new(self.store.clone(), self.report.clone());
         tokio::spawn(group.run(jobs, owed));

@@ -2,9 +2,11 @@
 
 mod connect;
 mod document;
+mod guess;
 mod relay_state;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use ::mongodb::bson::{Bson, RawDocumentBuf, doc};
 use ::mongodb::error::{Error, ErrorKind, InsertManyError};
@@ -14,6 +16,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt as _;
 
 use self::document::CommitDocument;
+use self::guess::Guess;
 use super::{EventStore, Inserted};
 use crate::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use crate::signal::Signal;
@@ -30,6 +33,7 @@ pub struct MongoDb {
     commits: Collection<CommitDocument>,
     /// Counter and relay state: a loss of their last write costs nothing but a repetition.
     control: Collection<::mongodb::bson::Document>,
+    guess: Arc<Guess>,
     signal: Signal,
 }
 
@@ -78,6 +82,9 @@ impl EventStore for MongoDb {
     async fn draw(&self, count: usize) -> Result<Range<Position>> {
         let what = "drawing positions";
         let count = count as Position;
+        if let Some(first) = self.guess.take(count) {
+            return Ok(first..first + count);
+        }
         let counter = self
             .control
             .find_one_and_update(doc! { "_id": "position" }, doc! { "$inc": { "last": count } })
@@ -87,12 +94,16 @@ impl EventStore for MongoDb {
             .map_err(failure(what))?;
         let last = counter.as_ref().and_then(|found| found.get("last")).and_then(Bson::as_i64);
         match last {
-            Some(last) => Ok(last - count + 1..last + 1),
+            Some(last) => {
+                self.guess.learn(last + 1);
+                Ok(last - count + 1..last + 1)
+            }
             None => Err(Failure::permanent(what, "the counter holds no 64-bit integer")),
         }
     }
 
     async fn raise_counter(&self) -> Result<()> {
+        self.guess.distrust();
         let head = self.head().await?;
         self.control
             .update_one(doc! { "_id": "position" }, doc! { "$max": { "last": head } })

@@ -46,6 +46,7 @@ impl MongoDb {
         Self {
             commits: database.collection_with_options("commits", commits),
             control: database.collection_with_options("control", control),
+            guess: Default::default(),
             signal: Signal::default(),
             database,
         }

@@ -1,0 +1,30 @@
+//! Keeps a busy loop from working in crumbs.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Between the starts of two rounds that are not full.
+const ROUND: Duration = Duration::from_millis(5);
+
+/// The first round after a pause starts at once. While more arrives all the time, rounds start at
+/// most every 5 ms unless they are full: each has its fixed cost in every server it touches, and a
+/// system that is busy with those costs is slower for everybody.
+#[derive(Debug, Default)]
+pub struct Pace {
+    started: Option<Instant>,
+}
+
+impl Pace {
+    /// A round starts.
+    pub fn start(&mut self) {
+        self.started = Some(Instant::now());
+    }
+
+    /// Waits for the rest of a round that was not full.
+    pub async fn rest(&self) {
+        if let Some(started) = self.started {
+            tokio::time::sleep_until(started + ROUND).await;
+        }
+    }
+}
