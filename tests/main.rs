@@ -11,6 +11,7 @@ mod contracts {
 mod house;
 
 mod pipeline {
+    mod appends;
     mod bad_input;
     mod configuration;
     mod embedded;

@@ -17,7 +17,7 @@ pub fn routes(gate: Gate<Projector>, health: Health) -> Routes {
         let gate = gate.clone();
         async move { into_response(generations(&gate).await) }
     });
-    close(probes(health).or(generations.boxed()).unify().boxed())
+    close(probes(health).or(generations.boxed()).unify().boxed(), "GET")
 }
 
 /// Every generation with its checkpoint, and the head of the log.

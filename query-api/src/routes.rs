@@ -34,7 +34,7 @@ pub fn routes(gate: Gate<Service>, health: Health) -> Routes {
             let gate = gate.clone();
             async move { into_response(query(&gate, path.as_str(), parameters, &headers).await) }
         });
-    close(probes(health).or(page).unify().or(queries).unify().boxed())
+    close(probes(health).or(page).unify().or(queries).unify().boxed(), "GET")
 }
 
 async fn query(

@@ -21,7 +21,9 @@ pub struct Problem {
     #[serde(flatten)]
     pub facts: BTreeMap<&'static str, Value>,
     #[serde(skip)]
-    retry_after: Option<u32>,
+    retry_after: Option<u8>,
+    #[serde(skip)]
+    allow: Option<Box<str>>,
 }
 
 macro_rules! problems {
@@ -37,7 +39,6 @@ macro_rules! problems {
 problems! {
     malformed: BAD_REQUEST, "malformed", "The request can't be read";
     not_found: NOT_FOUND, "not-found", "There is nothing here";
-    method_not_allowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Not with this method";
     too_large: PAYLOAD_TOO_LARGE, "too-large", "The request is too large";
     unsupported: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Not in this format";
     validation: UNPROCESSABLE_ENTITY, "validation", "The command is not valid";
@@ -56,12 +57,30 @@ impl Problem {
     fn new(status: StatusCode, slug: &str, title: &'static str, detail: String) -> Self {
         let r#type = format!("/problems/{slug}");
         let status = status.as_u16();
-        Self { r#type, title, status, detail, facts: BTreeMap::new(), retry_after: None }
+        Self {
+            r#type,
+            title,
+            status,
+            detail,
+            facts: BTreeMap::new(),
+            retry_after: None,
+            allow: None,
+        }
     }
 
     fn later(slug: &str, title: &'static str, detail: String) -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, slug, title, detail);
         problem.retry_after = Some(1);
+        problem
+    }
+
+    /// Says which methods there are (RFC 9110, section 15.5.6).
+    pub fn method_not_allowed(allow: &str) -> Self {
+        let detail = format!("The path exists; it allows {allow}.");
+        let slug = "method-not-allowed";
+        let mut problem =
+            Self::new(StatusCode::METHOD_NOT_ALLOWED, slug, "Not with this method", detail);
+        problem.allow = Some(allow.into());
         problem
     }
 
@@ -140,8 +159,11 @@ impl warp::Reply for Problem {
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
+        if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
+            headers.insert(header::ALLOW, allow);
+        }
         if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
+            headers.insert(header::RETRY_AFTER, u16::from(seconds).into());
         }
         response
     }

@@ -1,7 +1,8 @@
 //! What tests share: where the servers are, names of their own on them, and waiting for conditions.
 
-#![expect(clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+pub mod faulty;
 pub mod namespaces;
 pub mod servers;
 pub mod services;

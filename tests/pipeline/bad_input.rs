@@ -144,6 +144,7 @@ async fn bad_commands_get_a_problem_that_says_what_was_expected() {
     }
     let put = system.commands.send(Method::PUT, "/orders", &[], "").await.unwrap();
     check("PUT /orders", &put, 405, "method-not-allowed", "POST");
+    assert_eq!(put.headers["allow"], "POST");
     let feed = system.commands.get("/events").await.unwrap();
     assert_eq!(feed["head"], 0, "nothing of all this happened");
     system.stop().await;

@@ -1,5 +1,6 @@
 //! `waybill load`: drives a running system with a generated flow of orders.
 
+mod probe;
 pub mod scenario;
 
 use std::collections::BTreeMap;
@@ -57,11 +58,12 @@ impl Report {
             *self.refused.entry(rule).or_default() += count;
         }
     }
+}
 
-    fn percentile(&self, percent: usize) -> f64 {
-        let last = self.micros.len().saturating_sub(1);
-        self.micros.get(last * percent / 100).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
-    }
+/// In milliseconds, of sorted microseconds.
+fn percentile(micros: &[u32], percent: usize) -> f64 {
+    let last = micros.len().saturating_sub(1);
+    micros.get(last * percent / 100).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
 }
 
 impl Plan {
@@ -90,8 +92,9 @@ impl Plan {
         Ok(true)
     }
 
-    /// Sends the commands and prints what became of them; false when some got no answer.
-    pub async fn run(&self, client: &Client) -> Result<bool> {
+    /// Sends the commands and prints what became of them; false when it was stopped. With `queries`
+    /// it also tells how long an order takes to be visible there meanwhile.
+    pub async fn run(&self, client: &Client, queries: Option<Client>) -> Result<bool> {
         let seed = self.seed();
         println!(
             "Sending {} commands to {} from {} clients, seed {seed}.",
@@ -100,8 +103,21 @@ impl Plan {
             self.clients
         );
         let started = Instant::now();
-        let report = self.drive(client, seed).await?;
-        print(&report, started.elapsed());
+        let over = CancellationToken::new();
+        let probe = queries
+            .map(|queries| tokio::spawn(probe::probe(client.clone(), queries, over.clone())));
+        let report = self.drive(client, seed).await;
+        let took = started.elapsed();
+        over.cancel();
+        print(&report?, took);
+        if let Some(probe) = probe {
+            let visible = probe.await.map_err(|error| Failure::transient("probing", error))??;
+            let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(&visible, percent));
+            let count = visible.len();
+            println!(
+                "visible       p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms after the POST ({count} probes)"
+            );
+        }
         Ok(!self.stop.is_cancelled())
     }
 
@@ -160,12 +176,8 @@ fn print(report: &Report, took: Duration) {
         report.acknowledged,
         took.as_secs_f64()
     );
-    println!(
-        "latency       p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
-        report.percentile(50),
-        report.percentile(99),
-        report.percentile(100)
-    );
+    let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(&report.micros, percent));
+    println!("latency       p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms");
     println!("repeated      {}", report.repeated);
     println!("refused       {}", report.refused.values().sum::<usize>());
     for (rule, count) in &report.refused {

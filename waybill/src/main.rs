@@ -44,6 +44,9 @@ enum Command {
         /// The same seed makes the same orders; drawn by chance when it is left out
         #[arg(long)]
         seed: Option<u64>,
+        /// Tells as well how long orders take until queries show them
+        #[arg(long)]
+        probe: bool,
         /// Writes the commands to this file, as NDJSON, instead of sending them
         #[arg(long)]
         out: Option<PathBuf>,
@@ -98,12 +101,14 @@ async fn main() -> ExitCode {
             let import = import::Import { file, concurrency, stop: shutdown::on_signal() };
             import.run(&services.command_api()).await
         }
-        Command::Load { commands, rate, clients, seed, out, services } => {
+        Command::Load { commands, rate, clients, seed, probe, out, services } => {
             start();
             let plan = load::Plan { commands, rate, clients, seed, stop: shutdown::on_signal() };
             match out {
                 Some(file) => plan.write(&file),
-                None => plan.run(&services.command_api()).await,
+                None => {
+                    plan.run(&services.command_api(), probe.then(|| services.query_api())).await
+                }
             }
         }
         Command::Verify { wait, services } => {

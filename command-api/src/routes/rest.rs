@@ -65,7 +65,7 @@ fn route(resource: &Resource, method: &Method, path: &str) -> Result<Map<String,
     };
     match segments[..] {
         [] if method == Method::POST => Ok(fields(&[("type", resource.create)])),
-        [] => Err(wrong_method(resource.path, &["POST"])),
+        [] => Err(Problem::method_not_allowed("POST")),
         [id, segment, ref rest @ ..] => {
             let fits = |action: &&Action| {
                 action.segment == segment
@@ -83,7 +83,7 @@ fn route(resource: &Resource, method: &Method, path: &str) -> Result<Map<String,
                 (None, _) if there.is_empty() => Err(no_route()),
                 (None, _) => {
                     let methods: Vec<&str> = there.iter().map(|action| action.method).collect();
-                    Err(wrong_method(segment, &methods))
+                    Err(Problem::method_not_allowed(&methods.join(", ")))
                 }
             }
         }
@@ -93,10 +93,6 @@ fn route(resource: &Resource, method: &Method, path: &str) -> Result<Map<String,
 
 fn no_route() -> Problem {
     Problem::not_found("No route has this path; orders are read from query-api.")
-}
-
-fn wrong_method(path: &str, expected: &[&str]) -> Problem {
-    Problem::method_not_allowed(format!("{path} expects {}.", expected.join(" or ")))
 }
 
 /// Adds the fields of the body, which may not repeat what the path says. No body is an empty one.

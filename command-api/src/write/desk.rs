@@ -117,9 +117,7 @@ impl<A: Aggregate> Desk<A> {
             while let Ok(job) = self.inbox.try_recv() {
                 self.take(job);
             }
-            while let Ok(news) = self.news.try_recv() {
-                self.hear(news);
-            }
+            self.hear_all();
             while self.is_time() {
                 self.start();
             }
@@ -134,7 +132,15 @@ impl<A: Aggregate> Desk<A> {
             || self.groups < PLACES && self.ready.len() >= (self.crowd / 2).min(GROUP))
     }
 
+    fn hear_all(&mut self) {
+        while let Ok(news) = self.news.try_recv() {
+            self.hear(news);
+        }
+    }
+
     fn take(&mut self, job: Job<A>) {
+        // News of a job come before its answer, and so before what its client sends next.
+        self.hear_all();
         if let Some(key) = &job.request.key
             && !self.keys.insert(key.clone())
         {

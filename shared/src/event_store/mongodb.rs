@@ -14,6 +14,7 @@ use ::mongodb::options::ReturnDocument;
 use ::mongodb::{Collection, Database};
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
+use tokio::sync::Mutex;
 
 use self::document::CommitDocument;
 use self::guess::Guess;
@@ -33,7 +34,7 @@ pub struct MongoDb {
     commits: Collection<CommitDocument>,
     /// Counter and relay state: a loss of their last write costs nothing but a repetition.
     control: Collection<::mongodb::bson::Document>,
-    guess: Arc<Guess>,
+    guess: Arc<Mutex<Guess>>,
     signal: Signal,
 }
 
@@ -82,7 +83,8 @@ impl EventStore for MongoDb {
     async fn draw(&self, count: usize) -> Result<Range<Position>> {
         let what = "drawing positions";
         let count = count as Position;
-        if let Some(first) = self.guess.take(count) {
+        let mut guess = self.guess.lock().await;
+        if let Some(first) = guess.take(count) {
             return Ok(first..first + count);
         }
         let counter = self
@@ -95,7 +97,7 @@ impl EventStore for MongoDb {
         let last = counter.as_ref().and_then(|found| found.get("last")).and_then(Bson::as_i64);
         match last {
             Some(last) => {
-                self.guess.learn(last + 1);
+                guess.learn(last + 1);
                 Ok(last - count + 1..last + 1)
             }
             None => Err(Failure::permanent(what, "the counter holds no 64-bit integer")),
@@ -103,7 +105,7 @@ impl EventStore for MongoDb {
     }
 
     async fn raise_counter(&self) -> Result<()> {
-        self.guess.distrust();
+        self.guess.lock().await.distrust();
         let head = self.head().await?;
         self.control
             .update_one(doc! { "_id": "position" }, doc! { "$max": { "last": head } })

@@ -38,19 +38,20 @@ pub fn into_response(answer: Answer) -> Response {
     answer.unwrap_or_else(Reply::into_response)
 }
 
-/// Turns whatever is left unanswered into a problem, so that the routes reject nothing.
-pub fn close<F>(routes: F) -> BoxedFilter<(Response,)>
+/// Turns whatever is left unanswered into a problem, so that the routes reject nothing. `methods`
+/// are those that paths of the service allow.
+pub fn close<F>(routes: F, methods: &'static str) -> BoxedFilter<(Response,)>
 where
     F: Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static,
 {
-    routes.recover(recover).unify().boxed()
+    routes.recover(move |rejection| recover(rejection, methods)).unify().boxed()
 }
 
-async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+async fn recover(rejection: Rejection, methods: &'static str) -> Result<Response, Infallible> {
     let problem = if rejection.is_not_found() {
         Problem::not_found("No route has this path; the README lists them.")
     } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        Problem::method_not_allowed("The path exists, but not with this method.")
+        Problem::method_not_allowed(methods)
     } else {
         Problem::malformed("The request could not be read: is its query string valid?")
     };

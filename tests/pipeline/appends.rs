@@ -1,0 +1,198 @@
+//! Appends of which nobody knows whether they arrived: each command counts once all the same.
+
+use std::sync::Arc;
+
+use command_api::write::{Accepted, Outcome, Rejected, Request, Writer};
+use orders::OrderAggregate;
+use serde_json::{Value, json};
+use shared::Timestamp;
+use shared::aggregate::{Aggregate as _, Ambient};
+use shared::event_store::{EventStore, Inserted};
+use shared::log::{Commit, Meta, Run};
+use tests::Own;
+use tests::faulty::{Fault, Faulty};
+use tests::stores::TempDir;
+use uuid::Uuid;
+
+type Store = Arc<dyn EventStore>;
+
+fn request(mut command: Value, order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
+    command["order_id"] = json!(order);
+    let fingerprint = command.to_string();
+    let ambient = Ambient { now: Timestamp::now(), new_id: Uuid::now_v7() };
+    let addressed = OrderAggregate::parse(command, &ambient).unwrap();
+    Request {
+        stream: addressed.stream,
+        command: addressed.command,
+        fresh: addressed.fresh,
+        expected: None,
+        key: key.map(|key| format!("me/{key}")),
+        fingerprint,
+        meta: Meta::default(),
+    }
+}
+
+fn create(order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });
+    let command = json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": "2026-01-01T00:00:00Z" });
+    request(command, order, key)
+}
+
+fn pay(order: Uuid, amount: i64, key: Option<&str>) -> Request<OrderAggregate> {
+    request(json!({ "type": "ProcessPayment", "amount": amount }), order, key)
+}
+
+/// The commits of a log without holes.
+async fn commits(store: &Store) -> Vec<Commit> {
+    let run = Run::take(0, store.read(0, 1_000).await.unwrap());
+    assert_eq!((run.hole, run.to), (None, store.head().await.unwrap()), "a hole is left");
+    run.commits
+}
+
+async fn after(fault: Fault, store: Store) -> (Arc<Faulty>, Outcome) {
+    let faulty = Faulty::new(store.clone(), &[fault]);
+    let (writer, desk) = Writer::<OrderAggregate>::start(faulty.clone());
+    let order = Uuid::new_v4();
+    let outcome = writer.submit(create(order, None)).await.unwrap();
+    assert!(faulty.is_spent());
+    // The stream goes on from there.
+    let paid = writer.submit(pay(order, 100, None)).await.unwrap().unwrap();
+    assert_eq!(paid.version, 2);
+    drop(writer);
+    desk.await.unwrap();
+    let commits = commits(&store).await;
+    assert_eq!(
+        commits.iter().map(|commit| (commit.from, commit.to)).collect::<Vec<_>>(),
+        [(1, 1), (2, 2)]
+    );
+    assert!(commits[0].position < commits[1].position);
+    let created = outcome.as_ref().unwrap();
+    assert_eq!((created.position, created.version), (commits[0].position, 1), "the answer is true");
+    (faulty, outcome)
+}
+
+async fn an_append_that_never_arrived_is_made_again(store: Store) {
+    let (_, outcome) = after(Fault::LostBefore, store.clone()).await;
+    assert_eq!(outcome.unwrap().position, 2, "the first position is buried");
+}
+
+async fn an_append_that_arrived_unnoticed_is_found(store: Store) {
+    let (_, outcome) = after(Fault::LostAfter, store.clone()).await;
+    assert_eq!(outcome.unwrap().position, 1);
+}
+
+async fn an_append_that_arrives_late_finds_its_position_buried(store: Store) {
+    let (faulty, _) = after(Fault::Late, store.clone()).await;
+    assert_eq!(*faulty.late_outcomes.lock().unwrap(), [Inserted::Duplicate]);
+}
+
+async fn a_position_that_was_taken_is_replaced(store: Store) {
+    after(Fault::PositionTaken, store).await;
+}
+
+async fn a_whole_group_is_settled(store: Store) {
+    for fault in [Fault::LostBefore, Fault::LostAfter, Fault::Late, Fault::PositionTaken] {
+        let faulty = Faulty::new(store.clone(), &[fault]);
+        let (writer, desk) = Writer::<OrderAggregate>::start(faulty);
+        let outcomes: Vec<_> =
+            (0..50).map(|_| writer.submit(create(Uuid::new_v4(), None))).collect();
+        for outcome in outcomes {
+            outcome.await.unwrap().unwrap();
+        }
+        drop(writer);
+        desk.await.unwrap();
+    }
+    assert_eq!(commits(&store).await.len(), 200);
+}
+
+async fn the_same_key_counts_once_whatever_happens_in_between(store: Store) {
+    let order = Uuid::new_v4();
+    let mut first: Option<Accepted> = None;
+    for fault in [Fault::LostAfter, Fault::LostBefore, Fault::Late, Fault::PositionTaken] {
+        // Each round is another process: nothing is remembered but the log.
+        let (writer, desk) = Writer::<OrderAggregate>::start(Faulty::new(store.clone(), &[fault]));
+        let created = writer.submit(create(order, Some("c"))).await.unwrap().unwrap();
+        assert_eq!(*first.get_or_insert_with(|| created.clone()), created);
+        // A part of what is owed: the rules would allow it twice.
+        let paid = writer.submit(pay(order, 10, Some("p"))).await.unwrap().unwrap();
+        assert_eq!(paid.version, 2);
+        let other = writer.submit(pay(order, 20, Some("p"))).await.unwrap();
+        assert_eq!(other, Err(Rejected::KeyMismatch));
+        drop(writer);
+        desk.await.unwrap();
+    }
+    assert_eq!(commits(&store).await.len(), 2);
+}
+
+async fn one_key_is_in_flight_once(store: Store) {
+    let (writer, _desk) = Writer::<OrderAggregate>::start(store.clone());
+    let order = Uuid::new_v4();
+    let both =
+        [create(order, Some("k")), create(order, Some("k"))].map(|request| writer.submit(request));
+    let [one, two] = both;
+    assert!(one.await.unwrap().is_ok());
+    assert_eq!(two.await.unwrap(), Err(Rejected::KeyInFlight));
+    assert_eq!(commits(&store).await.len(), 1);
+}
+
+/// Whoever stops waiting stops nothing.
+async fn a_command_whose_client_is_gone_runs_to_its_end(store: Store) {
+    let (writer, desk) = Writer::<OrderAggregate>::start(store.clone());
+    for _ in 0..10 {
+        drop(writer.submit(create(Uuid::new_v4(), None)));
+    }
+    drop(writer);
+    desk.await.unwrap();
+    assert_eq!(commits(&store).await.len(), 10);
+}
+
+async fn decisions_that_a_stranger_made_old_are_made_again(store: Store) {
+    let (one, _desk) = Writer::<OrderAggregate>::start(store.clone());
+    let (two, _desk) = Writer::<OrderAggregate>::start(store.clone());
+    let order = Uuid::new_v4();
+    one.submit(create(order, None)).await.unwrap().unwrap();
+    // Each keeps the state as it left it; the other moves on.
+    for round in 1..=10 {
+        let writer = if round % 2 == 0 { &one } else { &two };
+        assert_eq!(writer.submit(pay(order, 10, None)).await.unwrap().unwrap().version, round + 1);
+    }
+    // The one thinks that 10 is owed still: refused only after a look.
+    let refused = one.submit(pay(order, 10, None)).await.unwrap();
+    assert!(matches!(refused, Err(Rejected::Refused(refusal)) if refusal.rule == "overpayment"));
+    assert_eq!(commits(&store).await.len(), 11);
+}
+
+macro_rules! on_both_logs {
+    ($($test:ident)*) => {
+        mod mongodb {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let own = Own::default();
+                super::$test(Arc::new(own.mongodb().await)).await;
+                own.remove().await;
+            })*
+        }
+
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let folder = TempDir::default();
+                super::$test(Arc::new(folder.sqlite())).await;
+            })*
+        }
+    };
+}
+
+on_both_logs! {
+    an_append_that_never_arrived_is_made_again
+    an_append_that_arrived_unnoticed_is_found
+    an_append_that_arrives_late_finds_its_position_buried
+    a_position_that_was_taken_is_replaced
+    a_whole_group_is_settled
+    the_same_key_counts_once_whatever_happens_in_between
+    one_key_is_in_flight_once
+    a_command_whose_client_is_gone_runs_to_its_end
+    decisions_that_a_stranger_made_old_are_made_again
+}
