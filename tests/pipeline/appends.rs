@@ -87,7 +87,8 @@ async fn an_append_that_arrives_late_finds_its_position_buried(store: Store) {
 }
 
 async fn a_position_that_was_taken_is_replaced(store: Store) {
-    after(Fault::PositionTaken, store).await;
+    let (_, outcome) = after(Fault::PositionTaken, store).await;
+    assert!(outcome.unwrap().position > 1);
 }
 
 async fn a_whole_group_is_settled(store: Store) {
