@@ -12,6 +12,7 @@ mod house;
 
 mod pipeline {
     mod appends;
+    mod apply;
     mod bad_input;
     mod configuration;
     mod embedded;

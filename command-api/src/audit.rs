@@ -56,10 +56,13 @@ pub async fn feed<A: Aggregate>(
     let run = loop {
         let run = Run::take(after, service.store.read(after, limit).await?);
         let left = deadline.saturating_duration_since(Instant::now());
-        if run.to > after || left.is_zero() {
+        if run.to > after || left.is_zero() || service.stop.is_cancelled() {
             break run;
         }
-        cursor.wait_for(left.min(Duration::from_millis(200))).await;
+        tokio::select! {
+            () = cursor.wait_for(left.min(Duration::from_millis(200))) => {}
+            () = service.stop.cancelled() => {}
+        }
     };
     let source = source(&service.namespace, &service.log);
     let events = run.commits.iter().flat_map(Commit::recorded);

@@ -23,12 +23,12 @@ impl Config {
         let config = Self {
             mongodb_url: settings.url(
                 "WAYBILL_MONGODB_URL",
-                &["mongodb", "mongodb+srv"],
+                &["mongodb"],
                 "mongodb://127.0.0.1:27017/?replicaSet=rs0",
             ),
             rabbitmq_url: settings.url(
                 "WAYBILL_RABBITMQ_URL",
-                &["amqp", "amqps"],
+                &["amqp"],
                 "amqp://guest:guest@127.0.0.1:5672/%2f",
             ),
             listen: settings.listen("WAYBILL_COMMAND_LISTEN", ([127, 0, 0, 1], 8080).into()),

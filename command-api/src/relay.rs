@@ -60,9 +60,6 @@ impl Relay {
             if let Err(failure) = led {
                 self.health.waits("relay", failure);
                 self.give_up().await;
-                if let Err(failure) = sealer.sweep(&self.store).await {
-                    tracing::debug!(%failure, "holes could not be sealed");
-                }
                 backoff.sleep_unless(&stop).await;
             }
         }
@@ -89,6 +86,22 @@ impl Relay {
             }
             return Ok(());
         }
+        // Holes are sealed by the leader even while it can't publish: a projector may be waiting at
+        // one before it binds its queue.
+        let led = self.lead_and_close(sealer, backoff, stop).await;
+        if led.is_err() {
+            sealer.forget(self.store.relay_checkpoint(&self.log).await?);
+            sealer.sweep(&self.store).await?;
+        }
+        led
+    }
+
+    async fn lead_and_close(
+        &self,
+        sealer: &mut Sealer,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let publisher = self.broker.publisher().await?;
         let led = self.lead(&publisher, sealer, backoff, stop).await;
         publisher.close().await;

@@ -25,7 +25,7 @@ where
     let batch = batch::routes(gate.clone());
     let read = read::routes(gate.clone());
     let rest = rest::routes(gate);
-    close(probes.or(batch).unify().or(read).unify().or(rest).unify().boxed(), "GET, POST")
+    close(probes.or(batch).unify().or(read).unify().or(rest).unify().boxed(), "GET, HEAD, POST")
 }
 
 pub(crate) use answer::into_response;

@@ -1,6 +1,7 @@
 //! command-api as a service of its own: MongoDB, RabbitMQ, HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::aggregate::Aggregate;
 use shared::event_store::mongodb::MongoDb;
@@ -16,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::relay::Relay;
 use crate::{Service, routes};
+
+/// For commands, and then for the relay, to end after the last request.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`, then lets requests and the relay end.
 pub async fn run<A: Aggregate>(
@@ -43,9 +47,13 @@ where
     gate.close();
     if let Some((desk, relay_stop, relay)) = ended {
         // Every command that was taken is answered before the relay stops.
-        drop(desk.await);
+        if tokio::time::timeout(DEADLINE, desk).await.is_err() {
+            tracing::warn!("commands of unknown outcome were abandoned at the deadline");
+        }
         relay_stop.cancel();
-        drop(relay.await);
+        if tokio::time::timeout(DEADLINE, relay).await.is_err() {
+            tracing::warn!("the relay was abandoned at the deadline");
+        }
     }
     Ok(())
 }
@@ -63,7 +71,7 @@ async fn work<A: Aggregate>(
     let Some(store) = until_there("mongodb", &health, stop, connect).await? else {
         return Ok(None);
     };
-    let started = Service::start(Arc::new(store.clone()), &config.namespace).await;
+    let started = Service::start(Arc::new(store.clone()), &config.namespace, stop.clone()).await;
     let (service, desk) = started?;
     let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
     let relay_stop = CancellationToken::new();

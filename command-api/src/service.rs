@@ -7,6 +7,7 @@ use shared::event_store::EventStore;
 use shared::log::LogId;
 use shared::{Namespace, Result};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::write::Writer;
 
@@ -15,6 +16,8 @@ pub struct Service<A: Aggregate> {
     pub writer: Writer<A>,
     pub log: LogId,
     pub namespace: Namespace,
+    /// From here on nobody waits for what may come.
+    pub stop: CancellationToken,
 }
 
 impl<A: Aggregate> Service<A> {
@@ -23,9 +26,10 @@ impl<A: Aggregate> Service<A> {
     pub async fn start(
         store: Arc<dyn EventStore>,
         namespace: &Namespace,
+        stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>)> {
         let log = store.log_id().await?;
         let (writer, desk) = Writer::start(store.clone());
-        Ok((Self { store, writer, log, namespace: namespace.clone() }, desk))
+        Ok((Self { store, writer, log, namespace: namespace.clone(), stop }, desk))
     }
 }

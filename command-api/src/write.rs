@@ -73,6 +73,8 @@ pub enum Rejected {
     Conflict,
     /// Nothing was written: too busy, or the log can't be reached.
     Unavailable(String),
+    /// Nothing was written, and trying again does not help.
+    Broken(String),
     /// It may have been written.
     Unknown,
 }

@@ -25,19 +25,15 @@ impl Config {
         let config = Self {
             mongodb_url: settings.url(
                 "WAYBILL_MONGODB_URL",
-                &["mongodb", "mongodb+srv"],
+                &["mongodb"],
                 "mongodb://127.0.0.1:27017/?replicaSet=rs0",
             ),
             rabbitmq_url: settings.url(
                 "WAYBILL_RABBITMQ_URL",
-                &["amqp", "amqps"],
+                &["amqp"],
                 "amqp://guest:guest@127.0.0.1:5672/%2f",
             ),
-            redis_url: settings.url(
-                "WAYBILL_REDIS_URL",
-                &["redis", "rediss"],
-                "redis://127.0.0.1:6379/",
-            ),
+            redis_url: settings.url("WAYBILL_REDIS_URL", &["redis"], "redis://127.0.0.1:6379/"),
             listen: settings.listen("WAYBILL_PROJECTOR_LISTEN", ([127, 0, 0, 1], 8082).into()),
             namespace: settings.namespace(),
         };

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::Projector;
 use crate::healer::{Step, pause};
 
+/// Commits behind the head from which on a generation collects what comes.
+const NEAR: i64 = 1_000;
 /// Of the lease on a generation in the making.
 const TERM: Duration = Duration::from_secs(5);
 /// Between two looks at what others do.
@@ -111,6 +113,11 @@ impl Projector {
                 return self.swap(generation, replaces, reached, started.elapsed()).await;
             }
             if reached >= head {
+                let now = self.store.head().await?;
+                if now - head > NEAR {
+                    head = now; // The log went on meanwhile: come nearer first.
+                    continue;
+                }
                 // All of a moment ago is in: collect what comes from now on, then go on to the
                 // head as it is then. Collecting from the start would fill the broker.
                 self.feeds.open(generation).await?;

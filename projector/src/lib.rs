@@ -2,7 +2,7 @@
 //!
 //! `generations` decides which set of views this worker serves and makes it where it is missing,
 //! `worker` takes events from its feed, `apply` brings them into the views, `healer` checks behind
-//! them that nothing is missing.
+//! them that nothing is missing, `park` sets aside what can't be applied.
 
 pub mod admin;
 pub mod apply;
@@ -10,6 +10,7 @@ pub mod apply;
 pub mod config;
 pub mod generations;
 pub mod healer;
+pub mod park;
 #[cfg(feature = "servers")]
 pub mod run;
 pub mod worker;
@@ -32,4 +33,5 @@ pub struct Projector {
     pub health: Health,
     /// Tells workers apart, in leases.
     pub holder: String,
+    pub brake: Arc<park::Brake>,
 }

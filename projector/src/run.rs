@@ -35,7 +35,10 @@ pub async fn run(
     let http = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
     let worked = work(&config, projection, &gate, health, &stop).await;
     stop.cancel();
-    http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
+    let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
+    if abandoned > 0 {
+        tracing::warn!(abandoned, "connections were cut at the deadline");
+    }
     worked
 }
 
@@ -58,6 +61,7 @@ async fn work(
         projection,
         health,
         holder: Uuid::new_v4().to_string(),
+        brake: Arc::default(),
     };
     gate.open(projector.clone());
     projector.run(stop.clone()).await;

@@ -19,11 +19,7 @@ impl Config {
     /// The configuration, and the filter of `WAYBILL_LOG`.
     pub fn read(mut settings: Settings) -> Result<(Self, String), Invalid> {
         let config = Self {
-            redis_url: settings.url(
-                "WAYBILL_REDIS_URL",
-                &["redis", "rediss"],
-                "redis://127.0.0.1:6379/",
-            ),
+            redis_url: settings.url("WAYBILL_REDIS_URL", &["redis"], "redis://127.0.0.1:6379/"),
             listen: settings.listen("WAYBILL_QUERY_LISTEN", ([127, 0, 0, 1], 8081).into()),
             namespace: settings.namespace(),
         };

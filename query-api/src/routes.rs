@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use shared::http::answer::{self, into_response};
-use shared::http::probes::probes;
+use shared::http::probes::{get_or_head, probes};
 use shared::http::serve::Routes;
 use shared::http::{Answer, close, path, wait};
 use shared::problem::Problem;
@@ -22,11 +22,11 @@ use shared::health::Health;
 const WAIT: Duration = Duration::from_secs(2);
 
 pub fn routes(gate: Gate<Service>, health: Health) -> Routes {
-    let page = warp::path::end().and(warp::get()).map(|| {
+    let page = warp::path::end().and(get_or_head()).map(|| {
         let page = include_str!("page.html").as_bytes().to_vec();
         answer::bytes(StatusCode::OK, page, "text/html; charset=utf-8")
     });
-    let queries = warp::get()
+    let queries = get_or_head()
         .and(warp::path::full())
         .and(warp::query::<BTreeMap<String, String>>())
         .and(warp::header::headers_cloned())
@@ -34,7 +34,7 @@ pub fn routes(gate: Gate<Service>, health: Health) -> Routes {
             let gate = gate.clone();
             async move { into_response(query(&gate, path.as_str(), parameters, &headers).await) }
         });
-    close(probes(health).or(page).unify().or(queries).unify().boxed(), "GET")
+    close(probes(health).or(page).unify().or(queries).unify().boxed(), "GET, HEAD")
 }
 
 async fn query(

@@ -38,9 +38,10 @@ macro_rules! problems {
 
 problems! {
     malformed: BAD_REQUEST, "malformed", "The request can't be read";
+    /// A page of another site may not send commands.
+    cross_origin: FORBIDDEN, "cross-origin", "Not from another site";
     not_found: NOT_FOUND, "not-found", "There is nothing here";
     too_large: PAYLOAD_TOO_LARGE, "too-large", "The request is too large";
-    unsupported: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Not in this format";
     validation: UNPROCESSABLE_ENTITY, "validation", "The command is not valid";
     idempotency_mismatch: UNPROCESSABLE_ENTITY, "idempotency-mismatch", "The key was used for another request";
     /// Retry with the same key.

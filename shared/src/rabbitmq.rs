@@ -316,9 +316,4 @@ impl Consumer {
         self.aside = Some(channel.clone());
         Ok(channel)
     }
-
-    /// Gives unsettled deliveries back at once.
-    pub async fn close(self) {
-        close(self.connection).await;
-    }
 }

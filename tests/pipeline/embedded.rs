@@ -83,9 +83,9 @@ async fn an_import_goes_on_where_it_stopped_and_counts_each_line_once() {
     assert_eq!(lines, [1_001, 1_002]);
     let head = system.commands.get("/events").await.unwrap()["head"].clone();
     // Once more from a line in the middle: nothing counts twice.
-    std::fs::write(files.0.join("history.ndjson.progress"), "500").unwrap();
+    std::fs::write(files.0.join("history.ndjson.progress"), "500 1").unwrap();
     let report = import().import(&system.commands).await.unwrap();
-    assert_eq!((report.accepted, report.skipped), (500, 500));
+    assert_eq!((report.accepted, report.skipped, report.refused_before), (500, 500, 1));
     let mut page = system.commands.get("/events?limit=1000").await.unwrap();
     let mut events = page["events"].as_array().unwrap().len();
     while page["next"]

@@ -33,8 +33,10 @@ pub struct Import {
 #[derive(Debug, Default)]
 pub struct Report {
     pub accepted: usize,
-    /// Of those, from an earlier run of the same import.
+    /// Rows that an earlier run of the same import has dealt with.
     pub skipped: usize,
+    /// Of those, what was refused.
+    pub refused_before: usize,
     /// By type of problem.
     pub refused: BTreeMap<String, usize>,
 }
@@ -43,11 +45,11 @@ impl Import {
     /// Imports the file and prints what became of it; true when nothing was refused.
     pub async fn run(&self, client: &Client) -> Result<bool> {
         let report = self.import(client).await?;
-        let refused: usize = report.refused.values().sum();
+        let refused = report.refused.values().sum::<usize>() + report.refused_before;
+        let accepted_before = report.skipped - report.refused_before;
         println!(
-            "accepted  {} ({} of them in an earlier run)",
-            report.accepted + report.skipped,
-            report.skipped
+            "accepted  {} ({accepted_before} of them in an earlier run)",
+            report.accepted + accepted_before
         );
         println!("refused   {refused}");
         for (kind, count) in &report.refused {
@@ -69,9 +71,9 @@ impl Import {
         let what = format!("importing {}", self.file.display());
         let broken = |error: std::io::Error| Failure::permanent(&what, error);
         let total = rows(&self.file)?.count();
-        let done = read_progress(&self.beside("progress"));
+        let (done, refused_before) = read_progress(&self.beside("progress"));
         let mut refused = open(&self.beside("refused.ndjson"), done > 0).map_err(broken)?;
-        let mut report = Report { skipped: done, ..Report::default() };
+        let mut report = Report { skipped: done, refused_before, ..Report::default() };
         let bar = progress(total);
         bar.set_position(done as u64);
         let mut rows = rows(&self.file)?.skip(done).peekable();
@@ -89,14 +91,16 @@ impl Import {
                 writeln!(refused, "{}", note(&row, &result)).map_err(broken)?;
             }
             refused.flush().map_err(broken)?;
-            std::fs::write(self.beside("progress"), at.to_string()).map_err(broken)?;
+            let refused_so_far = refused_before + report.refused.values().sum::<usize>();
+            std::fs::write(self.beside("progress"), format!("{at} {refused_so_far}"))
+                .map_err(broken)?;
         }
         bar.finish_and_clear();
         if at == total {
             std::fs::remove_file(self.beside("progress"))
                 .or_else(ignore_missing)
                 .map_err(broken)?;
-            if report.refused.is_empty() && done == 0 {
+            if report.refused.is_empty() && refused_before == 0 {
                 std::fs::remove_file(self.beside("refused.ndjson"))
                     .or_else(ignore_missing)
                     .map_err(broken)?;
@@ -122,8 +126,12 @@ fn note(row: &Row, result: &Value) -> Value {
     json!({ "line": row.line, "problem": result, "command": command })
 }
 
-fn read_progress(file: &Path) -> usize {
-    std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+/// Rows that are done, and how many of them were refused.
+fn read_progress(file: &Path) -> (usize, usize) {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap_or(0));
+    let done = numbers.next().unwrap_or(0);
+    (done, numbers.next().unwrap_or(0).min(done))
 }
 
 fn open(file: &Path, append: bool) -> std::io::Result<std::fs::File> {

@@ -96,7 +96,8 @@ impl Running {
         let views = Arc::new(Memory::default());
         let health = Health::of(&["views"]);
         let (commands, desk) =
-            Commands::<OrderAggregate>::start(store.clone(), &config.namespace).await?;
+            Commands::<OrderAggregate>::start(store.clone(), &config.namespace, stop.clone())
+                .await?;
         let projector = Projector {
             feeds: Arc::new(Cursors(store.clone())),
             store,
@@ -104,6 +105,7 @@ impl Running {
             projection: Arc::new(Projected(OrderProjection)),
             health: health.clone(),
             holder: "embedded".to_owned(),
+            brake: Arc::default(),
         };
         let queries = Queries::new(views, Arc::new(OrderQueries));
         let addresses = Addresses {

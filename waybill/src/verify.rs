@@ -24,6 +24,8 @@ pub struct Report {
     pub orders: usize,
     /// Whether everything was compared, and not the orders alone.
     pub quiet: bool,
+    /// Orders whose views had not caught up in time.
+    pub behind: usize,
     pub differences: Vec<String>,
 }
 
@@ -41,11 +43,15 @@ pub async fn verify(commands: &Client, queries: &Client, wait: u64) -> Result<bo
         false => "orders only, each at its view's version: the system was not quiet",
     };
     println!("{} commits, {} orders; compared {what}.", report.commits, report.orders);
-    match report.differences.len() {
-        0 => println!("clean: every view equals a fold of the log"),
-        count => println!("{count} differences"),
+    if report.behind > 0 {
+        println!("{} orders were not caught up with after {wait} s", report.behind);
     }
-    Ok(report.differences.is_empty())
+    match (report.differences.len(), report.quiet) {
+        (0, true) => println!("clean: every view equals a fold of the log"),
+        (0, false) => println!("clean so far: every order that was compared equals its fold"),
+        (count, _) => println!("{count} differences"),
+    }
+    Ok(report.differences.is_empty() && report.behind == 0)
 }
 
 /// Folds the log, and waits up to `wait` for the views to contain it.
@@ -56,7 +62,7 @@ pub async fn check(commands: &Client, queries: &Client, wait: Duration) -> Resul
         folded.read_on(commands).await?;
         let mut compare = Compare::new(&mut folded, commands, queries);
         let behind = compare.orders().await?;
-        let quiet = !behind && !compare.grew().await?;
+        let quiet = behind == 0 && !compare.grew().await?;
         if quiet {
             compare.everything_else().await?;
         }
@@ -67,6 +73,7 @@ pub async fn check(commands: &Client, queries: &Client, wait: Duration) -> Resul
                 commits: folded.commits,
                 orders: folded.streams.len(),
                 quiet,
+                behind,
                 differences,
             });
         }

@@ -9,6 +9,7 @@ use shared::log::Meta;
 use shared::problem::Problem;
 use shared::service_gate::Gate;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -38,6 +39,7 @@ async fn handle<A: Aggregate>(
     headers: &HeaderMap,
     body: Result<Bytes, Problem>,
 ) -> Answer {
+    headers::same_origin(headers)?;
     let body = body?;
     let lines = is_ndjson(headers);
     let commands = if lines { read_lines(&body) } else { read_array(&body)? };
@@ -58,9 +60,10 @@ async fn handle<A: Aggregate>(
             submit_one(&service, command?, key, meta.clone())
         })
         .collect();
+    let deadline = submit::patience();
     let mut results = Vec::with_capacity(submitted.len());
     for outcome in submitted {
-        results.push(result(&service, outcome).await);
+        results.push(result(&service, outcome, deadline).await);
     }
     write(&results, lines)
 }
@@ -109,9 +112,10 @@ fn submit_one<A: Aggregate>(
 async fn result<A: Aggregate>(
     service: &Service<A>,
     submitted: Result<oneshot::Receiver<Outcome>, Problem>,
+    deadline: Instant,
 ) -> Value {
     let outcome = match submitted {
-        Ok(outcome) => submit::outcome::<A>(outcome).await,
+        Ok(outcome) => submit::outcome::<A>(outcome, deadline).await,
         Err(problem) => Err(problem),
     };
     match outcome {

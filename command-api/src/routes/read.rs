@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::aggregate::Aggregate;
+use shared::http::probes::get_or_head;
 use shared::http::{Answer, json as json_answer, wait};
 use shared::log::{Commit, StreamName};
 use shared::message::{CloudEvent, source};
@@ -36,7 +37,7 @@ where
     };
     let query = warp::query::<Parameters>;
     let feed = warp::path!("events")
-        .and(warp::get())
+        .and(get_or_head())
         .and(with.clone())
         .and(query())
         .and(warp::header::headers_cloned())
@@ -46,10 +47,10 @@ where
     let one = || warp::path(A::RESOURCE.path).and(warp::path::param::<String>());
     let events = one()
         .and(warp::path!("events"))
-        .and(warp::get())
+        .and(get_or_head())
         .and(with.clone())
         .then(|id, gate| async move { into_response(events::<A>(gate, id).await) });
-    let state = one().and(warp::path!("state")).and(warp::get()).and(with).and(query()).then(
+    let state = one().and(warp::path!("state")).and(get_or_head()).and(with).and(query()).then(
         |id, gate, parameters| async move { into_response(state::<A>(gate, id, parameters).await) },
     );
     feed.or(events).unify().or(state).unify().boxed()

@@ -36,6 +36,7 @@ async fn handle<A: Aggregate>(
     headers: &HeaderMap,
     body: Result<Bytes, Problem>,
 ) -> Answer {
+    headers::same_origin(headers)?;
     let mut command = route(&A::RESOURCE, method, path)?;
     merge(&mut command, &body?, &A::RESOURCE)?;
     let service = gate.service()?;
@@ -45,7 +46,7 @@ async fn handle<A: Aggregate>(
         meta: headers::meta(headers),
     };
     let outcome = submit::submit(&service, Value::Object(command), with)?;
-    let accepted = submit::outcome::<A>(outcome).await?;
+    let accepted = submit::outcome::<A>(outcome, submit::patience()).await?;
     let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
     answer::set(&mut response, "etag", &format!("\"{}\"", accepted.version));
     answer::set(&mut response, token::HEADER, &submit::token(&service, &accepted));

@@ -9,10 +9,16 @@ use shared::log::{Meta, Version};
 use shared::problem::Problem;
 use shared::token::Token;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::Service;
 use crate::write::{Accepted, Outcome, Rejected, Request};
+
+/// The deadline of a request that starts now, with all its commands.
+pub fn patience() -> Instant {
+    Instant::now() + PATIENCE
+}
 
 /// How long a client waits for its outcome before it is told that nobody knows it yet.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,10 +55,12 @@ fn fingerprint(command: &Value) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, command.to_string().as_bytes()).to_string()
 }
 
+/// Waits until the deadline that `patience` gave.
 pub async fn outcome<A: Aggregate>(
     outcome: oneshot::Receiver<Outcome>,
+    deadline: Instant,
 ) -> Result<Accepted, Problem> {
-    let outcome = match tokio::time::timeout(PATIENCE, outcome).await {
+    let outcome = match tokio::time::timeout_at(deadline, outcome).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) | Err(_) => Err(Rejected::Unknown),
     };
@@ -73,6 +81,10 @@ fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
         ),
         Rejected::Conflict => {
             Problem::conflict("Others were faster every time; nothing was written.")
+        }
+        Rejected::Broken(why) => {
+            tracing::error!(why, "answered 500");
+            Problem::internal("Nothing was written; the service's own log tells more.")
         }
         Rejected::Unavailable(why) => Problem::unavailable(format!("Nothing was written: {why}.")),
         Rejected::Unknown => Problem::outcome_unknown(

@@ -9,6 +9,7 @@ use shared::aggregate::Aggregate;
 use shared::event_store::EventStore;
 use shared::log::{Position, StreamName};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant};
 
 use super::draft::Known;
 use super::group::Group;
@@ -18,6 +19,8 @@ use super::{Accepted, Outcome, Rejected, Request};
 const PLACES: usize = 2;
 /// Commits in a group: more per insert gain little and cost latency.
 const GROUP: usize = 256;
+/// A group that takes longer holds nobody up for the sake of fuller groups.
+const STUCK: Duration = Duration::from_millis(20);
 /// Streams whose state is kept.
 const CACHE: usize = 100_000;
 
@@ -81,6 +84,8 @@ pub struct Desk<A: Aggregate> {
     under_way: usize,
     /// How many jobs there were lately, in groups and waiting; forgotten by an eighth per group.
     crowd: usize,
+    /// When the latest group started.
+    started: Option<Instant>,
 }
 
 impl<A: Aggregate> Desk<A> {
@@ -100,6 +105,7 @@ impl<A: Aggregate> Desk<A> {
             groups: 0,
             under_way: 0,
             crowd: 0,
+            started: None,
         }
     }
 
@@ -128,7 +134,9 @@ impl<A: Aggregate> Desk<A> {
     /// whoever comes first after a group would else start a tiny one, at the cost of a whole one.
     fn is_time(&self) -> bool {
         let any = !self.ready.is_empty() || !self.owed.is_empty();
+        let stuck = self.started.is_some_and(|started| started.elapsed() > STUCK);
         any && (self.groups == 0
+            || self.groups < PLACES && stuck
             || self.groups < PLACES && self.ready.len() >= (self.crowd / 2).min(GROUP))
     }
 
@@ -197,6 +205,7 @@ impl<A: Aggregate> Desk<A> {
             self.busy.insert(stream);
         }
         self.groups += 1;
+        self.started = Some(Instant::now());
         self.under_way += jobs.len();
         let owed = std::mem::take(&mut self.owed);
         let group = Group::new(self.store.clone(), self.report.clone());

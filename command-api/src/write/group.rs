@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use shared::aggregate::Aggregate;
+use shared::aggregate::{Aggregate, Invalid};
 use shared::event_store::{EventStore, Inserted};
 use shared::log::{Commit, Entry, Position, StreamName};
 use shared::{Failure, Result};
@@ -19,6 +19,7 @@ pub struct Group<A: Aggregate> {
 }
 
 type Jobs<A> = Vec<(Job<A>, Option<Known<A>>)>;
+type Folded<A> = std::result::Result<Known<A>, Invalid>;
 
 impl<A: Aggregate> Group<A> {
     pub fn new(store: Arc<dyn EventStore>, report: mpsc::UnboundedSender<News<A>>) -> Self {
@@ -74,36 +75,45 @@ impl<A: Aggregate> Group<A> {
             Ok(draft) => Some(draft),
             Err(broken) => {
                 let (job, invalid) = *broken;
-                self.reject(job, Rejected::Unavailable(invalid.detail));
+                self.reject(job, Rejected::Broken(invalid.detail));
                 None
             }
         }
     }
 
-    /// Majority reads of all streams at once.
-    async fn read(&self, jobs: &[Job<A>]) -> Result<HashMap<StreamName, Known<A>>> {
+    /// Majority reads of all streams at once; one that can't be folded spoils only itself.
+    async fn read(&self, jobs: &[Job<A>]) -> Result<HashMap<StreamName, Folded<A>>> {
         let wanted: Vec<(&StreamName, i64)> =
             jobs.iter().map(|job| (&job.request.stream, 0)).collect();
-        let mut known: HashMap<StreamName, Known<A>> =
-            wanted.iter().map(|(stream, _)| ((*stream).clone(), Known::nothing())).collect();
+        let mut folded: HashMap<StreamName, Folded<A>> =
+            wanted.iter().map(|(stream, _)| ((*stream).clone(), Ok(Known::nothing()))).collect();
         for commit in self.store.streams(&wanted).await? {
-            if let Some(known) = known.get_mut(&commit.stream) {
-                let folded = known.fold(&commit);
-                folded.map_err(|invalid| Failure::permanent("folding a stream", invalid.detail))?;
+            if let Some(folded) = folded.get_mut(&commit.stream)
+                && let Ok(known) = folded
+                && let Err(invalid) = known.fold(&commit)
+            {
+                *folded = Err(invalid);
             }
         }
-        Ok(known)
+        Ok(folded)
     }
 
     async fn decide_surely(
         &self,
         jobs: Vec<Job<A>>,
-        mut known: HashMap<StreamName, Known<A>>,
+        mut folded: HashMap<StreamName, Folded<A>>,
     ) -> Vec<Draft<A>> {
         let mut drafts = vec![];
         let mut refused = vec![];
         for job in jobs {
-            let known = known.remove(&job.request.stream).unwrap_or_else(Known::nothing);
+            let known = match folded.remove(&job.request.stream) {
+                Some(Ok(known)) => known,
+                Some(Err(invalid)) => {
+                    self.reject(job, Rejected::Broken(invalid.detail));
+                    continue;
+                }
+                None => Known::nothing(),
+            };
             match decide(&job.request, &known) {
                 Ok(events) => drafts.extend(self.draft(job, known, &events)),
                 Err(rejected) => refused.push((job, known, rejected)),

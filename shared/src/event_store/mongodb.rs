@@ -49,6 +49,17 @@ fn failure(what: &str) -> impl Fn(Error) -> Failure + '_ {
 }
 
 impl MongoDb {
+    /// Moves the counter up to what is stored: guesses leave it behind.
+    async fn move_counter(&self) -> Result<()> {
+        let head = self.head().await?;
+        self.control
+            .update_one(doc! { "_id": "position" }, doc! { "$max": { "last": head } })
+            .upsert(true)
+            .await
+            .map_err(failure("raising the position counter"))?;
+        Ok(())
+    }
+
     async fn find(
         &self,
         what: &str,
@@ -106,13 +117,7 @@ impl EventStore for MongoDb {
 
     async fn raise_counter(&self) -> Result<()> {
         self.guess.lock().await.distrust();
-        let head = self.head().await?;
-        self.control
-            .update_one(doc! { "_id": "position" }, doc! { "$max": { "last": head } })
-            .upsert(true)
-            .await
-            .map_err(failure("raising the position counter"))?;
-        Ok(())
+        self.move_counter().await
     }
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>> {

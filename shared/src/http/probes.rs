@@ -11,9 +11,14 @@ use crate::problem::Problem;
 
 /// Alive as long as it answers; ready when nothing it needs is missing.
 pub fn probes(health: Health) -> BoxedFilter<(Response,)> {
-    let livez = warp::path!("livez").and(warp::get()).map(|| text("alive"));
-    let readyz = warp::path!("readyz").and(warp::get()).map(move || readiness(&health));
+    let livez = warp::path!("livez").and(get_or_head()).map(|| text("alive"));
+    let readyz = warp::path!("readyz").and(get_or_head()).map(move || readiness(&health));
     livez.or(readyz).unify().boxed()
+}
+
+/// Whatever answers GET answers HEAD, of which only the headers are sent (RFC 9110, section 9.3.2).
+pub fn get_or_head() -> impl Filter<Extract = (), Error = warp::Rejection> + Clone {
+    warp::get().or(warp::head()).unify()
 }
 
 fn text(body: &str) -> Response {

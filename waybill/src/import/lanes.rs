@@ -18,6 +18,8 @@ use crate::load::is_passing;
 
 /// Commands in a request.
 const BATCH: usize = 500;
+/// Bytes in a request; the service takes 1 MiB.
+const BYTES: usize = 900_000;
 /// How long a batch is tried again.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -54,11 +56,35 @@ async fn lane(
     bar: &ProgressBar,
 ) -> Result<Vec<(Row, Value)>> {
     let mut results = Vec::with_capacity(rows.len());
-    for rows in rows.chunks(BATCH) {
+    for rows in batches(&rows) {
         results.extend(batch(client, name, rows).await?);
         bar.inc(rows.len() as u64);
     }
     Ok(results)
+}
+
+/// Cuts rows into requests, each within both limits.
+fn batches(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |row: &&Row| {
+            // Room for the key and the separator.
+            bytes += 100
+                + row
+                    .command
+                    .as_ref()
+                    .map_or_else(|text| json!(text), Value::clone)
+                    .to_string()
+                    .len();
+            bytes <= BYTES
+        };
+        let length =
+            rest.iter().take(BATCH).take_while(fits).count().max(usize::from(!rest.is_empty()));
+        let (batch, after) = rest.split_at(length);
+        rest = after;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// Sends until no result is a passing one. Where one was, the refusals behind it of the same order

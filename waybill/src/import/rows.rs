@@ -31,6 +31,7 @@ fn ndjson(file: File) -> Rows {
     let lines = BufReader::new(file).split(b'\n').zip(1..);
     let read = |(line, number): (std::io::Result<Vec<u8>>, u64)| {
         let text = line.map(|line| String::from_utf8_lossy(&line).into_owned()).unwrap_or_default();
+        let text = text.trim_start_matches('\u{feff}').to_owned();
         let command = serde_json::from_str(&text).map_err(|_| text.clone());
         (!text.trim().is_empty()).then_some(Row { line: number, command })
     };
@@ -60,7 +61,7 @@ fn csv(file: File, what: &str) -> Result<Rows> {
             Ok(record) => record,
             Err((line, text)) => return Some(Row { line, command: Err(text) }),
         };
-        // Rows that follow with the same type and order are further items of the same command.
+        // Rows of `CreateOrder` that follow with the same order are further items of it.
         while let Some(Ok((_, next))) = records.peek()
             && continues(&command, next)
             && let Some(Ok((_, next))) = records.next()
@@ -76,12 +77,8 @@ fn csv(file: File, what: &str) -> Result<Rows> {
 }
 
 fn continues(command: &Map<String, Value>, next: &Map<String, Value>) -> bool {
-    let same = |field: &str| command.get(field) == next.get(field);
-    command.contains_key("items")
-        && next.contains_key("items")
-        && same("type")
-        && same("order_id")
-        && command.contains_key("order_id")
+    let same = |field: &str| command.contains_key(field) && command.get(field) == next.get(field);
+    next.get("type") == Some(&json!("CreateOrder")) && same("type") && same("order_id")
 }
 
 fn fields(headers: &csv::StringRecord, record: &csv::StringRecord) -> Map<String, Value> {
@@ -114,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_line_of_ndjson_is_a_command_and_what_is_none_keeps_its_text() {
-        let rows = read("a.ndjson", "{\"type\":\"CancelOrder\"}\n\nnonsense\n");
+        let rows = read("a.ndjson", "\u{feff}{\"type\":\"CancelOrder\"}\n\nnonsense\n");
         let expected = [
             Row { line: 1, command: Ok(json!({ "type": "CancelOrder" })) },
             Row { line: 3, command: Err("nonsense".to_owned()) },
@@ -123,17 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_csv_with_the_same_order_are_items_of_one_command() {
+    fn rows_of_csv_that_create_the_same_order_are_its_items_and_every_other_row_is_a_command() {
         let rows = read(
             "b.csv",
-            "type,order_id,customer_id,sku,quantity,unit_price,amount\n\
-            CreateOrder,o,c,A,1,100,\nCreateOrder,o,c,B,2,5,\nProcessPayment,o,,,,,110\nShipProducts,o,,,,,\n",
+            "type,order_id,customer_id,sku,quantity,unit_price,amount\nCreateOrder,o,c,A,1,100,\nCreateOrder,o,c,B,2,5,\n\
+             ProcessPayment,o,,,,,110\nShipProducts,o,,A,1,,\nShipProducts,o,,B,2,,\n",
         );
         let item = |sku: &str, quantity, price| json!({ "sku": sku, "quantity": quantity, "unit_price": price });
         let expected = [
             json!({ "type": "CreateOrder", "order_id": "o", "customer_id": "c", "items": [item("A", 1, 100), item("B", 2, 5)] }),
             json!({ "type": "ProcessPayment", "order_id": "o", "amount": 110 }),
-            json!({ "type": "ShipProducts", "order_id": "o" }),
+            json!({ "type": "ShipProducts", "order_id": "o", "items": [{ "sku": "A", "quantity": 1 }] }),
+            json!({ "type": "ShipProducts", "order_id": "o", "items": [{ "sku": "B", "quantity": 2 }] }),
         ];
         let commands: Vec<Value> =
             rows.into_iter().map(|row| row.command.expect("a command")).collect();

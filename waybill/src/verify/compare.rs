@@ -1,8 +1,8 @@
 //! Compares the answers of query-api with those that a fold of the log gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use orders::{OrderAggregate, OrderQueries, Status};
+use orders::{Order, OrderAggregate, OrderQueries, Status};
 use serde_json::Value;
 use shared::aggregate::Aggregate as _;
 use shared::log::{LogId, StreamName};
@@ -36,8 +36,8 @@ impl<'a> Compare<'a> {
         self.differences
     }
 
-    /// Compares each order at its view's version; true when some views are behind the log.
-    pub async fn orders(&mut self) -> Result<bool> {
+    /// Compares each order at its view's version; returns how many views are behind the log.
+    pub async fn orders(&mut self) -> Result<usize> {
         let mut behind = 0;
         let mut seen = 0;
         let mut page = parameters(&[("limit", "1000")]);
@@ -56,11 +56,8 @@ impl<'a> Compare<'a> {
                 None => break,
             };
         }
-        let missing = self.folded.streams.len().saturating_sub(seen);
-        if missing > 0 {
-            self.differences.push(format!("{missing} orders of the log are in no list"));
-        }
-        Ok(behind > 0 || missing > 0)
+        // One that is in no list yet is behind as well.
+        Ok(behind + self.folded.streams.len().saturating_sub(seen))
     }
 
     async fn order(&mut self, view: &Value) -> Result<bool> {
@@ -114,14 +111,13 @@ impl<'a> Compare<'a> {
             questions
                 .push(("/orders", parameters(&[("limit", "1000"), ("status", status.as_str())])));
         }
-        let totals = expected.ask("/stats", &parameters(&[])).await?;
-        let currencies: Vec<String> = totals["revenue"]
-            .as_object()
-            .map(|sums| sums.keys().cloned().collect())
-            .unwrap_or_default();
-        for currency in &currencies {
+        for currency in &expected.currencies {
             questions
                 .push(("/customers", parameters(&[("limit", "1000"), ("currency", currency)])));
+        }
+        for customer in &expected.customers {
+            let of = parameters(&[("limit", "1000"), ("customer_id", customer)]);
+            questions.push(("/orders", of));
         }
         for (path, question) in questions {
             self.pages(&expected, path, question).await?;
@@ -181,6 +177,8 @@ fn encode(text: &str) -> String {
 struct Expected {
     views: Memory,
     generation: Generation,
+    customers: BTreeSet<String>,
+    currencies: BTreeSet<String>,
 }
 
 impl Expected {
@@ -189,12 +187,16 @@ impl Expected {
         let generation = Generation::new(LogId::stored("fold"), 0);
         views.begin(&generation).await?;
         views.promote(None, &generation.id).await?;
+        let (mut customers, mut currencies) = (BTreeSet::new(), BTreeSet::new());
         for stream in folded.streams.keys() {
-            if let Some(Ok(change)) = folded.change(stream, i64::MAX) {
-                views.apply(&generation.id, &[change]).await?;
+            let Some(Ok(change)) = folded.change(stream, i64::MAX) else { continue };
+            if let Ok(order) = serde_json::from_slice::<Order>(&change.document) {
+                customers.insert(order.customer_id.to_string());
+                currencies.insert(order.currency.to_string());
             }
+            views.apply(&generation.id, &[change]).await?;
         }
-        Ok(Self { views, generation })
+        Ok(Self { views, generation, customers, currencies })
     }
 
     async fn ask(&self, path: &str, parameters: &Parameters) -> Result<Value> {

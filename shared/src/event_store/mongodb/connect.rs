@@ -29,6 +29,7 @@ impl MongoDb {
         check(&database).await?;
         let store = Self::over(database);
         store.lay_out().await?;
+        store.move_counter().await?;
         Ok(store)
     }
 

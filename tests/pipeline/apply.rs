@@ -1,0 +1,269 @@
+//! What a worker does with events that are duplicated, shuffled, missing or poisonous.
+
+use std::sync::Arc;
+
+use orders::OrderProjection;
+use projector::Projector;
+use projector::apply::Outcome;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use shared::event_store::EventStore;
+use shared::feed::cursor::Cursors;
+use shared::health::Health;
+use shared::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
+use shared::projection::Projected;
+use shared::view_store::memory::Memory;
+use shared::view_store::{Generation, GenerationId, ViewStore};
+use tests::Own;
+use tests::stores::TempDir;
+use uuid::Uuid;
+
+struct Subject {
+    projector: Projector,
+    generation: GenerationId,
+}
+
+impl Subject {
+    async fn new(store: Arc<dyn EventStore>, views: Arc<dyn ViewStore>) -> Self {
+        let generation = Generation::new(store.log_id().await.unwrap(), 1);
+        assert!(views.begin(&generation).await.unwrap());
+        let projector = Projector {
+            feeds: Arc::new(Cursors(store.clone())),
+            store,
+            views,
+            projection: Arc::new(Projected(OrderProjection)),
+            health: Health::default(),
+            holder: "test".to_owned(),
+            brake: Arc::default(),
+        };
+        Self { projector, generation: generation.id }
+    }
+
+    /// Writes commits of one event each, and returns the events.
+    async fn append(
+        &self,
+        stream: &StreamName,
+        from: Version,
+        events: &[(&str, Value)],
+    ) -> Vec<Recorded> {
+        let store = &self.projector.store;
+        let head = store.head().await.unwrap();
+        let commits: Vec<Commit> = events
+            .iter()
+            .zip(1..)
+            .map(|((kind, data), n)| commit(head + n, stream, from + n - 1, kind, data))
+            .collect();
+        store
+            .insert(&commits.iter().cloned().map(Entry::Commit).collect::<Vec<_>>())
+            .await
+            .unwrap();
+        commits.iter().flat_map(|commit| commit.recorded().collect::<Vec<_>>()).collect()
+    }
+
+    async fn apply(&self, events: &[Recorded]) {
+        assert_eq!(
+            self.projector.apply(&self.generation, events.to_vec()).await.unwrap(),
+            Outcome::Applied
+        );
+    }
+
+    async fn version(&self, stream: &StreamName) -> Version {
+        let views = self.projector.views.load(&self.generation, &[stream]).await.unwrap();
+        views[0].as_ref().map_or(0, |view| view.version)
+    }
+
+    /// Parked streams with their versions.
+    async fn parked(&self) -> Vec<(StreamName, Version)> {
+        let notes = self.projector.views.parked(&self.generation).await.unwrap();
+        notes.into_iter().map(|note| (note.stream, note.version)).collect()
+    }
+}
+
+fn commit(
+    position: Position,
+    stream: &StreamName,
+    version: Version,
+    kind: &str,
+    data: &Value,
+) -> Commit {
+    Commit {
+        position,
+        stream: stream.clone(),
+        from: version,
+        to: version,
+        events: vec![Event {
+            id: Uuid::now_v7(),
+            kind: kind.to_owned(),
+            schema: 1,
+            data: data.clone(),
+        }],
+        at: shared::Timestamp::now(),
+        meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
+        key: Uuid::now_v7().to_string(),
+        fingerprint: String::new(),
+    }
+}
+
+fn stream() -> StreamName {
+    StreamName::new("order", Uuid::new_v4())
+}
+
+fn created(stream: &StreamName, total: i64) -> (&'static str, Value) {
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": total });
+    (
+        "OrderCreated",
+        json!({ "order_id": stream.id(), "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": "2026-01-01T00:00:00Z" }),
+    )
+}
+
+fn paid(amount: i64) -> (&'static str, Value) {
+    ("PaymentProcessed", json!({ "amount": amount }))
+}
+
+async fn shuffled_and_repeated_events_count_once(subject: Subject) {
+    let stream = stream();
+    let mut all = vec![created(&stream, 100)];
+    all.extend((0..20).map(|_| paid(1)));
+    let events = subject.append(&stream, 1, &all).await;
+    // Batches that overlap, run ahead and fall behind.
+    for batch in [
+        &events[5..9],
+        &events[0..3],
+        &events[2..4],
+        &events[10..12],
+        &events[0..21],
+        &events[7..8],
+    ] {
+        let mut batch = batch.to_vec();
+        batch.reverse();
+        subject.apply(&batch).await;
+    }
+    assert_eq!(subject.version(&stream).await, 21);
+    let (_, answers) = subject
+        .projector
+        .views
+        .read(&subject.generation, &[shared::view_store::Read::Records(vec!["stats".to_owned()])])
+        .await
+        .unwrap();
+    let shared::view_store::Answer::Records(records) = &answers[0] else { panic!("records") };
+    assert_eq!((records[0]["orders"].as_str(), records[0]["revenue:EUR"].as_str()), ("1", "20"));
+}
+
+async fn poison_parks_its_stream_at_its_version_and_stops_nothing_else(subject: Subject) {
+    let (bad, good) = (stream(), stream());
+    let poisoned = [created(&bad, 9), paid(1), ("NobodyKnows", json!({})), paid(2)];
+    let mut events = subject.append(&bad, 1, &poisoned).await;
+    events.extend(subject.append(&good, 1, &[created(&good, 9), paid(9)]).await);
+    subject.apply(&events).await;
+    assert_eq!((subject.version(&bad).await, subject.version(&good).await), (2, 2));
+    assert_eq!(subject.parked().await, [(bad.clone(), 3)]);
+    // Later events of the stream add nothing over the hole, and take nobody's time.
+    let later = subject.append(&bad, 5, &[paid(1)]).await;
+    subject.apply(&later).await;
+    assert_eq!((subject.version(&bad).await, subject.parked().await), (2, vec![(bad, 3)]));
+}
+
+async fn what_the_log_does_not_lead_up_to_is_parked(subject: Subject) {
+    let forged = stream();
+    let (kind, data) = paid(1);
+    let event = commit(7, &forged, 3, kind, &data).recorded().next().unwrap();
+    subject.apply(&[event]).await;
+    assert_eq!(subject.parked().await, [(forged, 1)]);
+}
+
+async fn a_sum_out_of_range_parks_the_order_that_leads_there(subject: Subject) {
+    let (one, two) = (stream(), stream());
+    let max = orders::values::MAX;
+    for stream in [&one, &two] {
+        let events = subject.append(stream, 1, &[created(stream, max), paid(max)]).await;
+        subject.apply(&events).await;
+    }
+    // The product's value is full with the first order.
+    assert_eq!((subject.version(&one).await, subject.version(&two).await), (2, 0));
+    assert_eq!(subject.parked().await, [(two, 1)]);
+}
+
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod servers {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let own = Own::default();
+                super::$test(Subject::new(Arc::new(own.mongodb().await), Arc::new(own.redis().await)).await).await;
+                own.remove().await;
+            })*
+        }
+
+        mod embedded {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let folder = TempDir::default();
+                super::$test(Subject::new(Arc::new(folder.sqlite()), Arc::new(Memory::default())).await).await;
+            })*
+        }
+    };
+}
+
+on_both! {
+    shuffled_and_repeated_events_count_once
+    poison_parks_its_stream_at_its_version_and_stops_nothing_else
+    what_the_log_does_not_lead_up_to_is_parked
+    a_sum_out_of_range_parks_the_order_that_leads_there
+}
+
+/// However deliveries are cut, repeated and mixed between workers, Redis and memory end alike.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_deliveries_end_in_the_same_views() {
+    let (own, folder) = (Own::default(), TempDir::default());
+    let redis = Subject::new(Arc::new(own.mongodb().await), Arc::new(own.redis().await)).await;
+    let memory = Subject::new(Arc::new(folder.sqlite()), Arc::new(Memory::default())).await;
+    let mut streams = vec![];
+    let mut events: Vec<Vec<Recorded>> = vec![vec![], vec![]];
+    for _ in 0..5 {
+        let stream = stream();
+        let mut all = vec![created(&stream, 100)];
+        all.extend((0..8).map(|_| paid(3)));
+        for (subject, events) in [&redis, &memory].into_iter().zip(&mut events) {
+            events.extend(subject.append(&stream, 1, &all).await);
+        }
+        streams.push(stream);
+    }
+    let handle = tokio::runtime::Handle::current();
+    let ran = tokio::task::spawn_blocking(move || {
+        let mut runner = TestRunner::new(Config { cases: 1, ..Config::default() });
+        let deliveries =
+            proptest::collection::vec(proptest::collection::vec(0..events[0].len(), 1..20), 40);
+        let run = runner.run(&deliveries, |deliveries| {
+            for (subject, events) in [&redis, &memory].into_iter().zip(&events) {
+                let workers = deliveries.iter().map(|batch| {
+                    let batch: Vec<Recorded> =
+                        batch.iter().map(|&index| events[index].clone()).collect();
+                    let (projector, generation) =
+                        (subject.projector.clone(), subject.generation.clone());
+                    handle.spawn(async move { projector.apply(&generation, batch).await.unwrap() })
+                });
+                for worker in workers.collect::<Vec<_>>() {
+                    assert_eq!(handle.block_on(worker).unwrap(), Outcome::Applied);
+                }
+                handle.block_on(subject.apply(events));
+                for stream in &streams {
+                    assert_eq!(handle.block_on(subject.version(stream)), 9);
+                }
+            }
+            let stats = [&redis, &memory].map(|subject| {
+                let read = [shared::view_store::Read::Records(vec![
+                    "stats".to_owned(),
+                    "customer:c".to_owned(),
+                ])];
+                handle.block_on(subject.projector.views.read(&subject.generation, &read)).unwrap().1
+            });
+            assert_eq!(stats[0], stats[1]);
+            Ok(())
+        });
+        run.unwrap();
+    });
+    ran.await.unwrap();
+    own.remove().await;
+}
