@@ -18,6 +18,7 @@ mod pipeline {
     mod embedded;
     mod faults;
     mod races;
+    mod rebuild;
     mod relay;
     mod whole;
 }

@@ -1,42 +1,112 @@
-//! The projector's own listener: probes, and what operators look at.
+//! The projector's own listener: probes, and what operators look at and ask for.
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use shared::health::Health;
 use shared::http::answer::into_response;
-use shared::http::probes::probes;
+use shared::http::origin::same_origin;
+use shared::http::probes::{get_or_head, probes};
 use shared::http::serve::Routes;
-use shared::http::{Answer, close};
+use shared::http::{Answer, close, json as json_answer};
+use shared::log::StreamName;
+use shared::problem::Problem;
 use shared::service_gate::Gate;
-use warp::Filter as _;
+use shared::view_store::{Generation, Parked};
+use warp::Filter;
 
 use crate::Projector;
 
 pub fn routes(gate: Gate<Projector>, health: Health) -> Routes {
-    let generations = warp::path!("generations").and(warp::get()).then(move || {
-        let gate = gate.clone();
-        async move { into_response(generations(&gate).await) }
-    });
-    close(probes(health).or(generations.boxed()).unify().boxed(), "GET")
+    let with = warp::any().map(move || gate.clone());
+    let headers = warp::header::headers_cloned;
+    let generations = warp::path!("generations")
+        .and(get_or_head())
+        .and(with.clone())
+        .then(|gate: Gate<Projector>| async move { into_response(generations(&gate).await) });
+    let rebuild =
+        warp::path!("rebuild").and(warp::post()).and(with.clone()).and(headers()).then(
+            |gate: Gate<Projector>, headers| async move {
+                into_response(rebuild(&gate, &headers).await)
+            },
+        );
+    let parked = warp::path!("parked")
+        .and(get_or_head())
+        .and(with.clone())
+        .then(|gate: Gate<Projector>| async move { into_response(parked(&gate).await) });
+    let retry =
+        warp::path!("parked" / String / "retry").and(warp::post()).and(with).and(headers()).then(
+            |stream: String, gate: Gate<Projector>, headers| async move {
+                into_response(retry(&gate, &stream, &headers).await)
+            },
+        );
+    let all = generations.or(rebuild).unify().or(parked).unify().or(retry).unify();
+    close(probes(health).or(all.boxed()).unify().boxed(), "GET, HEAD, POST")
 }
 
 /// Every generation with its checkpoint, and the head of the log.
 async fn generations(gate: &Gate<Projector>) -> Answer {
     let projector = gate.service()?;
     let live = projector.views.live().await?.map(|live| live.id);
+    let building = projector.views.building().await?.map(|building| building.id);
     let mut items: Vec<Value> = vec![];
     for generation in projector.views.generations().await? {
-        let parked = projector.views.parked(&generation.id).await?.len();
+        let id = Some(&generation.id);
         items.push(json!({
             "id": generation.id,
-            "live": Some(&generation.id) == live.as_ref(),
+            "live": id == live.as_ref(),
+            "building": id == building.as_ref(),
             "projection": generation.projection,
             "log": generation.log,
             "created_at": generation.created_at,
             "checkpoint": projector.views.checkpoint(&generation.id).await?,
-            "parked": parked,
+            "parked": projector.views.parked(&generation.id).await?.len(),
         }));
     }
     let head = projector.store.head().await?;
-    shared::http::json(StatusCode::OK, &json!({ "items": items, "next": null, "head": head }))
+    json_answer(StatusCode::OK, &json!({ "items": items, "next": null, "head": head }))
+}
+
+/// Asks for a new generation beside the live one: 202, or 409 while one is being made.
+async fn rebuild(gate: &Gate<Projector>, headers: &HeaderMap) -> Answer {
+    same_origin(headers)?;
+    let projector = gate.service()?;
+    live(&projector).await?;
+    match projector.begin_rebuild().await? {
+        Some(generation) => json_answer(StatusCode::ACCEPTED, &json!({ "id": generation.id })),
+        None => {
+            Err(Problem::conflict("A generation is being made already; /generations shows it."))
+        }
+    }
+}
+
+async fn live(projector: &Projector) -> Result<Generation, Problem> {
+    let none = || Problem::unavailable("The views are being made; try again.");
+    projector.views.live().await?.ok_or_else(none)
+}
+
+/// What could not be applied to the live views, and why.
+async fn parked(gate: &Gate<Projector>) -> Answer {
+    let projector = gate.service()?;
+    let live = live(&projector).await?;
+    let items: Vec<Parked> = projector.views.parked(&live.id).await?;
+    json_answer(StatusCode::OK, &json!({ "items": items, "next": null }))
+}
+
+/// Tries a parked stream again: 200 when it is applied, 409 when it is parked again.
+async fn retry(gate: &Gate<Projector>, stream: &str, headers: &HeaderMap) -> Answer {
+    same_origin(headers)?;
+    let projector = gate.service()?;
+    let live = live(&projector).await?;
+    let notes = projector.views.parked(&live.id).await?;
+    let stream = StreamName::stored(stream);
+    if !notes.iter().any(|note| note.stream == stream) {
+        return Err(Problem::unknown("parked", format!("{stream} is not parked.")));
+    }
+    if projector.retry(&live.id, &stream).await? {
+        return json_answer(StatusCode::OK, &json!({ "stream": stream, "parked": false }));
+    }
+    let note =
+        projector.views.parked(&live.id).await?.into_iter().find(|note| note.stream == stream);
+    let reason = note.map(|note| note.reason).unwrap_or_default();
+    Err(Problem::conflict(format!("It can't be applied still: {reason}.")).with("reason", reason))
 }

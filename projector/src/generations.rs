@@ -1,20 +1,16 @@
-//! Which generation of views this worker serves; and making one where none fits.
+//! Which generation of views this worker serves, which one is wanted, and which is left over.
 
 use std::time::Duration;
 
 use shared::Result;
-use shared::feed::cursor::Cursor;
 use shared::log::LogId;
 use shared::view_store::{Generation, GenerationId};
 use tokio_util::sync::CancellationToken;
 
 use crate::Projector;
-use crate::healer::{Step, pause};
+use crate::build::{Built, Where};
+use crate::healer::pause;
 
-/// Commits behind the head from which on a generation collects what comes.
-const NEAR: i64 = 1_000;
-/// Of the lease on a generation in the making.
-const TERM: Duration = Duration::from_secs(5);
 /// Between two looks at what others do.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a replaced generation's keys stay, for whoever still reads them.
@@ -69,95 +65,48 @@ impl Projector {
         stop: &CancellationToken,
     ) -> Result<()> {
         let version = self.projection.version();
-        let building = match self.views.building().await? {
-            Some(building) if building.log == *log && building.projection == version => building,
-            Some(building) if building.log == *log && building.projection > version => {
-                pause(LOOK, stop).await;
-                return Ok(());
+        match self.views.building().await? {
+            Some(ours) if ours.log == *log && ours.projection == version => {
+                if self.build(&ours, replaces, Where::Alone, stop).await? == Built::ByAnother {
+                    self.health.waits("views", "another worker makes the views");
+                    pause(LOOK, stop).await;
+                }
             }
-            Some(of_another) => return self.discard(&of_another).await,
+            Some(newer) if newer.log == *log && newer.projection > version => {
+                pause(LOOK, stop).await
+            }
+            Some(of_another) => self.discard(&of_another).await?,
             None => {
                 self.views.begin(&Generation::new(log.clone(), version)).await?;
-                return Ok(());
             }
-        };
-        if !self.views.lease(&building.id, &self.holder, TERM).await? {
-            self.health.waits("views", "another worker makes the views");
-            pause(LOOK, stop).await;
-            return Ok(());
         }
-        self.build(&building, replaces, stop).await
+        Ok(())
+    }
+
+    /// Asks for a new generation of the same projection, which is then made beside the live one;
+    /// `None` when one is being made already.
+    pub async fn begin_rebuild(&self) -> Result<Option<Generation>> {
+        let generation = Generation::new(self.store.log_id().await?, self.projection.version());
+        Ok(self.views.begin(&generation).await?.then_some(generation))
+    }
+
+    /// Makes what was asked for beside the live generation, whenever no other worker does.
+    pub async fn make_beside(&self, live: &Generation, stop: &CancellationToken) -> Result<()> {
+        while !stop.is_cancelled() {
+            match self.views.building().await? {
+                Some(ours) if ours.log == live.log && ours.projection == live.projection => {
+                    self.build(&ours, Some(live.id.clone()), Where::Beside, stop).await?;
+                }
+                _ => {}
+            }
+            pause(LOOK, stop).await;
+        }
+        Ok(())
     }
 
     async fn discard(&self, generation: &Generation) -> Result<()> {
         self.feeds.close(generation).await?;
         self.views.remove(&generation.id).await
-    }
-
-    /// Follows the log into the generation, and makes it live once it holds everything.
-    async fn build(
-        &self,
-        generation: &Generation,
-        replaces: Option<GenerationId>,
-        stop: &CancellationToken,
-    ) -> Result<()> {
-        let started = tokio::time::Instant::now();
-        let Some(mut reached) = self.views.checkpoint(&generation.id).await? else { return Ok(()) };
-        let mut head = self.store.head().await?;
-        let mut collecting = false;
-        tracing::info!(generation = %generation.id, from = reached, head, "making the views from the log");
-        let mut leased = started;
-        let mut cursor = Cursor::new(self.store.clone(), reached);
-        while !stop.is_cancelled() {
-            if reached >= head && collecting {
-                return self.swap(generation, replaces, reached, started.elapsed()).await;
-            }
-            if reached >= head {
-                let now = self.store.head().await?;
-                if now - head > NEAR {
-                    head = now; // The log went on meanwhile: come nearer first.
-                    continue;
-                }
-                // All of a moment ago is in: collect what comes from now on, then go on to the
-                // head as it is then. Collecting from the start would fill the broker.
-                self.feeds.open(generation).await?;
-                collecting = true;
-                head = self.store.head().await?;
-                continue;
-            }
-            if leased.elapsed() > TERM / 3 {
-                leased = tokio::time::Instant::now();
-                if !self.views.lease(&generation.id, &self.holder, TERM).await? {
-                    return Ok(());
-                }
-            }
-            self.health
-                .waits("views", format!("making them from the log: {reached} of {head} commits"));
-            let run = cursor.run().await?;
-            if run.to == reached {
-                cursor.wait().await; // At a hole.
-                continue;
-            }
-            match self.walk(generation, reached, &run).await? {
-                Step::Reached(position) if position == run.to => reached = position,
-                Step::Reached(_) | Step::NoGeneration => return Ok(()), // Look again from the start.
-            }
-        }
-        Ok(())
-    }
-
-    async fn swap(
-        &self,
-        generation: &Generation,
-        replaces: Option<GenerationId>,
-        reached: i64,
-        took: Duration,
-    ) -> Result<()> {
-        if self.views.promote(replaces.as_ref(), &generation.id).await? {
-            let seconds = took.as_secs_f64();
-            tracing::info!(generation = %generation.id, reached, seconds, "the views are live");
-        }
-        Ok(())
     }
 
     /// Removes generations that were replaced: their queues at once, their views a while later.

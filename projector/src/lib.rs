@@ -1,11 +1,12 @@
 //! Keeps the views in step with the log.
 //!
-//! `generations` decides which set of views this worker serves and makes it where it is missing,
+//! `generations` decides which set of views this worker serves, `build` makes one from the log,
 //! `worker` takes events from its feed, `apply` brings them into the views, `healer` checks behind
 //! them that nothing is missing, `park` sets aside what can't be applied.
 
 pub mod admin;
 pub mod apply;
+pub mod build;
 #[cfg(feature = "servers")]
 pub mod config;
 pub mod generations;

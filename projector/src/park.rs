@@ -4,8 +4,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use shared::log::{StreamName, Version};
-use shared::view_store::{GenerationId, Parked};
+use shared::log::{Commit, StreamName, Version};
+use shared::view_store::{Generation, GenerationId, Parked};
 use shared::{Failure, Result, Timestamp};
 
 use crate::Projector;
@@ -57,6 +57,28 @@ impl Projector {
             at: Timestamp::now(),
         };
         self.views.park(generation, &note).await
+    }
+
+    /// Tries a parked stream again from the log; true when it is no longer parked.
+    pub async fn retry(&self, generation: &GenerationId, stream: &StreamName) -> Result<bool> {
+        let stored = self.views.load(generation, &[stream]).await?.pop().flatten();
+        let version = stored.map_or(0, |stored| stored.version);
+        let commits = self.store.streams(&[(stream, version)]).await?;
+        self.apply(generation, commits.iter().flat_map(Commit::recorded).collect()).await?;
+        let parked = self.views.parked(generation).await?;
+        Ok(!parked.iter().any(|note| note.stream == *stream))
+    }
+
+    /// Another build may know what to do: each stream that it did not park is tried once.
+    pub async fn retry_of_other_builds(&self, generation: &Generation) -> Result<()> {
+        for note in self.views.parked(&generation.id).await? {
+            if note.build != BUILD && !self.retry(&generation.id, &note.stream).await? {
+                self.views
+                    .park(&generation.id, &Parked { build: BUILD.to_owned(), ..note })
+                    .await?;
+            }
+        }
+        Ok(())
     }
 
     /// What this build has parked, by stream and version.

@@ -7,6 +7,7 @@ use shared::backoff::Backoff;
 use shared::feed::Feed;
 use shared::pace::Pace;
 use shared::view_store::Generation;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Projector;
@@ -18,6 +19,14 @@ const BATCH: usize = 256;
 const FULL: usize = 128;
 /// How often a worker looks whether its generation is still live.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// What a worker does beside serving.
+#[derive(Debug, Clone, Copy)]
+enum Beside {
+    Heal,
+    /// Makes a generation that was asked for.
+    Make,
+}
 
 impl Projector {
     /// Works until `stop`. Whatever breaks, it waits and starts again from what was not settled.
@@ -42,25 +51,39 @@ impl Projector {
         self.health.ready("views");
         backoff.reset();
         self.remove_leftovers().await?;
+        self.retry_of_other_builds(&generation).await?;
         let over = stop.child_token();
-        let healer = {
-            let (healer, generation, over) = (self.clone(), generation.clone(), over.clone());
-            tokio::spawn(async move { healer.heal_always(&generation, &over).await })
-        };
+        let beside = [
+            self.spawn(&generation, &over, Beside::Heal),
+            self.spawn(&generation, &over, Beside::Make),
+        ];
         let served = self.follow(&generation, feed.as_mut(), stop).await;
         over.cancel();
-        drop(healer.await);
+        futures::future::join_all(beside).await;
         served
     }
 
-    async fn heal_always(&self, generation: &Generation, stop: &CancellationToken) {
-        let mut backoff = Backoff::for_servers();
-        while !stop.is_cancelled() {
-            if let Err(failure) = self.heal(generation, stop).await {
-                tracing::debug!(%failure, "healing is interrupted");
-                backoff.sleep_unless(stop).await;
+    /// Does something beside serving, again and again whatever breaks, until `stop`.
+    fn spawn(
+        &self,
+        generation: &Generation,
+        stop: &CancellationToken,
+        what: Beside,
+    ) -> JoinHandle<()> {
+        let (this, generation, stop) = (self.clone(), generation.clone(), stop.clone());
+        tokio::spawn(async move {
+            let mut backoff = Backoff::for_servers();
+            while !stop.is_cancelled() {
+                let done = match what {
+                    Beside::Heal => this.heal(&generation, &stop).await,
+                    Beside::Make => this.make_beside(&generation, &stop).await,
+                };
+                if let Err(failure) = done {
+                    tracing::warn!(%failure, "{what:?} is interrupted");
+                    backoff.sleep_unless(&stop).await;
+                }
             }
-        }
+        })
     }
 
     /// Applies what the feed brings until the generation is no longer live.

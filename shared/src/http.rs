@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod origin;
 pub mod path;
 pub mod probes;
 pub mod serve;

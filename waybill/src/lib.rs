@@ -4,5 +4,6 @@
 pub mod client;
 pub mod import;
 pub mod load;
+pub mod operate;
 pub mod up;
 pub mod verify;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use shared::{process, shutdown, telemetry};
 use waybill::client::Client;
-use waybill::{import, load, up, verify};
+use waybill::{import, load, operate, up, verify};
 
 /// An order backend that never loses an order.
 #[derive(Parser)]
@@ -53,6 +53,35 @@ enum Command {
         #[command(flatten)]
         services: Services,
     },
+    /// Makes all views again from the log, beside the live ones
+    Rebuild {
+        #[command(flatten)]
+        services: Services,
+    },
+    /// Streams that could not be applied to the views
+    Parked {
+        #[command(subcommand)]
+        what: Parked,
+        #[command(flatten)]
+        services: Services,
+    },
+    /// Prints the events of an order: who did what, when and why
+    Audit {
+        order: String,
+        #[command(flatten)]
+        services: Services,
+    },
+    /// Prints an order as it was at a version or a time
+    State {
+        order: String,
+        #[arg(long, conflicts_with = "at")]
+        version: Option<i64>,
+        /// RFC 3339, such as 2026-01-02T03:04:05Z
+        #[arg(long)]
+        at: Option<String>,
+        #[command(flatten)]
+        services: Services,
+    },
     /// Folds the log and compares every view with it
     Verify {
         /// Seconds to wait for the views to catch up with the log
@@ -63,6 +92,16 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum Parked {
+    /// Lists the streams that can't be applied
+    List,
+    /// Shows why a stream is parked, and its events
+    Show { stream: String },
+    /// Tries a stream again from the log
+    Retry { stream: String },
+}
+
 #[derive(Args)]
 struct Services {
     /// Where command-api is [default: http://, and WAYBILL_COMMAND_LISTEN or 127.0.0.1:8080]
@@ -71,6 +110,9 @@ struct Services {
     /// Where query-api is [default: http://, and WAYBILL_QUERY_LISTEN or 127.0.0.1:8081]
     #[arg(long)]
     query_api: Option<String>,
+    /// Where a projector is [default: http://, and WAYBILL_PROJECTOR_LISTEN or 127.0.0.1:8082]
+    #[arg(long)]
+    projector: Option<String>,
 }
 
 fn address(given: Option<String>, variable: &str, default: &str) -> String {
@@ -84,6 +126,11 @@ impl Services {
     fn command_api(&self) -> Client {
         let given = self.command_api.clone();
         Client::new(&address(given, "WAYBILL_COMMAND_LISTEN", "127.0.0.1:8080"))
+    }
+
+    fn projector(&self) -> Client {
+        let given = self.projector.clone();
+        Client::new(&address(given, "WAYBILL_PROJECTOR_LISTEN", "127.0.0.1:8082"))
     }
 
     fn query_api(&self) -> Client {
@@ -110,6 +157,18 @@ async fn main() -> ExitCode {
                     plan.run(&services.command_api(), probe.then(|| services.query_api())).await
                 }
             }
+        }
+        Command::Rebuild { services } => operate::rebuild(&services.projector()).await,
+        Command::Parked { what, services } => match what {
+            Parked::List => operate::parked(&services.projector()).await,
+            Parked::Show { stream } => {
+                operate::show(&services.projector(), &services.command_api(), &stream).await
+            }
+            Parked::Retry { stream } => operate::retry(&services.projector(), &stream).await,
+        },
+        Command::Audit { order, services } => operate::audit(&services.command_api(), &order).await,
+        Command::State { order, version, at, services } => {
+            operate::state(&services.command_api(), &order, version, at.as_deref()).await
         }
         Command::Verify { wait, services } => {
             start();

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use shared::aggregate::Aggregate;
+use shared::http::origin::same_origin;
 use shared::http::{Answer, answer, body};
 use shared::log::Meta;
 use shared::problem::Problem;
@@ -39,7 +40,7 @@ async fn handle<A: Aggregate>(
     headers: &HeaderMap,
     body: Result<Bytes, Problem>,
 ) -> Answer {
-    headers::same_origin(headers)?;
+    same_origin(headers)?;
     let body = body?;
     let lines = is_ndjson(headers);
     let commands = if lines { read_lines(&body) } else { read_array(&body)? };

@@ -44,19 +44,6 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
     version.and_then(|version| version.parse().ok()).map(Some).ok_or_else(bad)
 }
 
-/// Browsers send `Origin` with every POST of a page; one of another site may not send commands with
-/// its visitor's reach (RFC 6454, section 7).
-pub fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    let Some(origin) = headers.get(http::header::ORIGIN) else { return Ok(()) };
-    let from =
-        origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    if from.is_some() && from == text(http::header::HOST) {
-        return Ok(());
-    }
-    Err(Problem::cross_origin("The Origin of the request is not this service."))
-}
-
 /// Correlation: the client's `X-Correlation-Id`, or a new one.
 pub fn meta(headers: &HeaderMap) -> Meta {
     let text = |name: &str| {

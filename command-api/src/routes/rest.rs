@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 use shared::aggregate::{Action, Aggregate, Resource};
+use shared::http::origin::same_origin;
 use shared::http::{Answer, answer, body, json};
 use shared::problem::Problem;
 use shared::service_gate::Gate;
@@ -36,7 +37,7 @@ async fn handle<A: Aggregate>(
     headers: &HeaderMap,
     body: Result<Bytes, Problem>,
 ) -> Answer {
-    headers::same_origin(headers)?;
+    same_origin(headers)?;
     let mut command = route(&A::RESOURCE, method, path)?;
     merge(&mut command, &body?, &A::RESOURCE)?;
     let service = gate.service()?;

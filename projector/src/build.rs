@@ -1,0 +1,111 @@
+//! Making a generation: following the log into it, and letting it go live once it holds everything.
+//! A kill costs nothing: the next worker goes on from the generation's checkpoint.
+
+use std::time::Duration;
+
+use shared::Result;
+use shared::feed::cursor::Cursor;
+use shared::log::Position;
+use shared::view_store::{Generation, GenerationId};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::Projector;
+use crate::healer::Step;
+
+/// Of the lease on a generation in the making.
+const TERM: Duration = Duration::from_secs(5);
+/// Commits behind the head from which on a generation collects what comes.
+const NEAR: i64 = 1_000;
+
+/// Whether a live generation serves meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    Alone,
+    Beside,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Built {
+    /// It is live, or this worker has to look again from the start.
+    Look,
+    /// Another worker holds the lease.
+    ByAnother,
+}
+
+impl Projector {
+    /// Makes the generation, if no other worker does.
+    pub async fn build(
+        &self,
+        generation: &Generation,
+        replaces: Option<GenerationId>,
+        place: Where,
+        stop: &CancellationToken,
+    ) -> Result<Built> {
+        if !self.views.lease(&generation.id, &self.holder, TERM).await? {
+            return Ok(Built::ByAnother);
+        }
+        let started = Instant::now();
+        let Some(mut reached) = self.views.checkpoint(&generation.id).await? else {
+            return Ok(Built::Look);
+        };
+        let mut head = self.store.head().await?;
+        let mut collecting = false;
+        tracing::info!(generation = %generation.id, from = reached, head, "making the views from the log");
+        let mut leased = started;
+        let mut cursor = Cursor::new(self.store.clone(), reached);
+        while !stop.is_cancelled() {
+            if reached >= head && collecting {
+                self.go_live(generation, replaces, reached, started.elapsed()).await?;
+                return Ok(Built::Look);
+            }
+            if reached >= head {
+                let now = self.store.head().await?;
+                if now - head > NEAR {
+                    head = now; // The log went on meanwhile: come nearer first.
+                    continue;
+                }
+                // All of a moment ago is in: collect what comes from now on, then go on to the
+                // head as it is then. Collecting from the start would fill the broker.
+                self.feeds.open(generation).await?;
+                collecting = true;
+                head = self.store.head().await?;
+                continue;
+            }
+            if leased.elapsed() > TERM / 3 {
+                leased = Instant::now();
+                if !self.views.lease(&generation.id, &self.holder, TERM).await? {
+                    return Ok(Built::ByAnother);
+                }
+            }
+            if place == Where::Alone {
+                let progress = format!("making them from the log: {reached} of {head} commits");
+                self.health.waits("views", progress);
+            }
+            let run = cursor.run().await?;
+            if run.to == reached {
+                cursor.wait().await; // At a hole.
+                continue;
+            }
+            match self.walk(generation, reached, &run).await? {
+                Step::Reached(position) if position == run.to => reached = position,
+                Step::Reached(_) | Step::NoGeneration => return Ok(Built::Look),
+            }
+        }
+        Ok(Built::Look)
+    }
+
+    async fn go_live(
+        &self,
+        generation: &Generation,
+        replaces: Option<GenerationId>,
+        reached: Position,
+        took: Duration,
+    ) -> Result<()> {
+        if self.views.promote(replaces.as_ref(), &generation.id).await? {
+            let seconds = took.as_secs_f64();
+            tracing::info!(generation = %generation.id, reached, seconds, "the views are live");
+        }
+        Ok(())
+    }
+}
