@@ -73,9 +73,7 @@ async fn rebuild(gate: &Gate<Projector>, headers: &HeaderMap) -> Answer {
     live(&projector).await?;
     match projector.begin_rebuild().await? {
         Some(generation) => json_answer(StatusCode::ACCEPTED, &json!({ "id": generation.id })),
-        None => {
-            Err(Problem::conflict("A generation is being made already; /generations shows it."))
-        }
+        None => Err(Problem::already_building("GET /generations shows how far it is.")),
     }
 }
 
@@ -108,5 +106,5 @@ async fn retry(gate: &Gate<Projector>, stream: &str, headers: &HeaderMap) -> Ans
     let note =
         projector.views.parked(&live.id).await?.into_iter().find(|note| note.stream == stream);
     let reason = note.map(|note| note.reason).unwrap_or_default();
-    Err(Problem::conflict(format!("It can't be applied still: {reason}.")).with("reason", reason))
+    Err(Problem::still_parked(format!("It was tried again: {reason}.")).with("reason", reason))
 }

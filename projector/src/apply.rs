@@ -14,7 +14,7 @@ use crate::Projector;
 /// About the time of a batch: what is missing mostly sits in a neighbour's, and arrives by itself.
 const NEIGHBOUR: Duration = Duration::from_millis(20);
 /// Reads of the log after which an event that is not in it is missing for good.
-const READS: u32 = 3;
+const READS: u32 = 10;
 /// Rounds after which a stream that does not get on is a failure, to be tried again from the feed.
 const ROUNDS: u32 = 100;
 

@@ -26,6 +26,8 @@ enum Beside {
     Heal,
     /// Makes a generation that was asked for.
     Make,
+    /// Tries once what another build has parked.
+    Retry,
 }
 
 impl Projector {
@@ -51,12 +53,9 @@ impl Projector {
         self.health.ready("views");
         backoff.reset();
         self.remove_leftovers().await?;
-        self.retry_of_other_builds(&generation).await?;
         let over = stop.child_token();
-        let beside = [
-            self.spawn(&generation, &over, Beside::Heal),
-            self.spawn(&generation, &over, Beside::Make),
-        ];
+        let beside = [Beside::Heal, Beside::Make, Beside::Retry];
+        let beside = beside.map(|what| self.spawn(&generation, &over, what));
         let served = self.follow(&generation, feed.as_mut(), stop).await;
         over.cancel();
         futures::future::join_all(beside).await;
@@ -77,6 +76,10 @@ impl Projector {
                 let done = match what {
                     Beside::Heal => this.heal(&generation, &stop).await,
                     Beside::Make => this.make_beside(&generation, &stop).await,
+                    Beside::Retry => match this.retry_of_other_builds(&generation).await {
+                        Ok(()) => return,
+                        Err(failure) => Err(failure),
+                    },
                 };
                 if let Err(failure) = done {
                     tracing::warn!(%failure, "{what:?} is interrupted");

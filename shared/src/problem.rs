@@ -49,6 +49,8 @@ problems! {
     /// Retries are used up; nothing was written.
     conflict: CONFLICT, "conflict", "Too many commands at once for the same thing";
     illegal_transition: CONFLICT, "illegal-transition", "Not in this state";
+    already_building: CONFLICT, "already-building", "A generation is being made already";
+    still_parked: CONFLICT, "still-parked", "It can't be applied still";
     version_mismatch: PRECONDITION_FAILED, "version-mismatch", "It is at another version";
     cursor_of_another_log: GONE, "cursor-of-another-log", "The cursor belongs to another log";
     internal: INTERNAL_SERVER_ERROR, "internal", "Something is broken here";

@@ -7,6 +7,7 @@ pub mod namespaces;
 pub mod servers;
 pub mod services;
 pub mod stores;
+pub mod torture;
 pub mod until;
 
 pub use namespaces::Own;

@@ -27,10 +27,14 @@ impl Urls {
     }
 }
 
-/// The folder of the services' programs: tests lie in a folder beneath it.
-fn programs() -> PathBuf {
-    let test = std::env::current_exe().expect("the test has a path");
-    test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned()
+/// A program of the workspace: it lies in a folder above the one that runs.
+pub fn program(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("the test has a path");
+    let programs = this.ancestors().map(|folder| folder.join(name));
+    programs
+        .into_iter()
+        .find(|program| program.is_file())
+        .expect("`cargo xtask test` builds the programs")
 }
 
 /// One running service.
@@ -90,7 +94,7 @@ impl Service {
 }
 
 fn spawn(name: &'static str, folder: &TempDir, variables: &[(String, String)]) -> Process {
-    let mut command = Command::new(programs().join(name));
+    let mut command = Command::new(program(name));
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     Process::start(name, &folder.0, &mut command).expect("the service's program is there")
 }

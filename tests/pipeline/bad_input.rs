@@ -145,6 +145,13 @@ async fn bad_commands_get_a_problem_that_says_what_was_expected() {
     let put = system.commands.send(Method::PUT, "/orders", &[], "").await.unwrap();
     check("PUT /orders", &put, 405, "method-not-allowed", "POST");
     assert_eq!(put.headers["allow"], "POST");
+    let foreign = [("origin", "https://elsewhere.example")];
+    for path in ["/orders", "/commands"] {
+        let answer = system.commands.post(path, &foreign, order().to_string()).await.unwrap();
+        check(path, &answer, 403, "cross-origin", "Origin");
+    }
+    let head = system.commands.send(Method::HEAD, "/events", &[], "").await.unwrap();
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
     let feed = system.commands.get("/events").await.unwrap();
     assert_eq!(feed["head"], 0, "nothing of all this happened");
     system.stop().await;
@@ -203,6 +210,8 @@ async fn bad_questions_get_a_problem_that_says_what_was_expected() {
         let answer = system.queries.send(Method::GET, &question, &[], "").await.unwrap();
         check(&question, &answer, status, kind, tells);
     }
+    let head = system.queries.send(Method::HEAD, "/stats", &[], "").await.unwrap();
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
     let token = [("consistency-token", "nonsense")];
     let answer = system.queries.send(Method::GET, "/stats", &token, "").await.unwrap();
     check("a token", &answer, 400, "malformed", "Consistency-Token");

@@ -2,13 +2,12 @@
 
 use std::process::Command;
 
-use tests::services::{Service, Urls};
+use tests::services::{Service, Urls, program};
 use tests::stores::TempDir;
 use xtask::servers::{MongoDb, Redis};
 
-fn program(name: &str) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let mut command = Command::new(test.ancestors().nth(2).unwrap().join(name));
+fn bare(name: &str) -> Command {
+    let mut command = Command::new(program(name));
     command.env_clear();
     command
 }
@@ -49,9 +48,10 @@ fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
         ),
     ];
     for (service, variables) in cases {
-        let output = program(service)
+        let output = bare(service)
             .envs([
-                ("WAYBILL_RABBITMQ_URL", "http://:secret@rabbit"),
+                ("WAYBILL_RABBITMQ_URL", "amqps://:secret@rabbit"),
+                ("WAYBILL_REDIS_URL", "rediss://:secret@redis"),
                 ("WAYBILL_NAMESPACE", "Not Valid"),
                 ("WAYBILL_LOG", "shout=very"),
             ])

@@ -126,3 +126,12 @@ async fn a_flushed_redis_is_made_again_from_the_log() {
     .await;
     system.verify().await;
 }
+
+/// A short selection of `cargo xtask torture`.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_killed_frozen_or_flushed_nothing_is_lost_or_made_up() {
+    let report = tests::torture::run(Duration::from_secs(40), 1).await;
+    println!("{report:#?}");
+    assert!(report.violations.is_empty(), "{report:#?}");
+    assert!(report.acknowledged > 100, "{report:#?}");
+}

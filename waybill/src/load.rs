@@ -251,7 +251,7 @@ pub fn is_passing(status: StatusCode, body: &[u8]) -> bool {
     let passing = kind.is_some_and(|kind| {
         kind.ends_with("/idempotency-in-flight") || kind.ends_with("/conflict")
     });
-    status.is_server_error() || passing
+    status == StatusCode::SERVICE_UNAVAILABLE || passing
 }
 
 fn reason(body: &[u8]) -> String {
@@ -261,7 +261,7 @@ fn reason(body: &[u8]) -> String {
 }
 
 /// The REST form of a command of a batch.
-fn rest(mut command: Value) -> (http::Method, String, String) {
+pub fn rest(mut command: Value) -> (http::Method, String, String) {
     let resource = &OrderAggregate::RESOURCE;
     let mut take = |field: &str| {
         let value = command.as_object_mut().and_then(|fields| fields.remove(field));

@@ -63,9 +63,10 @@ pub async fn check(commands: &Client, queries: &Client, wait: Duration) -> Resul
         let mut compare = Compare::new(&mut folded, commands, queries);
         let behind = compare.orders().await?;
         let quiet = behind == 0 && !compare.grew().await?;
-        if quiet {
+        let quiet = quiet && {
             compare.everything_else().await?;
-        }
+            !compare.grew().await?
+        };
         if quiet || Instant::now() >= deadline {
             let mut differences = compare.finish();
             differences.extend(folded.irregular.iter().cloned());

@@ -30,6 +30,14 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         command_apis: usize,
     },
+    /// Runs a fault campaign on private servers and lets an oracle judge the outcome
+    Torture {
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+        /// The same seed chooses the same faults; drawn by chance when it is left out
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Installs what tests and `up` need, and nothing else
     Install,
 }
@@ -38,6 +46,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test { filter } => test::test(filter.as_deref()),
         Task::Up { projectors, command_apis } => up::up(projectors, command_apis).map(|()| true),
+        Task::Torture { minutes, seed } => test::torture(minutes, seed),
         Task::Install => xtask::install::install().map(|()| true),
     };
     match done {

@@ -32,6 +32,29 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
     Ok(passed && counts.failed == 0 && counts.passed > 0)
 }
 
+/// Runs a fault campaign; true when the oracle found nothing.
+pub fn torture(minutes: u64, seed: Option<u64>) -> Result<bool> {
+    install()?;
+    build()?;
+    let mut command = Command::new("cargo");
+    command.args([
+        "run",
+        "--quiet",
+        "-p",
+        "tests",
+        "--bin",
+        "torture",
+        "--",
+        "--minutes",
+        &minutes.to_string(),
+    ]);
+    if let Some(seed) = seed {
+        command.args(["--seed", &seed.to_string()]);
+    }
+    let status = command.status().map_err(|error| format!("running the campaign: {error}"))?;
+    Ok(status.success())
+}
+
 /// The services are started by tests as processes; both builds share everything.
 fn build() -> Result<()> {
     let status = Command::new("cargo").args(["build", "--workspace", "--all-targets"]).status();

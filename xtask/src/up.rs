@@ -54,8 +54,7 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     println!("stopping");
-    services.iter().for_each(|service| service.signal("TERM"));
-    services.iter_mut().for_each(Process::stop);
+    Process::stop_all(&mut services);
     Ok(())
 }
 

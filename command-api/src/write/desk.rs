@@ -119,6 +119,7 @@ impl<A: Aggregate> Desk<A> {
                     Some(job) => self.take(job),
                     None => open = false,
                 },
+                () = tokio::time::sleep(STUCK), if self.groups < PLACES && !self.ready.is_empty() => {}
             }
             while let Ok(job) = self.inbox.try_recv() {
                 self.take(job);

@@ -67,11 +67,19 @@ impl<A: Aggregate> Group<A> {
         while !drafts.is_empty() {
             let found = self.look(&drafts).await;
             let mut hidden = vec![];
+            let taken = |draft: &Draft<A>| {
+                found.as_ref().is_ok_and(|found| matches!(found.cause(draft), Cause::Position))
+            };
+            if drafts.iter().any(taken)
+                && let Err(failure) = self.store.raise_counter().await
+            {
+                tracing::warn!(%failure, "positions were taken");
+            }
             for draft in drafts {
                 // Without an answer in the end nothing is certain: the resolution by tombstone is.
                 match found.as_ref().map_or(Cause::Hidden, |found| found.cause(&draft)) {
                     Cause::Hidden => hidden.push(draft),
-                    cause => self.settle(draft, cause, found.as_ref().ok(), owed).await,
+                    cause => self.settle(draft, cause, found.as_ref().ok(), owed),
                 }
             }
             drafts = hidden;
@@ -101,7 +109,7 @@ impl<A: Aggregate> Group<A> {
         })
     }
 
-    async fn settle(
+    fn settle(
         &self,
         draft: Draft<A>,
         cause: Cause,
@@ -116,12 +124,7 @@ impl<A: Aggregate> Group<A> {
             Cause::Mine => self.accept(draft),
             Cause::Key(commit) => self.replay(draft.job, &commit),
             Cause::Stream => self.again(draft, false),
-            Cause::Position => {
-                if let Err(failure) = self.store.raise_counter().await {
-                    tracing::warn!(%failure, "a position was taken");
-                }
-                self.again(draft, true);
-            }
+            Cause::Position => self.again(draft, true),
             Cause::Hidden => {}
         }
     }

@@ -143,6 +143,8 @@ async fn post(client: &Client, name: &str, rows: &[Row], open: &[usize]) -> Resu
     match answer.status {
         StatusCode::OK => {}
         status if status.is_server_error() => return Err(Failure::transient(what, status)),
+        // A single command that is too large for a request is refused like any other.
+        StatusCode::PAYLOAD_TOO_LARGE if open.len() == 1 => return Ok(vec![answer.json()?]),
         status => {
             let told = String::from_utf8_lossy(&answer.body).into_owned();
             return Err(Failure::permanent(what, format!("{status}: {told}")));

@@ -29,8 +29,14 @@ pub fn rows(file: &Path) -> Result<Rows> {
 
 fn ndjson(file: File) -> Rows {
     let lines = BufReader::new(file).split(b'\n').zip(1..);
+    // A file that can't be read further ends with a row that says so.
+    let lines = lines.scan(false, |broken, (line, number)| {
+        let ended = std::mem::replace(broken, line.is_err());
+        (!ended).then_some((line, number))
+    });
     let read = |(line, number): (std::io::Result<Vec<u8>>, u64)| {
-        let text = line.map(|line| String::from_utf8_lossy(&line).into_owned()).unwrap_or_default();
+        let text =
+            line.map_or_else(|e| e.to_string(), |line| String::from_utf8_lossy(&line).into_owned());
         let text = text.trim_start_matches('\u{feff}').to_owned();
         let command = serde_json::from_str(&text).map_err(|_| text.clone());
         (!text.trim().is_empty()).then_some(Row { line: number, command })

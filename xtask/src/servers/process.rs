@@ -15,6 +15,9 @@ pub const MARKER: &str = "WAYBILL_RUN_FOLDER";
 /// Longest start of a server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Longest stop of a server or service.
+const GRACE: Duration = Duration::from_secs(30);
+
 #[derive(Debug)]
 pub struct Process {
     name: &'static str,
@@ -88,17 +91,27 @@ impl Process {
         drop(self.child.wait());
     }
 
-    /// Lets it end by itself; after ten seconds it is killed.
+    /// Lets it end by itself; after half a minute it is killed.
     pub fn stop(&mut self) {
         self.signal("TERM");
+        self.wait_for_end();
+    }
+
+    /// Lets all end by themselves, side by side.
+    pub fn stop_all(all: &mut [Self]) {
+        all.iter().for_each(|one| one.signal("TERM"));
+        all.iter_mut().for_each(Self::wait_for_end);
+    }
+
+    fn wait_for_end(&mut self) {
         let started = Instant::now();
         while self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            if started.elapsed() > Duration::from_secs(10) {
+            if started.elapsed() > GRACE {
                 return self.kill();
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        self.signal("KILL");
+        self.signal("KILL"); // What it started and left.
     }
 }
 

@@ -1,0 +1,191 @@
+//! Clients that note what they asked for and what they were told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use waybill::client::{Client, Response};
+use waybill::load::rest;
+use waybill::load::scenario::Scenario;
+
+/// Clients at a time.
+const CLIENTS: u64 = 12;
+/// How long one command is tried again.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What a client was told of one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    Acknowledged {
+        order: String,
+        version: i64,
+    },
+    Refused,
+    /// No answer that settles it.
+    Unknown,
+}
+
+/// By the command's correlation id.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub told: BTreeMap<String, Told>,
+    /// What clients saw that may not be.
+    pub violations: Vec<String>,
+}
+
+impl Known {
+    fn count(&self, which: impl Fn(&Told) -> bool) -> usize {
+        self.told.values().filter(|told| which(told)).count()
+    }
+
+    pub fn acknowledged(&self) -> usize {
+        self.count(|told| matches!(told, Told::Acknowledged { .. }))
+    }
+
+    pub fn refused(&self) -> usize {
+        self.count(|told| *told == Told::Refused)
+    }
+
+    pub fn unknown(&self) -> usize {
+        self.count(|told| *told == Told::Unknown)
+    }
+}
+
+pub struct Clients {
+    tasks: JoinSet<()>,
+    known: Arc<Mutex<Known>>,
+}
+
+impl Clients {
+    pub fn start(
+        commands: Vec<Client>,
+        queries: Client,
+        seed: u64,
+        over: &CancellationToken,
+    ) -> Self {
+        let known = Arc::new(Mutex::new(Known::default()));
+        let mut tasks = JoinSet::new();
+        for number in 0..CLIENTS {
+            let one = One {
+                commands: commands.clone(),
+                queries: queries.clone(),
+                known: known.clone(),
+                over: over.clone(),
+                name: format!("{seed}-{number}"),
+            };
+            tasks.spawn(one.work(Scenario::new(seed.wrapping_mul(1_000).wrapping_add(number))));
+        }
+        Self { tasks, known }
+    }
+
+    /// Waits for commands under way.
+    pub async fn finish(self) -> Known {
+        self.tasks.join_all().await;
+        std::mem::take(&mut *self.known.lock().unwrap())
+    }
+}
+
+struct One {
+    commands: Vec<Client>,
+    queries: Client,
+    known: Arc<Mutex<Known>>,
+    over: CancellationToken,
+    name: String,
+}
+
+impl One {
+    async fn work(self, orders: Scenario) {
+        for (number, commands) in orders.enumerate() {
+            let mut token = None;
+            for (index, command) in commands.into_iter().enumerate() {
+                if self.over.is_cancelled() {
+                    return;
+                }
+                let id = format!("{}-{number}-{index}", self.name);
+                let told = self.send(&id, number + index, command, &mut token).await;
+                let goes_on = matches!(told, Told::Acknowledged { .. });
+                self.known.lock().unwrap().told.insert(id, told);
+                if !goes_on {
+                    break;
+                }
+            }
+            self.look(token.as_deref()).await;
+        }
+    }
+
+    /// Sends until the answer settles it, now and then to another command-api.
+    async fn send(
+        &self,
+        id: &str,
+        salt: usize,
+        command: Value,
+        token: &mut Option<String>,
+    ) -> Told {
+        let order = command["order_id"].as_str().unwrap_or_default().to_owned();
+        let (method, path, body) = rest(command);
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", id),
+            ("x-correlation-id", id),
+        ];
+        let started = Instant::now();
+        for attempt in 0.. {
+            let client = &self.commands[(salt + attempt) % self.commands.len()];
+            let answer = client.send(method.clone(), &path, &headers, body.clone()).await;
+            if let Ok(answer) = answer
+                && let Some(told) = settled(&answer, &order)
+            {
+                if let Some(Ok(value)) =
+                    answer.headers.get("consistency-token").map(|value| value.to_str())
+                {
+                    *token = Some(value.to_owned());
+                }
+                return told;
+            }
+            if started.elapsed() > PATIENCE {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Told::Unknown
+    }
+
+    /// A client that shows its token never sees less than it wrote.
+    async fn look(&self, token: Option<&str>) {
+        let Some(token) = token else { return };
+        let Some((version, stream)) =
+            token.split_once('.').and_then(|(_, seen)| seen.split_once('@'))
+        else {
+            return;
+        };
+        let path = format!("/orders/{}", stream.trim_start_matches("order-"));
+        let headers = [("consistency-token", token), ("prefer", "wait=1")];
+        let Ok(answer) = self.queries.send(Method::GET, &path, &headers, "").await else { return };
+        if answer.status.is_success() {
+            let seen = answer.json().ok().and_then(|view| view["version"].as_i64());
+            if seen < version.parse().ok() {
+                let what = format!("{path} showed version {seen:?} to whoever had seen {version}");
+                self.known.lock().unwrap().violations.push(what);
+            }
+        } else if !answer.status.is_server_error() {
+            let told = String::from_utf8_lossy(&answer.body).into_owned();
+            self.known
+                .lock()
+                .unwrap()
+                .violations
+                .push(format!("{path} answered {}: {told}", answer.status));
+        }
+    }
+}
+
+fn settled(answer: &Response, order: &str) -> Option<Told> {
+    if answer.status.is_success() {
+        let version = answer.json().ok()?["version"].as_i64()?;
+        return Some(Told::Acknowledged { order: order.to_owned(), version });
+    }
+    (!waybill::load::is_passing(answer.status, &answer.body)).then_some(Told::Refused)
+}

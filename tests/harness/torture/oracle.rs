@@ -1,0 +1,128 @@
+//! What must hold when everything has healed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::clients::{Known, Told};
+use super::recorder::Recorder;
+use super::{Cluster, Report};
+
+/// An event of the log.
+struct Logged {
+    address: (i64, u64),
+    stream: String,
+    version: i64,
+    correlation: String,
+}
+
+pub async fn judge(cluster: &Cluster, known: &Known, recorder: Arc<Recorder>, report: &mut Report) {
+    let log = read(cluster).await;
+    report.violations.extend(known.violations.iter().cloned());
+    told_is_true(&log, known, &mut report.violations);
+    streams_are_whole(&log, &mut report.violations);
+    let Some(last) = log.last() else { return };
+    let messages = recorder.all(last.address).await;
+    report.messages = messages.len();
+    report.repeats = messages.len().saturating_sub(log.len());
+    exchange_is_complete(&log, &messages, &mut report.violations);
+    let (commands, queries) = (&cluster.commands[0].client, &cluster.queries.client);
+    match waybill::verify::check(commands, queries, Duration::from_secs(120)).await {
+        Ok(found) if !found.quiet => {
+            report.violations.push(format!("the views did not catch up: {found:?}"))
+        }
+        Ok(found) => report.violations.extend(found.differences),
+        Err(failure) => report.violations.push(format!("verifying: {failure}")),
+    }
+}
+
+async fn read(cluster: &Cluster) -> Vec<Logged> {
+    let mut log = vec![];
+    let mut after = "0".to_owned();
+    loop {
+        let page = crate::until("the feed answers", || async {
+            cluster.commands[0].client.get(&format!("/events?limit=1000&after={after}")).await.ok()
+        })
+        .await;
+        let number =
+            |value: &Value| value.as_str().and_then(|text| text.parse().ok()).unwrap_or(-1);
+        for event in page["events"].as_array().into_iter().flatten() {
+            log.push(Logged {
+                address: (number(&event["position"]), event["index"].as_u64().unwrap_or(u64::MAX)),
+                stream: event["subject"].as_str().unwrap_or_default().to_owned(),
+                version: number(&event["sequence"]),
+                correlation: event["correlationid"].as_str().unwrap_or_default().to_owned(),
+            });
+        }
+        let next = page["next"].as_str().unwrap_or_default().to_owned();
+        let reached = next.rsplit('.').next().and_then(|text| text.parse::<i64>().ok());
+        if reached == page["head"].as_i64() {
+            return log;
+        }
+        after = next;
+    }
+}
+
+/// Every acknowledged command is in the log once and as it was told, no other twice, no refused one.
+fn told_is_true(log: &[Logged], known: &Known, violations: &mut Vec<String>) {
+    let mut written: BTreeMap<&str, Vec<&Logged>> = BTreeMap::new();
+    for event in log {
+        written.entry(&event.correlation).or_default().push(event);
+    }
+    for (id, told) in &known.told {
+        let events = written.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let fine = match (told, events) {
+            (Told::Acknowledged { order, version }, [event]) => {
+                event.stream.ends_with(order.as_str()) && event.version == *version
+            }
+            (Told::Refused, []) | (Told::Unknown, [] | [_]) => true,
+            _ => false,
+        };
+        if !fine {
+            let versions: Vec<_> =
+                events.iter().map(|event| (&event.stream, event.version)).collect();
+            violations.push(format!("{id} was told {told:?}, the log has {versions:?}"));
+        }
+    }
+    for id in written.keys().filter(|id| !known.told.contains_key(**id)) {
+        violations.push(format!("nobody sent {id}, which is in the log"));
+    }
+}
+
+fn streams_are_whole(log: &[Logged], violations: &mut Vec<String>) {
+    let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
+    for event in log {
+        let before = versions.insert(&event.stream, event.version).unwrap_or(0);
+        if event.version != before + 1 {
+            violations
+                .push(format!("{}: version {} follows {before}", event.stream, event.version));
+        }
+    }
+    if !log.windows(2).all(|pair| pair[0].address < pair[1].address) {
+        violations.push("the feed is not in log order".to_owned());
+    }
+}
+
+/// Runs ascend without a gap, each from at or below the first event not seen before; all is there.
+fn exchange_is_complete(log: &[Logged], messages: &[(i64, u64)], violations: &mut Vec<String>) {
+    let ordinals: BTreeMap<(i64, u64), usize> =
+        log.iter().map(|event| event.address).zip(0..).collect();
+    let mut first_unseen = 0;
+    for address in messages {
+        match ordinals.get(address) {
+            None => violations.push(format!("message {address:?} is of no event")),
+            Some(ordinal) if *ordinal > first_unseen => {
+                violations.push(format!(
+                    "message {address:?} came before event {first_unseen} of the log"
+                ));
+            }
+            Some(ordinal) => first_unseen = first_unseen.max(ordinal + 1),
+        }
+    }
+    let seen: BTreeSet<_> = messages.iter().collect();
+    if seen.len() != log.len() {
+        violations.push(format!("the exchange carried {} of {} events", seen.len(), log.len()));
+    }
+}

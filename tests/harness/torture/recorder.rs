@@ -1,0 +1,82 @@
+//! A subscriber of the test's own: keeps every message that the exchange ever carried.
+
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, ExchangeDeclareOptions, QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection};
+use serde_json::Value;
+
+use crate::until::until;
+
+const QUEUE: &str = "recorder";
+
+pub struct Recorder {
+    url: String,
+}
+
+async fn channel(url: &str) -> Option<(Connection, Channel)> {
+    let connection = Connection::connect(url, Default::default()).await.ok()?;
+    let channel = connection.create_channel().await.ok()?;
+    Some((connection, channel))
+}
+
+impl Recorder {
+    pub async fn bind(url: &str, namespace: &str) -> Self {
+        let (connection, channel) = channel(url).await.expect("RabbitMQ is there");
+        let exchange = format!("{namespace}.events");
+        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let fanout = lapin::ExchangeKind::Fanout;
+        channel
+            .exchange_declare(exchange.as_str().into(), fanout, durable, Default::default())
+            .await
+            .expect("declared");
+        let mut quorum = FieldTable::default();
+        quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(QUEUE.into(), durable, quorum).await.expect("declared");
+        channel
+            .queue_bind(
+                QUEUE.into(),
+                exchange.as_str().into(),
+                "".into(),
+                Default::default(),
+                Default::default(),
+            )
+            .await
+            .expect("bound");
+        connection.close(200, "".into()).await.expect("closed");
+        Self { url: url.to_owned() }
+    }
+
+    /// Addresses (position, index) of all messages in the order of their arrival, up to the first
+    /// moment when the last event of the log is among them and the queue is empty.
+    pub async fn all(&self, last: (i64, u64)) -> Vec<(i64, u64)> {
+        let (connection, channel) = until("RabbitMQ is there", || channel(&self.url)).await;
+        let mut addresses = vec![];
+        while let Some(address) = self.next(&channel, addresses.contains(&last)).await {
+            addresses.push(address);
+        }
+        connection.close(200, "".into()).await.expect("closed");
+        addresses
+    }
+
+    async fn next(&self, channel: &Channel, may_end: bool) -> Option<(i64, u64)> {
+        let message = until("the next message is there", || async {
+            match channel
+                .basic_get(QUEUE.into(), BasicGetOptions::default())
+                .await
+                .expect("RabbitMQ is there")
+            {
+                Some(message) => Some(Some(message)),
+                None => may_end.then_some(None),
+            }
+        })
+        .await?;
+        message.delivery.acker.ack(BasicAckOptions::default()).await.expect("RabbitMQ is there");
+        let event: Value = serde_json::from_slice(&message.delivery.data).expect("an event");
+        let position =
+            event["position"].as_str().and_then(|text| text.parse().ok()).expect("a position");
+        Some((position, event["index"].as_u64().expect("an index")))
+    }
+}
