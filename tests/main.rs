@@ -17,6 +17,7 @@ mod pipeline {
     mod configuration;
     mod embedded;
     mod faults;
+    mod oracle;
     mod races;
     mod rebuild;
     mod relay;

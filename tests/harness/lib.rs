@@ -8,6 +8,7 @@ pub mod servers;
 pub mod services;
 pub mod stores;
 pub mod torture;
+pub mod unguarded;
 pub mod until;
 
 pub use namespaces::Own;

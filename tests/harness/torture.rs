@@ -1,9 +1,9 @@
 //! The fault campaign: clients note what they were told, faults run, everything heals, and an
 //! oracle compares what the clients know with the log, the exchange and the views.
 
-mod clients;
+pub mod clients;
 mod faults;
-mod oracle;
+pub mod oracle;
 mod recorder;
 
 use std::collections::BTreeMap;

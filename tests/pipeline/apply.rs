@@ -213,6 +213,27 @@ on_both! {
     a_sum_out_of_range_parks_the_order_that_leads_there
 }
 
+/// Orders counted after two workers got the same event at the same moment.
+async fn counted_after_a_meeting(guarded: bool) -> Option<String> {
+    let folder = TempDir::default();
+    let views = tests::unguarded::Meeting::new(guarded);
+    let subject = Subject::new(Arc::new(folder.sqlite()), views).await;
+    let stream = stream();
+    let events = subject.append(&stream, 1, &[created(&stream, 5)]).await;
+    tokio::join!(subject.apply(&events), subject.apply(&events));
+    let read = [shared::view_store::Read::Records(vec!["stats".to_owned()])];
+    let (_, answers) = subject.projector.views.read(&subject.generation, &read).await.unwrap();
+    let shared::view_store::Answer::Records(records) = &answers[0] else { panic!("records") };
+    records[0].get("orders").cloned()
+}
+
+/// A negative control: this is what the guard is there for.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_its_guard_off_a_duplicate_counts_twice() {
+    assert_eq!(counted_after_a_meeting(true).await.as_deref(), Some("1"));
+    assert_eq!(counted_after_a_meeting(false).await.as_deref(), Some("2"));
+}
+
 /// However deliveries are cut, repeated and mixed between workers, Redis and memory end alike.
 #[tokio::test(flavor = "multi_thread")]
 async fn any_deliveries_end_in_the_same_views() {

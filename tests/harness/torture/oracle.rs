@@ -11,11 +11,13 @@ use super::recorder::Recorder;
 use super::{Cluster, Report};
 
 /// An event of the log.
-struct Logged {
-    address: (i64, u64),
-    stream: String,
-    version: i64,
-    correlation: String,
+#[derive(Debug, Clone)]
+pub struct Logged {
+    /// Position and index.
+    pub address: (i64, u64),
+    pub stream: String,
+    pub version: i64,
+    pub correlation: String,
 }
 
 pub async fn judge(cluster: &Cluster, known: &Known, recorder: Arc<Recorder>, report: &mut Report) {
@@ -66,7 +68,7 @@ async fn read(cluster: &Cluster) -> Vec<Logged> {
 }
 
 /// Every acknowledged command is in the log once and as it was told, no other twice, no refused one.
-fn told_is_true(log: &[Logged], known: &Known, violations: &mut Vec<String>) {
+pub fn told_is_true(log: &[Logged], known: &Known, violations: &mut Vec<String>) {
     let mut written: BTreeMap<&str, Vec<&Logged>> = BTreeMap::new();
     for event in log {
         written.entry(&event.correlation).or_default().push(event);
@@ -91,7 +93,8 @@ fn told_is_true(log: &[Logged], known: &Known, violations: &mut Vec<String>) {
     }
 }
 
-fn streams_are_whole(log: &[Logged], violations: &mut Vec<String>) {
+/// Versions are contiguous, and ascend with the position.
+pub fn streams_are_whole(log: &[Logged], violations: &mut Vec<String>) {
     let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
     for event in log {
         let before = versions.insert(&event.stream, event.version).unwrap_or(0);
@@ -106,7 +109,7 @@ fn streams_are_whole(log: &[Logged], violations: &mut Vec<String>) {
 }
 
 /// Runs ascend without a gap, each from at or below the first event not seen before; all is there.
-fn exchange_is_complete(log: &[Logged], messages: &[(i64, u64)], violations: &mut Vec<String>) {
+pub fn exchange_is_complete(log: &[Logged], messages: &[(i64, u64)], violations: &mut Vec<String>) {
     let ordinals: BTreeMap<(i64, u64), usize> =
         log.iter().map(|event| event.address).zip(0..).collect();
     let mut first_unseen = 0;

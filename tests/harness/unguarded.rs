@@ -1,0 +1,118 @@
+//! Views for a negative control: two workers always meet between reading and writing, and the
+//! guard that keeps a change from applying twice can be taken off.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use shared::Result;
+use shared::log::{Position, StreamName, Version};
+use shared::projection::{Change, Stored};
+use shared::view_store::memory::Memory;
+use shared::view_store::{
+    Advance, Answer, Applied, Generation, GenerationId, Parked, Read, ViewStore,
+};
+use tokio::sync::Barrier;
+
+pub struct Meeting {
+    views: Memory,
+    guarded: bool,
+    barrier: Barrier,
+    loads: AtomicUsize,
+}
+
+impl Meeting {
+    pub fn new(guarded: bool) -> Arc<Self> {
+        let (views, barrier, loads) = (Memory::default(), Barrier::new(2), AtomicUsize::new(0));
+        Arc::new(Self { views, guarded, barrier, loads })
+    }
+}
+
+#[async_trait]
+impl ViewStore for Meeting {
+    async fn live(&self) -> Result<Option<Generation>> {
+        self.views.live().await
+    }
+
+    async fn building(&self) -> Result<Option<Generation>> {
+        self.views.building().await
+    }
+
+    async fn generations(&self) -> Result<Vec<Generation>> {
+        self.views.generations().await
+    }
+
+    async fn begin(&self, generation: &Generation) -> Result<bool> {
+        self.views.begin(generation).await
+    }
+
+    async fn promote(&self, from: Option<&GenerationId>, to: &GenerationId) -> Result<bool> {
+        self.views.promote(from, to).await
+    }
+
+    async fn remove(&self, generation: &GenerationId) -> Result<()> {
+        self.views.remove(generation).await
+    }
+
+    async fn lease(&self, generation: &GenerationId, holder: &str, term: Duration) -> Result<bool> {
+        self.views.lease(generation, holder, term).await
+    }
+
+    /// The first two loads wait for each other.
+    async fn load(
+        &self,
+        generation: &GenerationId,
+        streams: &[&StreamName],
+    ) -> Result<Vec<Option<Stored>>> {
+        let loaded = self.views.load(generation, streams).await;
+        if self.loads.fetch_add(1, Ordering::SeqCst) < 2 {
+            self.barrier.wait().await;
+        }
+        loaded
+    }
+
+    async fn apply(&self, generation: &GenerationId, changes: &[Change]) -> Result<Vec<Applied>> {
+        if self.guarded {
+            return self.views.apply(generation, changes).await;
+        }
+        let mut outcomes = vec![];
+        for change in changes {
+            let stored = self.views.load(generation, &[&change.stream]).await?.pop().flatten();
+            let base = stored.map_or(0, |stored| stored.version);
+            let blindly = Change { base, ..change.clone() };
+            outcomes.extend(self.views.apply(generation, &[blindly]).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn checkpoint(&self, generation: &GenerationId) -> Result<Option<Position>> {
+        self.views.checkpoint(generation).await
+    }
+
+    async fn advance(
+        &self,
+        generation: &GenerationId,
+        from: Position,
+        to: Position,
+        reached: &[(&StreamName, Version)],
+    ) -> Result<Advance> {
+        self.views.advance(generation, from, to, reached).await
+    }
+
+    async fn park(&self, generation: &GenerationId, note: &Parked) -> Result<()> {
+        self.views.park(generation, note).await
+    }
+
+    async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>> {
+        self.views.parked(generation).await
+    }
+
+    async fn read(
+        &self,
+        generation: &GenerationId,
+        reads: &[Read],
+    ) -> Result<(Option<GenerationId>, Vec<Answer>)> {
+        self.views.read(generation, reads).await
+    }
+}
