@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::Value;
+use shared::backoff::Backoff;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use waybill::client::{Client, Response};
@@ -132,7 +133,7 @@ impl One {
             ("idempotency-key", id),
             ("x-correlation-id", id),
         ];
-        let started = Instant::now();
+        let (started, mut backoff) = (Instant::now(), Backoff::for_servers());
         for attempt in 0.. {
             let client = &self.commands[(salt + attempt) % self.commands.len()];
             let answer = client.send(method.clone(), &path, &headers, body.clone()).await;
@@ -149,7 +150,7 @@ impl One {
             if started.elapsed() > PATIENCE {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            backoff.sleep().await;
         }
         Told::Unknown
     }
