@@ -21,5 +21,6 @@ mod pipeline {
     mod races;
     mod rebuild;
     mod relay;
+    mod replaced;
     mod whole;
 }

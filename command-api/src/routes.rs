@@ -17,10 +17,7 @@ use warp::Filter as _;
 use crate::Service;
 
 /// Everything but the probes waits behind the gate until the service has its log.
-pub fn routes<A: Aggregate>(gate: Gate<Service<A>>, health: Health) -> Routes
-where
-    A::State: serde::Serialize,
-{
+pub fn routes<A: Aggregate>(gate: Gate<Service<A>>, health: Health) -> Routes {
     let probes = probes(health);
     let batch = batch::routes(gate.clone());
     let read = read::routes(gate.clone());

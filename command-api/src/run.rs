@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use shared::aggregate::Aggregate;
 use shared::event_store::mongodb::MongoDb;
+use shared::event_store::until_replaced;
 use shared::health::Health;
 use shared::http::{Limits, serve};
+use shared::log::LogId;
 use shared::rabbitmq::RabbitMq;
 use shared::service_gate::Gate;
 use shared::wait::until_there;
 use shared::{Failure, Result};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -26,10 +29,7 @@ pub async fn run<A: Aggregate>(
     config: Config,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<()>
-where
-    A::State: serde::Serialize,
-{
+) -> Result<()> {
     let health = Health::of(&["mongodb", "relay"]);
     let gate = Gate::<Service<A>>::default();
     let routes = routes::routes(gate.clone(), health.clone());
@@ -37,47 +37,73 @@ where
         tracing::info!("command-api listens on http://{address}");
     }
     let http = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
-    let worked = work(&config, &gate, health, &stop).await;
+    let worked = work(&config, &gate, &health, &stop).await;
     stop.cancel();
     let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
     if abandoned > 0 {
         tracing::warn!(abandoned, "connections were cut at the deadline");
     }
-    let ended = worked?;
-    gate.close();
-    if let Some((desk, relay_stop, relay)) = ended {
-        // Every command that was taken is answered before the relay stops.
-        if tokio::time::timeout(DEADLINE, desk).await.is_err() {
-            tracing::warn!("commands of unknown outcome were abandoned at the deadline");
-        }
-        relay_stop.cancel();
-        if tokio::time::timeout(DEADLINE, relay).await.is_err() {
-            tracing::warn!("the relay was abandoned at the deadline");
-        }
+    if let Some(served) = worked? {
+        served.end(&gate).await;
     }
     Ok(())
 }
 
-type Handle = tokio::task::JoinHandle<()>;
-
-/// Builds the service once its log is there, and waits for `stop`.
+/// Serves the log that is there until `stop`. When another takes its place it starts afresh: what
+/// was known of the one says nothing of the other.
 async fn work<A: Aggregate>(
     config: &Config,
     gate: &Gate<Service<A>>,
-    health: Health,
+    health: &Health,
     stop: &CancellationToken,
-) -> Result<Option<(Handle, CancellationToken, Handle)>> {
-    let connect = || MongoDb::connect(&config.mongodb_url, &config.namespace);
-    let Some(store) = until_there("mongodb", &health, stop, connect).await? else {
-        return Ok(None);
-    };
-    let started = Service::start(Arc::new(store.clone()), &config.namespace, stop.clone()).await;
-    let (service, desk) = started?;
-    let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
-    let relay_stop = CancellationToken::new();
-    let relay = Relay::new(store, broker, service.log.clone(), &config.namespace, health);
-    let relay = tokio::spawn(relay.run(relay_stop.clone()));
-    gate.open(service);
-    stop.cancelled().await;
-    Ok(Some((desk, relay_stop, relay)))
+) -> Result<Option<Served>> {
+    let start = || Served::start(config, gate, health, stop);
+    while let Some((store, served)) = until_there("mongodb", health, stop, start).await? {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(Some(served)),
+            () = until_replaced(&store, &served.log) => served.end(gate).await,
+        }
+    }
+    Ok(None)
+}
+
+/// What works on a log beside the requests.
+struct Served {
+    log: LogId,
+    desk: JoinHandle<()>,
+    relay: JoinHandle<()>,
+    relay_stop: CancellationToken,
+}
+
+impl Served {
+    async fn start<A: Aggregate>(
+        config: &Config,
+        gate: &Gate<Service<A>>,
+        health: &Health,
+        stop: &CancellationToken,
+    ) -> Result<(MongoDb, Self)> {
+        let store = MongoDb::connect(&config.mongodb_url, &config.namespace).await?;
+        let log_of = Arc::new(store.clone());
+        let (service, desk) = Service::start(log_of, &config.namespace, stop.clone()).await?;
+        let log = service.log.clone();
+        let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
+        let relay_stop = CancellationToken::new();
+        let relay =
+            Relay::new(store.clone(), broker, log.clone(), &config.namespace, health.clone());
+        let relay = tokio::spawn(relay.run(relay_stop.clone()));
+        gate.open(service);
+        Ok((store, Self { log, desk, relay, relay_stop }))
+    }
+
+    /// Every command that was taken is answered before the relay stops.
+    async fn end<A: Aggregate>(self, gate: &Gate<Service<A>>) {
+        gate.close();
+        if tokio::time::timeout(DEADLINE, self.desk).await.is_err() {
+            tracing::warn!("commands of unknown outcome were abandoned at the deadline");
+        }
+        self.relay_stop.cancel();
+        if tokio::time::timeout(DEADLINE, self.relay).await.is_err() {
+            tracing::warn!("the relay was abandoned at the deadline");
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod desk;
 mod draft;
 mod group;
 mod positions;
+mod read;
 mod settle;
 
 use std::sync::Arc;

@@ -126,6 +126,7 @@ impl Aggregate for OrderAggregate {
     type Event = Event;
 
     const CATEGORY: &'static str = "order";
+    const STATE_VERSION: u32 = 1;
 
     const RESOURCE: Resource = Resource {
         name: "order",

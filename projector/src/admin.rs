@@ -33,13 +33,22 @@ pub fn routes(gate: Gate<Projector>, health: Health) -> Routes {
         .and(get_or_head())
         .and(with.clone())
         .then(|gate: Gate<Projector>| async move { into_response(parked(&gate).await) });
-    let retry =
-        warp::path!("parked" / String / "retry").and(warp::post()).and(with).and(headers()).then(
-            |stream: String, gate: Gate<Projector>, headers| async move {
-                into_response(retry(&gate, &stream, &headers).await)
-            },
-        );
-    let all = generations.or(rebuild).unify().or(parked).unify().or(retry).unify();
+    let retry = warp::path!("parked" / String / "retry")
+        .and(warp::post())
+        .and(with.clone())
+        .and(headers())
+        .then(|stream: String, gate: Gate<Projector>, headers| async move {
+            into_response(retry(&gate, &stream, &headers).await)
+        });
+    let renew = warp::path!("log" / "renew")
+        .and(warp::post())
+        .and(with.clone())
+        .and(headers())
+        .then(|gate: Gate<Projector>, headers| async move {
+            into_response(renew(&gate, &headers).await)
+        });
+    let all =
+        generations.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
     close(probes(health).or(all.boxed()).unify().boxed(), "GET, HEAD, POST")
 }
 
@@ -75,6 +84,14 @@ async fn rebuild(gate: &Gate<Projector>, headers: &HeaderMap) -> Answer {
         Some(generation) => json_answer(StatusCode::ACCEPTED, &json!({ "id": generation.id })),
         None => Err(Problem::already_building("GET /generations shows how far it is.")),
     }
+}
+
+/// Gives a restored log its new identity; new views are made from it while the old ones serve.
+async fn renew(gate: &Gate<Projector>, headers: &HeaderMap) -> Answer {
+    same_origin(headers)?;
+    let log = gate.service()?.store.renew().await?;
+    tracing::warn!(%log, "the log was given a new identity");
+    json_answer(StatusCode::OK, &json!({ "log": log }))
 }
 
 async fn live(projector: &Projector) -> Result<Generation, Problem> {

@@ -53,9 +53,10 @@ impl Projector {
         Ok(None)
     }
 
-    /// Whether the generation is still the live one.
+    /// Whether the generation is still the live one, and made from the log that is there.
     pub async fn is_live(&self, generation: &Generation) -> Result<bool> {
-        Ok(self.views.live().await?.is_some_and(|live| live.id == generation.id))
+        let live = self.views.live().await?.is_some_and(|live| live.id == generation.id);
+        Ok(live && self.store.log_id().await? == generation.log)
     }
 
     async fn make(

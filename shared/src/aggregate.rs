@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -11,12 +13,14 @@ use crate::log::{Event, StreamName};
 /// A consistency boundary whose state is the fold of its stream.
 pub trait Aggregate: Send + Sync + 'static {
     /// The default is the state before the first event.
-    type State: Default + Clone + Send + Sync + 'static;
+    type State: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
     type Command: Clone + Send + Sync + 'static;
     type Event: Send;
 
     /// First part of the names of its streams.
     const CATEGORY: &'static str;
+    /// Raise it whenever `evolve` or `State` change: snapshots of older states are then left alone.
+    const STATE_VERSION: u32;
     /// How it shows in paths and bodies.
     const RESOURCE: Resource;
 
@@ -24,7 +28,7 @@ pub trait Aggregate: Send + Sync + 'static {
     /// Time and ids come in here, so that `decide` needs neither clock nor chance.
     fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Self::Command>, Invalid>;
 
-    /// The events that the command leads to (at least one), or why it may not happen.
+    /// The events that the command leads to (1 to `log::MAX_EVENTS`), or why it may not happen.
     fn decide(state: &Self::State, command: &Self::Command) -> Result<Vec<Self::Event>, Refusal>;
 
     /// Total on what `decide` returned.

@@ -1,17 +1,21 @@
 //! Port: the log, the only truth. Adapters: MongoDB and SQLite; one contract suite runs on both.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::Result;
 use crate::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use crate::signal::Signal;
+use crate::{Result, Timestamp};
 
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+/// Between two looks at which log is there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A log of commits.
 ///
@@ -48,8 +52,32 @@ pub trait EventStore: Send + Sync + 'static {
     /// The highest position that holds anything; 0 for an empty log.
     async fn head(&self) -> Result<Position>;
 
+    /// The latest snapshots of this kind, of those of the streams that have one. Each is of a state
+    /// that was acknowledged in this very log.
+    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>>;
+
+    /// Keeps a snapshot, unless there is a later one. It may be lost at any time.
+    async fn keep(&self, snapshot: Snapshot) -> Result<()>;
+
+    /// Gives the log a new identity, as a log that was restored from a backup needs: whatever was
+    /// derived from what it held before belongs to another log from then on.
+    async fn renew(&self) -> Result<LogId>;
+
     /// Rings after each append of this process, and of others where the adapter can tell.
     fn signal(&self) -> &Signal;
+}
+
+/// Returns when another log has taken the place of `log`: the server behind the address was
+/// replaced or emptied, or a restored log got its new identity.
+pub async fn until_replaced(store: &dyn EventStore, log: &LogId) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        match store.log_id().await {
+            Ok(now) if now != *log => return tracing::warn!(%log, %now, "another log is served"),
+            Ok(_) => {}
+            Err(failure) => tracing::debug!(%failure, "looking at the log's identity"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,4 +85,20 @@ pub enum Inserted {
     Written,
     /// Its position, its (stream, from) or its key was there already; nobody says which.
     Duplicate,
+}
+
+/// The folded state of a stream as of a commit, so that a long stream need not be read from its
+/// start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub stream: StreamName,
+    /// What folded it: another kind of state can't be read.
+    pub kind: String,
+    /// Of the last event in it.
+    pub version: Version,
+    /// Of the last commit in it, as `at`.
+    pub position: Position,
+    pub at: Timestamp,
+    /// JSON.
+    pub state: String,
 }

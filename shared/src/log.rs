@@ -15,6 +15,9 @@ pub type Position = i64;
 /// The place of an event in its stream. The first is 1; 0 is a stream without events.
 pub type Version = i64;
 
+/// Events of one commit at most, so that the commit of any version can be found by its first.
+pub const MAX_EVENTS: usize = 100;
+
 /// The name of a stream: `<category>-<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use shared::Timestamp;
-use shared::event_store::{EventStore, Inserted};
-use shared::log::{Commit, Entry, Event, Meta, Position, Run, StreamName, Version};
+use shared::event_store::{EventStore, Inserted, Snapshot};
+use shared::log::{Commit, Entry, Event, MAX_EVENTS, Meta, Position, Run, StreamName, Version};
 use tests::Own;
 use tests::stores::TempDir;
 use uuid::Uuid;
@@ -173,6 +173,66 @@ async fn what_many_write_at_once_is_all_there_in_order(store: Store) {
     assert_eq!(ids.len(), 400);
 }
 
+async fn a_stream_is_read_from_inside_its_largest_commit(store: Store) {
+    let stream = stream();
+    let most = MAX_EVENTS as Version;
+    let all = [
+        commit(1, &stream, 1, MAX_EVENTS),
+        commit(2, &stream, most + 1, MAX_EVENTS),
+        commit(3, &stream, 2 * most + 1, 1),
+    ];
+    insert(&store, &all).await;
+    for (above, first) in [(0, 0), (most - 1, 0), (most, 1), (2 * most - 1, 1), (2 * most, 2)] {
+        let found = store.streams(&[(&stream, above)]).await.unwrap();
+        assert_eq!(found, all[first..], "above {above}");
+    }
+}
+
+async fn the_latest_snapshot_of_a_kind_is_kept(store: Store) {
+    let (a, b) = (stream(), stream());
+    let snapshot = |kind: &str, version| Snapshot {
+        stream: a.clone(),
+        kind: kind.to_owned(),
+        version,
+        position: version * 10,
+        at: Timestamp::from_millis(1_800_000_000_123),
+        state: format!(r#"{{"version":{version}}}"#),
+    };
+    let found = || async { store.snapshots("thing/1", &[&a, &b]).await.unwrap() };
+    assert_eq!(found().await, []);
+    for version in [100, 300, 200, 300] {
+        store.keep(snapshot("thing/1", version)).await.unwrap();
+    }
+    assert_eq!(found().await, [snapshot("thing/1", 300)]);
+    store.keep(snapshot("thing/2", 100)).await.unwrap();
+    assert_eq!(found().await, [], "one of another kind is none");
+}
+
+async fn a_renewed_log_keeps_its_commits_and_forgets_what_was_derived_from_it(store: Store) {
+    let before = store.log_id().await.unwrap();
+    let first = commit(1, &stream(), 1, 1);
+    insert(&store, std::slice::from_ref(&first)).await;
+    let snapshot = Snapshot {
+        stream: first.stream.clone(),
+        kind: "thing/1".to_owned(),
+        version: 1,
+        position: 1,
+        at: first.at,
+        state: "{}".to_owned(),
+    };
+    store.keep(snapshot).await.unwrap();
+    let renewed = store.renew().await.unwrap();
+    assert_ne!(renewed, before);
+    assert_eq!(store.log_id().await.unwrap(), renewed);
+    tokio::time::timeout(
+        std::time::Duration::from_secs(30),
+        shared::event_store::until_replaced(store.as_ref(), &before),
+    )
+    .await
+    .expect("it is noticed");
+    assert_eq!(store.read(0, 10).await.unwrap(), [Entry::Commit(first)]);
+}
+
 async fn an_append_rings(store: Store) {
     let mut listener = store.signal().listen();
     insert(&store, &[commit(1, &stream(), 1, 1)]).await;
@@ -214,6 +274,9 @@ contract! {
     positions_are_handed_out_once_and_ascend_from_what_is_stored
     of_many_that_race_for_a_version_one_wins
     what_many_write_at_once_is_all_there_in_order
+    a_stream_is_read_from_inside_its_largest_commit
+    the_latest_snapshot_of_a_kind_is_kept
+    a_renewed_log_keeps_its_commits_and_forgets_what_was_derived_from_it
     an_append_rings
 }
 
@@ -237,4 +300,18 @@ async fn sqlite_keeps_a_second_process_out() {
     let _first = folder.sqlite();
     let second = shared::event_store::sqlite::Sqlite::open(&folder.0).expect_err("locked");
     assert!(second.to_string().contains("WAYBILL_DATA_DIR"), "{second}");
+}
+
+#[tokio::test]
+async fn mongodb_writes_nothing_into_a_log_that_took_the_place_of_its_own() {
+    let own = Own::default();
+    let store: Store = Arc::new(own.mongodb().await);
+    insert(&store, &[commit(1, &stream(), 1, 1)]).await;
+    own.mongodb().await.renew().await.unwrap();
+    let refused = tests::until("it is noticed", || async { store.draw(1).await.err() }).await;
+    assert!(refused.is_permanent(), "{refused}");
+    let late = store.insert(&[Entry::Tombstone(2)]).await.expect_err("another log");
+    assert!(late.is_permanent(), "{late}");
+    assert!(store.snapshots("thing/1", &[&stream()]).await.unwrap().is_empty());
+    own.remove().await;
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use shared::event_store::{EventStore, Inserted};
+use shared::event_store::{EventStore, Inserted, Snapshot};
 use shared::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use shared::signal::Signal;
 use shared::{Failure, Result};
@@ -108,6 +108,18 @@ impl EventStore for Faulty {
 
     async fn head(&self) -> Result<Position> {
         self.store.head().await
+    }
+
+    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
+        self.store.snapshots(kind, streams).await
+    }
+
+    async fn keep(&self, snapshot: Snapshot) -> Result<()> {
+        self.store.keep(snapshot).await
+    }
+
+    async fn renew(&self) -> Result<LogId> {
+        self.store.renew().await
     }
 
     fn signal(&self) -> &Signal {

@@ -65,6 +65,13 @@ enum Command {
         #[command(flatten)]
         services: Services,
     },
+    /// The log itself
+    Log {
+        #[command(subcommand)]
+        what: Log,
+        #[command(flatten)]
+        services: Services,
+    },
     /// Prints the events of an order: who did what, when and why
     Audit {
         order: String,
@@ -100,6 +107,13 @@ enum Parked {
     Show { stream: String },
     /// Tries a stream again from the log
     Retry { stream: String },
+}
+
+#[derive(Subcommand)]
+enum Log {
+    /// Gives a log that was restored from a backup a new identity: cursors and tokens of what it
+    /// held before are turned away, and the views are made again
+    Renew,
 }
 
 #[derive(Args)]
@@ -166,6 +180,7 @@ async fn main() -> ExitCode {
             }
             Parked::Retry { stream } => operate::retry(&services.projector(), &stream).await,
         },
+        Command::Log { what: Log::Renew, services } => operate::renew(&services.projector()).await,
         Command::Audit { order, services } => operate::audit(&services.command_api(), &order).await,
         Command::State { order, version, at, services } => {
             operate::state(&services.command_api(), &order, version, at.as_deref()).await

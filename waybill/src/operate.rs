@@ -84,6 +84,17 @@ pub async fn retry(projector: &Client, stream: &str) -> Result<bool> {
     Ok(answer.status.is_success())
 }
 
+/// Gives the log a new identity.
+pub async fn renew(projector: &Client) -> Result<bool> {
+    let answer = projector.post("/log/renew", &[], "").await?;
+    let told = answer.json()?;
+    match answer.status.is_success() {
+        true => println!("The log is {} now; its views are being made again.", text(&told["log"])),
+        false => println!("{}", text(&told["detail"])),
+    }
+    Ok(answer.status.is_success())
+}
+
 /// Who did what to an order, when and why.
 pub async fn audit(commands: &Client, order: &str) -> Result<bool> {
     let found = commands.get(&format!("/orders/{order}/events")).await?;

@@ -11,17 +11,19 @@ use projector::{Projector, admin};
 use query_api::Service as Queries;
 use shared::config::{Invalid, Settings};
 use shared::event_store::sqlite::Sqlite;
+use shared::event_store::until_replaced;
 use shared::feed::cursor::Cursors;
 use shared::health::Health;
 use shared::http::serve::Routes;
 use shared::http::{Limits, serve};
+use shared::log::LogId;
 use shared::process::listen;
 use shared::projection::Projected;
 use shared::service_gate::Gate;
 use shared::view_store::memory::Memory;
 use shared::{Failure, Namespace, Result};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone)]
@@ -83,8 +85,9 @@ pub async fn up(config: Config, stop: CancellationToken) -> Result<()> {
 pub struct Running {
     pub addresses: Addresses,
     tasks: JoinSet<()>,
-    desk: tokio::task::JoinHandle<()>,
-    gate: Gate<Commands<OrderAggregate>>,
+    /// No request is under way any more.
+    ended: CancellationToken,
+    commands: JoinHandle<()>,
 }
 
 impl Running {
@@ -95,9 +98,13 @@ impl Running {
         let store = Arc::new(Sqlite::open(&config.data)?);
         let views = Arc::new(Memory::default());
         let health = Health::of(&["views"]);
-        let (commands, desk) =
-            Commands::<OrderAggregate>::start(store.clone(), &config.namespace, stop.clone())
-                .await?;
+        let commands = Writing {
+            store: store.clone(),
+            namespace: config.namespace.clone(),
+            stop: stop.clone(),
+            gate: Gate::default(),
+        };
+        let started = commands.start().await?;
         let projector = Projector {
             feeds: Arc::new(Cursors(store.clone())),
             store,
@@ -113,11 +120,11 @@ impl Running {
             query: address(&query)?,
             projector: address(&operations)?,
         };
-        let (gate, query_gate, admin_gate) = (Gate::default(), Gate::default(), Gate::default());
-        gate.open(commands);
+        let (query_gate, admin_gate) = (Gate::default(), Gate::default());
         query_gate.open(queries);
         admin_gate.open(projector.clone());
-        let mut tasks = JoinSet::new();
+        let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
+        let ended = over.clone();
         tasks.spawn(projector.run(stop.clone()));
         let mut spawn = |listener: TcpListener, routes: Routes| {
             let stop = stop.clone();
@@ -125,19 +132,57 @@ impl Running {
                 serve(listener, routes, Limits::default(), stop).await;
             });
         };
-        spawn(command, command_api::routes::routes(gate.clone(), health.clone()));
+        spawn(command, command_api::routes::routes(commands.gate.clone(), health.clone()));
         spawn(query, query_api::routes::routes(query_gate, health.clone()));
         spawn(operations, admin::routes(admin_gate, health));
-        Ok(Self { addresses, tasks, desk, gate })
+        Ok(Self { addresses, tasks, ended, commands: tokio::spawn(commands.run(started, over)) })
     }
 
     /// Waits for the end of everything, which comes after the stop that it was started with.
     pub async fn wait(mut self) -> Result<()> {
         while self.tasks.join_next().await.is_some() {}
-        self.gate.close();
-        let answered = tokio::time::timeout(Duration::from_secs(10), self.desk).await;
+        self.ended.cancel();
+        let answered = tokio::time::timeout(Duration::from_secs(10), self.commands).await;
         let late = |_| Failure::transient("stopping", "commands under way did not end in time");
         answered.map_err(late)?.map_err(|error| Failure::transient("stopping", error))
+    }
+}
+
+/// The write side, on whatever log the file holds.
+struct Writing {
+    store: Arc<Sqlite>,
+    namespace: Namespace,
+    stop: CancellationToken,
+    gate: Gate<Commands<OrderAggregate>>,
+}
+
+impl Writing {
+    async fn start(&self) -> Result<(LogId, JoinHandle<()>)> {
+        let (store, stop) = (self.store.clone(), self.stop.clone());
+        let (service, desk) = Commands::start(store, &self.namespace, stop).await?;
+        let log = service.log.clone();
+        self.gate.open(service);
+        Ok((log, desk))
+    }
+
+    /// Starts afresh whenever the log gets a new identity; ends after the last request.
+    async fn run(self, started: (LogId, JoinHandle<()>), ended: CancellationToken) {
+        let (mut log, mut desk) = started;
+        loop {
+            let renewed = tokio::select! {
+                () = ended.cancelled() => false,
+                () = until_replaced(self.store.as_ref(), &log) => true,
+            };
+            self.gate.close();
+            if let Err(error) = desk.await {
+                tracing::error!(%error, "the write side ended early");
+            }
+            let again = if renewed { self.start().await } else { return };
+            match again {
+                Ok(started) => (log, desk) = started,
+                Err(failure) => return tracing::error!(%failure, "the log can't be written"),
+            }
+        }
     }
 }
 

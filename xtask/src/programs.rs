@@ -7,6 +7,9 @@ use crate::Result;
 /// Debian's start script, without its wrapper that changes the user.
 pub const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
+/// The same of its operators' tool.
+pub const RABBITMQCTL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
+
 /// `$WAYBILL_MONGOD`, else the one on the PATH, else the one that was fetched.
 pub fn mongod() -> Option<PathBuf> {
     let named = std::env::var_os("WAYBILL_MONGOD").map(PathBuf::from);

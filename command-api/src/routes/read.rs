@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use serde::Serialize;
 use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::aggregate::Aggregate;
@@ -27,10 +26,7 @@ const MAX_LIMIT: usize = 1_000;
 
 type Parameters = BTreeMap<String, String>;
 
-pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)>
-where
-    A::State: Serialize,
-{
+pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> {
     let with = {
         let gate = gate.clone();
         warp::any().map(move || gate.clone())
@@ -113,10 +109,7 @@ async fn events<A: Aggregate>(gate: Gate<Service<A>>, id: String) -> Answer {
     json_answer(StatusCode::OK, &json!({ "events": events }))
 }
 
-async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, parameters: Parameters) -> Answer
-where
-    A::State: Serialize,
-{
+async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, parameters: Parameters) -> Answer {
     known(&parameters, &["version", "at"])?;
     let until = match (parameters.get("version"), parameters.get("at")) {
         (None, None) => Until::Now,

@@ -2,7 +2,8 @@
 
 use shared::Timestamp;
 use shared::aggregate::{Aggregate, Invalid};
-use shared::log::{Commit, Event, Position, Version};
+use shared::event_store::Snapshot;
+use shared::log::{Commit, Event, MAX_EVENTS, Position, StreamName, Version};
 use uuid::Uuid;
 
 use super::desk::Job;
@@ -30,6 +31,24 @@ impl<A: Aggregate> Known<A> {
         }
     }
 
+    /// What a snapshot says; `None` when its state can't be read.
+    pub fn of_snapshot(snapshot: &Snapshot) -> Option<Self> {
+        let Snapshot { version, position, at, .. } = *snapshot;
+        let state = serde_json::from_str(&snapshot.state).ok()?;
+        Some(Self { state, version, position, at })
+    }
+
+    pub fn snapshot(&self, stream: &StreamName) -> Option<Snapshot> {
+        Some(Snapshot {
+            stream: stream.clone(),
+            kind: kind::<A>(),
+            version: self.version,
+            position: self.position,
+            at: self.at,
+            state: serde_json::to_string(&self.state).ok()?,
+        })
+    }
+
     pub fn fold(&mut self, commit: &Commit) -> Result<(), Invalid> {
         for event in &commit.events {
             A::evolve(&mut self.state, &A::decode(event)?);
@@ -39,6 +58,11 @@ impl<A: Aggregate> Known<A> {
         self.at = commit.at;
         Ok(())
     }
+}
+
+/// What folds the states of an aggregate.
+pub fn kind<A: Aggregate>() -> String {
+    format!("{}/{}", A::CATEGORY, A::STATE_VERSION)
 }
 
 /// A commit that waits for its position, and the state after it.
@@ -69,6 +93,10 @@ impl<A: Aggregate> Draft<A> {
         known: Known<A>,
         events: &[A::Event],
     ) -> Result<Self, Box<(Job<A>, Invalid)>> {
+        if events.is_empty() || events.len() > MAX_EVENTS {
+            let found = format!("a command led to {} events, 1 to {MAX_EVENTS} fit", events.len());
+            return Err(Box::new((job, Invalid::new(found))));
+        }
         let mut after = known.state.clone();
         let mut encoded = Vec::with_capacity(events.len());
         for event in events {

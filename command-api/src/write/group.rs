@@ -3,15 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use shared::aggregate::{Aggregate, Invalid};
+use shared::Failure;
+use shared::aggregate::Aggregate;
 use shared::event_store::{EventStore, Inserted};
-use shared::log::{Commit, Entry, Position, StreamName};
-use shared::{Failure, Result};
+use shared::log::{Commit, Entry, Position};
 use tokio::sync::mpsc;
 
 use super::desk::{Job, News};
 use super::draft::{Draft, Known, decide};
-use super::{Accepted, Rejected, positions};
+use super::{Accepted, Rejected, positions, read};
 
 pub struct Group<A: Aggregate> {
     pub(super) store: Arc<dyn EventStore>,
@@ -19,7 +19,6 @@ pub struct Group<A: Aggregate> {
 }
 
 type Jobs<A> = Vec<(Job<A>, Option<Known<A>>)>;
-type Folded<A> = std::result::Result<Known<A>, Invalid>;
 
 impl<A: Aggregate> Group<A> {
     pub fn new(store: Arc<dyn EventStore>, report: mpsc::UnboundedSender<News<A>>) -> Self {
@@ -58,13 +57,16 @@ impl<A: Aggregate> Group<A> {
             let accepted = known.map(|known| (decide(&job.request, &known), known));
             match accepted {
                 Some((Ok(events), known)) => drafts.extend(self.draft(job, known, &events)),
-                Some((Err(_), _)) | None => unsure.push(job),
+                Some((Err(_), known)) => unsure.push((job, Some(known))),
+                None => unsure.push((job, None)),
             }
         }
         if !unsure.is_empty() {
-            match self.read(&unsure).await {
-                Ok(known) => drafts.extend(self.decide_surely(unsure, known).await),
-                Err(failure) => self.reject_all(unsure, &failure),
+            let (jobs, known): (Vec<_>, Vec<_>) = unsure.into_iter().unzip();
+            let streams = jobs.iter().map(|job: &Job<A>| job.request.stream.clone()).collect();
+            match read::read(&self.store, streams, known).await {
+                Ok(known) => drafts.extend(self.decide_surely(jobs, known).await),
+                Err(failure) => self.reject_all(jobs, &failure),
             }
         }
         drafts
@@ -81,28 +83,7 @@ impl<A: Aggregate> Group<A> {
         }
     }
 
-    /// Majority reads of all streams at once; one that can't be folded spoils only itself.
-    async fn read(&self, jobs: &[Job<A>]) -> Result<HashMap<StreamName, Folded<A>>> {
-        let wanted: Vec<(&StreamName, i64)> =
-            jobs.iter().map(|job| (&job.request.stream, 0)).collect();
-        let mut folded: HashMap<StreamName, Folded<A>> =
-            wanted.iter().map(|(stream, _)| ((*stream).clone(), Ok(Known::nothing()))).collect();
-        for commit in self.store.streams(&wanted).await? {
-            if let Some(folded) = folded.get_mut(&commit.stream)
-                && let Ok(known) = folded
-                && let Err(invalid) = known.fold(&commit)
-            {
-                *folded = Err(invalid);
-            }
-        }
-        Ok(folded)
-    }
-
-    async fn decide_surely(
-        &self,
-        jobs: Vec<Job<A>>,
-        mut folded: HashMap<StreamName, Folded<A>>,
-    ) -> Vec<Draft<A>> {
+    async fn decide_surely(&self, jobs: Vec<Job<A>>, mut folded: read::Folded<A>) -> Vec<Draft<A>> {
         let mut drafts = vec![];
         let mut refused = vec![];
         for job in jobs {
@@ -204,6 +185,9 @@ impl<A: Aggregate> Group<A> {
 
     pub(super) fn accept(&self, draft: Draft<A>) {
         let (job, commit, known) = draft.written();
+        if read::is_due(commit.from - 1, commit.to) {
+            read::keep(&self.store, &commit.stream, &known);
+        }
         self.free(&job, Some(known));
         job.accept(Accepted::from(&commit));
     }

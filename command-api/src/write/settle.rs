@@ -166,6 +166,12 @@ impl<A: Aggregate> Group<A> {
                     drafts = hidden;
                     self.settle_buried(seen, &found);
                 }
+                Err(failure) if failure.is_permanent() => {
+                    tracing::error!(%failure, commands = drafts.len(), "their outcome stays unknown");
+                    owed.clear();
+                    drafts.into_iter().for_each(|draft| self.reject(draft.job, Rejected::Unknown));
+                    return;
+                }
                 Err(failure) => tracing::debug!(%failure, "still unknown"),
             }
             if !drafts.is_empty() || !owed.is_empty() {

@@ -3,7 +3,9 @@
 mod connect;
 mod document;
 mod guess;
+mod identity;
 mod relay_state;
+mod snapshots;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,8 +20,9 @@ use tokio::sync::Mutex;
 
 use self::document::CommitDocument;
 use self::guess::Guess;
-use super::{EventStore, Inserted};
-use crate::log::{Commit, Entry, LogId, Position, StreamName, Version};
+use self::identity::Identity;
+use super::{EventStore, Inserted, Snapshot};
+use crate::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
 use crate::signal::Signal;
 use crate::{Failure, Result};
 
@@ -34,6 +37,8 @@ pub struct MongoDb {
     commits: Collection<CommitDocument>,
     /// Counter and relay state: a loss of their last write costs nothing but a repetition.
     control: Collection<::mongodb::bson::Document>,
+    snapshots: Collection<snapshots::SnapshotDocument>,
+    identity: Arc<Identity>,
     guess: Arc<Mutex<Guess>>,
     signal: Signal,
 }
@@ -77,23 +82,13 @@ impl MongoDb {
 #[async_trait]
 impl EventStore for MongoDb {
     async fn log_id(&self) -> Result<LogId> {
-        let what = "reading the identity of the log";
-        let identity = self
-            .commits
-            .clone_with_type::<::mongodb::bson::Document>()
-            .find_one(doc! { "_id": 0_i64 })
-            .await
-            .map_err(failure(what))?
-            .ok_or_else(|| Failure::transient(what, "there is none yet"))?;
-        match identity.get_str("log") {
-            Ok(id) => Ok(LogId::stored(id)),
-            Err(error) => Err(Failure::permanent(what, error)),
-        }
+        self.read_identity().await
     }
 
     async fn draw(&self, count: usize) -> Result<Range<Position>> {
         let what = "drawing positions";
         let count = count as Position;
+        self.check_identity().await?;
         let mut guess = self.guess.lock().await;
         if let Some(first) = guess.take(count) {
             return Ok(first..first + count);
@@ -124,6 +119,7 @@ impl EventStore for MongoDb {
         let what = "appending to the log";
         let documents =
             entries.iter().map(document::encode).collect::<Result<Vec<RawDocumentBuf>>>()?;
+        self.check_identity().await?;
         let commits = self.commits.clone_with_type::<RawDocumentBuf>();
         let result = commits.insert_many(documents).ordered(false).await;
         let mut outcomes = vec![Inserted::Written; entries.len()];
@@ -150,15 +146,19 @@ impl EventStore for MongoDb {
     }
 
     async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Vec<Commit>> {
-        let filter = if above.iter().all(|(_, version)| *version == 0) {
-            let names: Vec<_> = above.iter().map(|(stream, _)| stream.as_str()).collect();
-            doc! { "stream": { "$in": names } }
-        } else {
-            let each = above.iter();
-            let each =
-                each.map(|(s, version)| doc! { "stream": s.as_str(), "to": { "$gt": version } });
-            doc! { "$or": each.collect::<Vec<_>>() }
-        };
+        let most = MAX_EVENTS as Version;
+        let (whole, parts): (Vec<_>, Vec<_>) = above.iter().partition(|(_, version)| *version == 0);
+        let whole: Vec<&str> = whole.iter().map(|(stream, _)| stream.as_str()).collect();
+        let parts = parts.iter().map(|(stream, version)| {
+            let from = doc! { "$gt": version - most };
+            doc! { "stream": stream.as_str(), "from": from, "to": { "$gt": version } }
+        });
+        let whole = (!whole.is_empty()).then(|| doc! { "stream": { "$in": whole } });
+        let any: Vec<_> = whole.into_iter().chain(parts).collect();
+        if any.is_empty() {
+            return Ok(vec![]);
+        }
+        let filter = doc! { "$or": any };
         let order = doc! { "stream": 1, "from": 1 };
         let found = self.find("reading streams", filter, order, 0).await?;
         Ok(found.into_iter().filter_map(Entry::into_commit).collect())
@@ -177,6 +177,18 @@ impl EventStore for MongoDb {
             commits.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 });
         let newest = newest.await.map_err(failure(what))?;
         Ok(newest.and_then(|found| found.get_i64("_id").ok()).unwrap_or(0))
+    }
+
+    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
+        self.read_snapshots(kind, streams).await
+    }
+
+    async fn keep(&self, snapshot: Snapshot) -> Result<()> {
+        self.keep_snapshot(snapshot).await
+    }
+
+    async fn renew(&self) -> Result<LogId> {
+        self.renew_identity().await
     }
 
     fn signal(&self) -> &Signal {

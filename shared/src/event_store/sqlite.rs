@@ -1,51 +1,22 @@
 //! The log in one SQLite file, for the embedded mode: WAL with full synchronisation, so that an
 //! acknowledged commit survives the loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 
-use std::fs::{File, TryLockError};
+mod open;
+mod rows;
+
+use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, Statement, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params_from_iter};
 
-use super::{EventStore, Inserted};
-use crate::log::{Commit, Entry, LogId, Position, StreamName, Version};
+use self::rows::Stored;
+use super::{EventStore, Inserted, Snapshot};
+use crate::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
 use crate::signal::Signal;
 use crate::{Failure, Result, Timestamp};
 
-const SCHEMA: &str = r#"
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
-PRAGMA wal_autocheckpoint = 16000;
-CREATE TABLE IF NOT EXISTS identity (log TEXT NOT NULL, format INTEGER NOT NULL);
-INSERT INTO identity SELECT lower(hex(randomblob(16))), 1 WHERE NOT EXISTS (SELECT 1 FROM identity);
-CREATE TABLE IF NOT EXISTS commits (
-    position INTEGER PRIMARY KEY,
-    stream TEXT NOT NULL,
-    "from" INTEGER NOT NULL,
-    "to" INTEGER,
-    events TEXT,
-    at INTEGER,
-    meta TEXT,
-    key TEXT NOT NULL UNIQUE,
-    fingerprint TEXT,
-    UNIQUE (stream, "from")
-) STRICT;
-"#;
-
-/// Nobody else writes here: a position missing below the head was drawn by a process that is gone.
-const SEAL: &str = r#"
-WITH RECURSIVE every(position) AS (
-    SELECT 1 WHERE (SELECT count(*) < max(position) FROM commits)
-    UNION ALL SELECT position + 1 FROM every WHERE position < (SELECT max(position) FROM commits)
-)
-INSERT INTO commits (position, stream, "from", key)
-SELECT position, '~', position, '~' || position FROM every
-WHERE position NOT IN (SELECT position FROM commits);
-"#;
-
-const NO_STREAM: &str = "~";
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
 /// Bound values in one statement: far below SQLite's limit of 32,766.
 const PAGE: usize = 500;
@@ -68,33 +39,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Sqlite {
-    /// Opens or makes the log in `directory`, and keeps other processes out of it.
-    pub fn open(directory: &Path) -> Result<Self> {
-        let what = format!("opening the log in {}", directory.display());
-        let broken = |error: std::io::Error| Failure::permanent(&what, error);
-        std::fs::create_dir_all(directory).map_err(broken)?;
-        let guard = File::create(directory.join("lock")).map_err(broken)?;
-        guard.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Failure::permanent(
-                &what,
-                "another process holds it; stop that one, or choose another WAYBILL_DATA_DIR",
-            ),
-            TryLockError::Error(error) => broken(error),
-        })?;
-        let open = || Connection::open(directory.join("log.sqlite")).map_err(failure(&what));
-        let writer = open()?;
-        writer.execute_batch(SCHEMA).map_err(failure(&what))?;
-        writer.execute_batch(SEAL).map_err(failure(&what))?;
-        let head = head(&writer).map_err(failure(&what))?;
-        Ok(Self {
-            writer: Arc::new(Mutex::new(writer)),
-            reader: Arc::new(Mutex::new(open()?)),
-            last_drawn: Arc::new(Mutex::new(head)),
-            signal: Signal::default(),
-            _lock: Arc::new(guard),
-        })
-    }
-
     async fn run<T: Send + 'static>(
         &self,
         what: &'static str,
@@ -168,7 +112,8 @@ impl EventStore for Sqlite {
             above.iter().map(|(stream, version)| (stream.as_str().to_owned(), *version)).collect();
         let select = move |connection: &Connection| {
             let sql = format!(
-                r#"SELECT {COLUMNS} FROM commits WHERE stream = ? AND "to" > ? ORDER BY "from""#
+                r#"SELECT {COLUMNS} FROM commits
+                   WHERE stream = ?1 AND "from" > ?2 - {MAX_EVENTS} AND "to" > ?2 ORDER BY "from""#
             );
             let mut statement = connection.prepare_cached(&sql)?;
             let mut found = vec![];
@@ -195,6 +140,60 @@ impl EventStore for Sqlite {
 
     async fn head(&self) -> Result<Position> {
         self.run("reading the head of the log", &self.reader, |connection| head(connection)).await
+    }
+
+    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
+        let kind = kind.to_owned();
+        let streams: Vec<String> = streams.iter().map(|s| s.as_str().to_owned()).collect();
+        let select = move |connection: &mut Connection| {
+            let sql =
+                "SELECT version, position, at, state FROM snapshots WHERE stream = ? AND kind = ?";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut found = vec![];
+            for stream in streams {
+                let snapshot = statement.query_row([&stream, &kind], |row| {
+                    Ok(Snapshot {
+                        stream: StreamName::stored(&stream),
+                        kind: kind.clone(),
+                        version: row.get(0)?,
+                        position: row.get(1)?,
+                        at: Timestamp::from_millis(row.get(2)?),
+                        state: row.get(3)?,
+                    })
+                });
+                found.extend(snapshot.optional()?);
+            }
+            Ok(found)
+        };
+        self.run("reading snapshots", &self.reader, select).await
+    }
+
+    async fn keep(&self, snapshot: Snapshot) -> Result<()> {
+        let keep = move |connection: &mut Connection| {
+            let sql = "INSERT INTO snapshots (stream, kind, version, position, at, state)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (stream) DO UPDATE
+                SET kind = ?2, version = ?3, position = ?4, at = ?5, state = ?6
+                WHERE kind <> ?2 OR version < ?3";
+            let Snapshot { stream, kind, version, position, at, state } = snapshot;
+            let at = at.as_millis();
+            let row = rusqlite::params![stream.as_str(), kind, version, position, at, state];
+            connection.execute(sql, row)
+        };
+        self.run("keeping a snapshot", &self.writer, keep).await?;
+        Ok(())
+    }
+
+    async fn renew(&self) -> Result<LogId> {
+        let new = LogId::random();
+        let id = new.as_str().to_owned();
+        let renew = move |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute("DELETE FROM snapshots", [])?;
+            transaction.execute("UPDATE identity SET log = ?", [id])?;
+            transaction.commit()
+        };
+        self.run("renewing the log", &self.writer, renew).await?;
+        Ok(new)
     }
 
     fn signal(&self) -> &Signal {
@@ -261,91 +260,4 @@ fn insert(connection: &mut Connection, rows: &[Stored]) -> rusqlite::Result<Vec<
 
 fn is_duplicate(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
-}
-
-/// A row of `commits`; what is no tombstone has all columns.
-#[derive(Debug)]
-struct Stored {
-    position: Position,
-    stream: String,
-    from: Version,
-    to: Option<Version>,
-    events: Option<String>,
-    at: Option<i64>,
-    meta: Option<String>,
-    key: String,
-    fingerprint: Option<String>,
-}
-
-impl Stored {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            position: row.get(0)?,
-            stream: row.get(1)?,
-            from: row.get(2)?,
-            to: row.get(3)?,
-            events: row.get(4)?,
-            at: row.get(5)?,
-            meta: row.get(6)?,
-            key: row.get(7)?,
-            fingerprint: row.get(8)?,
-        })
-    }
-}
-
-impl TryFrom<&Entry> for Stored {
-    type Error = Failure;
-
-    fn try_from(entry: &Entry) -> Result<Self> {
-        let bad = |error| Failure::permanent("encoding a commit", error);
-        Ok(match entry {
-            Entry::Tombstone(position) => Self {
-                position: *position,
-                stream: NO_STREAM.to_owned(),
-                from: *position,
-                to: None,
-                events: None,
-                at: None,
-                meta: None,
-                key: format!("~{position}"),
-                fingerprint: None,
-            },
-            Entry::Commit(commit) => Self {
-                position: commit.position,
-                stream: commit.stream.as_str().to_owned(),
-                from: commit.from,
-                to: Some(commit.to),
-                events: Some(serde_json::to_string(&commit.events).map_err(bad)?),
-                at: Some(commit.at.as_millis()),
-                meta: Some(serde_json::to_string(&commit.meta).map_err(bad)?),
-                key: commit.key.clone(),
-                fingerprint: Some(commit.fingerprint.clone()),
-            },
-        })
-    }
-}
-
-impl TryFrom<Stored> for Entry {
-    type Error = Failure;
-
-    fn try_from(row: Stored) -> Result<Self> {
-        let position = row.position;
-        let what = format!("reading commit {position}");
-        let (Some(to), Some(events), Some(at), Some(meta)) = (row.to, row.events, row.at, row.meta)
-        else {
-            return Ok(Self::Tombstone(position));
-        };
-        let bad = |error| Failure::permanent(&what, error);
-        Ok(Self::Commit(Commit {
-            position,
-            stream: StreamName::stored(row.stream),
-            from: row.from,
-            to,
-            events: serde_json::from_str(&events).map_err(bad)?,
-            at: Timestamp::from_millis(at),
-            meta: serde_json::from_str(&meta).map_err(bad)?,
-            key: row.key,
-            fingerprint: row.fingerprint.unwrap_or_default(),
-        }))
-    }
 }

@@ -56,7 +56,8 @@ fn clear(temp: &Path) {
     }
 }
 
-/// The processes whose environment names the folder, wherever they were started from.
+/// The processes whose environment names the folder, wherever they were started from, and those
+/// that work in it: Redis overwrites its environment with its title.
 fn kill_all_in(path: &Path) {
     let marker = format!("{}={}", super::process::MARKER, path.display());
     let Ok(entries) = std::fs::read_dir("/proc") else { return };
@@ -64,7 +65,8 @@ fn kill_all_in(path: &Path) {
         let environment = std::fs::read(process.join("environ")).unwrap_or_default();
         let marked =
             environment.split(|byte| *byte == 0).any(|pair| pair.starts_with(marker.as_bytes()));
-        if let (true, Some(id)) = (marked, process.file_name()) {
+        let inside = std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(path));
+        if let (true, Some(id)) = (marked || inside, process.file_name()) {
             drop(Command::new("kill").arg("-9").arg(id).output());
         }
     }

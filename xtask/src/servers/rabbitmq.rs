@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::process::accepts;
 use super::{Process, free_port};
 use crate::Result;
-use crate::programs::RABBITMQ;
+use crate::programs::{RABBITMQ, RABBITMQCTL};
 
 #[derive(Debug)]
 pub struct RabbitMq {
@@ -39,6 +39,20 @@ impl RabbitMq {
         Ok(())
     }
 
+    /// Raises or clears the memory alarm, which blocks every connection that publishes
+    /// (<https://www.rabbitmq.com/docs/memory>).
+    pub fn alarm(&self, on: bool) -> Result<()> {
+        let share = if on { "0.000001" } else { "0.4" };
+        let mut command = Command::new(RABBITMQCTL);
+        command.args(["set_vm_memory_high_watermark", share]);
+        surroundings(&mut command, &self.folder, self.port, self.epmd_port);
+        let told = command.output().map_err(|error| format!("rabbitmqctl: {error}"))?;
+        match told.status.success() {
+            true => Ok(()),
+            false => Err(format!("rabbitmqctl: {}", String::from_utf8_lossy(&told.stderr))),
+        }
+    }
+
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
@@ -50,9 +64,8 @@ impl RabbitMq {
 
 fn start(folder: &Path, port: u16, epmd_port: u16) -> Result<Process> {
     let mut command = Command::new(RABBITMQ);
+    surroundings(&mut command, folder, port, epmd_port);
     command
-        .env("HOME", folder)
-        .env("RABBITMQ_NODENAME", format!("waybill{port}@localhost"))
         .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
         .env("RABBITMQ_NODE_PORT", port.to_string())
         .env("RABBITMQ_DIST_PORT", free_port()?.to_string())
@@ -62,11 +75,18 @@ fn start(folder: &Path, port: u16, epmd_port: u16) -> Result<Process> {
         .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"))
         .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
-        .env("ERL_EPMD_PORT", epmd_port.to_string())
         .env("ERL_EPMD_ADDRESS", "127.0.0.1");
     let mut process = Process::start("RabbitMQ", folder, &mut command)?;
     process.wait(|| answers(port).is_some())?;
     Ok(process)
+}
+
+/// What the node and its tools need to find each other; the cookie is in HOME.
+fn surroundings(command: &mut Command, folder: &Path, port: u16, epmd_port: u16) {
+    command
+        .env("HOME", folder)
+        .env("RABBITMQ_NODENAME", format!("waybill{port}@localhost"))
+        .env("ERL_EPMD_PORT", epmd_port.to_string());
 }
 
 /// The broker greets whoever speaks AMQP 0-9-1.

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::{Process, free_port};
 use crate::Result;
@@ -27,6 +28,21 @@ impl Redis {
         Ok(())
     }
 
+    /// Puts a copy of its data aside. Appends that arrive meanwhile may be cut off in it, as after a
+    /// loss of power.
+    pub fn copy(&self, aside: &Path) -> Result<()> {
+        copy(&self.folder, aside)
+    }
+
+    /// Ends it at once, and starts it on what was put aside.
+    pub fn restart_from(&mut self, aside: &Path) -> Result<()> {
+        self.process.kill();
+        let data = self.folder.join("appendonlydir");
+        std::fs::remove_dir_all(&data).map_err(|e| format!("{}: {e}", data.display()))?;
+        copy(aside, &self.folder)?;
+        self.restart()
+    }
+
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
@@ -34,6 +50,18 @@ impl Redis {
     pub fn port(&self) -> u16 {
         self.port
     }
+}
+
+/// The append-only file is a folder of files.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let (from, to) = (from.join("appendonlydir"), to.join("appendonlydir"));
+    let broken = |error: std::io::Error| format!("{}: {error}", from.display());
+    std::fs::create_dir_all(&to).map_err(broken)?;
+    for entry in std::fs::read_dir(&from).map_err(broken)? {
+        let entry = entry.map_err(broken)?;
+        std::fs::copy(entry.path(), to.join(entry.file_name())).map_err(broken)?;
+    }
+    Ok(())
 }
 
 fn start(folder: &Path, port: u16) -> Result<Process> {
@@ -48,6 +76,7 @@ fn start(folder: &Path, port: u16) -> Result<Process> {
 /// A PING is refused while the data is being loaded.
 fn answers(port: u16) -> Option<()> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
     stream.write_all(b"PING\r\n").ok()?;
     let mut answer = [0; 5];
     stream.read_exact(&mut answer).ok()?;

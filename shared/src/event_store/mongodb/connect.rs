@@ -1,14 +1,18 @@
 //! Connecting, checking the server's settings, and laying out the database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mongodb::bson::{Bson, doc};
+use mongodb::event::EventHandler;
+use mongodb::event::cmap::CmapEvent;
 use mongodb::options::{
     Acknowledgment, ClientOptions, CollectionOptions, IndexOptions, ReadConcern, SelectionCriteria,
     WriteConcern,
 };
 use mongodb::{Client, Collection, Database, IndexModel};
 
+use super::identity::Identity;
 use super::{DUPLICATE_KEY, MongoDb, failure};
 use crate::log::LogId;
 use crate::signal::Signal;
@@ -24,16 +28,18 @@ impl MongoDb {
         options.max_pool_size.get_or_insert(64);
         options.connect_timeout.get_or_insert(Duration::from_secs(5));
         options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
+        let identity = Arc::new(Identity::default());
+        options.cmap_event_handler = Some(doubt(identity.clone()));
         let client = Client::with_options(options).map_err(failure(what))?;
         let database = client.database(namespace.as_str());
         check(&database).await?;
-        let store = Self::over(database);
+        let store = Self::over(database, identity);
         store.lay_out().await?;
         store.move_counter().await?;
         Ok(store)
     }
 
-    fn over(database: Database) -> Self {
+    fn over(database: Database, identity: Arc<Identity>) -> Self {
         let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
         let commits = CollectionOptions::builder()
             .read_concern(ReadConcern::majority())
@@ -46,14 +52,16 @@ impl MongoDb {
         let control = CollectionOptions::builder().write_concern(hint).build();
         Self {
             commits: database.collection_with_options("commits", commits),
+            snapshots: database.collection_with_options("snapshots", control.clone()),
             control: database.collection_with_options("control", control),
+            identity,
             guess: Default::default(),
             signal: Signal::default(),
             database,
         }
     }
 
-    async fn lay_out(&self) -> Result<()> {
+    pub(super) async fn lay_out(&self) -> Result<()> {
         let what = "laying out the log";
         let unique = || IndexOptions::builder().unique(true).build();
         for keys in [doc! { "stream": 1, "from": 1 }, doc! { "key": 1 }] {
@@ -77,6 +85,15 @@ impl MongoDb {
     }
 }
 
+/// Whatever broke the connections may have replaced the server.
+fn doubt(identity: Arc<Identity>) -> EventHandler<CmapEvent> {
+    EventHandler::callback(move |event| {
+        if matches!(event, CmapEvent::PoolCleared(_) | CmapEvent::ConnectionCreated(_)) {
+            identity.distrust();
+        }
+    })
+}
+
 async fn check(database: &Database) -> Result<()> {
     let what = "checking the settings of MongoDB";
     let hello = database.run_command(doc! { "hello": 1 }).await.map_err(failure(what))?;
@@ -91,7 +108,7 @@ async fn check(database: &Database) -> Result<()> {
     ))
 }
 
-fn is_duplicate(error: &mongodb::error::Error) -> bool {
+pub(super) fn is_duplicate(error: &mongodb::error::Error) -> bool {
     use mongodb::error::{ErrorKind, WriteFailure};
     matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteError(e)) if e.code == DUPLICATE_KEY)
 }

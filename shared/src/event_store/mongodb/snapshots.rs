@@ -1,0 +1,77 @@
+//! Snapshots, in a collection of their own. They carry the id of their log: one that outlived it
+//! is not of what the log holds now.
+
+use futures::TryStreamExt as _;
+use mongodb::bson::{DateTime, doc};
+use serde::{Deserialize, Serialize};
+
+use super::connect::is_duplicate;
+use super::{MongoDb, failure};
+use crate::event_store::Snapshot;
+use crate::log::{Position, StreamName, Version};
+use crate::{Result, Timestamp};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SnapshotDocument {
+    /// The stream.
+    _id: String,
+    log: String,
+    kind: String,
+    version: Version,
+    position: Position,
+    at: DateTime,
+    /// JSON.
+    state: String,
+}
+
+impl From<SnapshotDocument> for Snapshot {
+    fn from(document: SnapshotDocument) -> Self {
+        Self {
+            stream: StreamName::stored(document._id),
+            kind: document.kind,
+            version: document.version,
+            position: document.position,
+            at: Timestamp::from_millis(document.at.timestamp_millis()),
+            state: document.state,
+        }
+    }
+}
+
+impl MongoDb {
+    pub(super) async fn read_snapshots(
+        &self,
+        kind: &str,
+        streams: &[&StreamName],
+    ) -> Result<Vec<Snapshot>> {
+        let what = "reading snapshots";
+        let log = self.known_log().await?;
+        let names: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
+        let filter = doc! { "_id": { "$in": names }, "log": log.as_str(), "kind": kind };
+        let found = self.snapshots.find(filter).await.map_err(failure(what))?;
+        let found: Vec<SnapshotDocument> = found.try_collect().await.map_err(failure(what))?;
+        Ok(found.into_iter().map(Snapshot::from).collect())
+    }
+
+    pub(super) async fn keep_snapshot(&self, snapshot: Snapshot) -> Result<()> {
+        let what = "keeping a snapshot";
+        let log = self.known_log().await?;
+        let document = SnapshotDocument {
+            _id: snapshot.stream.as_str().to_owned(),
+            log: log.as_str().to_owned(),
+            kind: snapshot.kind,
+            version: snapshot.version,
+            position: snapshot.position,
+            at: DateTime::from_millis(snapshot.at.as_millis()),
+            state: snapshot.state,
+        };
+        let older = doc! { "_id": &document._id, "$or": [
+            { "log": { "$ne": &document.log } },
+            { "kind": { "$ne": &document.kind } },
+            { "version": { "$lt": document.version } },
+        ] };
+        match self.snapshots.replace_one(older, &document).upsert(true).await {
+            Err(error) if is_duplicate(&error) => Ok(()), // A later one is there.
+            kept => kept.map(|_| ()).map_err(failure(what)),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Opening the file, laying it out, and keeping others out of it.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+
+use super::{Sqlite, failure, head};
+use crate::signal::Signal;
+use crate::{Failure, Result};
+
+const SCHEMA: &str = r#"
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA wal_autocheckpoint = 16000;
+CREATE TABLE IF NOT EXISTS identity (log TEXT NOT NULL, format INTEGER NOT NULL);
+INSERT INTO identity SELECT lower(hex(randomblob(16))), 1 WHERE NOT EXISTS (SELECT 1 FROM identity);
+CREATE TABLE IF NOT EXISTS commits (
+    position INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL,
+    "from" INTEGER NOT NULL,
+    "to" INTEGER,
+    events TEXT,
+    at INTEGER,
+    meta TEXT,
+    key TEXT NOT NULL UNIQUE,
+    fingerprint TEXT,
+    UNIQUE (stream, "from")
+) STRICT;
+CREATE TABLE IF NOT EXISTS snapshots (
+    stream TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    state TEXT NOT NULL
+) STRICT;
+"#;
+
+/// Nobody else writes here: a position missing below the head was drawn by a process that is gone.
+const SEAL: &str = r#"
+WITH RECURSIVE every(position) AS (
+    SELECT 1 WHERE (SELECT count(*) < max(position) FROM commits)
+    UNION ALL SELECT position + 1 FROM every WHERE position < (SELECT max(position) FROM commits)
+)
+INSERT INTO commits (position, stream, "from", key)
+SELECT position, '~', position, '~' || position FROM every
+WHERE position NOT IN (SELECT position FROM commits);
+"#;
+
+impl Sqlite {
+    /// Opens or makes the log in `directory`, and keeps other processes out of it.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let what = format!("opening the log in {}", directory.display());
+        let broken = |error: std::io::Error| Failure::permanent(&what, error);
+        std::fs::create_dir_all(directory).map_err(broken)?;
+        let guard = File::create(directory.join("lock")).map_err(broken)?;
+        guard.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Failure::permanent(
+                &what,
+                "another process holds it; stop that one, or choose another WAYBILL_DATA_DIR",
+            ),
+            TryLockError::Error(error) => broken(error),
+        })?;
+        let open = || Connection::open(directory.join("log.sqlite")).map_err(failure(&what));
+        let writer = open()?;
+        writer.execute_batch(SCHEMA).map_err(failure(&what))?;
+        writer.execute_batch(SEAL).map_err(failure(&what))?;
+        let head = head(&writer).map_err(failure(&what))?;
+        Ok(Self {
+            writer: Arc::new(Mutex::new(writer)),
+            reader: Arc::new(Mutex::new(open()?)),
+            last_drawn: Arc::new(Mutex::new(head)),
+            signal: Signal::default(),
+            _lock: Arc::new(guard),
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Servers that come back with other contents than they had.
+
+use serde_json::Value;
+use tests::services::{System, Urls};
+use tests::stores::TempDir;
+use tests::until;
+use waybill::load::Plan;
+use xtask::servers::Servers;
+
+use super::whole::{all_accepted, plan};
+
+/// Drives it through whatever is being replaced.
+async fn load(system: &System, commands: usize) {
+    let plan = Plan { rate: 500, ..plan(commands) };
+    let report = plan.drive(&system.commands[0].client, plan.seed.unwrap()).await.unwrap();
+    all_accepted(&report, commands);
+}
+
+async fn live(system: &System) -> Option<Value> {
+    let all = system.projectors[0].client.get("/generations").await.ok()?;
+    all["items"].as_array()?.iter().find(|one| one["live"] == true).cloned()
+}
+
+async fn until_views_of_another_log(system: &System, old: &Value) -> Value {
+    until("the views are of the log that is there", || async {
+        live(system).await.filter(|live| live["log"] != old["log"])
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_log_gets_new_views_while_the_old_ones_serve() {
+    let system = System::start(&Urls::of_the_run(), 2, 2).await;
+    load(&system, 300).await;
+    system.verify().await;
+    let old = live(&system).await.unwrap();
+    let cursor = system.commands[0].get("/events?limit=1").await["next"].clone();
+    let renewed = system.projectors[0].client.post("/log/renew", &[], "").await.unwrap();
+    assert_eq!(renewed.status.as_u16(), 200);
+    let new = until_views_of_another_log(&system, &old).await;
+    assert_eq!(new["log"], renewed.json().unwrap()["log"]);
+    for command in &system.commands {
+        until("cursors of the log before are turned away", || async {
+            let path = format!("/events?after={}", cursor.as_str().unwrap());
+            let answer = command.client.send(http::Method::GET, &path, &[], "").await.ok()?;
+            (answer.status.as_u16() == 410).then_some(())
+        })
+        .await;
+    }
+    load(&system, 300).await;
+    system.verify().await;
+    system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_mongodb_is_a_new_log_and_the_views_follow() {
+    let system = System::start(&Urls::of_the_run(), 1, 2).await;
+    load(&system, 300).await;
+    system.verify().await;
+    let old = live(&system).await.unwrap();
+    system.own.mongodb().await.drop_database().await.unwrap();
+    until_views_of_another_log(&system, &old).await;
+    until("commands are taken again", || async {
+        system.commands[0].is_ready().await.then_some(())
+    })
+    .await;
+    load(&system, 300).await;
+    system.verify().await;
+    let stats = system.queries.get("/stats").await;
+    let orders = stats["orders"].as_i64().unwrap();
+    assert!(orders > 0 && orders < 300, "of the new log alone: {stats}");
+    system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_comes_back_with_older_contents_is_healed_from_the_log() {
+    let mut servers = Servers::start().expect("private servers start");
+    let urls = Urls {
+        mongodb: servers.mongodb.url(),
+        rabbitmq: servers.rabbitmq.url(),
+        redis: servers.redis.url(),
+    };
+    let system = System::start(&urls, 1, 2).await;
+    load(&system, 300).await;
+    system.verify().await;
+    let aside = TempDir::default();
+    servers.redis.copy(&aside.0).unwrap();
+    load(&system, 300).await;
+    // Another generation is live by now, and the queue of the one in the copy is gone.
+    let old = live(&system).await.unwrap();
+    system.projectors[0].client.post("/rebuild", &[], "").await.unwrap();
+    until("the new views are live", || async {
+        live(&system).await.filter(|live| live["id"] != old["id"])
+    })
+    .await;
+    servers.redis.restart_from(&aside.0).unwrap();
+    until("the older views are live again", || async {
+        live(&system).await.filter(|live| live["id"] == old["id"])
+    })
+    .await;
+    load(&system, 300).await;
+    system.verify().await;
+    system.until_ready().await;
+}
