@@ -1,14 +1,14 @@
-//! A log whose inserts go wrong on demand; everything else is the real adapter beneath.
+//! A log whose inserts go wrong on demand.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use shared::event_store::{EventStore, Inserted, Snapshot};
-use shared::log::{Commit, Entry, LogId, Position, StreamName, Version};
-use shared::signal::Signal;
+use shared::event_store::{EventStore, Inserted};
+use shared::log::Entry;
 use shared::{Failure, Result};
+
+use crate::wrapped::{Hooks, Wrapped};
 
 /// What happens to the next insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,6 @@ pub enum Fault {
 }
 
 pub struct Faulty {
-    store: Arc<dyn EventStore>,
     faults: Mutex<VecDeque<Fault>>,
     late: Mutex<Vec<Entry>>,
     /// What became of inserts that came late.
@@ -32,9 +31,10 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    pub fn new(store: Arc<dyn EventStore>, faults: &[Fault]) -> Arc<Self> {
+    pub fn over(store: Arc<dyn EventStore>, faults: &[Fault]) -> Arc<Wrapped<Self>> {
         let faults = Mutex::new(faults.iter().copied().collect());
-        Arc::new(Self { store, faults, late: Mutex::default(), late_outcomes: Mutex::default() })
+        let hooks = Self { faults, late: Mutex::default(), late_outcomes: Mutex::default() };
+        Wrapped::over(store, hooks)
     }
 
     pub fn is_spent(&self) -> bool {
@@ -47,34 +47,22 @@ impl Faulty {
 }
 
 #[async_trait]
-impl EventStore for Faulty {
-    async fn log_id(&self) -> Result<LogId> {
-        self.store.log_id().await
-    }
-
-    async fn draw(&self, count: usize) -> Result<Range<Position>> {
-        self.store.draw(count).await
-    }
-
-    async fn raise_counter(&self) -> Result<()> {
-        self.store.raise_counter().await
-    }
-
-    async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>> {
+impl Hooks for Faulty {
+    async fn insert(&self, store: &dyn EventStore, entries: &[Entry]) -> Result<Vec<Inserted>> {
         let fault = self.faults.lock().unwrap().pop_front();
         match fault {
             None => {
-                let outcomes = self.store.insert(entries).await?;
+                let outcomes = store.insert(entries).await?;
                 let late = std::mem::take(&mut *self.late.lock().unwrap());
                 if !late.is_empty() {
-                    let arrived = self.store.insert(&late).await?;
+                    let arrived = store.insert(&late).await?;
                     self.late_outcomes.lock().unwrap().extend(arrived);
                 }
                 Ok(outcomes)
             }
             Some(Fault::LostBefore) => Err(Self::lost()),
             Some(Fault::LostAfter) => {
-                self.store.insert(entries).await?;
+                store.insert(entries).await?;
                 Err(Self::lost())
             }
             Some(Fault::Late) => {
@@ -84,45 +72,9 @@ impl EventStore for Faulty {
             Some(Fault::PositionTaken) => {
                 let taken: Vec<Entry> =
                     entries.iter().map(|entry| Entry::Tombstone(entry.position())).collect();
-                self.store.insert(&taken).await?;
-                self.store.insert(entries).await
+                store.insert(&taken).await?;
+                store.insert(entries).await
             }
         }
-    }
-
-    async fn at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
-        self.store.at(positions).await
-    }
-
-    async fn by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
-        self.store.by_key(keys).await
-    }
-
-    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Vec<Commit>> {
-        self.store.streams(above).await
-    }
-
-    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>> {
-        self.store.read(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position> {
-        self.store.head().await
-    }
-
-    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
-        self.store.snapshots(kind, streams).await
-    }
-
-    async fn keep(&self, snapshot: Snapshot) -> Result<()> {
-        self.store.keep(snapshot).await
-    }
-
-    async fn renew(&self) -> Result<LogId> {
-        self.store.renew().await
-    }
-
-    fn signal(&self) -> &Signal {
-        self.store.signal()
     }
 }

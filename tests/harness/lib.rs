@@ -4,12 +4,15 @@
 
 pub mod faulty;
 pub mod namespaces;
+pub mod relaying;
+pub mod requests;
 pub mod servers;
 pub mod services;
 pub mod stores;
 pub mod torture;
 pub mod unguarded;
 pub mod until;
+pub mod wrapped;
 
 pub use namespaces::Own;
 pub use until::until;

@@ -4,33 +4,17 @@ use std::sync::Arc;
 
 use command_api::write::{Accepted, Outcome, Rejected, Request, Writer};
 use orders::OrderAggregate;
-use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::aggregate::{Aggregate as _, Ambient};
+use serde_json::json;
 use shared::event_store::{EventStore, Inserted};
-use shared::log::{Commit, Meta, Run};
+use shared::log::{Commit, Run};
 use tests::Own;
 use tests::faulty::{Fault, Faulty};
+use tests::requests::request;
 use tests::stores::TempDir;
+use tests::wrapped::Wrapped;
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
-
-fn request(mut command: Value, order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
-    command["order_id"] = json!(order);
-    let fingerprint = command.to_string();
-    let ambient = Ambient { now: Timestamp::now(), new_id: Uuid::now_v7() };
-    let addressed = OrderAggregate::parse(command, &ambient).unwrap();
-    Request {
-        stream: addressed.stream,
-        command: addressed.command,
-        fresh: addressed.fresh,
-        expected: None,
-        key: key.map(|key| format!("me/{key}")),
-        fingerprint,
-        meta: Meta::default(),
-    }
-}
 
 fn create(order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
     let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });
@@ -49,12 +33,12 @@ async fn commits(store: &Store) -> Vec<Commit> {
     run.commits
 }
 
-async fn after(fault: Fault, store: Store) -> (Arc<Faulty>, Outcome) {
-    let faulty = Faulty::new(store.clone(), &[fault]);
+async fn after(fault: Fault, store: Store) -> (Arc<Wrapped<Faulty>>, Outcome) {
+    let faulty = Faulty::over(store.clone(), &[fault]);
     let (writer, desk) = Writer::<OrderAggregate>::start(faulty.clone());
     let order = Uuid::new_v4();
     let outcome = writer.submit(create(order, None)).await.unwrap();
-    assert!(faulty.is_spent());
+    assert!(faulty.hooks.is_spent());
     // The stream goes on from there.
     let paid = writer.submit(pay(order, 100, None)).await.unwrap().unwrap();
     assert_eq!(paid.version, 2);
@@ -83,7 +67,7 @@ async fn an_append_that_arrived_unnoticed_is_found(store: Store) {
 
 async fn an_append_that_arrives_late_finds_its_position_buried(store: Store) {
     let (faulty, _) = after(Fault::Late, store.clone()).await;
-    assert_eq!(*faulty.late_outcomes.lock().unwrap(), [Inserted::Duplicate]);
+    assert_eq!(*faulty.hooks.late_outcomes.lock().unwrap(), [Inserted::Duplicate]);
 }
 
 async fn a_position_that_was_taken_is_replaced(store: Store) {
@@ -93,7 +77,7 @@ async fn a_position_that_was_taken_is_replaced(store: Store) {
 
 async fn a_whole_group_is_settled(store: Store) {
     for fault in [Fault::LostBefore, Fault::LostAfter, Fault::Late, Fault::PositionTaken] {
-        let faulty = Faulty::new(store.clone(), &[fault]);
+        let faulty = Faulty::over(store.clone(), &[fault]);
         let (writer, desk) = Writer::<OrderAggregate>::start(faulty);
         let outcomes: Vec<_> =
             (0..50).map(|_| writer.submit(create(Uuid::new_v4(), None))).collect();
@@ -111,7 +95,7 @@ async fn the_same_key_counts_once_whatever_happens_in_between(store: Store) {
     let mut first: Option<Accepted> = None;
     for fault in [Fault::LostAfter, Fault::LostBefore, Fault::Late, Fault::PositionTaken] {
         // Each round is another process: nothing is remembered but the log.
-        let (writer, desk) = Writer::<OrderAggregate>::start(Faulty::new(store.clone(), &[fault]));
+        let (writer, desk) = Writer::<OrderAggregate>::start(Faulty::over(store.clone(), &[fault]));
         let created = writer.submit(create(order, Some("c"))).await.unwrap().unwrap();
         assert_eq!(*first.get_or_insert_with(|| created.clone()), created);
         // A part of what is owed: the rules would allow it twice.

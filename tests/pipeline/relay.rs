@@ -6,14 +6,11 @@ use futures::StreamExt as _;
 use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::{EventStore as _, Inserted};
-use shared::health::Health;
 use shared::log::{Commit, Entry, Event, Meta, Position, StreamName};
 use tests::Own;
+use tests::relaying::Relaying;
 use tests::until;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-use command_api::relay::Relay;
 
 fn commit(position: Position) -> Commit {
     let stream = StreamName::new("order", Uuid::new_v4());
@@ -97,28 +94,6 @@ impl Recorder {
     }
 }
 
-struct Running {
-    health: Health,
-    stop: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Running {
-    async fn start(own: &Own) -> Self {
-        let store = own.mongodb().await;
-        let log = store.log_id().await.unwrap();
-        let health = Health::of(&["relay"]);
-        let stop = CancellationToken::new();
-        let relay = Relay::new(store, own.rabbitmq(), log, &own.namespace, health.clone());
-        Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap();
-    }
-}
-
 /// First arrivals ascend without a gap, whatever comes again.
 fn is_complete(addresses: &[(Position, u64)], commits: &[Position]) {
     let expected: Vec<_> =
@@ -137,7 +112,7 @@ async fn two_relays_publish_everything_in_log_order() {
     let own = Own::default();
     let mut recorder = Recorder::bind(&own).await;
     let store = own.mongodb().await;
-    let (one, two) = (Running::start(&own).await, Running::start(&own).await);
+    let (one, two) = (Relaying::start(&own).await, Relaying::start(&own).await);
     for group in 0..20 {
         let commits = (1..=25).map(|n| Entry::Commit(commit(group * 25 + n)));
         store.insert(&commits.collect::<Vec<_>>()).await.unwrap();
@@ -159,7 +134,7 @@ async fn a_hole_is_sealed_and_its_writer_finds_its_position_taken() {
     let own = Own::default();
     let mut recorder = Recorder::bind(&own).await;
     let store = own.mongodb().await;
-    let relay = Running::start(&own).await;
+    let relay = Relaying::start(&own).await;
     // Several holes: of writers that drew 2, 4 and 5 and froze.
     for position in [1, 3, 6] {
         store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
@@ -177,19 +152,11 @@ async fn a_hole_is_sealed_and_its_writer_finds_its_position_taken() {
 async fn with_nobody_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
     let own = Own::default();
     let store = own.mongodb().await;
-    let relay = Running::start(&own).await;
+    let relay = Relaying::start(&own).await;
     for position in [1, 3] {
         store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
     }
-    until("it says what it waits for", || async {
-        relay
-            .health
-            .waiting()
-            .get("relay")
-            .is_some_and(|why| why.contains("no queue is bound"))
-            .then_some(())
-    })
-    .await;
+    relay.until_returned().await;
     until("the hole is sealed", || async {
         (store.read(0, 10).await.unwrap().len() == 3).then_some(())
     })

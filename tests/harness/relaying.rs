@@ -1,0 +1,40 @@
+//! The relay of one command-api, in a task of its own.
+
+use command_api::relay::Relay;
+use shared::event_store::EventStore as _;
+use shared::health::Health;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Own, until};
+
+pub struct Relaying {
+    pub health: Health,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Relaying {
+    pub async fn start(own: &Own) -> Self {
+        let store = own.mongodb().await;
+        let log = store.log_id().await.unwrap();
+        let health = Health::of(&["relay"]);
+        let stop = CancellationToken::new();
+        let relay = Relay::new(store, own.rabbitmq(), log, &own.namespace, health.clone());
+        Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
+    }
+
+    /// It has tried to publish, and nobody is bound to the exchange.
+    pub async fn until_returned(&self) {
+        until("the relay says what it waits for", || async {
+            let waiting = self.health.waiting();
+            waiting.get("relay").is_some_and(|why| why.contains("no queue is bound")).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
