@@ -1,16 +1,77 @@
 //! The oracle of the fault campaign finds what it is there to find.
 
+use serde_json::{Value, json};
+use shared::log::Event;
 use tests::torture::clients::{Known, Told};
-use tests::torture::oracle::{Logged, exchange_is_complete, streams_are_whole, told_is_true};
+use tests::torture::oracle::{
+    Logged, events_are_legal, exchange_is_complete, refusals_are_true, streams_are_whole,
+    told_is_true,
+};
+use uuid::Uuid;
+
+const ORDER: Uuid = Uuid::from_u128(7);
+
+fn event(kind: &str, data: Value) -> Event {
+    Event { id: Uuid::nil(), kind: kind.to_owned(), schema: 1, data }
+}
 
 fn log(versions: &[(i64, i64)]) -> Vec<Logged> {
-    let event = |(position, version): &(i64, i64)| Logged {
+    let logged = |(position, version): &(i64, i64)| Logged {
         address: (*position, 0),
         stream: "order-a".to_owned(),
         version: *version,
         correlation: format!("c{position}"),
+        event: event("Happened", json!({})),
     };
-    versions.iter().map(event).collect()
+    versions.iter().map(logged).collect()
+}
+
+/// A log of one order.
+fn life(events: &[(&str, Value)]) -> Vec<Logged> {
+    let logged = |((kind, data), n): (&(&str, Value), i64)| Logged {
+        address: (n, 0),
+        stream: format!("order-{ORDER}"),
+        version: n,
+        correlation: format!("c{n}"),
+        event: event(kind, data.clone()),
+    };
+    events.iter().zip(1..).map(logged).collect()
+}
+
+/// Two lamps at 50 each.
+fn created() -> (&'static str, Value) {
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 2, "unit_price": 50 });
+    let order = json!({ "order_id": ORDER, "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": "2026-01-01T00:00:00Z" });
+    ("OrderCreated", order)
+}
+
+fn paid(amount: i64) -> (&'static str, Value) {
+    ("PaymentProcessed", json!({ "amount": amount, "reference": "card" }))
+}
+
+fn refunded(amount: i64) -> (&'static str, Value) {
+    ("PaymentRefunded", json!({ "amount": amount }))
+}
+
+fn added(sku: &str) -> (&'static str, Value) {
+    ("ItemAdded", json!({ "sku": sku, "name": "Chair", "quantity": 1, "unit_price": 10 }))
+}
+
+fn removed(sku: &str) -> (&'static str, Value) {
+    ("ItemRemoved", json!({ "sku": sku }))
+}
+
+fn shipped(quantity: i64) -> (&'static str, Value) {
+    let items = json!([{ "sku": "A", "quantity": quantity }]);
+    ("ProductShipped", json!({ "items": items, "carrier": "Post" }))
+}
+
+fn delivered(quantity: i64) -> (&'static str, Value) {
+    ("ProductDelivered", json!({ "items": [{ "sku": "A", "quantity": quantity }] }))
+}
+
+fn cancelled() -> (&'static str, Value) {
+    ("OrderCancelled", json!({}))
 }
 
 fn found(judge: impl Fn(&mut Vec<String>)) -> usize {
@@ -47,6 +108,10 @@ fn it_knows_a_broken_run_on_the_exchange() {
     assert!(judge(&[1, 2, 3, 4]) > 0, "an event of no log");
 }
 
+fn refused(command: Value, after: i64, why: &str) -> Told {
+    Told::Refused { command, after, why: why.to_owned() }
+}
+
 #[test]
 fn it_knows_an_answer_that_was_not_true() {
     let judge = |versions: &[(i64, i64)], told: &[(&str, Told)]| {
@@ -58,10 +123,56 @@ fn it_knows_an_answer_that_was_not_true() {
     assert_eq!(judge(&[(1, 1), (2, 2)], &[("c1", acknowledged(1)), ("c2", Told::Unknown)]), 0);
     assert!(judge(&[], &[("c1", acknowledged(1))]) > 0, "an acknowledged command is lost");
     assert!(judge(&[(1, 1)], &[("c1", acknowledged(2))]) > 0, "another version was told");
-    assert!(judge(&[(1, 1)], &[("c1", Told::Refused)]) > 0, "a refused command happened");
+    let refused = refused(json!({}), 0, "overpayment");
+    assert!(judge(&[(1, 1)], &[("c1", refused)]) > 0, "a refused command happened");
     assert!(judge(&[(1, 1)], &[]) > 0, "nobody asked for it");
     let mut twice = log(&[(1, 1), (2, 2)]);
     twice[1].correlation = "c1".to_owned();
     let known = Known { told: [("c1".to_owned(), Told::Unknown)].into(), violations: vec![] };
     assert!(found(|violations| told_is_true(&twice, &known, violations)) > 0, "it happened twice");
+}
+
+#[test]
+fn it_knows_an_event_that_the_rules_forbid() {
+    let judge =
+        |events: &[(&str, Value)]| found(|violations| events_are_legal(&life(events), violations));
+    let sent = [shipped(1), shipped(1), delivered(2), refunded(5)];
+    let whole = [&[created(), added("B"), removed("B"), paid(40), paid(60)], &sent[..]].concat();
+    assert_eq!(judge(&whole), 0);
+    assert_eq!(judge(&[created(), paid(100), cancelled(), refunded(100)]), 0);
+    assert_eq!(judge(&[created(), paid(60), shipped(2)]), 1, "shipped before it was paid");
+    assert_eq!(judge(&[created(), paid(60), paid(60)]), 1, "more is paid than is owed");
+    assert_eq!(judge(&[created(), paid(60), refunded(61)]), 1, "more is refunded than was paid");
+    assert_eq!(judge(&[created(), paid(100), shipped(3)]), 1, "more is shipped than ordered");
+    assert_eq!(judge(&[created(), paid(100), shipped(1), delivered(2)]), 1, "more is delivered");
+    assert_eq!(judge(&[created(), cancelled(), paid(100)]), 1, "paid after it was cancelled");
+    assert_eq!(judge(&[created(), paid(1), added("B")]), 1, "changed after something was paid");
+    assert_eq!(judge(&[created(), added("A")]), 1, "an item that is there");
+    assert_eq!(judge(&[created(), removed("A")]), 1, "the last item is gone");
+    assert_eq!(judge(&[created(), created()]), 1, "created twice");
+    assert_eq!(judge(&[paid(1)]), 1, "paid before it was created");
+    assert_eq!(judge(&[created(), ("NobodyKnows", json!({}))]), 1, "what nobody can read");
+    let mut other = life(&[created()]);
+    other[0].stream = format!("order-{}", Uuid::nil());
+    assert_eq!(found(|violations| events_are_legal(&other, violations)), 1, "of another order");
+}
+
+#[test]
+fn it_knows_a_refusal_that_was_not_true() {
+    let log = life(&[created(), paid(60), paid(40), shipped(2)]);
+    let judge = |told: Told| {
+        let known = Known { told: [("c".to_owned(), told)].into(), violations: vec![] };
+        found(|violations| refusals_are_true(&log, &known, violations))
+    };
+    let ship = json!({ "type": "ShipProducts", "order_id": ORDER });
+    assert_eq!(judge(refused(ship.clone(), 1, "not-paid-in-full")), 0);
+    assert_eq!(judge(refused(ship.clone(), 2, "not-paid-in-full")), 0);
+    assert_eq!(judge(refused(ship.clone(), 3, "nothing-to-ship")), 0, "another was faster");
+    assert_eq!(judge(refused(ship.clone(), 3, "not-paid-in-full")), 1, "it was known to be paid");
+    assert_eq!(judge(refused(ship.clone(), 3, "cancelled")), 1, "it never was");
+    assert_eq!(judge(refused(ship.clone(), 3, "/problems/internal")), 1, "no rule says so");
+    assert_eq!(judge(refused(ship, 9, "nothing-to-ship")), 1, "what it was told of is not there");
+    let unknown = json!({ "type": "CancelOrder", "order_id": Uuid::nil() });
+    assert_eq!(judge(refused(unknown, 0, "unknown-order")), 0);
+    assert_eq!(judge(Told::Unknown), 0);
 }

@@ -25,7 +25,14 @@ pub enum Told {
         order: String,
         version: i64,
     },
-    Refused,
+    /// Neither done nor to be tried again.
+    Refused {
+        command: Value,
+        /// The order's version when the client asked, as far as it had been told.
+        after: i64,
+        /// The rule that refused, or the type of the problem where no rule did.
+        why: String,
+    },
     /// No answer that settles it.
     Unknown,
 }
@@ -48,7 +55,7 @@ impl Known {
     }
 
     pub fn refused(&self) -> usize {
-        self.count(|told| *told == Told::Refused)
+        self.count(|told| matches!(told, Told::Refused { .. }))
     }
 
     pub fn unknown(&self) -> usize {
@@ -101,18 +108,16 @@ struct One {
 impl One {
     async fn work(self, orders: Scenario) {
         for (number, commands) in orders.enumerate() {
-            let mut token = None;
+            let (mut token, mut after) = (None, 0);
             for (index, command) in commands.into_iter().enumerate() {
                 if self.over.is_cancelled() {
                     return;
                 }
                 let id = format!("{}-{number}-{index}", self.name);
-                let told = self.send(&id, number + index, command, &mut token).await;
-                let goes_on = matches!(told, Told::Acknowledged { .. });
-                self.known.lock().unwrap().told.insert(id, told);
-                if !goes_on {
-                    break;
-                }
+                let told = self.send(&id, number + index, &command, after, &mut token).await;
+                self.known.lock().unwrap().told.insert(id, told.clone());
+                let Told::Acknowledged { version, .. } = told else { break };
+                after = version;
             }
             self.look(token.as_deref()).await;
         }
@@ -123,11 +128,11 @@ impl One {
         &self,
         id: &str,
         salt: usize,
-        command: Value,
+        command: &Value,
+        after: i64,
         token: &mut Option<String>,
     ) -> Told {
-        let order = command["order_id"].as_str().unwrap_or_default().to_owned();
-        let (method, path, body) = rest(command);
+        let (method, path, body) = rest(command.clone());
         let headers = [
             ("content-type", "application/json"),
             ("idempotency-key", id),
@@ -138,7 +143,7 @@ impl One {
             let client = &self.commands[(salt + attempt) % self.commands.len()];
             let answer = client.send(method.clone(), &path, &headers, body.clone()).await;
             if let Ok(answer) = answer
-                && let Some(told) = settled(&answer, &order)
+                && let Some(told) = settled(&answer, command, after)
             {
                 if let Some(Ok(value)) =
                     answer.headers.get("consistency-token").map(|value| value.to_str())
@@ -183,10 +188,18 @@ impl One {
     }
 }
 
-fn settled(answer: &Response, order: &str) -> Option<Told> {
+fn settled(answer: &Response, command: &Value, after: i64) -> Option<Told> {
     if answer.status.is_success() {
         let version = answer.json().ok()?["version"].as_i64()?;
-        return Some(Told::Acknowledged { order: order.to_owned(), version });
+        let order = command["order_id"].as_str().unwrap_or_default().to_owned();
+        return Some(Told::Acknowledged { order, version });
     }
-    (!waybill::load::is_passing(answer.status, &answer.body)).then_some(Told::Refused)
+    let refused = || Told::Refused { command: command.clone(), after, why: reason(answer) };
+    (!waybill::load::is_passing(answer.status, &answer.body)).then(refused)
+}
+
+fn reason(answer: &Response) -> String {
+    let problem = answer.json().unwrap_or_default();
+    let told = problem["rule"].as_str().or_else(|| problem["type"].as_str());
+    told.map_or_else(|| answer.status.to_string(), str::to_owned)
 }

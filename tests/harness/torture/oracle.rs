@@ -1,11 +1,16 @@
 //! What must hold when everything has healed.
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize as _;
+use shared::log::{Event, Recorded};
+use shared::message::CloudEvent;
 
+pub use self::rules::{events_are_legal, refusals_are_true};
 use super::clients::{Known, Told};
 use super::recorder::Recorder;
 use super::{Cluster, Report};
@@ -18,13 +23,25 @@ pub struct Logged {
     pub stream: String,
     pub version: i64,
     pub correlation: String,
+    pub event: Event,
+}
+
+impl From<Recorded> for Logged {
+    fn from(recorded: Recorded) -> Self {
+        Self {
+            address: (recorded.position, recorded.index.into()),
+            stream: recorded.stream.as_str().to_owned(),
+            version: recorded.version,
+            correlation: recorded.meta.correlation,
+            event: recorded.event,
+        }
+    }
 }
 
 pub async fn judge(cluster: &Cluster, known: &Known, recorder: Arc<Recorder>, report: &mut Report) {
     let log = read(cluster).await;
     report.violations.extend(known.violations.iter().cloned());
-    told_is_true(&log, known, &mut report.violations);
-    streams_are_whole(&log, &mut report.violations);
+    log_is_true(&log, known, &mut report.violations);
     let Some(last) = log.last() else { return };
     let messages = recorder.all(last.address).await;
     report.messages = messages.len();
@@ -48,15 +65,9 @@ async fn read(cluster: &Cluster) -> Vec<Logged> {
             cluster.commands[0].client.get(&format!("/events?limit=1000&after={after}")).await.ok()
         })
         .await;
-        let number =
-            |value: &Value| value.as_str().and_then(|text| text.parse().ok()).unwrap_or(-1);
         for event in page["events"].as_array().into_iter().flatten() {
-            log.push(Logged {
-                address: (number(&event["position"]), event["index"].as_u64().unwrap_or(u64::MAX)),
-                stream: event["subject"].as_str().unwrap_or_default().to_owned(),
-                version: number(&event["sequence"]),
-                correlation: event["correlationid"].as_str().unwrap_or_default().to_owned(),
-            });
+            let event = CloudEvent::deserialize(event).expect("an event");
+            log.push(event.into_recorded().expect("an event of this log").into());
         }
         let next = page["next"].as_str().unwrap_or_default().to_owned();
         let reached = next.rsplit('.').next().and_then(|text| text.parse::<i64>().ok());
@@ -65,6 +76,14 @@ async fn read(cluster: &Cluster) -> Vec<Logged> {
         }
         after = next;
     }
+}
+
+/// All that the log and what clients were told say of each other, and of themselves.
+pub fn log_is_true(log: &[Logged], known: &Known, violations: &mut Vec<String>) {
+    told_is_true(log, known, violations);
+    streams_are_whole(log, violations);
+    events_are_legal(log, violations);
+    refusals_are_true(log, known, violations);
 }
 
 /// Every acknowledged command is in the log once and as it was told, no other twice, no refused one.
@@ -79,7 +98,7 @@ pub fn told_is_true(log: &[Logged], known: &Known, violations: &mut Vec<String>)
             (Told::Acknowledged { order, version }, [event]) => {
                 event.stream.ends_with(order.as_str()) && event.version == *version
             }
-            (Told::Refused, []) | (Told::Unknown, [] | [_]) => true,
+            (Told::Refused { .. }, []) | (Told::Unknown, [] | [_]) => true,
             _ => false,
         };
         if !fine {
