@@ -15,6 +15,7 @@ mod pipeline {
     mod apply;
     mod bad_input;
     mod configuration;
+    mod controls;
     mod embedded;
     mod faults;
     mod oracle;

@@ -4,8 +4,10 @@
 
 pub mod faulty;
 pub mod namespaces;
+pub mod notes;
 pub mod relaying;
 pub mod requests;
+pub mod sabotage;
 pub mod servers;
 pub mod services;
 pub mod stores;

@@ -4,7 +4,7 @@
 pub mod clients;
 mod faults;
 pub mod oracle;
-mod recorder;
+pub mod recorder;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

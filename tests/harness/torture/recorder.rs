@@ -9,10 +9,9 @@ use serde_json::Value;
 
 use crate::until::until;
 
-const QUEUE: &str = "recorder";
-
 pub struct Recorder {
     url: String,
+    queue: String,
 }
 
 async fn channel(url: &str) -> Option<(Connection, Channel)> {
@@ -24,7 +23,7 @@ async fn channel(url: &str) -> Option<(Connection, Channel)> {
 impl Recorder {
     pub async fn bind(url: &str, namespace: &str) -> Self {
         let (connection, channel) = channel(url).await.expect("RabbitMQ is there");
-        let exchange = format!("{namespace}.events");
+        let (exchange, queue) = (format!("{namespace}.events"), format!("{namespace}.recorder"));
         let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
         let fanout = lapin::ExchangeKind::Fanout;
         channel
@@ -34,10 +33,10 @@ impl Recorder {
         let mut quorum = FieldTable::default();
         quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        channel.queue_declare(QUEUE.into(), durable, quorum).await.expect("declared");
+        channel.queue_declare(queue.as_str().into(), durable, quorum).await.expect("declared");
         channel
             .queue_bind(
-                QUEUE.into(),
+                queue.as_str().into(),
                 exchange.as_str().into(),
                 "".into(),
                 Default::default(),
@@ -46,7 +45,7 @@ impl Recorder {
             .await
             .expect("bound");
         connection.close(200, "".into()).await.expect("closed");
-        Self { url: url.to_owned() }
+        Self { url: url.to_owned(), queue }
     }
 
     /// Addresses (position, index) of all messages in the order of their arrival, up to the first
@@ -61,10 +60,18 @@ impl Recorder {
         addresses
     }
 
+    /// Removes the queue, with what is in it.
+    pub async fn remove(self) {
+        let (connection, channel) = channel(&self.url).await.expect("RabbitMQ is there");
+        let deleted = channel.queue_delete(self.queue.as_str().into(), Default::default());
+        deleted.await.expect("deleted");
+        connection.close(200, "".into()).await.expect("closed");
+    }
+
     async fn next(&self, channel: &Channel, may_end: bool) -> Option<(i64, u64)> {
         let message = until("the next message is there", || async {
             match channel
-                .basic_get(QUEUE.into(), BasicGetOptions::default())
+                .basic_get(self.queue.as_str().into(), BasicGetOptions::default())
                 .await
                 .expect("RabbitMQ is there")
             {
