@@ -5,6 +5,7 @@
 mod contracts {
     mod event_store;
     mod feed;
+    mod unreadable;
     mod view_store;
 }
 
@@ -23,5 +24,6 @@ mod pipeline {
     mod rebuild;
     mod relay;
     mod replaced;
+    mod unreadable;
     mod whole;
 }

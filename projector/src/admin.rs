@@ -1,5 +1,7 @@
 //! The projector's own listener: probes, and what operators look at and ask for.
 
+mod unreadable;
+
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use shared::health::Health;
@@ -17,6 +19,7 @@ use warp::Filter;
 use crate::Projector;
 
 pub fn routes(gate: Gate<Projector>, health: Health) -> Routes {
+    let unreadable = unreadable::routes(gate.clone());
     let with = warp::any().map(move || gate.clone());
     let headers = warp::header::headers_cloned;
     let generations = warp::path!("generations")
@@ -49,7 +52,8 @@ pub fn routes(gate: Gate<Projector>, health: Health) -> Routes {
         });
     let all =
         generations.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
-    close(probes(health).or(all.boxed()).unify().boxed(), "GET, HEAD, POST")
+    let all = probes(health).or(all.boxed()).unify().or(unreadable).unify();
+    close(all.boxed(), "GET, HEAD, POST, DELETE")
 }
 
 /// Every generation with its checkpoint, and the head of the log.

@@ -3,9 +3,9 @@
 
 use async_trait::async_trait;
 
-use crate::Result;
 use crate::log::{Position, Recorded};
 use crate::view_store::Generation;
+use crate::{Result, Timestamp};
 
 pub mod cursor;
 #[cfg(feature = "rabbitmq")]
@@ -26,7 +26,32 @@ pub trait Feed: Send {
     async fn settle(&mut self) -> Result<()>;
 }
 
+/// Bytes that arrived as an event and are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub id: String,
+    /// Why they are no event.
+    pub reason: String,
+    /// Where they arrived.
+    pub queue: String,
+    /// When they were found to be unreadable, to the second.
+    pub at: Timestamp,
+    pub body: Vec<u8>,
+}
+
+/// A look at what was unreadable.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnreadablePage {
+    pub items: Vec<Unreadable>,
+    /// How many there are, shown or not.
+    pub total: u32,
+}
+
 /// The feeds of generations.
+///
+/// *Of the unreadable*: it is kept for all generations together until somebody discards it. To look
+/// is to hold: who looks, finds or discards hides from everybody else what he has in hand, for a
+/// moment. So something may seem not to be there, and a total be too small; nothing gets lost.
 #[async_trait]
 pub trait Feeds: Send + Sync + 'static {
     /// From now on, what is appended waits for the generation. May be repeated.
@@ -38,4 +63,14 @@ pub trait Feeds: Send + Sync + 'static {
 
     /// Nothing waits for the generation any more.
     async fn close(&self, generation: &Generation) -> Result<()>;
+
+    /// Looks at up to `limit` of the unreadable, fewer where they are large, and leaves it there;
+    /// the oldest first.
+    async fn unreadable(&self, limit: usize) -> Result<UnreadablePage>;
+
+    /// Looks at one of the unreadable; takes the longer the more there are.
+    async fn find_unreadable(&self, id: &str) -> Result<Option<Unreadable>>;
+
+    /// Removes this one of the unreadable for good; whether it was there.
+    async fn discard_unreadable(&self, id: &str) -> Result<bool>;
 }

@@ -1,21 +1,22 @@
-//! RabbitMQ: publishing with confirms, and consuming. One connection each, as a blocked publisher
-//! must not keep a consumer from settling.
+//! RabbitMQ: connecting, declaring, deleting. Who publishes has a connection of its own, always: the
+//! broker blocks it in an alarm, and then nothing is written on it, not even what settles.
 
-use std::collections::VecDeque;
+mod consumer;
+mod publisher;
+mod unreadable;
+
 use std::time::Duration;
 
-use futures::future::{FutureExt as _, join_all};
-use futures::stream::StreamExt as _;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
-};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 
+pub use self::consumer::Consumer;
+pub use self::publisher::{Message, Publisher};
 use crate::{Failure, Namespace, Result};
 
 /// Bytes of nobody's event are told from events by their own queue.
@@ -40,21 +41,31 @@ async fn in_time<T>(what: &str, done: impl Future<Output = lapin::Result<T>>) ->
     }
 }
 
+/// The same, where the broker may close the channel for `why`: `None` then.
+async fn unless<T>(
+    why: AMQPSoftError,
+    what: &str,
+    done: impl Future<Output = lapin::Result<T>>,
+) -> Result<Option<T>> {
+    let why = AMQPErrorKind::Soft(why);
+    let closed = |error: &lapin::Error| match error.kind() {
+        ErrorKind::ProtocolError(told) => *told.kind() == why,
+        _ => false,
+    };
+    let done = async {
+        match done.await {
+            Err(error) if closed(&error) => Ok(None),
+            done => done.map(Some),
+        }
+    };
+    in_time(what, done).await
+}
+
 /// How to reach the broker.
 #[derive(Debug, Clone)]
 pub struct RabbitMq {
     url: String,
     namespace: Namespace,
-}
-
-/// One message, ready to be published.
-#[derive(Debug, Clone)]
-pub struct Message {
-    pub id: String,
-    pub kind: String,
-    /// Seconds since 1970.
-    pub timestamp: u64,
-    pub body: Vec<u8>,
 }
 
 impl RabbitMq {
@@ -92,8 +103,7 @@ impl RabbitMq {
     /// A publisher to the exchange, which it declares; queues are none of its business.
     pub async fn publisher(&self) -> Result<Publisher> {
         let (connection, channel) = self.connect("relay").await?;
-        confirm_select(&channel).await?;
-        Ok(Publisher { exchange: self.exchange(), channel, connection })
+        Publisher::new(self.exchange(), connection, channel).await
     }
 
     /// Declares a queue of a generation and binds it to the exchange.
@@ -106,12 +116,10 @@ impl RabbitMq {
 
     async fn declare_on(&self, channel: &Channel, queue: &str) -> Result<()> {
         let what = "declaring a queue";
-        let number = |value| AMQPValue::LongLongInt(value);
         let mut arguments = quorum();
-        arguments.insert("x-max-length".into(), number(QUEUE_LENGTH));
+        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(QUEUE_LENGTH));
         arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
-        arguments.insert("x-expires".into(), number(QUEUE_EXPIRES));
-        arguments.insert("x-delivery-limit".into(), number(DELIVERY_LIMIT));
+        arguments.insert("x-expires".into(), AMQPValue::LongLongInt(QUEUE_EXPIRES));
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };
         in_time(what, channel.queue_declare(queue.into(), durable, arguments)).await?;
         let bind = channel.queue_bind(
@@ -135,10 +143,9 @@ impl RabbitMq {
     /// Messages that wait in the queue, unsettled ones left out; `None` when there is no such queue.
     pub async fn waiting(&self, queue: &str) -> Result<Option<u32>> {
         let (connection, channel) = self.connect("look").await?;
-        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-        let found = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+        let waiting = count(&channel, queue).await?;
         close(connection).await;
-        Ok(found.ok().map(|queue| queue.message_count()))
+        Ok(waiting)
     }
 
     /// Removes the exchange. For tests.
@@ -164,156 +171,28 @@ impl RabbitMq {
             FieldTable::default(),
         );
         let deliveries = in_time(what, consumer).await?;
-        let unreadable = self.unreadable();
-        Ok(Consumer { connection, channel, deliveries, unreadable, last: None, aside: None })
+        Ok(Consumer::new(connection, channel, deliveries, queue, self))
     }
 }
 
+/// What all queues are: on several nodes, and patient with redeliveries.
 fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(DELIVERY_LIMIT));
     arguments
 }
 
-async fn confirm_select(channel: &Channel) -> Result<()> {
-    in_time("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await
+/// Messages that wait in the queue; where there is none (`None`) the channel is closed.
+async fn count(channel: &Channel, queue: &str) -> Result<Option<u32>> {
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    let found = channel.queue_declare(queue.into(), passive, FieldTable::default());
+    let found = unless(AMQPSoftError::NOTFOUND, "looking at a queue", found).await?;
+    Ok(found.map(|queue| queue.message_count()))
 }
 
 async fn close(connection: Connection) {
     if let Err(error) = connection.close(200, "done".into()).await {
         tracing::debug!(%error, "closing a connection to RabbitMQ");
-    }
-}
-
-/// Publishes to the exchange. After any error it is of no use any more.
-pub struct Publisher {
-    exchange: String,
-    channel: Channel,
-    connection: Connection,
-}
-
-impl Publisher {
-    /// Publishes the messages in their order and waits until the broker has confirmed every one:
-    /// all queues that are bound hold them durably.
-    pub async fn publish(&self, messages: &[Message]) -> Result<()> {
-        publish(&self.channel, &self.exchange, "", messages).await
-    }
-
-    pub async fn close(self) {
-        close(self.connection).await;
-    }
-}
-
-async fn publish(channel: &Channel, exchange: &str, key: &str, messages: &[Message]) -> Result<()> {
-    let what = "publishing";
-    let (exchange, key) = (ShortString::from(exchange), ShortString::from(key));
-    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-    // Polled in order, so they go out in order.
-    let sends = messages.iter().map(|message| {
-        let properties = properties(message);
-        channel.basic_publish(exchange.clone(), key.clone(), options, &message.body, properties)
-    });
-    let sent = tokio::time::timeout(PATIENCE, join_all(sends)).await;
-    let sent = sent.map_err(|_| Failure::transient(what, "the broker takes no messages"))?;
-    let mut confirms =
-        sent.into_iter().collect::<lapin::Result<VecDeque<_>>>().map_err(failure(what))?;
-    let mut returned = 0_usize;
-    while let Some(confirm) = confirms.pop_front() {
-        // A return may be attached to another message's confirm, but to one of this run's.
-        match in_time(what, confirm).await? {
-            Confirmation::Ack(None) => {}
-            Confirmation::Ack(Some(_)) => returned += 1,
-            Confirmation::Nack(_) => {
-                return Err(Failure::transient(what, "the broker refused a message"));
-            }
-            Confirmation::NotRequested => {
-                return Err(Failure::transient(what, "the channel does not confirm"));
-            }
-        }
-    }
-    match returned {
-        0 => Ok(()),
-        _ => Err(Failure::transient(
-            what,
-            format!(
-                "no queue is bound to the exchange {exchange}: start a projector, which binds its own"
-            ),
-        )),
-    }
-}
-
-fn properties(message: &Message) -> BasicProperties {
-    BasicProperties::default()
-        .with_message_id(message.id.as_str().into())
-        .with_type(message.kind.as_str().into())
-        .with_timestamp(message.timestamp)
-        .with_content_type(crate::message::CONTENT_TYPE.into())
-        .with_app_id("waybill".into())
-        .with_delivery_mode(2)
-}
-
-/// Takes deliveries from a queue. After any error it is of no use any more; what it did not settle
-/// is delivered again.
-pub struct Consumer {
-    connection: Connection,
-    channel: Channel,
-    deliveries: lapin::Consumer,
-    unreadable: String,
-    /// Tag of the last delivery taken.
-    last: Option<u64>,
-    /// For the queue of the unreadable, when there was need of it.
-    aside: Option<Channel>,
-}
-
-impl Consumer {
-    /// Waits for a delivery, and takes what else has arrived, up to `limit`.
-    pub async fn take(&mut self, limit: usize) -> Result<Vec<Vec<u8>>> {
-        let what = "consuming a queue";
-        let gone = || Failure::transient(what, "the broker ended it: was the queue deleted?");
-        let mut next = Some(self.deliveries.next().await);
-        let mut bodies = vec![];
-        while let Some(delivery) = next {
-            let delivery = delivery.ok_or_else(gone)?.map_err(failure(what))?;
-            self.last = Some(delivery.delivery_tag);
-            bodies.push(delivery.data);
-            next = match bodies.len() < limit {
-                true => self.deliveries.next().now_or_never(),
-                false => None,
-            };
-        }
-        Ok(bodies)
-    }
-
-    /// Settles everything taken so far.
-    pub async fn ack(&mut self) -> Result<()> {
-        let Some(tag) = self.last.take() else { return Ok(()) };
-        let multiple = BasicAckOptions { multiple: true };
-        in_time("settling deliveries", self.channel.basic_ack(tag, multiple)).await
-    }
-
-    /// Keeps bytes that are no event, with the reason; returns once the broker has them.
-    pub async fn keep_unreadable(&mut self, body: &[u8], reason: &str) -> Result<()> {
-        let channel = self.aside().await?;
-        let message = Message {
-            id: uuid::Uuid::now_v7().to_string(),
-            kind: reason.chars().take(60).collect(),
-            timestamp: u64::try_from(crate::Timestamp::now().as_millis() / 1_000).unwrap_or(0),
-            body: body.to_vec(),
-        };
-        publish(&channel, "", &self.unreadable, &[message]).await
-    }
-
-    async fn aside(&mut self) -> Result<Channel> {
-        if let Some(channel) = &self.aside {
-            return Ok(channel.clone());
-        }
-        let what = "keeping the unreadable";
-        let channel = in_time(what, self.connection.create_channel()).await?;
-        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        let declared = channel.queue_declare(self.unreadable.as_str().into(), durable, quorum());
-        in_time(what, declared).await?;
-        confirm_select(&channel).await?;
-        self.aside = Some(channel.clone());
-        Ok(channel)
     }
 }

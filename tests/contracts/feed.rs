@@ -7,7 +7,7 @@ use shared::Timestamp;
 use shared::event_store::EventStore;
 use shared::feed::cursor::Cursors;
 use shared::feed::queue::Queues;
-use shared::feed::{Feed, Feeds};
+use shared::feed::{Feed, Feeds, UnreadablePage};
 use shared::log::{Commit, Entry, Event, LogId, Meta, Recorded, StreamName};
 use shared::message::{CloudEvent, source};
 use shared::rabbitmq::Message;
@@ -18,14 +18,14 @@ use uuid::Uuid;
 
 /// An adapter under test, and how events get to it.
 #[async_trait]
-trait Subject: Send + Sync {
+pub trait Subject: Send + Sync {
     fn feeds(&self) -> &dyn Feeds;
     fn generation(&self) -> &Generation;
     /// Makes events 1 to `count` available, one commit each, in this order.
     async fn append(&self, from: i64, count: i64);
 }
 
-fn commit(position: i64) -> Commit {
+pub fn commit(position: i64) -> Commit {
     let event = Event {
         id: Uuid::now_v7(),
         kind: "Happened".to_owned(),
@@ -45,10 +45,10 @@ fn commit(position: i64) -> Commit {
     }
 }
 
-struct OfQueue {
-    own: Own,
-    feeds: Queues,
-    generation: Generation,
+pub struct OfQueue {
+    pub own: Own,
+    pub feeds: Queues,
+    pub generation: Generation,
 }
 
 #[async_trait]
@@ -103,7 +103,7 @@ impl Subject for OfCursor {
 }
 
 /// Positions of the next `count` events, settled.
-async fn take(feed: &mut dyn Feed, count: usize) -> Vec<i64> {
+pub async fn take(feed: &mut dyn Feed, count: usize) -> Vec<i64> {
     let mut taken: Vec<Recorded> = vec![];
     while taken.len() < count {
         let events = feed.next(count - taken.len()).await.unwrap();
@@ -152,13 +152,23 @@ async fn opening_twice_and_closing_twice_are_fine(subject: &dyn Subject) {
     }
 }
 
-async fn of_queue() -> OfQueue {
+async fn where_nothing_is_unreadable_there_is_nothing_to_see_or_discard(subject: &dyn Subject) {
+    subject.feeds().open(subject.generation()).await.unwrap();
+    subject.append(1, 1).await;
+    let mut feed = subject.feeds().subscribe(subject.generation(), 0).await.unwrap();
+    assert_eq!(take(feed.as_mut(), 1).await, [1]);
+    assert_eq!(subject.feeds().unreadable(10).await.unwrap(), UnreadablePage::default());
+    assert_eq!(subject.feeds().find_unreadable("x").await.unwrap(), None);
+    assert!(!subject.feeds().discard_unreadable("x").await.unwrap());
+}
+
+pub async fn of_queue() -> OfQueue {
     let own = Own::default();
     let feeds = Queues { broker: own.rabbitmq(), namespace: own.namespace.clone() };
     OfQueue { feeds, own, generation: Generation::new(LogId::random(), 1) }
 }
 
-async fn remove(subject: OfQueue) {
+pub async fn remove(subject: OfQueue) {
     subject.feeds.close(&subject.generation).await.unwrap();
     subject.own.remove().await;
 }
@@ -194,6 +204,7 @@ contract! {
     a_feed_waits_for_what_is_not_there_yet
     what_was_not_settled_comes_again
     opening_twice_and_closing_twice_are_fine
+    where_nothing_is_unreadable_there_is_nothing_to_see_or_discard
 }
 
 #[tokio::test]
@@ -215,28 +226,6 @@ async fn a_cursor_waits_at_a_hole() {
             [2, 3]
         );
     }
-}
-
-#[tokio::test]
-async fn what_is_no_event_is_kept_aside_and_does_not_stop_the_rest() {
-    let subject = of_queue().await;
-    subject.feeds.open(&subject.generation).await.unwrap();
-    let broker = subject.own.rabbitmq();
-    let publisher = broker.publisher().await.unwrap();
-    let garbage = |body: &[u8]| Message {
-        id: "x".to_owned(),
-        kind: "y".to_owned(),
-        timestamp: 0,
-        body: body.to_vec(),
-    };
-    publisher.publish(&[garbage(b"\xff\x00"), garbage(b"{}"), garbage(b"")]).await.unwrap();
-    publisher.close().await;
-    subject.append(1, 1).await;
-    let mut feed = subject.feeds.subscribe(&subject.generation, 0).await.unwrap();
-    assert_eq!(take(feed.as_mut(), 1).await, [1]);
-    feed.settle().await.unwrap();
-    assert_eq!(broker.waiting(&broker.unreadable()).await.unwrap(), Some(3));
-    remove(subject).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use shared::{process, shutdown, telemetry};
 use waybill::client::Client;
+use waybill::operate::unreadable;
 use waybill::{import, load, operate, up, verify};
 
 /// An order backend that never loses an order.
@@ -72,6 +73,13 @@ enum Command {
         #[command(flatten)]
         services: Services,
     },
+    /// Messages that arrived as an event and are none
+    Unreadable {
+        #[command(subcommand)]
+        what: Unreadable,
+        #[command(flatten)]
+        services: Services,
+    },
     /// Prints the events of an order: who did what, when and why
     Audit {
         order: String,
@@ -114,6 +122,16 @@ enum Log {
     /// Gives a log that was restored from a backup a new identity: cursors and tokens of what it
     /// held before are turned away, and the views are made again
     Renew,
+}
+
+#[derive(Subcommand)]
+enum Unreadable {
+    /// Lists the oldest of them, and why they are no events
+    List,
+    /// Shows one with all its bytes
+    Show { id: String },
+    /// Removes one for good
+    Discard { id: String },
 }
 
 #[derive(Args)]
@@ -181,6 +199,11 @@ async fn main() -> ExitCode {
             Parked::Retry { stream } => operate::retry(&services.projector(), &stream).await,
         },
         Command::Log { what: Log::Renew, services } => operate::renew(&services.projector()).await,
+        Command::Unreadable { what, services } => match what {
+            Unreadable::List => unreadable::list(&services.projector()).await,
+            Unreadable::Show { id } => unreadable::show(&services.projector(), &id).await,
+            Unreadable::Discard { id } => unreadable::discard(&services.projector(), &id).await,
+        },
         Command::Audit { order, services } => operate::audit(&services.command_api(), &order).await,
         Command::State { order, version, at, services } => {
             operate::state(&services.command_api(), &order, version, at.as_deref()).await

@@ -1,4 +1,6 @@
-//! What operators look at and ask for: `rebuild`, `parked`, `audit`, `state`.
+//! What operators look at and ask for: `rebuild`, `parked`, `unreadable`, `audit`, `state`.
+
+pub mod unreadable;
 
 use std::time::{Duration, Instant};
 

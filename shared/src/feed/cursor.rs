@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Feed, Feeds};
+use super::{Feed, Feeds, Unreadable, UnreadablePage};
 use crate::Result;
 use crate::event_store::EventStore;
 use crate::log::{Position, Recorded, Run};
@@ -75,7 +75,7 @@ impl Feed for Cursor {
     }
 }
 
-/// Feeds that are cursors: the log keeps everything anyway.
+/// Feeds that are cursors: the log keeps everything anyway, and all of it is events.
 pub struct Cursors(pub Arc<dyn EventStore>);
 
 #[async_trait]
@@ -90,5 +90,17 @@ impl Feeds for Cursors {
 
     async fn close(&self, _: &Generation) -> Result<()> {
         Ok(())
+    }
+
+    async fn unreadable(&self, _: usize) -> Result<UnreadablePage> {
+        Ok(UnreadablePage::default())
+    }
+
+    async fn find_unreadable(&self, _: &str) -> Result<Option<Unreadable>> {
+        Ok(None)
+    }
+
+    async fn discard_unreadable(&self, _: &str) -> Result<bool> {
+        Ok(false)
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Feed, Feeds};
+use super::{Feed, Feeds, Unreadable, UnreadablePage};
 use crate::log::{LogId, Position, Recorded};
 use crate::message;
 use crate::rabbitmq::{Consumer, RabbitMq};
@@ -81,5 +81,17 @@ impl Feeds for Queues {
 
     async fn close(&self, generation: &Generation) -> Result<()> {
         self.broker.delete(&generation.queue(&self.namespace)).await
+    }
+
+    async fn unreadable(&self, limit: usize) -> Result<UnreadablePage> {
+        self.broker.look_at_unreadable(limit).await
+    }
+
+    async fn find_unreadable(&self, id: &str) -> Result<Option<Unreadable>> {
+        self.broker.find_unreadable(id).await
+    }
+
+    async fn discard_unreadable(&self, id: &str) -> Result<bool> {
+        self.broker.discard_unreadable(id).await
     }
 }

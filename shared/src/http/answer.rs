@@ -27,6 +27,13 @@ pub fn bytes(status: StatusCode, body: Vec<u8>, content_type: &'static str) -> R
     response
 }
 
+/// Done, and nothing to show.
+pub fn no_content() -> Response {
+    let mut response = Response::new(bytes::Bytes::new().into());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// Sets a header from text that may hold anything; one that no header can carry is left out.
 pub fn set(response: &mut Response, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {

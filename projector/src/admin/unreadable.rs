@@ -1,0 +1,108 @@
+//! What arrived as an event and is none: looked at, and discarded.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use shared::feed::Unreadable;
+use shared::http::answer::{into_response, no_content};
+use shared::http::origin::same_origin;
+use shared::http::probes::get_or_head;
+use shared::http::serve::Routes;
+use shared::http::{Answer, json as json_answer};
+use shared::problem::Problem;
+use shared::service_gate::Gate;
+use warp::Filter;
+
+use crate::Projector;
+
+const LIMIT: usize = 50;
+const MAX_LIMIT: usize = 1_000;
+/// Characters of each that the list shows.
+const EXCERPT: usize = 4_096;
+
+type Parameters = BTreeMap<String, String>;
+
+pub fn routes(gate: Gate<Projector>) -> Routes {
+    let with = warp::any().map(move || gate.clone());
+    let one = || warp::path!("unreadable" / String);
+    let list = warp::path!("unreadable")
+        .and(get_or_head())
+        .and(with.clone())
+        .and(warp::query::<Parameters>())
+        .then(|gate: Gate<Projector>, parameters| async move {
+            into_response(list(&gate, &parameters).await)
+        });
+    let show = one().and(get_or_head()).and(with.clone()).then(
+        |id: String, gate: Gate<Projector>| async move { into_response(show(&gate, &id).await) },
+    );
+    let discard = one().and(warp::delete()).and(with).and(warp::header::headers_cloned()).then(
+        |id: String, gate: Gate<Projector>, headers| async move {
+            into_response(discard(&gate, &id, &headers).await)
+        },
+    );
+    list.or(show).unify().or(discard).unify().boxed()
+}
+
+/// The oldest, each with its beginning.
+async fn list(gate: &Gate<Projector>, parameters: &Parameters) -> Answer {
+    let limit = limit(parameters)?;
+    let page = gate.service()?.feeds.unreadable(limit).await?;
+    let items: Vec<Value> = page.items.iter().map(summary).collect();
+    json_answer(StatusCode::OK, &json!({ "items": items, "total": page.total, "next": null }))
+}
+
+/// One with all its bytes: as `text` where they are UTF-8, else as `hex`.
+async fn show(gate: &Gate<Projector>, id: &str) -> Answer {
+    let found = gate.service()?.feeds.find_unreadable(id).await?;
+    let found = found.ok_or_else(|| unknown(id))?;
+    let mut shown = facts(&found);
+    match String::from_utf8(found.body) {
+        Ok(text) => shown["text"] = text.into(),
+        Err(other) => shown["hex"] = hex(other.as_bytes()).into(),
+    }
+    json_answer(StatusCode::OK, &shown)
+}
+
+async fn discard(gate: &Gate<Projector>, id: &str, headers: &HeaderMap) -> Answer {
+    same_origin(headers)?;
+    match gate.service()?.feeds.discard_unreadable(id).await? {
+        true => Ok(no_content()),
+        false => Err(unknown(id)),
+    }
+}
+
+fn unknown(id: &str) -> Problem {
+    let detail = format!("{id:?} is not here, or somebody else looks at it just now.");
+    Problem::unknown("unreadable", detail)
+}
+
+fn limit(parameters: &Parameters) -> Result<usize, Problem> {
+    if let Some(name) = parameters.keys().find(|name| *name != "limit") {
+        let detail = format!("Parameter {name:?} is unknown here; expected: limit.");
+        return Err(Problem::malformed(detail));
+    }
+    let Some(text) = parameters.get("limit") else { return Ok(LIMIT) };
+    let fits = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    fits.ok_or_else(|| {
+        Problem::malformed(format!(
+            "Parameter \"limit\": expected an integer from 1 to {MAX_LIMIT}, got {text:?}."
+        ))
+    })
+}
+
+fn facts(one: &Unreadable) -> Value {
+    let Unreadable { id, reason, queue, at, body } = one;
+    json!({ "id": id, "reason": reason, "queue": queue, "at": at, "bytes": body.len() })
+}
+
+fn summary(one: &Unreadable) -> Value {
+    let mut shown = facts(one);
+    let text = String::from_utf8_lossy(&one.body);
+    shown["text"] = text.chars().take(EXCERPT).collect::<String>().into();
+    shown
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

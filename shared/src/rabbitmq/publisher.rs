@@ -1,0 +1,109 @@
+//! Publishing with confirms.
+
+use std::collections::VecDeque;
+
+use futures::future::join_all;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+
+use super::{PATIENCE, close, failure, in_time};
+use crate::{Failure, Result};
+
+const WHAT: &str = "publishing";
+
+/// One message, ready to be published.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub id: String,
+    pub kind: String,
+    /// Seconds since 1970.
+    pub timestamp: u64,
+    pub body: Vec<u8>,
+}
+
+/// Publishes to the exchange. After any error it is of no use any more.
+pub struct Publisher {
+    exchange: String,
+    channel: Channel,
+    connection: Connection,
+}
+
+impl Publisher {
+    pub(super) async fn new(
+        exchange: String,
+        connection: Connection,
+        channel: Channel,
+    ) -> Result<Self> {
+        confirm_select(&channel).await?;
+        Ok(Self { exchange, channel, connection })
+    }
+
+    /// Publishes the messages in their order and waits until the broker has confirmed every one:
+    /// all queues that are bound hold them durably.
+    pub async fn publish(&self, messages: &[Message]) -> Result<()> {
+        let messages = messages.iter().map(|message| (properties(message), &message.body[..]));
+        match publish(&self.channel, &self.exchange, "", messages).await? {
+            0 => Ok(()),
+            _ => Err(Failure::transient(
+                WHAT,
+                format!(
+                    "no queue is bound to the exchange {}: start a projector, which binds its own",
+                    self.exchange
+                ),
+            )),
+        }
+    }
+
+    pub async fn close(self) {
+        close(self.connection).await;
+    }
+}
+
+pub(super) async fn confirm_select(channel: &Channel) -> Result<()> {
+    in_time("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await
+}
+
+/// Publishes in this order and waits for all confirms; tells how many messages no queue took.
+pub(super) async fn publish<'a>(
+    channel: &Channel,
+    exchange: &str,
+    key: &str,
+    messages: impl Iterator<Item = (BasicProperties, &'a [u8])>,
+) -> Result<usize> {
+    let (exchange, key) = (ShortString::from(exchange), ShortString::from(key));
+    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+    // Polled in order, so they go out in order.
+    let sends = messages.map(|(properties, body)| {
+        channel.basic_publish(exchange.clone(), key.clone(), options, body, properties)
+    });
+    let sent = tokio::time::timeout(PATIENCE, join_all(sends)).await;
+    let sent = sent.map_err(|_| Failure::transient(WHAT, "the broker takes no messages"))?;
+    let mut confirms =
+        sent.into_iter().collect::<lapin::Result<VecDeque<_>>>().map_err(failure(WHAT))?;
+    let mut returned = 0_usize;
+    while let Some(confirm) = confirms.pop_front() {
+        // A return may be attached to another message's confirm, but to one of this run's.
+        match in_time(WHAT, confirm).await? {
+            Confirmation::Ack(None) => {}
+            Confirmation::Ack(Some(_)) => returned += 1,
+            Confirmation::Nack(_) => {
+                return Err(Failure::transient(WHAT, "the broker refused a message"));
+            }
+            Confirmation::NotRequested => {
+                return Err(Failure::transient(WHAT, "the channel does not confirm"));
+            }
+        }
+    }
+    Ok(returned)
+}
+
+fn properties(message: &Message) -> BasicProperties {
+    BasicProperties::default()
+        .with_message_id(message.id.as_str().into())
+        .with_type(message.kind.as_str().into())
+        .with_timestamp(message.timestamp)
+        .with_content_type(crate::message::CONTENT_TYPE.into())
+        .with_app_id("waybill".into())
+        .with_delivery_mode(2)
+}
