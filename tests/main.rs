@@ -20,6 +20,7 @@ mod pipeline {
     mod embedded;
     mod faults;
     mod oracle;
+    mod proxy;
     mod races;
     mod rebuild;
     mod relay;

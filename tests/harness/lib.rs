@@ -5,6 +5,7 @@
 pub mod faulty;
 pub mod namespaces;
 pub mod notes;
+pub mod proxy;
 pub mod relaying;
 pub mod requests;
 pub mod sabotage;

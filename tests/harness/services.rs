@@ -6,7 +6,7 @@ use std::process::Command;
 use http::Method;
 use serde_json::Value;
 use waybill::client::Client;
-use xtask::servers::{Process, free_port};
+use xtask::servers::{Process, Servers, free_port};
 
 use crate::Own;
 use crate::servers;
@@ -22,6 +22,15 @@ pub struct Urls {
 }
 
 impl Urls {
+    /// Of private servers.
+    pub fn of(servers: &Servers) -> Self {
+        Self {
+            mongodb: servers.mongodb.url(),
+            rabbitmq: servers.rabbitmq.url(),
+            redis: servers.redis.url(),
+        }
+    }
+
     pub fn of_the_run() -> Self {
         Self { mongodb: servers::mongodb(), rabbitmq: servers::rabbitmq(), redis: servers::redis() }
     }

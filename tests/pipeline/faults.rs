@@ -10,16 +10,12 @@ use super::whole::{all_accepted, plan};
 
 fn private() -> (Servers, Urls) {
     let servers = Servers::start().expect("private servers start");
-    let urls = Urls {
-        mongodb: servers.mongodb.url(),
-        rabbitmq: servers.rabbitmq.url(),
-        redis: servers.redis.url(),
-    };
+    let urls = Urls::of(&servers);
     (servers, urls)
 }
 
 /// A load in the background, at a rate that leaves room for faults in its midst.
-fn load(system: &System, commands: usize) -> tokio::task::JoinHandle<()> {
+pub fn load(system: &System, commands: usize) -> tokio::task::JoinHandle<()> {
     let client = system.commands[0].client.clone();
     let plan = Plan { rate: 200, ..plan(commands) };
     tokio::spawn(async move {
@@ -28,7 +24,7 @@ fn load(system: &System, commands: usize) -> tokio::task::JoinHandle<()> {
     })
 }
 
-async fn a_moment() {
+pub async fn a_moment() {
     tokio::time::interval_at(
         tokio::time::Instant::now() + Duration::from_millis(700),
         Duration::from_secs(1),
