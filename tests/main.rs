@@ -19,6 +19,7 @@ mod pipeline {
     mod controls;
     mod embedded;
     mod faults;
+    mod network;
     mod oracle;
     mod proxy;
     mod races;

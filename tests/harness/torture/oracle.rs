@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 use shared::log::{Event, Recorded};
 use shared::message::CloudEvent;
+use waybill::client::Client;
 
 pub use self::rules::{events_are_legal, refusals_are_true};
 use super::clients::{Known, Told};
@@ -39,7 +40,7 @@ impl From<Recorded> for Logged {
 }
 
 pub async fn judge(cluster: &Cluster, known: &Known, recorder: Arc<Recorder>, report: &mut Report) {
-    let log = read(cluster).await;
+    let log = read(&cluster.commands[0].client).await;
     report.violations.extend(known.violations.iter().cloned());
     log_is_true(&log, known, &mut report.violations);
     let Some(last) = log.last() else { return };
@@ -57,12 +58,13 @@ pub async fn judge(cluster: &Cluster, known: &Known, recorder: Arc<Recorder>, re
     }
 }
 
-async fn read(cluster: &Cluster) -> Vec<Logged> {
+/// The whole log, as the feed tells it.
+pub async fn read(commands: &Client) -> Vec<Logged> {
     let mut log = vec![];
     let mut after = "0".to_owned();
     loop {
         let page = crate::until("the feed answers", || async {
-            cluster.commands[0].client.get(&format!("/events?limit=1000&after={after}")).await.ok()
+            commands.get(&format!("/events?limit=1000&after={after}")).await.ok()
         })
         .await;
         for event in page["events"].as_array().into_iter().flatten() {

@@ -48,6 +48,10 @@ impl Recorder {
         Self { url: url.to_owned(), queue }
     }
 
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
     /// Addresses (position, index) of all messages in the order of their arrival, up to the first
     /// moment when the last event of the log is among them and the queue is empty.
     pub async fn all(&self, last: (i64, u64)) -> Vec<(i64, u64)> {
@@ -60,11 +64,13 @@ impl Recorder {
         addresses
     }
 
-    /// Removes the queue, with what is in it.
+    /// Leaves nothing of it on the broker.
     pub async fn remove(self) {
         let (connection, channel) = channel(&self.url).await.expect("RabbitMQ is there");
-        let deleted = channel.queue_delete(self.queue.as_str().into(), Default::default());
-        deleted.await.expect("deleted");
+        channel
+            .queue_delete(self.queue.as_str().into(), Default::default())
+            .await
+            .expect("deleted");
         connection.close(200, "".into()).await.expect("closed");
     }
 

@@ -1,0 +1,253 @@
+//! Networks that cut, hold back and swallow: what the services make of them.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use http::Method;
+use serde_json::json;
+use shared::event_store::EventStore as _;
+use shared::log::Position;
+use shared::view_store::ViewStore as _;
+use tests::proxy::Proxies;
+use tests::services::{System, Urls};
+use tests::torture::oracle;
+use tests::torture::recorder::Recorder;
+use tests::until;
+use waybill::client::{Client, Response};
+
+use super::faults::{a_moment, load};
+use super::whole::{all_accepted, plan};
+
+/// A system behind proxies, and everything that its exchange carries.
+struct Network {
+    system: System,
+    recorder: Recorder,
+    proxies: Proxies,
+}
+
+impl Network {
+    async fn start() -> Self {
+        let servers = Urls::of_the_run();
+        let proxies = Proxies::before(&servers);
+        let system = System::start(&proxies.urls(), 1, 2).await;
+        let recorder = Recorder::bind(&servers.rabbitmq, system.own.namespace.as_str()).await;
+        Self { system, recorder, proxies }
+    }
+
+    async fn accept(&self, commands: usize) {
+        let plan = plan(commands);
+        let client = &self.system.commands[0].client;
+        all_accepted(&plan.drive(client, plan.seed.unwrap()).await.unwrap(), commands);
+    }
+
+    async fn confirmed(&self) -> Position {
+        let store = self.system.own.mongodb().await;
+        store.relay_checkpoint(&store.log_id().await.unwrap()).await.unwrap()
+    }
+
+    /// Waits until the exchange has confirmed the whole log.
+    async fn until_relayed(&self) -> Position {
+        let store = self.system.own.mongodb().await;
+        let log = store.log_id().await.unwrap();
+        until("the whole log is relayed", || async {
+            let head = store.head().await.unwrap();
+            (store.relay_checkpoint(&log).await.unwrap() == head).then_some(head)
+        })
+        .await
+    }
+
+    /// Messages that came to a queue and wait there.
+    async fn waiting(&self, queue: &str) -> u32 {
+        self.system.own.rabbitmq().waiting(queue).await.unwrap().unwrap_or(0)
+    }
+
+    async fn until_views_took_all(&self) {
+        let own = &self.system.own;
+        for generation in own.redis().await.generations().await.unwrap() {
+            let queue = generation.queue(&own.namespace);
+            let what = format!("{queue} is empty");
+            until(&what, || async { (self.waiting(&queue).await == 0).then_some(()) }).await;
+        }
+    }
+
+    /// Nothing is lost: not on the exchange, not in the views. Tells how many messages were
+    /// published again, and removes everything.
+    async fn must_be_whole(self) -> usize {
+        self.system.until_ready().await;
+        self.until_relayed().await;
+        let log = oracle::read(&self.system.commands[0].client).await;
+        let messages = self.recorder.all(log.last().unwrap().address).await;
+        let mut violations = vec![];
+        oracle::streams_are_whole(&log, &mut violations);
+        oracle::exchange_is_complete(&log, &messages, &mut violations);
+        assert!(violations.is_empty(), "{violations:#?}");
+        self.until_views_took_all().await;
+        self.system.verify().await;
+        self.recorder.remove().await;
+        self.system.remove().await;
+        messages.len() - log.len()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn confirms_that_are_withheld_are_waited_for_and_their_run_is_published_again() {
+    let network = Network::start().await;
+    network.accept(200).await;
+    let confirmed = network.until_relayed().await;
+    let queue = network.recorder.queue();
+    let published = network.waiting(queue).await;
+    network.proxies.rabbitmq.withhold();
+    network.accept(300).await;
+    until("the relay has published more", || async {
+        (network.waiting(queue).await > published).then_some(())
+    })
+    .await;
+    assert_eq!(network.confirmed().await, confirmed, "nothing more was confirmed");
+    // The confirms are lost with their connection.
+    network.proxies.rabbitmq.cut();
+    until("the relay says that it waits", || async {
+        (!network.system.commands[0].is_ready().await).then_some(())
+    })
+    .await;
+    assert_eq!(network.confirmed().await, confirmed, "nothing more was confirmed");
+    network.proxies.rabbitmq.resume();
+    network.accept(100).await;
+    assert!(network.must_be_whole().await > 0, "what was not confirmed is published again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_cut_and_refused_again_and_again_under_load_lose_nothing() {
+    let network = Network::start().await;
+    let load = load(&network.system, 2_000);
+    for _ in 0..3 {
+        for proxy in network.proxies.all() {
+            a_moment().await;
+            proxy.cut();
+        }
+    }
+    for proxy in network.proxies.all() {
+        proxy.refuse();
+        a_moment().await;
+        proxy.resume();
+    }
+    load.await.unwrap();
+    network.must_be_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_stall_for_seconds_under_load_lose_nothing() {
+    let network = Network::start().await;
+    let load = load(&network.system, 3_500);
+    for then_cut in [false, true] {
+        for proxy in network.proxies.all() {
+            a_moment().await;
+            proxy.stall();
+            for _ in 0..3 {
+                a_moment().await;
+            }
+            if then_cut {
+                proxy.cut();
+            }
+            proxy.resume();
+        }
+    }
+    load.await.unwrap();
+    network.must_be_whole().await;
+}
+
+/// Name of a request, as its key and as its correlation id.
+const SWALLOWED: &str = "swallowed";
+
+async fn create(client: &Client) -> shared::Result<Response> {
+    let headers = [("idempotency-key", SWALLOWED), ("x-correlation-id", SWALLOWED)];
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
+    let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
+    client.post("/orders", &headers, order.to_string()).await
+}
+
+/// Loses the answer to the insert; before answers pass again, connections are cut so often.
+async fn swallow(network: &Network, cuts: usize) {
+    let store = network.system.own.mongodb().await;
+    let key = format!("anonymous/{SWALLOWED}");
+    until("the commit is in the log", || async {
+        (store.by_key(&[&key]).await.unwrap().len() == 1).then_some(())
+    })
+    .await;
+    for _ in 0..cuts {
+        network.proxies.mongodb.cut();
+        a_moment().await;
+    }
+    network.proxies.mongodb.cut();
+    network.proxies.mongodb.resume();
+}
+
+/// The log has one event of the request, and it is what the answer tells.
+async fn happened_once(client: &Client, told: &Response) {
+    let told = told.json().unwrap();
+    let log = oracle::read(client).await;
+    let events: Vec<_> = log.iter().filter(|event| event.correlation == SWALLOWED).collect();
+    assert_eq!(events.len(), 1, "{events:?}");
+    let stream = format!("order-{}", told["order_id"].as_str().unwrap());
+    assert_eq!((&events[0].stream, &json!(events[0].version)), (&stream, &told["version"]));
+}
+
+async fn an_append_has_no_answer(cuts: usize) {
+    let network = Network::start().await;
+    let client = &network.system.commands[0].client;
+    // Its position is known and connections are open: nothing but the insert needs an answer.
+    network.accept(300).await;
+    join_all((0..16).map(|_| client.get("/events?limit=1000"))).await;
+    network.proxies.mongodb.withhold();
+    let (first, ()) = tokio::join!(create(client), swallow(&network, cuts));
+    let told = until("an answer that settles it", || async {
+        create(client).await.ok().filter(|answer| answer.status.is_success())
+    })
+    .await;
+    if let Some(first) = first.ok().filter(|answer| answer.status.is_success()) {
+        assert_eq!(first.body, told.body, "one truth");
+    }
+    happened_once(client, &told).await;
+    network.must_be_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_whose_answer_is_lost_happens_once() {
+    an_append_has_no_answer(0).await;
+}
+
+/// Neither the driver's own attempt nor the first look after it gets an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_whose_answer_is_lost_again_and_again_happens_once() {
+    an_append_has_no_answer(5).await;
+}
+
+/// More than the ten seconds that Redis has for an answer.
+const IN_TIME: Duration = Duration::from_secs(12);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_api_whose_redis_is_silent_or_away_says_so_in_time_and_recovers() {
+    let network = Network::start().await;
+    network.accept(50).await;
+    let (queries, redis) = (&network.system.queries, &network.proxies.redis);
+    let ask = async || {
+        let asked = Instant::now();
+        let answer = queries.client.send(Method::GET, "/orders", &[], "");
+        let answer = tokio::time::timeout(3 * IN_TIME, answer).await.expect("an answer").unwrap();
+        (answer.status.as_u16(), asked.elapsed())
+    };
+    assert_eq!(ask().await.0, 200);
+    for silent in [true, false] {
+        match silent {
+            true => redis.stall(),
+            false => redis.refuse(),
+        }
+        for (status, took) in join_all((0..4).map(|_| ask())).await {
+            assert!(status == 503 && took < IN_TIME, "{status} after {took:?}");
+        }
+        until("it is not ready", || async { (!queries.is_ready().await).then_some(()) }).await;
+        redis.resume();
+        queries.until_ready().await;
+        assert_eq!(ask().await.0, 200);
+    }
+    network.must_be_whole().await;
+}
