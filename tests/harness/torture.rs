@@ -18,6 +18,7 @@ use xtask::servers::Servers;
 use self::clients::Clients;
 use self::faults::Faults;
 use self::recorder::Recorder;
+use crate::proxy::Proxies;
 use crate::services::{Service, Urls};
 
 /// Namespace of a campaign: its servers are its own.
@@ -26,6 +27,8 @@ const NAMESPACE: &str = "waybill";
 /// The services under test, and how to reach them.
 pub struct Cluster {
     pub servers: Servers,
+    /// Between the services and the servers.
+    pub proxies: Proxies,
     pub commands: Vec<Service>,
     pub projectors: Vec<Service>,
     pub queries: Service,
@@ -34,16 +37,14 @@ pub struct Cluster {
 impl Cluster {
     async fn start() -> Self {
         let servers = Servers::start().expect("private servers start");
-        let urls = Urls {
-            mongodb: servers.mongodb.url(),
-            rabbitmq: servers.rabbitmq.url(),
-            redis: servers.redis.url(),
-        };
+        let proxies = Proxies::before(&Urls::of(&servers));
+        let urls = proxies.urls();
         let start = |name| Service::start(name, NAMESPACE, &urls);
         let cluster = Self {
             commands: vec![start("command-api"), start("command-api")],
             projectors: vec![start("projector"), start("projector")],
             queries: start("query-api"),
+            proxies,
             servers,
         };
         cluster.until_ready().await;

@@ -1,5 +1,7 @@
 //! Faults, one after another, each healed before long.
 
+mod network;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -50,7 +52,8 @@ impl Faults {
     /// Lets the system run, then does one thing to it and mends that.
     pub async fn one(&mut self, cluster: &mut Cluster) {
         self.pause(300..2_000).await;
-        let kind = KINDS[self.random.random_range(0..KINDS.len())];
+        let kinds = [&KINDS[..], &network::KINDS].concat();
+        let kind = kinds[self.random.random_range(0..kinds.len())];
         *self.counts.entry(kind).or_default() += 1;
         match kind {
             "kill -9 command-api" => {
@@ -89,6 +92,7 @@ impl Faults {
             "Redis SCRIPT FLUSH" => redis(cluster, &["SCRIPT", "FLUSH"]).await,
             "queue deleted" => delete_queues(cluster).await,
             "counter set back" => set_counter_back(cluster).await,
+            kind if network::KINDS.contains(&kind) => self.network(&cluster.proxies, kind).await,
             _ => {
                 let asked = cluster.projectors[0].client.post("/rebuild", &[], "").await;
                 drop(asked); // It may be away, or making one already.
