@@ -7,7 +7,7 @@ const LIBRARIES: [(&str, &[&str]); 4] = [
     ("lapin::", &["shared/src/rabbitmq.rs", "shared/src/rabbitmq/"]),
     ("mongodb::bson", &["shared/src/event_store/mongodb.rs", "shared/src/event_store/mongodb/"]),
     ("redis::aio", &["shared/src/view_store/redis.rs", "shared/src/view_store/redis/"]),
-    ("rusqlite::", &["shared/src/event_store/sqlite.rs"]),
+    ("rusqlite::", &["shared/src/event_store/sqlite"]),
 ];
 
 fn root() -> PathBuf {

@@ -19,6 +19,7 @@ mod pipeline {
     mod controls;
     mod embedded;
     mod faults;
+    mod long_streams;
     mod network;
     mod oracle;
     mod proxy;
@@ -26,6 +27,7 @@ mod pipeline {
     mod rebuild;
     mod relay;
     mod replaced;
+    mod tokens;
     mod unreadable;
     mod whole;
 }

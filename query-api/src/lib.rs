@@ -1,7 +1,7 @@
 //! Answers questions from the views alone.
 //!
-//! `routes` read requests, `service` finds the live generation and waits for what a client has
-//! seen already; what can be asked is the domain's (`shared::queries::Queries`).
+//! `routes` read requests, `service` finds the live generation, `waits` tells when views
+//! contain what a client has seen already; what can be asked is the domain's (`shared::queries::Queries`).
 
 #[cfg(feature = "servers")]
 pub mod config;
@@ -9,5 +9,6 @@ pub mod routes;
 #[cfg(feature = "servers")]
 pub mod run;
 pub mod service;
+mod waits;
 
 pub use service::Service;

@@ -60,9 +60,7 @@ async fn query(
     };
     answer::set(&mut response, "etag", &etag);
     answer::set(&mut response, "cache-control", "no-cache");
-    if let Some(token) = shown.token {
-        answer::set(&mut response, token::HEADER, &token.to_string());
-    }
+    answer::set(&mut response, token::HEADER, &shown.token.to_string());
     Ok(response)
 }
 

@@ -51,7 +51,7 @@ async fn work(
 ) -> Result<()> {
     let redis = || Redis::connect(&config.redis_url, &config.namespace);
     let Some(views) = until_there("redis", health, stop, redis).await? else { return Ok(()) };
-    gate.open(Service::new(Arc::new(views), queries));
+    gate.open(Service::new(Arc::new(views), queries, stop.clone()));
     while !stop.is_cancelled() {
         if let Ok(service) = gate.service() {
             watch(&service, health).await;

@@ -3,21 +3,25 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use shared::log::{StreamName, Version};
+use shared::log::{Position, StreamName, Version};
 use shared::problem::Problem;
 use shared::queries::{Queries, Question, Reply, Snapshot, Unanswered};
 use shared::token::{MAX_STREAMS, Seen, Token};
 use shared::view_store::{Answer, Generation, Read, ViewStore};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::waits::Waits;
 
 /// Answers that may find another generation live than they began with: swaps are rare.
 const SWAPS: u32 = 5;
-/// Between two looks whether a view has caught up.
-const LOOK: Duration = Duration::from_millis(5);
 
 pub struct Service {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
+    waits: Waits,
+    /// From here on nobody waits any more.
+    stop: CancellationToken,
     /// The generation that was live last time; every read tells whether it still is.
     live: RwLock<Option<Generation>>,
 }
@@ -25,12 +29,16 @@ pub struct Service {
 /// An answer, and the token of what it shows.
 pub struct Shown {
     pub reply: Reply,
-    pub token: Option<Token>,
+    pub token: Token,
 }
 
 impl Service {
-    pub fn new(views: Arc<dyn ViewStore>, queries: Arc<dyn Queries>) -> Self {
-        Self { views, queries, live: RwLock::new(None) }
+    pub fn new(
+        views: Arc<dyn ViewStore>,
+        queries: Arc<dyn Queries>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { waits: Waits::new(views.clone()), views, queries, stop, live: RwLock::new(None) }
     }
 
     /// Answers once the views contain what `seen` says, at the latest after `wait`.
@@ -53,7 +61,9 @@ impl Service {
                 Err(unanswered) => Err(unanswered),
             };
             match answered {
-                Ok(reply) => return Ok(reply.map(|reply| shown(&generation, reply))),
+                Ok(reply) => {
+                    return Ok(reply.map(|reply| shown(&generation, reply, views.applied())));
+                }
                 Err(Unanswered::Moved) => self.forget(),
                 Err(Unanswered::Problem(problem)) => return Err(problem),
                 Err(Unanswered::Failure(failure)) => return Err(failure.into()),
@@ -98,45 +108,75 @@ impl Service {
             let detail = "The Consistency-Token belongs to another log; ask without it.";
             return Err(Problem::cursor_of_another_log(detail).into());
         }
-        loop {
-            let there = match &seen.seen {
-                Seen::Streams(streams) => contains(views, streams).await?,
-                Seen::Position(position) => {
-                    let checkpoint = self.views.checkpoint(&generation.id).await?;
-                    checkpoint.is_some_and(|checkpoint| checkpoint >= *position)
-                }
-            };
-            if there {
-                return Ok(());
-            }
+        let mut place = None;
+        while !self.contains(views, generation, &seen.seen).await? {
             if Instant::now() >= deadline {
                 let detail =
                     "The views do not contain yet what the Consistency-Token names; try again.";
                 return Err(Problem::not_consistent_yet(detail).into());
             }
-            tokio::time::sleep(LOOK).await;
+            match &place {
+                None => place = Some(self.waits.join(&generation.id, seen.streams())),
+                Some(place) => tokio::select! {
+                    () = place.changed(deadline) => {}
+                    () = self.stop.cancelled() => {
+                        return Err(Problem::unavailable("The service is stopping.").into());
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    async fn contains(
+        &self,
+        views: &Snapshot<'_>,
+        generation: &Generation,
+        seen: &Seen,
+    ) -> Result<bool, Unanswered> {
+        match seen {
+            Seen::Streams(streams) => contains_streams(views, streams).await,
+            Seen::Position(position) => {
+                views.read(&[]).await?; // It may be no longer live.
+                let checkpoint = self.views.checkpoint(&generation.id).await?;
+                Ok(checkpoint.is_some_and(|checkpoint| checkpoint >= *position))
+            }
         }
     }
 }
 
-async fn contains(
+async fn contains_streams(
     views: &Snapshot<'_>,
     streams: &[(StreamName, Version)],
 ) -> Result<bool, Unanswered> {
-    let names = streams.iter().map(|(stream, _)| stream.clone()).collect();
-    let Some(Answer::Views(stored)) = views.read(&[Read::Views(names)]).await?.pop() else {
-        return Ok(false);
-    };
-    let reached = |((_, wanted), view): (&(StreamName, Version), &Option<_>)| {
-        view.as_ref().is_some_and(|view: &shared::projection::Stored| view.version >= *wanted)
-    };
-    Ok(streams.iter().zip(&stored).all(reached))
+    let names: Vec<StreamName> = streams.iter().map(|(stream, _)| stream.clone()).collect();
+    let reads = [Read::Views(names.clone()), Read::Parked(names)];
+    let answers = views.read(&reads).await?;
+    let [Answer::Views(stored), Answer::Parked(parked)] = &answers[..] else { return Ok(false) };
+    let mut all = true;
+    for (((stream, wanted), view), note) in streams.iter().zip(stored).zip(parked) {
+        if view.as_ref().is_some_and(|view| view.version >= *wanted) {
+            continue;
+        }
+        if let Some(note) = note {
+            let detail = format!(
+                "The view of {stream} ends before version {}, as that can't be applied: {}.",
+                note.version, note.reason
+            );
+            return Err(Problem::stream_parked(detail).into());
+        }
+        all = false;
+    }
+    Ok(all)
 }
 
-/// A token of the streams that the answer shows, where those are few enough to name.
-fn shown(generation: &Generation, reply: Reply) -> Shown {
+/// The token of what an answer shows: of its streams, where those are few enough to name, else of
+/// everything that it can contain.
+fn shown(generation: &Generation, reply: Reply, applied: Position) -> Shown {
     let few = (1..=MAX_STREAMS).contains(&reply.shows.len());
-    let token = few
-        .then(|| Token { log: generation.log.clone(), seen: Seen::Streams(reply.shows.clone()) });
-    Shown { reply, token }
+    let seen = match few {
+        true => Seen::Streams(reply.shows.clone()),
+        false => Seen::Position(applied),
+    };
+    Shown { reply, token: Token { log: generation.log.clone(), seen } }
 }

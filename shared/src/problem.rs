@@ -92,6 +92,12 @@ impl Problem {
         Self::later("unavailable", "Not available at the moment", detail.into())
     }
 
+    /// The views will not contain what the client has seen until somebody repairs them.
+    pub fn stream_parked(detail: impl Into<String>) -> Self {
+        let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, "A view can't be made for now");
+        Self::new(status, "stream-parked", title, detail.into())
+    }
+
     /// It may have been done. Safe to repeat with the same `Idempotency-Key`.
     pub fn outcome_unknown(detail: impl Into<String>) -> Self {
         Self::later("outcome-unknown", "Whether it was done is not known yet", detail.into())

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::log::{Recorded, StreamName, Version};
+use crate::log::{Position, Recorded, StreamName, Version};
 
 /// A view of each stream, and what it states for all.
 pub trait Projection: Send + Sync + 'static {
@@ -94,6 +94,8 @@ pub struct Change {
     pub base: Version,
     /// The version of the last event.
     pub to: Version,
+    /// The position of the last event.
+    pub position: Position,
     /// The view's document, JSON.
     pub document: Vec<u8>,
     pub sums: Vec<Sum>,
@@ -165,6 +167,7 @@ impl<P: Projection> Project for Projected<P> {
             stream: first.stream.clone(),
             base: stored.map_or(0, |stored| stored.version),
             to: last.version,
+            position: last.position,
             document: serde_json::to_vec(&view).map_err(|e| Unprojectable(e.to_string()))?,
             sums,
             enter,

@@ -1,13 +1,14 @@
 //! What a domain tells query-api: which questions there are, and how views answer them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 
 use crate::Failure;
-use crate::log::{StreamName, Version};
+use crate::log::{Position, StreamName, Version};
 use crate::problem::Problem;
-use crate::view_store::{Answer, GenerationId, Read, ViewStore};
+use crate::view_store::{Answer, GenerationId, Read, Reading, ViewStore};
 
 /// The questions of a domain.
 #[async_trait]
@@ -62,16 +63,23 @@ impl From<Failure> for Unanswered {
 pub struct Snapshot<'a> {
     store: &'a dyn ViewStore,
     generation: &'a GenerationId,
+    applied: AtomicI64,
 }
 
 impl<'a> Snapshot<'a> {
     pub fn new(store: &'a dyn ViewStore, generation: &'a GenerationId) -> Self {
-        Self { store, generation }
+        Self { store, generation, applied: AtomicI64::new(0) }
+    }
+
+    /// Nothing behind this position was in what was read so far.
+    pub fn applied(&self) -> Position {
+        self.applied.load(Ordering::Relaxed)
     }
 
     /// Reads from the generation, if it is live still.
     pub async fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, Unanswered> {
-        let (live, answers) = self.store.read(self.generation, reads).await?;
+        let Reading { live, applied, answers } = self.store.read(self.generation, reads).await?;
+        self.applied.fetch_max(applied, Ordering::Relaxed);
         if live.as_ref() == Some(self.generation) { Ok(answers) } else { Err(Unanswered::Moved) }
     }
 }

@@ -13,6 +13,7 @@ use lapin::options::{
 };
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 
 pub use self::consumer::Consumer;
@@ -29,6 +30,10 @@ const QUEUE_EXPIRES: i64 = 7 * 24 * 3_600 * 1_000;
 const DELIVERY_LIMIT: i64 = 1_000_000;
 /// How long the broker may take to confirm, connect or answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it may take to say goodbye; then it is left to itself.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// A connection that is silent for twice as long is given up, in seconds; the URL may say otherwise.
+const HEARTBEAT: u16 = 10;
 
 fn failure(what: &str) -> impl Fn(lapin::Error) -> Failure + '_ {
     move |error| Failure::transient(what, error)
@@ -86,7 +91,9 @@ impl RabbitMq {
         let what = "connecting to RabbitMQ";
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("{} {role}", self.namespace).into());
-        let connection = in_time(what, Connection::connect(&self.url, properties)).await?;
+        let mut uri: AMQPUri = self.url.parse().map_err(|error| Failure::permanent(what, error))?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
+        let connection = in_time(what, Connection::connect_uri(uri, properties)).await?;
         let channel = in_time(what, connection.create_channel()).await?;
         let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
         let exchange = ShortString::from(self.exchange());
@@ -192,7 +199,9 @@ async fn count(channel: &Channel, queue: &str) -> Result<Option<u32>> {
 }
 
 async fn close(connection: Connection) {
-    if let Err(error) = connection.close(200, "done".into()).await {
-        tracing::debug!(%error, "closing a connection to RabbitMQ");
+    match tokio::time::timeout(GOODBYE, connection.close(200, "done".into())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "closing a connection to RabbitMQ"),
+        Err(_) => tracing::debug!("RabbitMQ did not answer a goodbye"),
     }
 }

@@ -80,12 +80,40 @@ pub trait ViewStore: Send + Sync + 'static {
 
     async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>>;
 
-    /// Answers all reads at once, and tells which generation was live at that moment.
-    async fn read(
-        &self,
-        generation: &GenerationId,
-        reads: &[Read],
-    ) -> Result<(Option<GenerationId>, Vec<Answer>)>;
+    /// Answers all reads at once.
+    async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading>;
+
+    /// What happens to the views of a generation from now on.
+    async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>>;
+}
+
+/// News of the views of one generation. *Loss*: whoever is slow, or a store that forgets, may miss
+/// some; look again now and then. *Errors*: it is over; ask for a new one.
+#[async_trait]
+pub trait Updates: Send {
+    /// Waits for at least one, up to a few seconds; empty after that.
+    async fn next(&mut self) -> Result<Vec<Update>>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// The view of the stream has reached this version.
+    Applied(StreamName, Version),
+    Parked(StreamName),
+    /// The checkpoint has moved.
+    Checkpoint(Position),
+    /// Some were missed.
+    Missed,
+}
+
+/// What was read, and what held at that moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The live generation.
+    pub live: Option<GenerationId>,
+    /// Nothing behind this position is in the answers. The views may lack something before it.
+    pub applied: Position,
+    pub answers: Vec<Answer>,
 }
 
 /// One complete set of views.
@@ -180,6 +208,8 @@ pub enum Advance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     Views(Vec<StreamName>),
+    /// Why the streams are parked.
+    Parked(Vec<StreamName>),
     /// Records of sums, by name; one that does not exist is empty.
     Records(Vec<String>),
     List(List),
@@ -200,6 +230,7 @@ pub struct List {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Views(Vec<Option<Stored>>),
+    Parked(Vec<Option<Parked>>),
     Records(Vec<BTreeMap<String, String>>),
     List(Vec<String>),
     Count(u64),

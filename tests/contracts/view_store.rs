@@ -25,6 +25,7 @@ fn change(stream: &StreamName, base: Version, to: Version) -> Change {
         stream: stream.clone(),
         base,
         to,
+        position: to * 10,
         document: format!("{{\"at\":{to},\"text\":\"ä b\"}}").into_bytes(),
         sums: vec![],
         enter: vec![],
@@ -52,13 +53,14 @@ async fn apply(views: &Views, id: &GenerationId, change: Change) -> Applied {
 }
 
 async fn record(views: &Views, id: &GenerationId, name: &str) -> Vec<(String, String)> {
-    let (_, mut answers) = views.read(id, &[Read::Records(vec![name.to_owned()])]).await.unwrap();
+    let mut answers =
+        views.read(id, &[Read::Records(vec![name.to_owned()])]).await.unwrap().answers;
     let Some(Answer::Records(mut records)) = answers.pop() else { panic!("no records") };
     records.remove(0).into_iter().collect()
 }
 
 async fn list(views: &Views, id: &GenerationId, list: List) -> Vec<String> {
-    let (_, mut answers) = views.read(id, &[Read::List(list)]).await.unwrap();
+    let mut answers = views.read(id, &[Read::List(list)]).await.unwrap().answers;
     let Some(Answer::List(entries)) = answers.pop() else { panic!("no list") };
     entries
 }
@@ -110,11 +112,9 @@ async fn sums_lists_and_texts_follow_the_changes(views: Views) {
     );
     assert_eq!(record(&views, &id, "other").await, [pair("t", "ä")], "greatest by bytes");
     assert_eq!(list(&views, &id, all("list")).await, ["y", "z"]);
-    let (_, counts) = views
-        .read(&id, &[Read::Count("list".to_owned()), Read::Count("none".to_owned())])
-        .await
-        .unwrap();
-    assert_eq!(counts, [Answer::Count(2), Answer::Count(0)]);
+    let counts = [Read::Count("list".to_owned()), Read::Count("none".to_owned())];
+    let counts = views.read(&id, &counts).await.unwrap();
+    assert_eq!(counts.answers, [Answer::Count(2), Answer::Count(0)]);
 }
 
 async fn rankings_move_with_their_sums(views: Views) {
@@ -227,48 +227,6 @@ async fn the_checkpoint_moves_only_over_what_is_applied_or_parked(views: Views) 
     assert_eq!(views.parked(&id).await.unwrap(), [], "applied after all");
 }
 
-async fn one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set(views: Views) {
-    let (one, two) = (Generation::new(LogId::random(), 1), Generation::new(LogId::random(), 2));
-    assert_eq!(views.live().await.unwrap(), None);
-    assert!(views.begin(&one).await.unwrap());
-    assert!(!views.begin(&two).await.unwrap());
-    assert_eq!(views.building().await.unwrap(), Some(one.clone()));
-    assert_eq!(views.generations().await.unwrap(), vec![one.clone()]);
-    assert!(!views.promote(Some(&two.id), &one.id).await.unwrap(), "another is expected live");
-    assert!(!views.promote(None, &two.id).await.unwrap(), "it does not exist");
-    assert!(views.promote(None, &one.id).await.unwrap());
-    assert!(!views.promote(None, &one.id).await.unwrap());
-    assert_eq!(
-        (views.live().await.unwrap(), views.building().await.unwrap()),
-        (Some(one.clone()), None)
-    );
-    assert!(views.begin(&two).await.unwrap());
-    assert!(views.promote(Some(&one.id), &two.id).await.unwrap());
-    let (live, _) = views.read(&one.id, &[]).await.unwrap();
-    assert_eq!(live, Some(two.id.clone()), "every read tells which is live");
-    assert!(views.remove(&two.id).await.is_err(), "it is live");
-    views.remove(&one.id).await.unwrap();
-    assert_eq!(views.generations().await.unwrap(), [two]);
-}
-
-async fn generations_share_nothing_and_leave_nothing(views: Views) {
-    let stream = stream();
-    let one = generation(&views).await;
-    apply(&views, &one, Change { sums: vec![sum("n", 1)], ..change(&stream, 0, 1) }).await;
-    assert!(views.promote(None, &one).await.unwrap());
-    let two = generation(&views).await;
-    assert_eq!(views.load(&two, &[&stream]).await.unwrap(), [None]);
-    apply(&views, &two, Change { sums: vec![sum("n", 5)], ..change(&stream, 0, 1) }).await;
-    assert_eq!(record(&views, &one, "totals").await, [("n".to_owned(), "1".to_owned())]);
-    views.remove(&two).await.unwrap();
-    assert_eq!(views.building().await.unwrap(), None);
-    assert_eq!(views.load(&two, &[&stream]).await.unwrap(), [None]);
-    assert_eq!(record(&views, &two, "totals").await, []);
-    assert_eq!(views.checkpoint(&two).await.unwrap(), None);
-    assert_eq!(apply(&views, &two, change(&stream, 0, 1)).await, Applied::NoGeneration);
-    assert_eq!(views.advance(&two, 0, 1, &[]).await.unwrap(), Advance::NoGeneration);
-}
-
 macro_rules! contract {
     ($($test:ident)*) => {
         mod redis {
@@ -291,6 +249,9 @@ macro_rules! contract {
     };
 }
 
+mod generations;
+mod updates;
+
 contract! {
     a_change_applies_to_its_base_and_to_nothing_else
     sums_lists_and_texts_follow_the_changes
@@ -299,8 +260,6 @@ contract! {
     of_many_that_apply_the_same_change_one_does
     lists_are_read_in_parts_from_both_ends
     the_checkpoint_moves_only_over_what_is_applied_or_parked
-    one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set
-    generations_share_nothing_and_leave_nothing
 }
 
 #[tokio::test]
@@ -317,21 +276,5 @@ async fn redis_loads_its_scripts_again_after_they_were_flushed() {
             Applied::Applied
         );
     }
-    own.remove().await;
-}
-
-#[tokio::test]
-async fn one_holder_has_a_lease_in_redis() {
-    let own = Own::default();
-    let views: Views = Arc::new(own.redis().await);
-    let id = generation(&views).await;
-    let minute = std::time::Duration::from_secs(60);
-    assert!(views.lease(&id, "a", minute).await.unwrap());
-    assert!(!views.lease(&id, "b", minute).await.unwrap());
-    assert!(views.lease(&id, "a", std::time::Duration::from_millis(1)).await.unwrap());
-    tests::until("the lease is over", || async {
-        views.lease(&id, "b", minute).await.unwrap().then_some(())
-    })
-    .await;
     own.remove().await;
 }

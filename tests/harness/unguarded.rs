@@ -11,7 +11,7 @@ use shared::log::{Position, StreamName, Version};
 use shared::projection::{Change, Stored};
 use shared::view_store::memory::Memory;
 use shared::view_store::{
-    Advance, Answer, Applied, Generation, GenerationId, Parked, Read, ViewStore,
+    Advance, Applied, Generation, GenerationId, Parked, Read, Reading, Updates, ViewStore,
 };
 use tokio::sync::Barrier;
 
@@ -108,11 +108,11 @@ impl ViewStore for Meeting {
         self.views.parked(generation).await
     }
 
-    async fn read(
-        &self,
-        generation: &GenerationId,
-        reads: &[Read],
-    ) -> Result<(Option<GenerationId>, Vec<Answer>)> {
+    async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading> {
         self.views.read(generation, reads).await
+    }
+
+    async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
+        self.views.updates(generation).await
     }
 }

@@ -139,12 +139,8 @@ async fn shuffled_and_repeated_events_count_once(subject: Subject) {
         subject.apply(&batch).await;
     }
     assert_eq!(subject.version(&stream).await, 21);
-    let (_, answers) = subject
-        .projector
-        .views
-        .read(&subject.generation, &[shared::view_store::Read::Records(vec!["stats".to_owned()])])
-        .await
-        .unwrap();
+    let read = [shared::view_store::Read::Records(vec!["stats".to_owned()])];
+    let answers = subject.projector.views.read(&subject.generation, &read).await.unwrap().answers;
     let shared::view_store::Answer::Records(records) = &answers[0] else { panic!("records") };
     assert_eq!((records[0]["orders"].as_str(), records[0]["revenue:EUR"].as_str()), ("1", "20"));
 }
@@ -222,7 +218,7 @@ async fn counted_after_a_meeting(guarded: bool) -> Option<String> {
     let events = subject.append(&stream, 1, &[created(&stream, 5)]).await;
     tokio::join!(subject.apply(&events), subject.apply(&events));
     let read = [shared::view_store::Read::Records(vec!["stats".to_owned()])];
-    let (_, answers) = subject.projector.views.read(&subject.generation, &read).await.unwrap();
+    let answers = subject.projector.views.read(&subject.generation, &read).await.unwrap().answers;
     let shared::view_store::Answer::Records(records) = &answers[0] else { panic!("records") };
     records[0].get("orders").cloned()
 }
@@ -278,7 +274,8 @@ async fn any_deliveries_end_in_the_same_views() {
                     "stats".to_owned(),
                     "customer:c".to_owned(),
                 ])];
-                handle.block_on(subject.projector.views.read(&subject.generation, &read)).unwrap().1
+                let read = subject.projector.views.read(&subject.generation, &read);
+                handle.block_on(read).unwrap().answers
             });
             assert_eq!(stats[0], stats[1]);
             Ok(())

@@ -197,6 +197,7 @@ async fn an_append_has_no_answer(cuts: usize) {
     // Its position is known and connections are open: nothing but the insert needs an answer.
     network.accept(300).await;
     join_all((0..16).map(|_| client.get("/events?limit=1000"))).await;
+    network.accept(10).await; // The log behind the address has just been seen to be the same.
     network.proxies.mongodb.withhold();
     let (first, ()) = tokio::join!(create(client), swallow(&network, cuts));
     let told = until("an answer that settles it", || async {

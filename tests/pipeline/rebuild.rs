@@ -132,6 +132,15 @@ async fn a_poisonous_event_parks_its_order_and_is_told_of() {
     let headers = [("consistency-token", token), ("prefer", "wait=30")];
     let seen = system.queries.client.send(Method::GET, place, &headers, "").await.unwrap();
     assert_eq!(seen.status.as_u16(), 200);
+    let parked = token.split_once('.').unwrap().0;
+    let parked = format!("{parked}.2@{stream}");
+    let headers = [("consistency-token", parked.as_str()), ("prefer", "wait=50")];
+    let told = system.queries.client.send(Method::GET, place, &headers, "");
+    let told = tokio::time::timeout(std::time::Duration::from_secs(25), told);
+    let told = told.await.expect("nobody waits for what is parked").unwrap();
+    let problem = told.json().unwrap();
+    assert_eq!((told.status.as_u16(), &problem["type"]), (503, &json!("/problems/stream-parked")));
+    assert!(problem["detail"].as_str().unwrap().contains("NobodyKnows"), "{problem}");
     until("the checkpoint passes it", || async {
         let all = projector.get("/generations").await;
         let item = &all["items"][0];

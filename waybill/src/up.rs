@@ -114,7 +114,7 @@ impl Running {
             holder: "embedded".to_owned(),
             brake: Arc::default(),
         };
-        let queries = Queries::new(views, Arc::new(OrderQueries));
+        let queries = Queries::new(views, Arc::new(OrderQueries), stop.clone());
         let addresses = Addresses {
             command: address(&command)?,
             query: address(&query)?,

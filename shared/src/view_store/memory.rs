@@ -1,5 +1,7 @@
 //! Views in memory, for the embedded mode: made from the log at each start.
 
+mod news;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -7,8 +9,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::news::News;
 use super::{
-    Advance, Answer, Applied, Generation, GenerationId, List, MAX_SUM, Parked, Read, ViewStore,
+    Advance, Answer, Applied, Generation, GenerationId, List, MAX_SUM, Parked, Read, Reading,
+    Update, Updates, ViewStore,
 };
 use crate::log::{Position, StreamName, Version};
 use crate::projection::{Change, Stored, Sum, ranked};
@@ -27,6 +31,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Views {
     checkpoint: Position,
+    applied: Position,
+    news: News,
     views: HashMap<StreamName, Stored>,
     records: HashMap<String, Record>,
     lists: HashMap<String, BTreeSet<String>>,
@@ -162,12 +168,14 @@ impl ViewStore for Memory {
             return Ok(Advance::Behind(behind));
         }
         views.checkpoint = to;
+        views.news.tell(Update::Checkpoint(to));
         Ok(Advance::Moved)
     }
 
     async fn park(&self, generation: &GenerationId, note: &Parked) -> Result<()> {
         if let Some(views) = self.state_mut().views_mut(generation) {
             views.parked.insert(note.stream.clone(), note.clone());
+            views.news.tell(Update::Parked(note.stream.clone()));
         }
         Ok(())
     }
@@ -178,15 +186,19 @@ impl ViewStore for Memory {
         Ok(views.map(|views| views.parked.values().cloned().collect()).unwrap_or_default())
     }
 
-    async fn read(
-        &self,
-        generation: &GenerationId,
-        reads: &[Read],
-    ) -> Result<(Option<GenerationId>, Vec<Answer>)> {
+    async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading> {
         let state = self.state();
         let nothing = Views::default();
         let views = state.views(generation).unwrap_or(&nothing);
-        Ok((state.live.clone(), reads.iter().map(|read| views.answer(read)).collect()))
+        let answers = reads.iter().map(|read| views.answer(read)).collect();
+        Ok(Reading { live: state.live.clone(), applied: views.applied, answers })
+    }
+
+    async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
+        let state = self.state();
+        let gone = || Failure::transient("following the views", "the generation is gone");
+        let views = state.views(generation).ok_or_else(gone)?;
+        Ok(Box::new(views.news.listen()))
     }
 }
 
@@ -222,6 +234,8 @@ impl Views {
         let view = Stored { version: change.to, document: change.document.clone() };
         self.views.insert(change.stream.clone(), view);
         self.parked.remove(&change.stream);
+        self.applied = self.applied.max(change.position);
+        self.news.tell(Update::Applied(change.stream.clone(), change.to));
         Applied::Applied
     }
 
@@ -252,6 +266,9 @@ impl Views {
         match read {
             Read::Views(streams) => Answer::Views(
                 streams.iter().map(|stream| self.views.get(stream).cloned()).collect(),
+            ),
+            Read::Parked(streams) => Answer::Parked(
+                streams.iter().map(|stream| self.parked.get(stream).cloned()).collect(),
             ),
             Read::Records(names) => {
                 Answer::Records(names.iter().map(|name| self.record(name)).collect())

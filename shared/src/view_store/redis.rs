@@ -2,24 +2,33 @@
 
 mod commands;
 mod keys;
+mod updates;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use ::redis::io::tcp::TcpSettings;
 use ::redis::{
-    Client, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
+    Client, ErrorKind, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult,
+    Script, ServerErrorKind, Value,
 };
 use async_trait::async_trait;
 
 use self::keys::Keys;
-use super::{Advance, Answer, Applied, Generation, GenerationId, Parked, Read, ViewStore};
+use super::{
+    Advance, Applied, Generation, GenerationId, Parked, Read, Reading, Updates, ViewStore,
+};
 use crate::log::{Position, StreamName, Version};
 use crate::projection::{Change, Stored};
 use crate::{Failure, Namespace, Result};
 
+/// How long Redis may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 #[derive(Clone)]
 pub struct Redis {
+    client: Client,
     connection: ConnectionManager,
     keys: Keys,
     scripts: std::sync::Arc<Scripts>,
@@ -40,24 +49,34 @@ fn failure(what: &str) -> impl Fn(RedisError) -> Failure + '_ {
     }
 }
 
+/// A connection that the network lost silently is given up, not waited for.
+fn client(url: &str) -> RedisResult<Client> {
+    let lively = TcpSettings::default();
+    #[cfg(target_os = "linux")]
+    let lively = lively.set_user_timeout(PATIENCE);
+    Client::open(url.into_connection_info()?.set_tcp_settings(lively))
+}
+
 impl Redis {
     /// Connects, and checks that the server will not evict what it is told to keep.
     pub async fn connect(url: &str, namespace: &Namespace) -> Result<Self> {
         let what = "connecting to Redis";
-        let client = Client::open(url).map_err(failure(what))?;
+        let client = client(url).map_err(failure(what))?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500))
             .set_connection_timeout(Some(Duration::from_secs(2)))
-            .set_response_timeout(Some(Duration::from_secs(10)));
-        let connection =
-            ConnectionManager::new_with_config(client, config).await.map_err(failure(what))?;
+            .set_response_timeout(Some(PATIENCE));
+        let connection = ConnectionManager::new_with_config(client.clone(), config)
+            .await
+            .map_err(failure(what))?;
         let scripts = Scripts {
             apply: Script::new(include_str!("redis/apply.lua")),
             advance: Script::new(include_str!("redis/advance.lua")),
             promote: Script::new(include_str!("redis/promote.lua")),
         };
-        let store = Self { connection, keys: Keys::new(namespace), scripts: scripts.into() };
+        let store =
+            Self { client, connection, keys: Keys::new(namespace), scripts: scripts.into() };
         store.check().await?;
         Ok(store)
     }
@@ -232,8 +251,11 @@ impl ViewStore for Redis {
         }
         let keys = self.keys.of(generation);
         let mut calls = Pipeline::with_capacity(changes.len());
-        for change in changes {
-            calls.add_command(commands::apply(&self.scripts.apply, &keys, change));
+        // Known before anything of the batch is there, so that nothing behind it can be read.
+        let highest = changes.iter().map(|change| change.position).max().unwrap_or(0);
+        for (index, change) in changes.iter().enumerate() {
+            let highest = if index == 0 { highest } else { 0 };
+            calls.add_command(commands::apply(&self.scripts.apply, &keys, change, highest));
         }
         let codes: Vec<i64> =
             self.run_script("applying changes to views", &self.scripts.apply, &calls).await?;
@@ -273,8 +295,9 @@ impl ViewStore for Redis {
         let what = "parking a stream";
         let text = serde_json::to_string(note).map_err(|e| Failure::permanent(what, e))?;
         let mut park = Pipeline::new();
-        let key = self.keys.of(generation).parked();
-        park.hset(key, note.stream.as_str(), text).ignore();
+        let keys = self.keys.of(generation);
+        park.hset(keys.parked(), note.stream.as_str(), text).ignore();
+        updates::tell_parked(&mut park, &keys.updates(), &note.stream);
         self.run(what, &park).await
     }
 
@@ -283,16 +306,10 @@ impl ViewStore for Redis {
         let mut ask = Pipeline::new();
         ask.hvals(self.keys.of(generation).parked());
         let (notes,): (Vec<String>,) = self.run(what, &ask).await?;
-        let parse =
-            |text: &String| serde_json::from_str(text).map_err(|e| Failure::permanent(what, e));
-        notes.iter().map(parse).collect()
+        notes.iter().map(|note| commands::parse_note(note)).collect()
     }
 
-    async fn read(
-        &self,
-        generation: &GenerationId,
-        reads: &[Read],
-    ) -> Result<(Option<GenerationId>, Vec<Answer>)> {
+    async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading> {
         let what = "reading views";
         let keys = self.keys.of(generation);
         let mut ask = Pipeline::new();
@@ -300,12 +317,21 @@ impl ViewStore for Redis {
         for read in reads {
             commands::ask(&mut ask, &keys, read);
         }
+        ask.get(keys.applied()); // Last: it covers all that was read.
         let values: Vec<Value> = self.run(what, &ask).await?;
         let mut values = values.into_iter();
         let mut next = || values.next().ok_or_else(|| Failure::transient(what, "too few answers"));
         let live: Option<String> = commands::parse(what, next()?)?;
         let answers = reads.iter().map(|read| commands::answer(what, read, &mut next));
-        Ok((live.map(GenerationId::stored), answers.collect::<Result<_>>()?))
+        let answers = answers.collect::<Result<_>>()?;
+        let applied: Option<Position> = commands::parse(what, next()?)?;
+        let live = live.map(GenerationId::stored);
+        Ok(Reading { live, applied: applied.unwrap_or(0), answers })
+    }
+
+    async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
+        let key = self.keys.of(generation).updates();
+        Ok(Box::new(updates::Reader::open(&self.client, key).await?))
     }
 }
 

@@ -8,7 +8,7 @@ use redis::{Cmd, FromRedisValue, Pipeline, Script, Value};
 use super::keys::GenerationKeys;
 use crate::log::{Position, StreamName, Version};
 use crate::projection::{Change, Stored};
-use crate::view_store::{Answer, Applied, List, Read};
+use crate::view_store::{Answer, Applied, List, Parked, Read};
 use crate::{Failure, Result};
 
 pub fn evalsha(script: &Script, keys: &[String]) -> Cmd {
@@ -42,12 +42,13 @@ impl Numbered {
 }
 
 /// See `apply.lua` for the layout.
-pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change) -> Cmd {
+pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change, highest: Position) -> Cmd {
+    let view = keys.view(&change.stream);
     let mut numbered =
-        Numbered::new(vec![keys.checkpoint(), keys.view(&change.stream), keys.parked()]);
+        Numbered::new(vec![keys.checkpoint(), view, keys.parked(), keys.updates(), keys.applied()]);
     let mut arguments = Cmd::new();
     arguments.arg(change.base).arg(change.to).arg(&change.document[..]);
-    arguments.arg(change.stream.as_str());
+    arguments.arg(change.stream.as_str()).arg(highest);
     arguments.arg(change.sums.len());
     for sum in &change.sums {
         arguments.arg(numbered.number(keys.record(&sum.cell.record)));
@@ -96,7 +97,7 @@ pub fn advance(
     to: Position,
     reached: &[(&StreamName, Version)],
 ) -> Cmd {
-    let mut all = vec![keys.checkpoint(), keys.parked()];
+    let mut all = vec![keys.checkpoint(), keys.parked(), keys.updates()];
     all.extend(reached.iter().map(|(stream, _)| keys.view(stream)));
     let mut call = evalsha(script, &all);
     call.arg(from).arg(to);
@@ -104,6 +105,10 @@ pub fn advance(
         call.arg(stream.as_str()).arg(*version);
     }
     call
+}
+
+pub fn parse_note(text: &str) -> Result<Parked> {
+    serde_json::from_str(text).map_err(|e| Failure::permanent("reading what is parked", e))
 }
 
 /// Reads `<version> <document>`.
@@ -119,6 +124,11 @@ pub fn ask(pipeline: &mut Pipeline, keys: &GenerationKeys, read: &Read) {
         Read::Views(streams) if streams.is_empty() => {}
         Read::Views(streams) => {
             pipeline.mget(streams.iter().map(|stream| keys.view(stream)).collect::<Vec<_>>());
+        }
+        Read::Parked(streams) if streams.is_empty() => {}
+        Read::Parked(streams) => {
+            let names: Vec<_> = streams.iter().map(StreamName::as_str).collect();
+            pipeline.cmd("HMGET").arg(keys.parked()).arg(names);
         }
         Read::Records(names) => {
             for name in names {
@@ -160,6 +170,12 @@ pub fn answer(what: &str, read: &Read, next: &mut impl FnMut() -> Result<Value>)
             let views: Vec<Option<Vec<u8>>> = parse(what, next()?)?;
             let views = views.into_iter().map(|view| view.map(parse_view).transpose());
             Answer::Views(views.collect::<Result<_>>()?)
+        }
+        Read::Parked(streams) if streams.is_empty() => Answer::Parked(vec![]),
+        Read::Parked(_) => {
+            let notes: Vec<Option<String>> = parse(what, next()?)?;
+            let notes = notes.iter().map(|note| note.as_deref().map(parse_note).transpose());
+            Answer::Parked(notes.collect::<Result<_>>()?)
         }
         Read::Records(names) => {
             let records = names.iter().map(|_| parse(what, next()?));

@@ -64,6 +64,17 @@ impl GenerationKeys {
         format!("{}:list:{index}", self.tag)
     }
 
+    /// Stream, capped: what happened to the views lately. `s` and `v`: the view of a stream is at a
+    /// version; `p`: a stream is parked; `c`: the checkpoint is at a position.
+    pub fn updates(&self) -> String {
+        format!("{}:updates", self.tag)
+    }
+
+    /// String: no position above it is in the views.
+    pub fn applied(&self) -> String {
+        format!("{}:applied", self.tag)
+    }
+
     /// Hash: stream → why it is parked, JSON.
     pub fn parked(&self) -> String {
         format!("{}:parked", self.tag)

@@ -1,0 +1,78 @@
+//! What happens to the views, read from a capped stream by one blocking read at a time, on a
+//! connection of its own.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::MultiplexedConnection;
+use redis::streams::{StreamId, StreamReadReply};
+use redis::{AsyncConnectionConfig, Client, Pipeline};
+
+use super::failure;
+use crate::Result;
+use crate::log::StreamName;
+use crate::view_store::{Update, Updates};
+
+/// Longest wait of one read, in milliseconds.
+const BLOCK: u64 = 1_000;
+/// Longest time without an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAGE: usize = 1_000;
+const WHAT: &str = "following the views";
+
+pub struct Reader {
+    connection: MultiplexedConnection,
+    key: String,
+    last: String,
+}
+
+impl Reader {
+    /// Reads what comes from now on.
+    pub async fn open(client: &Client, key: String) -> Result<Self> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = connection.await.map_err(failure(WHAT))?;
+        let mut newest = redis::cmd("XREVRANGE");
+        newest.arg(&key).arg("+").arg("-").arg("COUNT").arg(1);
+        let newest: Vec<(String, Vec<String>)> =
+            newest.query_async(&mut connection).await.map_err(failure(WHAT))?;
+        let last = newest.into_iter().next().map_or("0-0".to_owned(), |(id, _)| id);
+        Ok(Self { connection, key, last })
+    }
+}
+
+#[async_trait]
+impl Updates for Reader {
+    async fn next(&mut self) -> Result<Vec<Update>> {
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(PAGE).arg("BLOCK").arg(BLOCK);
+        read.arg("STREAMS").arg(&self.key).arg(&self.last);
+        let reply: Option<StreamReadReply> =
+            read.query_async(&mut self.connection).await.map_err(failure(WHAT))?;
+        let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
+        let mut updates = vec![];
+        for entry in entries {
+            updates.push(update(&entry));
+            self.last = entry.id;
+        }
+        Ok(updates)
+    }
+}
+
+fn update(entry: &StreamId) -> Update {
+    let stream = |field| entry.get::<String>(field).map(StreamName::stored);
+    if let (Some(stream), Some(version)) = (stream("s"), entry.get("v")) {
+        return Update::Applied(stream, version);
+    }
+    let parked = stream("p").map(Update::Parked);
+    let moved = || entry.get("c").map(Update::Checkpoint);
+    parked.or_else(moved).unwrap_or(Update::Missed)
+}
+
+/// See `apply.lua` and `advance.lua` for the other entries.
+pub fn tell_parked(pipeline: &mut Pipeline, key: &str, stream: &StreamName) {
+    let tell = pipeline.cmd("XADD").arg(key).arg("MAXLEN").arg("~").arg(10_000).arg("*");
+    tell.arg("p").arg(stream.as_str()).ignore();
+}

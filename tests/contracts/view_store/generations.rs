@@ -1,0 +1,74 @@
+//! Sets of views: made one at a time, swapped at once, forgotten without a trace.
+
+use std::sync::Arc;
+
+use shared::log::LogId;
+use shared::view_store::memory::Memory;
+use shared::view_store::{Advance, Applied, Generation};
+use tests::Own;
+
+use super::{Views, apply, change, generation, record, stream, sum};
+use crate::contracts::view_store::Change;
+
+async fn one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set(views: Views) {
+    let (one, two) = (Generation::new(LogId::random(), 1), Generation::new(LogId::random(), 2));
+    assert_eq!(views.live().await.unwrap(), None);
+    assert!(views.begin(&one).await.unwrap());
+    assert!(!views.begin(&two).await.unwrap());
+    assert_eq!(views.building().await.unwrap(), Some(one.clone()));
+    assert_eq!(views.generations().await.unwrap(), vec![one.clone()]);
+    assert!(!views.promote(Some(&two.id), &one.id).await.unwrap(), "another is expected live");
+    assert!(!views.promote(None, &two.id).await.unwrap(), "it does not exist");
+    assert!(views.promote(None, &one.id).await.unwrap());
+    assert!(!views.promote(None, &one.id).await.unwrap());
+    assert_eq!(
+        (views.live().await.unwrap(), views.building().await.unwrap()),
+        (Some(one.clone()), None)
+    );
+    assert!(views.begin(&two).await.unwrap());
+    assert!(views.promote(Some(&one.id), &two.id).await.unwrap());
+    let live = views.read(&one.id, &[]).await.unwrap().live;
+    assert_eq!(live, Some(two.id.clone()), "every read tells which is live");
+    assert!(views.remove(&two.id).await.is_err(), "it is live");
+    views.remove(&one.id).await.unwrap();
+    assert_eq!(views.generations().await.unwrap(), [two]);
+}
+
+async fn generations_share_nothing_and_leave_nothing(views: Views) {
+    let stream = stream();
+    let one = generation(&views).await;
+    apply(&views, &one, Change { sums: vec![sum("n", 1)], ..change(&stream, 0, 1) }).await;
+    assert!(views.promote(None, &one).await.unwrap());
+    let two = generation(&views).await;
+    assert_eq!(views.load(&two, &[&stream]).await.unwrap(), [None]);
+    apply(&views, &two, Change { sums: vec![sum("n", 5)], ..change(&stream, 0, 1) }).await;
+    assert_eq!(record(&views, &one, "totals").await, [("n".to_owned(), "1".to_owned())]);
+    views.remove(&two).await.unwrap();
+    assert_eq!(views.building().await.unwrap(), None);
+    assert_eq!(views.load(&two, &[&stream]).await.unwrap(), [None]);
+    assert_eq!(record(&views, &two, "totals").await, []);
+    assert_eq!(views.checkpoint(&two).await.unwrap(), None);
+    assert_eq!(apply(&views, &two, change(&stream, 0, 1)).await, Applied::NoGeneration);
+    assert_eq!(views.advance(&two, 0, 1, &[]).await.unwrap(), Advance::NoGeneration);
+}
+
+contract! {
+    one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set
+    generations_share_nothing_and_leave_nothing
+}
+
+#[tokio::test]
+async fn one_holder_has_a_lease_in_redis() {
+    let own = Own::default();
+    let views: Views = Arc::new(own.redis().await);
+    let id = generation(&views).await;
+    let minute = std::time::Duration::from_secs(60);
+    assert!(views.lease(&id, "a", minute).await.unwrap());
+    assert!(!views.lease(&id, "b", minute).await.unwrap());
+    assert!(views.lease(&id, "a", std::time::Duration::from_millis(1)).await.unwrap());
+    tests::until("the lease is over", || async {
+        views.lease(&id, "b", minute).await.unwrap().then_some(())
+    })
+    .await;
+    own.remove().await;
+}

@@ -1,0 +1,146 @@
+//! A command costs as much on a long stream as on a short one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use command_api::write::Writer;
+use orders::OrderAggregate;
+use serde_json::json;
+use shared::aggregate::Aggregate as _;
+use shared::event_store::EventStore;
+use shared::log::{Commit, Entry, Event, Meta, StreamName, Version};
+use shared::{Result, Timestamp};
+use tests::Own;
+use tests::requests::request;
+use tests::stores::TempDir;
+use tests::until;
+use tests::wrapped::{Hooks, Wrapped};
+use uuid::Uuid;
+
+type Store = Arc<dyn EventStore>;
+
+/// Counts the commits that are read to know a stream.
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+#[async_trait]
+impl Hooks for Counted {
+    async fn streams(
+        &self,
+        store: &dyn EventStore,
+        above: &[(&StreamName, Version)],
+    ) -> Result<Vec<Commit>> {
+        let found = store.streams(above).await?;
+        self.0.fetch_add(found.len(), Ordering::SeqCst);
+        Ok(found)
+    }
+}
+
+/// An order with so many events, nearly all of them payments of the smallest unit.
+async fn order(store: &Store, events: i64) -> Uuid {
+    let (id, first) = (Uuid::new_v4(), store.head().await.unwrap() + 1);
+    let stream = StreamName::new("order", id);
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 1_000_000 });
+    let created = json!({
+        "order_id": id, "customer_id": "c", "currency": "EUR", "items": [item],
+        "placed_at": "2026-01-01T00:00:00Z",
+    });
+    let commit = |version: i64| {
+        let (kind, data) = match version {
+            1 => ("OrderCreated", created.clone()),
+            _ => ("PaymentProcessed", json!({ "amount": 1 })),
+        };
+        Entry::Commit(Commit {
+            position: first + version - 1,
+            stream: stream.clone(),
+            from: version,
+            to: version,
+            events: vec![Event { id: Uuid::now_v7(), kind: kind.to_owned(), schema: 1, data }],
+            at: Timestamp::from_millis(1_800_000_000_000),
+            meta: Meta::default(),
+            key: Uuid::now_v7().to_string(),
+            fingerprint: String::new(),
+        })
+    };
+    for versions in (1..=events).collect::<Vec<_>>().chunks(1_000) {
+        let entries: Vec<Entry> = versions.iter().map(|version| commit(*version)).collect();
+        store.insert(&entries).await.unwrap();
+    }
+    store.raise_counter().await.unwrap();
+    id
+}
+
+/// A new process pays one unit: the version after that, and how many commits it read for it.
+async fn pay(store: &Store, order: Uuid) -> (Version, usize) {
+    let counted = Wrapped::over(store.clone(), Counted::default());
+    let (writer, desk) = Writer::<OrderAggregate>::start(counted.clone());
+    let pay = request(json!({ "type": "ProcessPayment", "amount": 1 }), order, None);
+    let accepted = writer.submit(pay).await.unwrap().unwrap();
+    drop(writer);
+    desk.await.unwrap();
+    (accepted.version, counted.hooks.0.load(Ordering::SeqCst))
+}
+
+async fn a_long_stream_costs_what_a_short_one_does(store: Store) {
+    let (short, long) = (order(&store, 10).await, order(&store, 10_000).await);
+    assert_eq!(pay(&store, short).await, (11, 10));
+    assert_eq!(pay(&store, long).await, (10_001, 10_000), "nobody kept a snapshot of it yet");
+    let kind = format!("{}/{}", OrderAggregate::CATEGORY, OrderAggregate::STATE_VERSION);
+    let stream = StreamName::new("order", long);
+    let snapshots = || async { store.snapshots(&kind, &[&stream]).await.unwrap() };
+    until("a snapshot is kept", || async { snapshots().await.pop() }).await;
+    for version in 10_002..10_102 {
+        let (now, read) = pay(&store, long).await;
+        assert_eq!(now, version);
+        assert!(read <= 100, "{read} commits were read");
+    }
+    until("the next snapshot is kept", || async {
+        snapshots().await.pop().filter(|snapshot| snapshot.version >= 10_100)
+    })
+    .await;
+}
+
+/// A snapshot is a hint: whatever it holds, the log decides.
+async fn a_snapshot_that_cannot_be_read_is_left_alone(store: Store) {
+    let id = order(&store, 150).await;
+    let kind = format!("{}/{}", OrderAggregate::CATEGORY, OrderAggregate::STATE_VERSION);
+    let broken = shared::event_store::Snapshot {
+        stream: StreamName::new("order", id),
+        kind,
+        version: 120,
+        position: 120,
+        at: Timestamp::from_millis(1_800_000_000_000),
+        state: "not JSON".to_owned(),
+    };
+    store.keep(broken).await.unwrap();
+    assert_eq!(pay(&store, id).await, (151, 150));
+}
+
+macro_rules! on_both_logs {
+    ($($test:ident)*) => {
+        mod mongodb {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                let own = Own::default();
+                super::$test(Arc::new(own.mongodb().await)).await;
+                own.remove().await;
+            })*
+        }
+
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                let folder = TempDir::default();
+                super::$test(Arc::new(folder.sqlite())).await;
+            })*
+        }
+    };
+}
+
+on_both_logs! {
+    a_long_stream_costs_what_a_short_one_does
+    a_snapshot_that_cannot_be_read_is_left_alone
+}
