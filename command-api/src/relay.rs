@@ -14,7 +14,7 @@ use shared::log::{Commit, LogId, Position};
 use shared::message::{CloudEvent, source};
 use shared::pace::Pace;
 use shared::rabbitmq::{Message, Publisher, RabbitMq};
-use shared::{Failure, Namespace, Result};
+use shared::{Failure, Namespace, Result, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -201,7 +201,9 @@ struct Checkpoint {
 impl Checkpoint {
     async fn store(&mut self, relay: &Relay, interval: Duration) -> Result<()> {
         if self.confirmed > self.stored && self.since.elapsed() >= interval {
+            crash::point("checkpoint.before");
             relay.store.move_relay_checkpoint(&relay.log, self.confirmed).await?;
+            crash::point("checkpoint.after");
             self.stored = self.confirmed;
             self.since = Instant::now();
         }

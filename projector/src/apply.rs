@@ -7,7 +7,7 @@ use std::time::Duration;
 use shared::log::{Commit, Recorded, StreamName, Version};
 use shared::projection::{Change, Stored, Unprojectable};
 use shared::view_store::{Applied, GenerationId};
-use shared::{Failure, Result};
+use shared::{Failure, Result, crash};
 
 use crate::Projector;
 
@@ -118,7 +118,9 @@ impl Projector {
         gaps.retain(|(stream, _)| {
             pending.streams.get(stream).is_some_and(|events| !events.is_empty())
         });
+        crash::point("script.before");
         let outcomes = self.views.apply(generation, &changes).await?;
+        crash::point("script.after");
         for (change, outcome) in changes.iter().zip(outcomes) {
             match outcome {
                 Applied::NoGeneration => return Ok(None),

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use shared::Result;
 use shared::feed::cursor::Cursor;
 use shared::log::Position;
 use shared::view_store::{Generation, GenerationId};
+use shared::{Result, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -102,7 +102,10 @@ impl Projector {
         reached: Position,
         took: Duration,
     ) -> Result<()> {
-        if self.views.promote(replaces.as_ref(), &generation.id).await? {
+        crash::point("swap.before");
+        let promoted = self.views.promote(replaces.as_ref(), &generation.id).await?;
+        crash::point("swap.after");
+        if promoted {
             let seconds = took.as_secs_f64();
             tracing::info!(generation = %generation.id, reached, seconds, "the views are live");
         }

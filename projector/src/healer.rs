@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use shared::Result;
 use shared::feed::cursor::Cursor;
 use shared::log::{Commit, Position, Run, StreamName, Version};
 use shared::view_store::{Advance, Generation};
+use shared::{Result, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -81,7 +81,10 @@ impl Projector {
         overdue.saw(run.to);
         let reached = versions(&run.commits);
         loop {
-            match self.views.advance(&generation.id, from, run.to, &reached).await? {
+            crash::point("advance.before");
+            let advanced = self.views.advance(&generation.id, from, run.to, &reached).await?;
+            crash::point("advance.after");
+            match advanced {
                 Advance::Moved => return Ok(Step::Reached(run.to)),
                 Advance::Elsewhere(position) => return Ok(Step::Reached(position)),
                 Advance::NoGeneration => return Ok(Step::NoGeneration),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use shared::Result;
 use shared::backoff::Backoff;
 use shared::feed::Feed;
 use shared::pace::Pace;
 use shared::view_store::Generation;
+use shared::{Result, crash};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -118,7 +118,11 @@ impl Projector {
             pace.start();
             let full = events.len() >= FULL;
             match self.apply(&generation.id, events).await? {
-                Outcome::Applied => feed.settle().await?,
+                Outcome::Applied => {
+                    crash::point("ack.before");
+                    feed.settle().await?;
+                    crash::point("ack.after");
+                }
                 Outcome::NoGeneration => return Ok(()),
             }
             if !full {

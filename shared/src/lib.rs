@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod backoff;
 pub mod config;
+pub mod crash;
 pub mod event_store;
 pub mod failure;
 pub mod feed;

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Invalid, Settings};
-use crate::{Failure, Result, shutdown, telemetry};
+use crate::{Failure, Result, crash, shutdown, telemetry};
 
 /// Reads the configuration, starts logging, and runs until a signal or a failure that waiting does
 /// not mend. Exit codes: 0 stopped, 1 failed, 2 configuration or a server's settings to be mended.
@@ -18,6 +18,7 @@ pub async fn run<C, R>(
 where
     R: Future<Output = Result<()>>,
 {
+    crash::set_up();
     let (config, log_filter) = match read(Settings::from_environment()) {
         Ok(read) => read,
         Err(invalid) => {

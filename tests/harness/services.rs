@@ -79,7 +79,14 @@ impl Service {
 
     /// Starts it again after it ended, at the same address.
     pub fn restart(&mut self) {
-        self.process = spawn(self.name, &self.folder, &self.variables);
+        self.restart_with(&[]);
+    }
+
+    /// The same, with more variables this time.
+    pub fn restart_with(&mut self, more: &[(&str, &str)]) {
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables: Vec<_> = self.variables.iter().cloned().chain(more).collect();
+        self.process = spawn(self.name, &self.folder, &variables);
     }
 
     pub async fn is_ready(&self) -> bool {

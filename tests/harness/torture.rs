@@ -5,6 +5,7 @@ pub mod clients;
 mod faults;
 pub mod oracle;
 pub mod recorder;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,10 @@ impl Cluster {
         cluster
     }
 
+    fn add_projector(&mut self) {
+        self.projectors.push(Service::start("projector", NAMESPACE, &self.proxies.urls()));
+    }
+
     async fn until_ready(&self) {
         for service in self.commands.iter().chain(&self.projectors).chain([&self.queries]) {
             service.until_ready().await;
@@ -67,7 +72,11 @@ impl Cluster {
 #[derive(Debug, Default)]
 pub struct Report {
     pub seed: u64,
-    pub faults: BTreeMap<&'static str, usize>,
+    pub faults: BTreeMap<String, usize>,
+    /// Clients that went away half-way through a command.
+    pub disconnects: usize,
+    /// Reads with a token, each held against the one before.
+    pub reads: usize,
     pub acknowledged: usize,
     pub refused: usize,
     pub unknown: usize,
@@ -95,6 +104,8 @@ pub async fn run(length: Duration, seed: u64) -> Report {
     report.acknowledged = known.acknowledged();
     report.refused = known.refused();
     report.unknown = known.unknown();
+    report.disconnects = known.disconnects;
+    report.reads = known.reads;
     oracle::judge(&cluster, &known, Arc::new(recorder), &mut report).await;
     if !report.violations.is_empty() {
         println!("{}", cluster.outputs());

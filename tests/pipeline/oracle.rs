@@ -1,6 +1,7 @@
 //! The oracle of the fault campaign finds what it is there to find.
 
 use serde_json::{Value, json};
+use shared::Timestamp;
 use shared::log::Event;
 use tests::torture::clients::{Known, Told};
 use tests::torture::oracle::{
@@ -21,6 +22,7 @@ fn log(versions: &[(i64, i64)]) -> Vec<Logged> {
         stream: "order-a".to_owned(),
         version: *version,
         correlation: format!("c{position}"),
+        at: Timestamp::from_millis(0),
         event: event("Happened", json!({})),
     };
     versions.iter().map(logged).collect()
@@ -33,6 +35,7 @@ fn life(events: &[(&str, Value)]) -> Vec<Logged> {
         stream: format!("order-{ORDER}"),
         version: n,
         correlation: format!("c{n}"),
+        at: Timestamp::from_millis(0),
         event: event(kind, data.clone()),
     };
     events.iter().zip(1..).map(logged).collect()
@@ -88,6 +91,9 @@ fn it_knows_a_broken_stream() {
     assert!(judge(&[(1, 1), (2, 3)]) > 0, "a version is missing");
     assert!(judge(&[(1, 1), (2, 2), (3, 2)]) > 0, "a version is there twice");
     assert!(judge(&[(2, 1), (1, 2)]) > 0, "against the order of the log");
+    let mut back = log(&[(1, 1), (2, 2)]);
+    back[0].at = Timestamp::from_millis(1);
+    assert_eq!(found(|violations| streams_are_whole(&back, violations)), 1, "a time went back");
 }
 
 #[test]
@@ -116,7 +122,7 @@ fn refused(command: Value, after: i64, why: &str) -> Told {
 fn it_knows_an_answer_that_was_not_true() {
     let judge = |versions: &[(i64, i64)], told: &[(&str, Told)]| {
         let told = told.iter().map(|(id, told)| ((*id).to_owned(), told.clone())).collect();
-        let known = Known { told, violations: vec![] };
+        let known = Known { told, violations: vec![], ..Known::default() };
         found(|violations| told_is_true(&log(versions), &known, violations))
     };
     let acknowledged = |version| Told::Acknowledged { order: "a".to_owned(), version };
@@ -128,7 +134,11 @@ fn it_knows_an_answer_that_was_not_true() {
     assert!(judge(&[(1, 1)], &[]) > 0, "nobody asked for it");
     let mut twice = log(&[(1, 1), (2, 2)]);
     twice[1].correlation = "c1".to_owned();
-    let known = Known { told: [("c1".to_owned(), Told::Unknown)].into(), violations: vec![] };
+    let known = Known {
+        told: [("c1".to_owned(), Told::Unknown)].into(),
+        violations: vec![],
+        ..Known::default()
+    };
     assert!(found(|violations| told_is_true(&twice, &known, violations)) > 0, "it happened twice");
 }
 
@@ -161,7 +171,8 @@ fn it_knows_an_event_that_the_rules_forbid() {
 fn it_knows_a_refusal_that_was_not_true() {
     let log = life(&[created(), paid(60), paid(40), shipped(2)]);
     let judge = |told: Told| {
-        let known = Known { told: [("c".to_owned(), told)].into(), violations: vec![] };
+        let known =
+            Known { told: [("c".to_owned(), told)].into(), violations: vec![], ..Known::default() };
         found(|violations| refusals_are_true(&log, &known, violations))
     };
     let ship = json!({ "type": "ShipProducts", "order_id": ORDER });

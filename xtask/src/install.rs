@@ -19,6 +19,9 @@ pub fn install() -> Result<()> {
     if !Path::new(RABBITMQ).exists() {
         packages.push("rabbitmq-server");
     }
+    if crate::programs::faketime().is_none() {
+        packages.push("libfaketime");
+    }
     let fetch = crate::programs::mongod().is_none();
     if fetch {
         packages.extend(find("python3").is_none().then_some("python3"));

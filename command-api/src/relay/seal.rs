@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use shared::Result;
 use shared::event_store::EventStore;
 use shared::log::{Entry, Position, Run};
+use shared::{Result, crash};
 use tokio::time::Instant;
 
 /// How long a hole is left to its writer, from when a commit above it was first seen.
@@ -33,7 +33,9 @@ impl Sealer {
             .collect();
         if !old.is_empty() {
             tracing::warn!(positions = old.len(), first = old[0].position(), "sealing a hole");
+            crash::point("seal.before");
             store.insert(&old).await?;
+            crash::point("seal.after");
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use shared::Failure;
 use shared::aggregate::Aggregate;
 use shared::event_store::{EventStore, Inserted};
 use shared::log::{Commit, Entry, Position};
+use shared::{Failure, crash};
 use tokio::sync::mpsc;
 
 use super::desk::{Job, News};
@@ -168,8 +168,10 @@ impl<A: Aggregate> Group<A> {
         if entries.is_empty() {
             return;
         }
+        crash::point("insert.before");
         match self.store.insert(&entries).await {
             Ok(outcomes) => {
+                crash::point("insert.after");
                 owed.clear(); // A tombstone that was refused stood there already.
                 let (written, refused): (Vec<_>, Vec<_>) = drafts
                     .into_iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use shared::event_store::EventStore;
 use shared::log::Position;
-use shared::{Failure, Result};
+use shared::{Failure, Result, crash};
 
 /// Draws that may turn out too small before the counter must be taken for broken.
 const DRAWS: u32 = 5;
@@ -26,8 +26,12 @@ pub async fn assign(
         if draw > 0 {
             store.raise_counter().await?;
         }
+        crash::point("draw.before");
         match store.draw(missing).await {
-            Ok(drawn) => owed.extend(drawn),
+            Ok(drawn) => {
+                crash::point("draw.after");
+                owed.extend(drawn);
+            }
             Err(error) => {
                 owed.extend(assigned.into_iter().flatten());
                 return Err(error);

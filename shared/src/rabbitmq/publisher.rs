@@ -8,7 +8,7 @@ use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::{PATIENCE, close, failure, in_time};
-use crate::{Failure, Result};
+use crate::{Failure, Result, crash};
 
 const WHAT: &str = "publishing";
 
@@ -77,12 +77,18 @@ pub(super) async fn publish<'a>(
     let sends = messages.map(|(properties, body)| {
         channel.basic_publish(exchange.clone(), key.clone(), options, body, properties)
     });
+    crash::point("publish.before");
     let sent = tokio::time::timeout(PATIENCE, join_all(sends)).await;
+    crash::point("publish.after");
     let sent = sent.map_err(|_| Failure::transient(WHAT, "the broker takes no messages"))?;
     let mut confirms =
         sent.into_iter().collect::<lapin::Result<VecDeque<_>>>().map_err(failure(WHAT))?;
     let mut returned = 0_usize;
+    let half = confirms.len() / 2;
     while let Some(confirm) = confirms.pop_front() {
+        if confirms.len() == half {
+            crash::point("confirm.before");
+        }
         // A return may be attached to another message's confirm, but to one of this run's.
         match in_time(WHAT, confirm).await? {
             Confirmation::Ack(None) => {}
@@ -95,6 +101,7 @@ pub(super) async fn publish<'a>(
             }
         }
     }
+    crash::point("confirm.after");
     Ok(returned)
 }
 

@@ -70,5 +70,8 @@ async fn one_holder_has_a_lease_in_redis() {
         views.lease(&id, "b", minute).await.unwrap().then_some(())
     })
     .await;
+    let hour = 60 * minute;
+    assert!(views.lease(&id, "b", hour).await.unwrap());
+    assert!(views.lease(&id, "c", minute).await.unwrap(), "the clock was set back meanwhile");
     own.remove().await;
 }

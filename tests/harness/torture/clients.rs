@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use http::Method;
 use serde_json::Value;
 use shared::backoff::Backoff;
 use tokio::task::JoinSet;
@@ -12,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 use waybill::client::{Client, Response};
 use waybill::load::rest;
 use waybill::load::scenario::Scenario;
+
+use super::watch::Watch;
 
 /// Clients at a time.
 const CLIENTS: u64 = 12;
@@ -43,6 +44,9 @@ pub struct Known {
     pub told: BTreeMap<String, Told>,
     /// What clients saw that may not be.
     pub violations: Vec<String>,
+    pub disconnects: usize,
+    /// Reads with a token that were answered.
+    pub reads: usize,
 }
 
 impl Known {
@@ -107,6 +111,7 @@ struct One {
 
 impl One {
     async fn work(self, orders: Scenario) {
+        let mut watch = Watch::default();
         for (number, commands) in orders.enumerate() {
             let (mut token, mut after) = (None, 0);
             for (index, command) in commands.into_iter().enumerate() {
@@ -119,7 +124,23 @@ impl One {
                 let Told::Acknowledged { version, .. } = told else { break };
                 after = version;
             }
-            self.look(token.as_deref()).await;
+            watch.look(&self.queries, token, &self.known).await;
+        }
+    }
+
+    /// Goes away half-way, more often than not; asks again with the same key afterwards.
+    async fn impatient(
+        &self,
+        salt: usize,
+        answer: impl Future<Output = shared::Result<Response>>,
+    ) -> shared::Result<Response> {
+        let patience = Duration::from_micros(200 * (salt as u64 % 25));
+        match tokio::time::timeout(patience, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.known.lock().unwrap().disconnects += 1;
+                Err(shared::Failure::transient("waiting", "the client went away"))
+            }
         }
     }
 
@@ -141,7 +162,11 @@ impl One {
         let (started, mut backoff) = (Instant::now(), Backoff::for_servers());
         for attempt in 0.. {
             let client = &self.commands[(salt + attempt) % self.commands.len()];
-            let answer = client.send(method.clone(), &path, &headers, body.clone()).await;
+            let answer = client.send(method.clone(), &path, &headers, body.clone());
+            let answer = match salt.is_multiple_of(10) && attempt == 0 {
+                true => self.impatient(salt, answer).await,
+                false => answer.await,
+            };
             if let Ok(answer) = answer
                 && let Some(told) = settled(&answer, command, after)
             {
@@ -158,33 +183,6 @@ impl One {
             backoff.sleep().await;
         }
         Told::Unknown
-    }
-
-    /// A client that shows its token never sees less than it wrote.
-    async fn look(&self, token: Option<&str>) {
-        let Some(token) = token else { return };
-        let Some((version, stream)) =
-            token.split_once('.').and_then(|(_, seen)| seen.split_once('@'))
-        else {
-            return;
-        };
-        let path = format!("/orders/{}", stream.trim_start_matches("order-"));
-        let headers = [("consistency-token", token), ("prefer", "wait=1")];
-        let Ok(answer) = self.queries.send(Method::GET, &path, &headers, "").await else { return };
-        if answer.status.is_success() {
-            let seen = answer.json().ok().and_then(|view| view["version"].as_i64());
-            if seen < version.parse().ok() {
-                let what = format!("{path} showed version {seen:?} to whoever had seen {version}");
-                self.known.lock().unwrap().violations.push(what);
-            }
-        } else if !answer.status.is_server_error() {
-            let told = String::from_utf8_lossy(&answer.body).into_owned();
-            self.known
-                .lock()
-                .unwrap()
-                .violations
-                .push(format!("{path} answered {}: {told}", answer.status));
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize as _;
+use shared::Timestamp;
 use shared::log::{Event, Recorded};
 use shared::message::CloudEvent;
 use waybill::client::Client;
@@ -24,6 +25,7 @@ pub struct Logged {
     pub stream: String,
     pub version: i64,
     pub correlation: String,
+    pub at: Timestamp,
     pub event: Event,
 }
 
@@ -34,6 +36,7 @@ impl From<Recorded> for Logged {
             stream: recorded.stream.as_str().to_owned(),
             version: recorded.version,
             correlation: recorded.meta.correlation,
+            at: recorded.at,
             event: recorded.event,
         }
     }
@@ -114,14 +117,16 @@ pub fn told_is_true(log: &[Logged], known: &Known, violations: &mut Vec<String>)
     }
 }
 
-/// Versions are contiguous, and ascend with the position.
+/// Versions are contiguous, and ascend with the position; times never go back.
 pub fn streams_are_whole(log: &[Logged], violations: &mut Vec<String>) {
-    let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
-    for event in log {
-        let before = versions.insert(&event.stream, event.version).unwrap_or(0);
-        if event.version != before + 1 {
-            violations
-                .push(format!("{}: version {} follows {before}", event.stream, event.version));
+    let mut latest: BTreeMap<&str, (i64, Timestamp)> = BTreeMap::new();
+    for Logged { stream, version, at, .. } in log {
+        let (before, then) = latest.insert(stream, (*version, *at)).unwrap_or((0, *at));
+        if *version != before + 1 {
+            violations.push(format!("{stream}: version {version} follows {before}"));
+        }
+        if *at < then {
+            violations.push(format!("{stream}: version {version} is of {at:?}, after {then:?}"));
         }
     }
     if !log.windows(2).all(|pair| pair[0].address < pair[1].address) {

@@ -1,8 +1,6 @@
 //! A subscriber of the test's own: keeps every message that the exchange ever carried.
 
-use lapin::options::{
-    BasicAckOptions, BasicGetOptions, ExchangeDeclareOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicGetOptions, ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection};
 use serde_json::Value;
@@ -56,8 +54,9 @@ impl Recorder {
     /// moment when the last event of the log is among them and the queue is empty.
     pub async fn all(&self, last: (i64, u64)) -> Vec<(i64, u64)> {
         let (connection, channel) = until("RabbitMQ is there", || channel(&self.url)).await;
-        let mut addresses = vec![];
-        while let Some(address) = self.next(&channel, addresses.contains(&last)).await {
+        let (mut addresses, mut may_end) = (vec![], false);
+        while let Some(address) = self.next(&channel, may_end).await {
+            may_end |= address == last;
             addresses.push(address);
         }
         connection.close(200, "".into()).await.expect("closed");
@@ -77,7 +76,7 @@ impl Recorder {
     async fn next(&self, channel: &Channel, may_end: bool) -> Option<(i64, u64)> {
         let message = until("the next message is there", || async {
             match channel
-                .basic_get(self.queue.as_str().into(), BasicGetOptions::default())
+                .basic_get(self.queue.as_str().into(), BasicGetOptions { no_ack: true })
                 .await
                 .expect("RabbitMQ is there")
             {
@@ -86,7 +85,6 @@ impl Recorder {
             }
         })
         .await?;
-        message.delivery.acker.ack(BasicAckOptions::default()).await.expect("RabbitMQ is there");
         let event: Value = serde_json::from_slice(&message.delivery.data).expect("an event");
         let position =
             event["position"].as_str().and_then(|text| text.parse().ok()).expect("a position");

@@ -19,6 +19,8 @@ impl MongoDb {
         let free = doc! { "$or": [
             { "$eq": ["$holder", holder.clone()] },
             { "$lt": ["$expires", "$$NOW"] },
+            // From before the clock was set back: nobody asks for so long.
+            { "$gt": ["$expires", { "$add": ["$$NOW", 2 * millis] }] },
         ] };
         let take = doc! { "$set": {
             "holder": { "$cond": [free.clone(), holder.clone(), "$holder"] },

@@ -1,0 +1,20 @@
+//! Places where a test may kill the process: before and after every step that must lose nothing.
+//!
+//! Without the feature `failpoints` there is nothing here. With it, the variable `FAILPOINTS`
+//! names places and the passes that survive: `publish.after=20*off->return` dies at the 21st
+//! (<https://docs.rs/fail>).
+
+/// Reads the variable; before anything else happens.
+pub fn set_up() {
+    #[cfg(feature = "failpoints")]
+    std::mem::forget(fail::FailScenario::setup());
+}
+
+#[cfg(feature = "failpoints")]
+pub fn point(name: &str) {
+    fail::fail_point!(name, |_| std::process::abort());
+}
+
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn point(_: &str) {}
