@@ -19,6 +19,7 @@ mod pipeline {
     mod controls;
     mod embedded;
     mod faults;
+    mod full_disk;
     mod long_streams;
     mod network;
     mod oracle;

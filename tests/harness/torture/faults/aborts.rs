@@ -33,7 +33,7 @@ pub const POINTS: [&str; 20] = [
 ];
 
 /// Longest wait for the place to be reached: another process may have to lose a lease first.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Faults {
     /// Restarts all processes that pass the point so that they die there; true when one did.
@@ -42,7 +42,7 @@ impl Faults {
         let passes = match step {
             "seal" | "swap" => 0,
             "checkpoint" | "advance" => self.random.random_range(0..20),
-            _ => self.random.random_range(0..200),
+            _ => self.random.random_range(0..60),
         };
         let setting = match passes {
             0 => format!("{point}=return"),

@@ -1,0 +1,104 @@
+//! The embedded log on a disk that is full.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use tests::services::program;
+use tests::stores::TempDir;
+use tests::torture::oracle;
+use tests::until;
+use waybill::client::{Client, Response};
+use xtask::servers::{Process, free_port};
+
+/// A small disk of its own, two files that take up room on it, and the system on what is left. The
+/// first file goes while it runs; then it is killed, and starts again without the second.
+const SCRIPT: &str = r#"
+mount -t tmpfs -o size=4m none "$DISK" || exit 1
+for file in one two; do dd if=/dev/zero of="$DISK/$file" bs=1k count=1200 2>/dev/null; done
+WAYBILL_DATA_DIR="$DISK/data" "$PROGRAM" up &
+for file in one two; do
+  until [ -e "$FLAGS/$file" ]; do sleep 0.1; done
+  [ "$file" = two ] && { kill -9 $!; wait $!; }
+  rm "$DISK/$file"
+done
+WAYBILL_DATA_DIR="$DISK/data" exec "$PROGRAM" up
+"#;
+
+struct OnSmallDisk {
+    _process: Process,
+    flags: TempDir,
+    commands: Client,
+    queries: Client,
+    created: usize,
+}
+
+impl OnSmallDisk {
+    async fn start(disk: &TempDir) -> Self {
+        let flags = TempDir::default();
+        let address = || format!("127.0.0.1:{}", free_port().unwrap());
+        let (command, query, projector) = (address(), address(), address());
+        let mut shell = Command::new("unshare");
+        shell.args(["--map-root-user", "--mount", "sh", "-c", SCRIPT]);
+        shell.env("DISK", &disk.0).env("FLAGS", &flags.0).env("PROGRAM", program("waybill"));
+        shell.env("WAYBILL_COMMAND_LISTEN", &command).env("WAYBILL_QUERY_LISTEN", &query);
+        shell.env("WAYBILL_PROJECTOR_LISTEN", &projector);
+        let process = Process::start("waybill", &flags.0, &mut shell).unwrap();
+        let client = |address| Client::new(&format!("http://{address}"));
+        let (commands, queries) = (client(command), client(query));
+        let this = Self { _process: process, flags, commands, queries, created: 0 };
+        until("it is up", || async { this.queries.get("/stats").await.ok() }).await;
+        this
+    }
+
+    async fn create(&self, number: usize) -> shared::Result<Response> {
+        let name = format!("order {number}");
+        let headers = [("idempotency-key", name.as_str()), ("x-correlation-id", &name)];
+        let item = json!({ "sku": "A", "name": "x".repeat(200), "quantity": 1, "unit_price": 5 });
+        let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
+        self.commands.post("/orders", &headers, order.to_string()).await
+    }
+
+    /// Orders until there is no room for one more.
+    async fn fill(&mut self) {
+        for number in self.created + 1..10_000 {
+            let answer = self.create(number).await.unwrap();
+            if !answer.status.is_success() {
+                let problem = answer.json().unwrap();
+                assert_eq!((answer.status.as_u16(), &problem["status"]), (503, &json!(503)));
+                return;
+            }
+            self.created = number;
+        }
+        panic!("the disk is larger than it should be");
+    }
+
+    /// Makes room, and asks again with the same key until there is a true answer.
+    async fn make_room(&mut self, file: &str) {
+        std::fs::write(self.flags.0.join(Path::new(file)), "").unwrap();
+        until("there is room", || async {
+            self.create(self.created + 1).await.ok().filter(|answer| answer.status.is_success())
+        })
+        .await;
+        self.created += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_commands_and_loses_none_that_it_took() {
+    let disk = TempDir::default();
+    let mut system = OnSmallDisk::start(&disk).await;
+    system.fill().await;
+    let first = system.created;
+    system.make_room("one").await;
+    system.fill().await;
+    assert!(system.created > first, "there was room for more");
+    system.make_room("two").await;
+    let log = oracle::read(&system.commands).await;
+    let written: Vec<String> = log.into_iter().map(|event| event.correlation).collect();
+    let told: Vec<String> = (1..=system.created).map(|number| format!("order {number}")).collect();
+    assert_eq!(written, told, "each that was acknowledged, once, in order");
+    let wait = std::time::Duration::from_secs(30);
+    let report = waybill::verify::check(&system.commands, &system.queries, wait).await.unwrap();
+    assert!(report.quiet && report.differences.is_empty(), "{report:#?}");
+}
