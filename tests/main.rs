@@ -30,5 +30,6 @@ mod pipeline {
     mod replaced;
     mod tokens;
     mod unreadable;
+    mod upgrade;
     mod whole;
 }

@@ -1,9 +1,9 @@
 //! Views in memory, for the embedded mode: made from the log at each start.
 
 mod news;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use async_trait::async_trait;
 
 use self::news::News;
 use super::{
-    Advance, Answer, Applied, Generation, GenerationId, List, MAX_SUM, Parked, Read, Reading,
-    Update, Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, MAX_SUM, Parked, Read, Reading, Update, Updates,
+    ViewStore,
 };
 use crate::log::{Position, StreamName, Version};
 use crate::projection::{Change, Stored, Sum, ranked};
@@ -260,54 +260,5 @@ impl Views {
 
     fn list(&mut self, index: &str) -> &mut BTreeSet<String> {
         self.lists.entry(index.to_owned()).or_default()
-    }
-
-    fn answer(&self, read: &Read) -> Answer {
-        match read {
-            Read::Views(streams) => Answer::Views(
-                streams.iter().map(|stream| self.views.get(stream).cloned()).collect(),
-            ),
-            Read::Parked(streams) => Answer::Parked(
-                streams.iter().map(|stream| self.parked.get(stream).cloned()).collect(),
-            ),
-            Read::Records(names) => {
-                Answer::Records(names.iter().map(|name| self.record(name)).collect())
-            }
-            Read::List(list) => Answer::List(self.part(list)),
-            Read::Count(index) => {
-                Answer::Count(self.lists.get(index).map_or(0, |list| list.len() as u64))
-            }
-        }
-    }
-
-    fn record(&self, name: &str) -> BTreeMap<String, String> {
-        let Some(record) = self.records.get(name) else { return BTreeMap::new() };
-        let sums = record.sums.iter().map(|(field, sum)| (field.clone(), sum.to_string()));
-        let texts = record.texts.iter().map(|(field, text)| (field.clone(), text.clone()));
-        sums.chain(texts).collect()
-    }
-
-    fn part(&self, list: &List) -> Vec<String> {
-        let Some(entries) = self.lists.get(&list.index) else { return vec![] };
-        if crossed(&list.from, &list.to) {
-            return vec![];
-        }
-        let part = entries.range((list.from.clone(), list.to.clone()));
-        match list.descending {
-            true => part.rev().take(list.limit).cloned().collect(),
-            false => part.take(list.limit).cloned().collect(),
-        }
-    }
-}
-
-/// Whether nothing can lie between the bounds. (`BTreeSet::range` panics on those.)
-fn crossed(from: &Bound<String>, to: &Bound<String>) -> bool {
-    match (from, to) {
-        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-        (Bound::Included(from), Bound::Included(to)) => from > to,
-        (
-            Bound::Included(from) | Bound::Excluded(from),
-            Bound::Included(to) | Bound::Excluded(to),
-        ) => from >= to,
     }
 }

@@ -1,17 +1,16 @@
 //! Views in Redis. Each change is one call of one guarded script; a batch of them is one pipeline.
 
 mod commands;
+mod connect;
 mod keys;
 mod updates;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use ::redis::io::tcp::TcpSettings;
+use ::redis::aio::ConnectionManager;
 use ::redis::{
-    Client, ErrorKind, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult,
-    Script, ServerErrorKind, Value,
+    Client, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
 };
 use async_trait::async_trait;
 
@@ -21,10 +20,7 @@ use super::{
 };
 use crate::log::{Position, StreamName, Version};
 use crate::projection::{Change, Stored};
-use crate::{Failure, Namespace, Result};
-
-/// How long Redis may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::{Failure, Result};
 
 #[derive(Clone)]
 pub struct Redis {
@@ -49,70 +45,7 @@ fn failure(what: &str) -> impl Fn(RedisError) -> Failure + '_ {
     }
 }
 
-/// A connection that the network lost silently is given up, not waited for.
-fn client(url: &str) -> RedisResult<Client> {
-    let lively = TcpSettings::default();
-    #[cfg(target_os = "linux")]
-    let lively = lively.set_user_timeout(PATIENCE);
-    Client::open(url.into_connection_info()?.set_tcp_settings(lively))
-}
-
 impl Redis {
-    /// Connects, and checks that the server will not evict what it is told to keep.
-    pub async fn connect(url: &str, namespace: &Namespace) -> Result<Self> {
-        let what = "connecting to Redis";
-        let client = client(url).map_err(failure(what))?;
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_millis(500))
-            .set_connection_timeout(Some(Duration::from_secs(2)))
-            .set_response_timeout(Some(PATIENCE));
-        let connection = ConnectionManager::new_with_config(client.clone(), config)
-            .await
-            .map_err(failure(what))?;
-        let scripts = Scripts {
-            apply: Script::new(include_str!("redis/apply.lua")),
-            advance: Script::new(include_str!("redis/advance.lua")),
-            promote: Script::new(include_str!("redis/promote.lua")),
-        };
-        let store =
-            Self { client, connection, keys: Keys::new(namespace), scripts: scripts.into() };
-        store.check().await?;
-        Ok(store)
-    }
-
-    async fn check(&self) -> Result<()> {
-        let what = "checking the settings of Redis";
-        let mut ask = ::redis::cmd("CONFIG");
-        ask.arg("GET").arg("maxmemory-policy").arg("appendonly");
-        let settings: BTreeMap<String, String> = match ask
-            .query_async(&mut self.connection.clone())
-            .await
-        {
-            Ok(settings) => settings,
-            Err(error) if error.is_io_error() => return Err(failure(what)(error)),
-            Err(error) => {
-                tracing::warn!(%error, "Redis does not tell its settings; make sure that its maxmemory-policy is noeviction");
-                return Ok(());
-            }
-        };
-        if settings.get("appendonly").is_some_and(|value| value == "no") {
-            tracing::warn!(
-                "Redis keeps no append-only file: after a crash of it the views are made again from the log (set `appendonly yes`)"
-            );
-        }
-        match settings.get("maxmemory-policy").map(String::as_str) {
-            None | Some("noeviction") => Ok(()),
-            Some(policy) => Err(Failure::permanent(
-                what,
-                format!(
-                    "its maxmemory-policy is {policy}, so it may drop parts of the views; run \
-                 `CONFIG SET maxmemory-policy noeviction` and set it in redis.conf too"
-                ),
-            )),
-        }
-    }
-
     async fn run<T: FromRedisValue>(&self, what: &str, pipeline: &Pipeline) -> Result<T> {
         pipeline.query_async(&mut self.connection.clone()).await.map_err(failure(what))
     }
