@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use shared::event_store::EventStore as _;
+use shared::event_store::mongodb::MongoDb;
 use tests::services::{System, Urls};
 use waybill::load::Plan;
 use xtask::servers::Servers;
@@ -123,10 +125,31 @@ async fn a_flushed_redis_is_made_again_from_the_log() {
     system.verify().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_broker_takes_nothing_the_views_follow_the_log_and_then_it_gets_everything() {
+    let (servers, urls) = private();
+    let system = System::start(&urls, 1, 1).await;
+    let store = MongoDb::connect(&urls.mongodb, &system.own.namespace).await.unwrap();
+    let log = store.log_id().await.unwrap();
+    servers.rabbitmq.alarm(true).unwrap();
+    load(&system, 300).await.unwrap();
+    system.verify().await;
+    let head = store.head().await.unwrap();
+    let confirmed = store.relay_checkpoint(&log).await.unwrap();
+    assert!(confirmed < head, "{confirmed} of {head} were confirmed");
+    servers.rabbitmq.alarm(false).unwrap();
+    tests::until("everything is confirmed", || async {
+        (store.relay_checkpoint(&log).await.unwrap() == head).then_some(())
+    })
+    .await;
+    system.until_ready().await;
+    system.verify().await;
+}
+
 /// A short selection of `cargo xtask torture`.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_killed_frozen_or_flushed_nothing_is_lost_or_made_up() {
-    let report = tests::torture::run(Duration::from_secs(40), 1).await;
+    let report = tests::torture::run(Duration::from_secs(120), 1).await;
     println!("{report:#?}");
     assert!(report.violations.is_empty(), "{report:#?}");
     assert!(report.acknowledged > 100, "{report:#?}");

@@ -1,6 +1,7 @@
 //! Where the servers' programs are.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::Result;
 
@@ -9,6 +10,19 @@ pub const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// The same of its operators' tool.
 pub const RABBITMQCTL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
+
+/// cargo as if it was called from a shell: what the cargo around this program has set would make
+/// build scripts run again.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new("cargo");
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(own) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
 
 /// `$WAYBILL_MONGOD`, else the one on the PATH, else the one that was fetched.
 pub fn mongod() -> Option<PathBuf> {

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use xtask::Result;
 use xtask::install::install;
+use xtask::programs::cargo;
 use xtask::servers::Servers;
 
 /// Runs every test; true when none failed.
@@ -12,11 +13,9 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
     install()?;
     build()?;
     let servers = Servers::start()?;
-    let nextest = Command::new("cargo")
-        .args(["nextest", "--version"])
-        .output()
-        .is_ok_and(|it| it.status.success());
-    let mut command = Command::new("cargo");
+    let nextest =
+        cargo().args(["nextest", "--version"]).output().is_ok_and(|it| it.status.success());
+    let mut command = cargo();
     match nextest {
         true => command.args(["nextest", "run", "--workspace", "--no-fail-fast"]),
         false => {
@@ -36,7 +35,7 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
 pub fn torture(minutes: u64, seed: Option<u64>) -> Result<bool> {
     install()?;
     build()?;
-    let mut command = Command::new("cargo");
+    let mut command = cargo();
     command.args([
         "run",
         "--quiet",
@@ -57,7 +56,7 @@ pub fn torture(minutes: u64, seed: Option<u64>) -> Result<bool> {
 
 /// The services are started by tests as processes; both builds share everything.
 fn build() -> Result<()> {
-    let status = Command::new("cargo").args(["build", "--workspace", "--all-targets"]).status();
+    let status = cargo().args(["build", "--workspace", "--all-targets"]).status();
     match status.map_err(|error| format!("cargo build: {error}"))?.success() {
         true => Ok(()),
         false => Err("cargo build failed".to_owned()),

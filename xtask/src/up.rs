@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use xtask::Result;
 use xtask::install::install;
+use xtask::programs::cargo;
 use xtask::servers::{Folder, Process, Servers};
 
 const URLS: [&str; 3] = ["WAYBILL_MONGODB_URL", "WAYBILL_RABBITMQ_URL", "WAYBILL_REDIS_URL"];
@@ -59,7 +60,7 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
 }
 
 fn build() -> Result<PathBuf> {
-    let status = Command::new("cargo")
+    let status = cargo()
         .args([
             "build",
             "--release",

@@ -42,9 +42,13 @@ impl RabbitMq {
     /// Raises or clears the memory alarm, which blocks every connection that publishes
     /// (<https://www.rabbitmq.com/docs/memory>).
     pub fn alarm(&self, on: bool) -> Result<()> {
-        let share = if on { "0.000001" } else { "0.4" };
+        let alarm = "{resource_limit, memory, node()}";
+        let call = match on {
+            true => format!("rabbit_alarm:set_alarm({{{alarm}, []}})."),
+            false => format!("rabbit_alarm:clear_alarm({alarm})."),
+        };
         let mut command = Command::new(RABBITMQCTL);
-        command.args(["set_vm_memory_high_watermark", share]);
+        command.args(["eval", &call]);
         surroundings(&mut command, &self.folder, self.port, self.epmd_port);
         let told = command.output().map_err(|error| format!("rabbitmqctl: {error}"))?;
         match told.status.success() {
