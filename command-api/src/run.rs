@@ -61,7 +61,10 @@ async fn work<A: Aggregate>(
     while let Some((store, served)) = until_there("mongodb", health, stop, start).await? {
         tokio::select! {
             () = stop.cancelled() => return Ok(Some(served)),
-            () = until_replaced(&store, &served.log) => served.end(gate).await,
+            () = until_replaced(&store, &served.log) => {
+                health.waits("mongodb", "another log took the place of the one that was served");
+                served.end(gate).await;
+            }
         }
     }
     Ok(None)
@@ -73,6 +76,8 @@ struct Served {
     desk: JoinHandle<()>,
     relay: JoinHandle<()>,
     relay_stop: CancellationToken,
+    /// Ends what waits for more of this log.
+    stop: CancellationToken,
 }
 
 impl Served {
@@ -83,7 +88,7 @@ impl Served {
         stop: &CancellationToken,
     ) -> Result<(MongoDb, Self)> {
         let store = MongoDb::connect(&config.mongodb_url, &config.namespace).await?;
-        let log_of = Arc::new(store.clone());
+        let (log_of, stop) = (Arc::new(store.clone()), stop.child_token());
         let (service, desk) = Service::start(log_of, &config.namespace, stop.clone()).await?;
         let log = service.log.clone();
         let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
@@ -92,12 +97,13 @@ impl Served {
             Relay::new(store.clone(), broker, log.clone(), &config.namespace, health.clone());
         let relay = tokio::spawn(relay.run(relay_stop.clone()));
         gate.open(service);
-        Ok((store, Self { log, desk, relay, relay_stop }))
+        Ok((store, Self { log, desk, relay, relay_stop, stop }))
     }
 
     /// Every command that was taken is answered before the relay stops.
     async fn end<A: Aggregate>(self, gate: &Gate<Service<A>>) {
         gate.close();
+        self.stop.cancel();
         if tokio::time::timeout(DEADLINE, self.desk).await.is_err() {
             tracing::warn!("commands of unknown outcome were abandoned at the deadline");
         }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::problem::Problem;
-use shared::queries::{Queries, Question, Reply, Snapshot, Unanswered};
+use shared::queries::{Queries, Question, Reply, Unanswered, Views};
 use shared::view_store::{Answer, List};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -23,7 +23,7 @@ type Answered = Result<Option<Reply>, Unanswered>;
 
 #[async_trait]
 impl Queries for OrderQueries {
-    async fn answer(&self, views: &Snapshot<'_>, question: &Question) -> Answered {
+    async fn answer(&self, views: &Views<'_>, question: &Question) -> Answered {
         let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
         let mut parameters = Parameters::new(&question.parameters);
         let with = &mut parameters;

@@ -77,6 +77,9 @@ impl Projector {
                 if !self.views.lease(&generation.id, &self.holder, TERM).await? {
                     return Ok(Built::ByAnother);
                 }
+                if self.store.log_id().await? != generation.log {
+                    return Ok(Built::Look);
+                }
             }
             if place == Where::Alone {
                 let progress = format!("making them from the log: {reached} of {head} commits");
@@ -102,6 +105,9 @@ impl Projector {
         reached: Position,
         took: Duration,
     ) -> Result<()> {
+        if self.store.log_id().await? != generation.log {
+            return Ok(()); // What was read of late may be another log's.
+        }
         crash::point("swap.before");
         let promoted = self.views.promote(replaces.as_ref(), &generation.id).await?;
         crash::point("swap.after");

@@ -33,13 +33,18 @@ pub enum Step {
 impl Projector {
     /// Heals the generation until `stop`, whenever no other worker does.
     pub async fn heal(&self, generation: &Generation, stop: &CancellationToken) -> Result<()> {
-        let mut overdue = Overdue::default();
+        let (mut overdue, mut held) = (Overdue::default(), false);
         while !stop.is_cancelled() {
-            if self.views.lease(&generation.id, &self.holder, TERM).await? {
+            held = self.views.lease(&generation.id, &self.holder, TERM).await?;
+            if held {
                 self.heal_for(generation, &mut overdue, stop).await?;
             } else {
                 pause(TERM / 4, stop).await;
             }
+        }
+        if held {
+            // Another heals at once, and whoever waits for the checkpoint does not wait for a lease.
+            self.views.lease(&generation.id, &self.holder, Duration::from_millis(1)).await?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::backoff::Backoff;
+use shared::event_store::until_replaced;
 use shared::feed::Feed;
 use shared::pace::Pace;
 use shared::view_store::Generation;
@@ -28,6 +29,8 @@ enum Beside {
     Make,
     /// Tries once what another build has parked.
     Retry,
+    /// Ends it all when another log takes the place of the generation's.
+    Watch,
 }
 
 impl Projector {
@@ -54,9 +57,9 @@ impl Projector {
         backoff.reset();
         self.remove_leftovers().await?;
         let over = stop.child_token();
-        let beside = [Beside::Heal, Beside::Make, Beside::Retry];
+        let beside = [Beside::Heal, Beside::Make, Beside::Retry, Beside::Watch];
         let beside = beside.map(|what| self.spawn(&generation, &over, what));
-        let served = self.follow(&generation, feed.as_mut(), stop).await;
+        let served = self.follow(&generation, feed.as_mut(), &over).await;
         over.cancel();
         futures::future::join_all(beside).await;
         served
@@ -76,6 +79,13 @@ impl Projector {
                 let done = match what {
                     Beside::Heal => this.heal(&generation, &stop).await,
                     Beside::Make => this.make_beside(&generation, &stop).await,
+                    Beside::Watch => {
+                        tokio::select! {
+                            () = until_replaced(this.store.as_ref(), &generation.log) => stop.cancel(),
+                            () = stop.cancelled() => {}
+                        }
+                        return;
+                    }
                     Beside::Retry => match this.retry_of_other_builds(&generation).await {
                         Ok(()) => return,
                         Err(failure) => Err(failure),

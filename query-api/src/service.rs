@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::log::{Position, StreamName, Version};
 use shared::problem::Problem;
-use shared::queries::{Queries, Question, Reply, Snapshot, Unanswered};
+use shared::queries::{Queries, Question, Reply, Unanswered, Views};
 use shared::token::{MAX_STREAMS, Seen, Token};
 use shared::view_store::{Answer, Generation, Read, ViewStore};
 use tokio::time::Instant;
@@ -51,7 +51,7 @@ impl Service {
         let deadline = Instant::now() + wait;
         for _ in 0..SWAPS {
             let generation = self.generation().await?;
-            let views = Snapshot::new(self.views.as_ref(), &generation.id);
+            let views = Views::new(self.views.as_ref(), &generation.id);
             let answered = match seen {
                 Some(seen) => self.catch_up(&views, &generation, seen, deadline).await,
                 None => Ok(()),
@@ -99,12 +99,17 @@ impl Service {
 
     async fn catch_up(
         &self,
-        views: &Snapshot<'_>,
+        views: &Views<'_>,
         generation: &Generation,
         seen: &Token,
         deadline: Instant,
     ) -> Result<(), Unanswered> {
         if seen.log != generation.log {
+            if self.views.building().await?.is_some_and(|building| building.log == seen.log) {
+                let detail = "The views of that log are being made; try again.";
+                return Err(Problem::not_consistent_yet(detail).into());
+            }
+            views.read(&[]).await?; // Those may be live by now.
             let detail = "The Consistency-Token belongs to another log; ask without it.";
             return Err(Problem::cursor_of_another_log(detail).into());
         }
@@ -130,7 +135,7 @@ impl Service {
 
     async fn contains(
         &self,
-        views: &Snapshot<'_>,
+        views: &Views<'_>,
         generation: &Generation,
         seen: &Seen,
     ) -> Result<bool, Unanswered> {
@@ -146,7 +151,7 @@ impl Service {
 }
 
 async fn contains_streams(
-    views: &Snapshot<'_>,
+    views: &Views<'_>,
     streams: &[(StreamName, Version)],
 ) -> Result<bool, Unanswered> {
     let names: Vec<StreamName> = streams.iter().map(|(stream, _)| stream.clone()).collect();

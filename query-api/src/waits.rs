@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 /// Updates may be missed: whoever waits looks so often all the same.
 const LOOK: Duration = Duration::from_millis(250);
+/// Before the reader tries again.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long the reader outlives the last who waited.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -71,29 +73,31 @@ impl Waits {
     /// Reads updates and wakes whom they concern, until nobody has waited for a while.
     async fn read(self) {
         while let Some(generation) = self.wanted() {
-            match self.views.updates(&generation).await {
+            let followed = match self.views.updates(&generation).await {
                 Ok(updates) => {
                     lock(&self.table).wake(&Update::Missed); // From before the reading began.
-                    self.follow(&generation, updates).await;
+                    self.follow(&generation, updates).await
                 }
-                Err(failure) => {
-                    tracing::debug!(%failure, "waits without being told");
-                    tokio::time::sleep(LOOK).await;
-                }
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = followed {
+                tracing::warn!(%failure, "whoever waits for the views is not told, and looks");
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    async fn follow(&self, generation: &GenerationId, mut updates: Box<dyn Updates>) {
+    async fn follow(
+        &self,
+        generation: &GenerationId,
+        mut updates: Box<dyn Updates>,
+    ) -> shared::Result<()> {
         while self.is_wanted(generation) {
-            match updates.next().await {
-                Ok(news) => {
-                    let mut table = lock(&self.table);
-                    news.iter().for_each(|update| table.wake(update));
-                }
-                Err(failure) => return tracing::debug!(%failure, "follows the views afresh"),
-            }
+            let news = updates.next().await?;
+            let mut table = lock(&self.table);
+            news.iter().for_each(|update| table.wake(update));
         }
+        Ok(())
     }
 
     /// The generation to read; ends the reading when there is none.

@@ -16,7 +16,7 @@ pub trait Queries: Send + Sync + 'static {
     /// Answers from the views; `None` when there is no such question.
     async fn answer(
         &self,
-        views: &Snapshot<'_>,
+        views: &Views<'_>,
         question: &Question,
     ) -> Result<Option<Reply>, Unanswered>;
 }
@@ -60,13 +60,13 @@ impl From<Failure> for Unanswered {
 }
 
 /// The views of one generation.
-pub struct Snapshot<'a> {
+pub struct Views<'a> {
     store: &'a dyn ViewStore,
     generation: &'a GenerationId,
     applied: AtomicI64,
 }
 
-impl<'a> Snapshot<'a> {
+impl<'a> Views<'a> {
     pub fn new(store: &'a dyn ViewStore, generation: &'a GenerationId) -> Self {
         Self { store, generation, applied: AtomicI64::new(0) }
     }

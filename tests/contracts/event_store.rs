@@ -240,6 +240,8 @@ async fn an_append_rings(store: Store) {
     tokio::time::timeout(minute / 2, listener.wait(minute)).await.expect("woken at once");
 }
 
+mod adapters;
+
 macro_rules! contract {
     ($($test:ident)*) => {
         mod mongodb {
@@ -278,40 +280,4 @@ contract! {
     the_latest_snapshot_of_a_kind_is_kept
     a_renewed_log_keeps_its_commits_and_forgets_what_was_derived_from_it
     an_append_rings
-}
-
-#[tokio::test]
-async fn sqlite_keeps_its_identity_and_seals_what_a_dead_process_left_open() {
-    let folder = TempDir::default();
-    let before: Store = Arc::new(folder.sqlite());
-    let log = before.log_id().await.unwrap();
-    insert(&before, &[commit(1, &stream(), 1, 1), commit(4, &stream(), 1, 1)]).await;
-    drop(before);
-    let after: Store = Arc::new(folder.sqlite());
-    assert_eq!(after.log_id().await.unwrap(), log);
-    let run = Run::take(0, after.read(0, 10).await.unwrap());
-    assert_eq!((run.to, run.commits.len(), run.hole), (4, 2, None));
-    assert_eq!(after.draw(1).await.unwrap(), 5..6);
-}
-
-#[tokio::test]
-async fn sqlite_keeps_a_second_process_out() {
-    let folder = TempDir::default();
-    let _first = folder.sqlite();
-    let second = shared::event_store::sqlite::Sqlite::open(&folder.0).expect_err("locked");
-    assert!(second.to_string().contains("WAYBILL_DATA_DIR"), "{second}");
-}
-
-#[tokio::test]
-async fn mongodb_writes_nothing_into_a_log_that_took_the_place_of_its_own() {
-    let own = Own::default();
-    let store: Store = Arc::new(own.mongodb().await);
-    insert(&store, &[commit(1, &stream(), 1, 1)]).await;
-    own.mongodb().await.renew().await.unwrap();
-    let refused = tests::until("it is noticed", || async { store.draw(1).await.err() }).await;
-    assert!(refused.is_permanent(), "{refused}");
-    let late = store.insert(&[Entry::Tombstone(2)]).await.expect_err("another log");
-    assert!(late.is_permanent(), "{late}");
-    assert!(store.snapshots("thing/1", &[&stream()]).await.unwrap().is_empty());
-    own.remove().await;
 }

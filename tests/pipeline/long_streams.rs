@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use command_api::write::Writer;
+use command_api::write::{Rejected, Writer};
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::aggregate::Aggregate as _;
@@ -117,6 +117,27 @@ async fn a_snapshot_that_cannot_be_read_is_left_alone(store: Store) {
     assert_eq!(pay(&store, id).await, (151, 150));
 }
 
+/// What no command can have led to is told of, and nothing is decided upon it.
+async fn a_stream_with_a_gap_is_not_folded(store: Store) {
+    let id = order(&store, 3).await;
+    let stream = StreamName::new("order", id);
+    let mut late = store.streams(&[(&stream, 2)]).await.unwrap().remove(0);
+    late = Commit {
+        position: store.head().await.unwrap() + 1,
+        from: 7,
+        to: 7,
+        key: Uuid::now_v7().to_string(),
+        ..late
+    };
+    store.insert(&[Entry::Commit(late)]).await.unwrap();
+    let (writer, desk) = Writer::<OrderAggregate>::start(store.clone());
+    let pay = request(json!({ "type": "ProcessPayment", "amount": 1 }), id, None);
+    let told = writer.submit(pay).await.unwrap().unwrap_err();
+    assert!(matches!(&told, Rejected::Broken(why) if why.contains("version 7")), "{told:?}");
+    drop(writer);
+    desk.await.unwrap();
+}
+
 macro_rules! on_both_logs {
     ($($test:ident)*) => {
         mod mongodb {
@@ -143,4 +164,5 @@ macro_rules! on_both_logs {
 on_both_logs! {
     a_long_stream_costs_what_a_short_one_does
     a_snapshot_that_cannot_be_read_is_left_alone
+    a_stream_with_a_gap_is_not_folded
 }

@@ -37,8 +37,15 @@ async fn a_renewed_log_gets_new_views_while_the_old_ones_serve() {
     let cursor = system.commands[0].get("/events?limit=1").await["next"].clone();
     let renewed = system.projectors[0].client.post("/log/renew", &[], "").await.unwrap();
     assert_eq!(renewed.status.as_u16(), 200);
-    let new = until_views_of_another_log(&system, &old).await;
-    assert_eq!(new["log"], renewed.json().unwrap()["log"]);
+    let log = renewed.json().unwrap()["log"].clone();
+    let token = format!("{}.1", log.as_str().unwrap());
+    let headers = [("consistency-token", token.as_str()), ("prefer", "wait=30")];
+    until("tokens of the new log are taken, as soon as its views are live", || async {
+        let read = system.queries.client.send(http::Method::GET, "/stats", &headers, "");
+        (read.await.unwrap().status.as_u16() == 200).then_some(())
+    })
+    .await;
+    assert_eq!(until_views_of_another_log(&system, &old).await["log"], log);
     for command in &system.commands {
         until("cursors of the log before are turned away", || async {
             let path = format!("/events?after={}", cursor.as_str().unwrap());

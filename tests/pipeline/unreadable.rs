@@ -145,8 +145,8 @@ async fn the_list_takes_a_limit_and_nothing_is_unreadable_in_the_embedded_mode()
         assert_eq!(answer.status.as_u16(), 400, "{bad}");
         assert_eq!(answer.json().unwrap()["type"], "/problems/malformed", "{bad}");
     }
-    send(&projector, Method::GET, "x", 404).await;
-    send(&projector, Method::DELETE, "x", 404).await;
+    send(&projector, Method::GET, "x", 400).await;
+    send(&projector, Method::DELETE, "x", 400).await;
     drop(projector);
     system.stop().await;
 }

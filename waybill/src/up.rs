@@ -21,6 +21,7 @@ use shared::process::listen;
 use shared::projection::Projected;
 use shared::service_gate::Gate;
 use shared::view_store::memory::Memory;
+use shared::wait::until_there;
 use shared::{Failure, Namespace, Result};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -103,6 +104,7 @@ impl Running {
             namespace: config.namespace.clone(),
             stop: stop.clone(),
             gate: Gate::default(),
+            health: health.clone(),
         };
         let started = commands.start().await?;
         let projector = Projector {
@@ -148,38 +150,53 @@ impl Running {
     }
 }
 
+/// The write side of one log.
+struct Written {
+    log: LogId,
+    desk: JoinHandle<()>,
+    /// Ends what waits for more of this log.
+    stop: CancellationToken,
+}
+
 /// The write side, on whatever log the file holds.
 struct Writing {
     store: Arc<Sqlite>,
     namespace: Namespace,
     stop: CancellationToken,
     gate: Gate<Commands<OrderAggregate>>,
+    health: Health,
 }
 
 impl Writing {
-    async fn start(&self) -> Result<(LogId, JoinHandle<()>)> {
-        let (store, stop) = (self.store.clone(), self.stop.clone());
-        let (service, desk) = Commands::start(store, &self.namespace, stop).await?;
+    async fn start(&self) -> Result<Written> {
+        let (store, stop) = (self.store.clone(), self.stop.child_token());
+        let (service, desk) = Commands::start(store, &self.namespace, stop.clone()).await?;
         let log = service.log.clone();
         self.gate.open(service);
-        Ok((log, desk))
+        Ok(Written { log, desk, stop })
     }
 
     /// Starts afresh whenever the log gets a new identity; ends after the last request.
-    async fn run(self, started: (LogId, JoinHandle<()>), ended: CancellationToken) {
-        let (mut log, mut desk) = started;
+    async fn run(self, started: Written, ended: CancellationToken) {
+        let mut written = started;
         loop {
             let renewed = tokio::select! {
                 () = ended.cancelled() => false,
-                () = until_replaced(self.store.as_ref(), &log) => true,
+                () = until_replaced(self.store.as_ref(), &written.log) => true,
             };
             self.gate.close();
-            if let Err(error) = desk.await {
+            written.stop.cancel();
+            self.health.waits("log", "it is being closed");
+            if let Err(error) = written.desk.await {
                 tracing::error!(%error, "the write side ended early");
             }
-            let again = if renewed { self.start().await } else { return };
-            match again {
-                Ok(started) => (log, desk) = started,
+            if !renewed {
+                return;
+            }
+            let start = || self.start();
+            match until_there("log", &self.health, &self.stop, start).await {
+                Ok(Some(started)) => written = started,
+                Ok(None) => return,
                 Err(failure) => return tracing::error!(%failure, "the log can't be written"),
             }
         }

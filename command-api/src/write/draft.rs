@@ -50,6 +50,11 @@ impl<A: Aggregate> Known<A> {
     }
 
     pub fn fold(&mut self, commit: &Commit) -> Result<(), Invalid> {
+        if commit.from != self.version + 1 {
+            let (stream, from, version) = (&commit.stream, commit.from, self.version);
+            let gap = format!("version {from} of {stream} follows {version}: the log has a gap");
+            return Err(Invalid::new(gap));
+        }
         for event in &commit.events {
             A::evolve(&mut self.state, &A::decode(event)?);
         }

@@ -140,11 +140,12 @@ impl<A: Aggregate> Group<A> {
 
     fn reject_all(&self, jobs: Vec<Job<A>>, failure: &Failure) {
         tracing::warn!(%failure, commands = jobs.len(), "nothing was written");
+        let why = match failure.is_permanent() {
+            true => "the log can't be used now; the service's own log tells more",
+            false => "the log can't be reached; try again",
+        };
         for job in jobs {
-            self.reject(
-                job,
-                Rejected::Unavailable("the log can't be reached; try again".to_owned()),
-            );
+            self.reject(job, Rejected::Unavailable(why.to_owned()));
         }
     }
 

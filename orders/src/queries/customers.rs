@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use serde_json::{Value, json};
 use shared::problem::Problem;
-use shared::queries::{Snapshot, Unanswered};
+use shared::queries::{Unanswered, Views};
 use shared::view_store::{Answer, List, Read};
 
 use super::parameters::{Parameters, bad};
@@ -12,7 +12,7 @@ use super::{Answered, Record, cut, entries, page, records, reply};
 use crate::values::Currency;
 use crate::view::names;
 
-pub async fn one(views: &Snapshot<'_>, parameters: &mut Parameters<'_>, id: &str) -> Answered {
+pub async fn one(views: &Views<'_>, parameters: &mut Parameters<'_>, id: &str) -> Answered {
     parameters.finish()?;
     match customers(views, &[id.to_owned()]).await?.pop() {
         Some(customer) => reply(&customer),
@@ -20,7 +20,7 @@ pub async fn one(views: &Snapshot<'_>, parameters: &mut Parameters<'_>, id: &str
     }
 }
 
-pub async fn list(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
     let currency = parameters.text("currency");
     let limit = parameters.limit()?;
     let ranked = |text: &str| {
@@ -45,7 +45,7 @@ pub async fn list(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answ
 }
 
 /// The currency of most orders; of several the first by name.
-async fn most_used(views: &Snapshot<'_>) -> Result<Option<String>, Unanswered> {
+async fn most_used(views: &Views<'_>) -> Result<Option<String>, Unanswered> {
     let stats = records(views.read(&[Read::Records(vec![names::STATS.to_owned()])]).await?.pop());
     let counts = stats.first().map(|stats| stats.numbers(names::CURRENCY)).unwrap_or_default();
     let most = counts.into_iter().rev().max_by_key(|(_, orders)| orders.as_i64());
@@ -53,7 +53,7 @@ async fn most_used(views: &Snapshot<'_>) -> Result<Option<String>, Unanswered> {
 }
 
 /// The customers by these ids who ordered anything, in this order.
-async fn customers(views: &Snapshot<'_>, ids: &[String]) -> Result<Vec<Value>, Unanswered> {
+async fn customers(views: &Views<'_>, ids: &[String]) -> Result<Vec<Value>, Unanswered> {
     let mut reads = vec![Read::Records(ids.iter().map(|id| names::customer(id)).collect())];
     for id in ids {
         reads.extend([false, true].map(|newest| Read::List(edge(id, newest))));

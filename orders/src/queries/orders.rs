@@ -6,7 +6,7 @@ use shared::aggregate::Aggregate as _;
 use shared::log::StreamName;
 use shared::problem::Problem;
 use shared::projection::Stored;
-use shared::queries::{Reply, Snapshot, Unanswered};
+use shared::queries::{Reply, Unanswered, Views};
 use shared::view_store::{Answer, Read};
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::{Answered, cut, entries, page, reply};
 use crate::order::{OrderAggregate, Status};
 use crate::view::names;
 
-pub async fn one(views: &Snapshot<'_>, parameters: &mut Parameters<'_>, id: &str) -> Answered {
+pub async fn one(views: &Views<'_>, parameters: &mut Parameters<'_>, id: &str) -> Answered {
     parameters.finish()?;
     let unknown = || Problem::unknown("order", format!("There is no order {id:?}."));
     let id: Uuid = id.parse().map_err(|_| unknown())?;
@@ -32,7 +32,7 @@ struct Page<'a> {
     next: Option<String>,
 }
 
-pub async fn list(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
     let status = parameters.text("status").map(status).transpose()?;
     let customer = parameters.text("customer_id");
     let limit = parameters.limit()?;
@@ -66,7 +66,7 @@ fn status(text: &str) -> Result<Status, Problem> {
 }
 
 async fn documents(
-    views: &Snapshot<'_>,
+    views: &Views<'_>,
     streams: Vec<StreamName>,
 ) -> Result<Vec<Option<Stored>>, Unanswered> {
     match views.read(&[Read::Views(streams)]).await?.pop() {

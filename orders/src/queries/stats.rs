@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use serde_json::{Map, Value, json};
-use shared::queries::Snapshot;
+use shared::queries::Views;
 use shared::view_store::{Answer, List, Read};
 
 use super::parameters::{Parameters, bad};
@@ -11,7 +11,7 @@ use super::{Answered, cut, entries, page, records, reply};
 use crate::order::Status;
 use crate::view::names;
 
-pub async fn totals(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn totals(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
     parameters.finish()?;
     let reads =
         [Read::Records(vec![names::STATS.to_owned()]), Read::Count(names::CUSTOMERS.to_owned())];
@@ -37,7 +37,7 @@ pub async fn totals(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> An
     }))
 }
 
-pub async fn daily(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn daily(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
     let from = parameters.date("from")?;
     let to = parameters.date("to")?;
     let limit = parameters.limit()?;
@@ -70,7 +70,7 @@ pub async fn daily(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Ans
     reply(&json!({ "items": items, "next": next }))
 }
 
-pub async fn products(views: &Snapshot<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn products(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
     let limit = parameters.limit()?;
     let after = parameters.cursor(|text| text.len() > names::RANK)?;
     parameters.finish()?;

@@ -1,6 +1,7 @@
 //! What arrived as an event and is none: looked at, and discarded.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use crate::Projector;
 
 const LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1_000;
+/// Longest walk through the queue.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Characters of each that the list shows.
 const EXCERPT: usize = 4_096;
 
@@ -54,7 +57,7 @@ async fn list(gate: &Gate<Projector>, parameters: &Parameters) -> Answer {
 
 /// One with all its bytes: as `text` where they are UTF-8, else as `hex`.
 async fn show(gate: &Gate<Projector>, id: &str) -> Answer {
-    let found = gate.service()?.feeds.find_unreadable(id).await?;
+    let found = in_time(gate.service()?.feeds.find_unreadable(named(id)?)).await?;
     let found = found.ok_or_else(|| unknown(id))?;
     let mut shown = facts(&found);
     match String::from_utf8(found.body) {
@@ -66,7 +69,7 @@ async fn show(gate: &Gate<Projector>, id: &str) -> Answer {
 
 async fn discard(gate: &Gate<Projector>, id: &str, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    match gate.service()?.feeds.discard_unreadable(id).await? {
+    match in_time(gate.service()?.feeds.discard_unreadable(named(id)?)).await? {
         true => Ok(no_content()),
         false => Err(unknown(id)),
     }
@@ -105,4 +108,16 @@ fn summary(one: &Unreadable) -> Value {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn named(id: &str) -> Result<&str, Problem> {
+    let expected =
+        |_| Problem::malformed(format!("Expected an id as /unreadable lists it, got {id:?}."));
+    id.parse::<uuid::Uuid>().map(|_| id).map_err(expected)
+}
+
+/// The queue is walked through, message by message.
+async fn in_time<T>(walk: impl Future<Output = shared::Result<T>>) -> Result<T, Problem> {
+    let late = |_| Problem::unavailable("The queue is too long to be looked through in time.");
+    Ok(tokio::time::timeout(PATIENCE, walk).await.map_err(late)??)
 }

@@ -131,6 +131,9 @@ impl EventStore for MongoDb {
             }
         }
         self.signal.ring();
+        // The driver may have repeated it on a new connection, to a server that took the other's
+        // place: nothing of that counts.
+        self.check_identity().await?;
         Ok(outcomes)
     }
 

@@ -186,11 +186,8 @@ impl ViewStore for Redis {
         }
         let keys = self.keys.of(generation);
         let mut calls = Pipeline::with_capacity(changes.len());
-        // Known before anything of the batch is there, so that nothing behind it can be read.
-        let highest = changes.iter().map(|change| change.position).max().unwrap_or(0);
-        for (index, change) in changes.iter().enumerate() {
-            let highest = if index == 0 { highest } else { 0 };
-            calls.add_command(commands::apply(&self.scripts.apply, &keys, change, highest));
+        for change in changes {
+            calls.add_command(commands::apply(&self.scripts.apply, &keys, change));
         }
         let codes: Vec<i64> =
             self.run_script("applying changes to views", &self.scripts.apply, &calls).await?;

@@ -6,7 +6,7 @@ use orders::{Order, OrderAggregate, OrderQueries, Status};
 use serde_json::Value;
 use shared::aggregate::Aggregate as _;
 use shared::log::{LogId, StreamName};
-use shared::queries::{Queries as _, Question, Snapshot};
+use shared::queries::{Queries as _, Question, Views};
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore as _};
 use shared::{Failure, Result};
@@ -204,7 +204,7 @@ impl Expected {
             path: path.split('/').skip(1).map(str::to_owned).collect(),
             parameters: parameters.clone(),
         };
-        let views = Snapshot::new(&self.views, &self.generation.id);
+        let views = Views::new(&self.views, &self.generation.id);
         let what = "answering from the fold";
         match OrderQueries.answer(&views, &question).await {
             Ok(Some(reply)) => {

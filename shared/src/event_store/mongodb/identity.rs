@@ -92,7 +92,10 @@ impl MongoDb {
         let new = LogId::random();
         let commits = self.commits.clone_with_type::<Document>();
         let renew = doc! { "$set": { "log": new.as_str() } };
-        commits.update_one(doc! { "_id": 0_i64 }, renew).await.map_err(failure(what))?;
-        Ok(new)
+        let renewed = commits.update_one(doc! { "_id": 0_i64 }, renew).await;
+        match renewed.map_err(failure(what))?.matched_count {
+            0 => Err(Failure::transient(what, "the database holds none")),
+            _ => Ok(new),
+        }
     }
 }

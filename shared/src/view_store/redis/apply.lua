@@ -2,7 +2,8 @@
 --
 -- KEYS[1] checkpoint of the generation, KEYS[2] the view, KEYS[3] parked streams, KEYS[4] updates,
 -- KEYS[5] highest position applied, KEYS[6..] records and lists.
--- ARGV    base, to, document, stream, position (of the whole batch, in its first call; else 0); then four counted groups, keys given by their index in KEYS:
+-- ARGV    base, to, document, stream, position; then four counted groups, keys given by their index
+--         in KEYS:
 --         sums      (record, field, delta, list or 0, member, keep zeros)
 --         leave     (list, member)
 --         enter     (list, member)
@@ -15,9 +16,6 @@
 local LIMIT = 9007199254740991
 
 if redis.call('EXISTS', KEYS[1]) == 0 then return -2 end
-if ARGV[5] ~= '0' and tonumber(ARGV[5]) > tonumber(redis.call('GET', KEYS[5]) or '0') then
-  redis.call('SET', KEYS[5], ARGV[5])
-end
 local stored = tonumber(string.match(redis.call('GETRANGE', KEYS[2], 0, 19), '^%d+') or '0')
 if stored ~= tonumber(ARGV[1]) then return stored end
 
@@ -68,6 +66,9 @@ for _ = 1, count() do
   if not kept or greater(text, kept) then redis.call('HSET', record, field, text) end
 end
 
+if tonumber(ARGV[5]) > tonumber(redis.call('GET', KEYS[5]) or '0') then
+  redis.call('SET', KEYS[5], ARGV[5])
+end
 redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 's', ARGV[4], 'v', ARGV[2])
 redis.call('HDEL', KEYS[3], ARGV[4])
 redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. ARGV[3])

@@ -42,13 +42,13 @@ impl Numbered {
 }
 
 /// See `apply.lua` for the layout.
-pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change, highest: Position) -> Cmd {
+pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change) -> Cmd {
     let view = keys.view(&change.stream);
     let mut numbered =
         Numbered::new(vec![keys.checkpoint(), view, keys.parked(), keys.updates(), keys.applied()]);
     let mut arguments = Cmd::new();
     arguments.arg(change.base).arg(change.to).arg(&change.document[..]);
-    arguments.arg(change.stream.as_str()).arg(highest);
+    arguments.arg(change.stream.as_str()).arg(change.position);
     arguments.arg(change.sums.len());
     for sum in &change.sums {
         arguments.arg(numbered.number(keys.record(&sum.cell.record)));
