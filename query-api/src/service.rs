@@ -121,7 +121,7 @@ impl Service {
                 return Err(Problem::not_consistent_yet(detail).into());
             }
             match &place {
-                None => place = Some(self.waits.join(&generation.id, seen.streams())),
+                None => place = Some(self.waits.join(&generation.id, &seen.seen)),
                 Some(place) => tokio::select! {
                     () = place.changed(deadline) => {}
                     () = self.stop.cancelled() => {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shared::log::StreamName;
+use shared::log::{Position, StreamName, Version};
+use shared::token::Seen;
 use shared::view_store::{GenerationId, Update, Updates, ViewStore};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -30,15 +31,14 @@ struct Table {
     is_read: bool,
     /// When somebody waited last.
     wanted: Option<Instant>,
-    streams: HashMap<StreamName, Vec<Arc<Notify>>>,
-    /// Those who wait for the checkpoint.
-    checkpoint: Vec<Arc<Notify>>,
+    streams: HashMap<StreamName, Vec<(Version, Arc<Notify>)>>,
+    checkpoint: Vec<(Position, Arc<Notify>)>,
 }
 
 /// A place among those who wait; given up when it is dropped.
 pub struct Place {
     table: Arc<Mutex<Table>>,
-    streams: Vec<StreamName>,
+    seen: Seen,
     woken: Arc<Notify>,
 }
 
@@ -51,23 +51,26 @@ impl Waits {
         Self { views, table: Arc::default() }
     }
 
-    /// Waits for changes of these streams; for the checkpoint, without any. Look once more after
-    /// this: what changed before is not told.
-    pub fn join(&self, generation: &GenerationId, streams: Vec<StreamName>) -> Place {
+    /// Waits until the views contain one more of what was seen. Look once more after this: what
+    /// changed before is not told.
+    pub fn join(&self, generation: &GenerationId, seen: &Seen) -> Place {
         let woken = Arc::new(Notify::new());
         let mut table = lock(&self.table);
-        for stream in &streams {
-            table.streams.entry(stream.clone()).or_default().push(woken.clone());
-        }
-        if streams.is_empty() {
-            table.checkpoint.push(woken.clone());
+        match seen {
+            Seen::Position(position) => table.checkpoint.push((*position, woken.clone())),
+            Seen::Streams(streams) => {
+                for (stream, version) in streams {
+                    let waiting = table.streams.entry(stream.clone()).or_default();
+                    waiting.push((*version, woken.clone()));
+                }
+            }
         }
         table.wanted = Some(Instant::now());
         table.generation = Some(generation.clone());
         if !std::mem::replace(&mut table.is_read, true) {
             tokio::spawn(self.clone().read());
         }
-        Place { table: self.table.clone(), streams, woken }
+        Place { table: self.table.clone(), seen: seen.clone(), woken }
     }
 
     /// Reads updates and wakes whom they concern, until nobody has waited for a while.
@@ -94,7 +97,7 @@ impl Waits {
     ) -> shared::Result<()> {
         while self.is_wanted(generation) {
             let news = updates.next().await?;
-            let mut table = lock(&self.table);
+            let table = lock(&self.table);
             news.iter().for_each(|update| table.wake(update));
         }
         Ok(())
@@ -120,23 +123,23 @@ impl Table {
         !self.streams.is_empty() || !self.checkpoint.is_empty() || recently()
     }
 
-    fn wake(&mut self, update: &Update) {
-        let all = |waiting: &[Arc<Notify>]| waiting.iter().for_each(|one| one.notify_one());
+    fn wake(&self, update: &Update) {
+        let of = |stream| self.streams.get(stream).map_or(&[][..], Vec::as_slice);
         match update {
-            Update::Applied(stream, _) | Update::Parked(stream) => {
-                all(self.streams.get(stream).map_or(&[], Vec::as_slice));
-            }
-            Update::Checkpoint(_) => all(&self.checkpoint),
+            Update::Applied(stream, version) => wake_up_to(of(stream), *version),
+            Update::Parked(stream) => wake_up_to(of(stream), Version::MAX),
+            Update::Checkpoint(position) => wake_up_to(&self.checkpoint, *position),
             Update::Missed => {
-                self.streams.values().for_each(|waiting| all(waiting));
-                all(&self.checkpoint);
+                let all = self.streams.values().chain([&self.checkpoint]);
+                all.for_each(|waiting| wake_up_to(waiting, i64::MAX));
             }
         }
     }
 
-    fn leave(&mut self, streams: &[StreamName], woken: &Arc<Notify>) {
-        let others = |one: &Arc<Notify>| !Arc::ptr_eq(one, woken);
-        for stream in streams {
+    fn leave(&mut self, seen: &Seen, woken: &Arc<Notify>) {
+        let others = |(_, one): &(i64, Arc<Notify>)| !Arc::ptr_eq(one, woken);
+        let Seen::Streams(streams) = seen else { return self.checkpoint.retain(others) };
+        for (stream, _) in streams {
             if let Some(waiting) = self.streams.get_mut(stream) {
                 waiting.retain(others);
                 if waiting.is_empty() {
@@ -144,8 +147,12 @@ impl Table {
                 }
             }
         }
-        self.checkpoint.retain(others);
     }
+}
+
+fn wake_up_to(waiting: &[(i64, Arc<Notify>)], reached: i64) {
+    let there = waiting.iter().filter(|(wanted, _)| *wanted <= reached);
+    there.for_each(|(_, one)| one.notify_one());
 }
 
 impl Place {
@@ -158,6 +165,6 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.table).leave(&self.streams, &self.woken);
+        lock(&self.table).leave(&self.seen, &self.woken);
     }
 }

@@ -26,14 +26,6 @@ impl Token {
         Self { log: log.clone(), seen: Seen::Streams(vec![(stream.clone(), version)]) }
     }
 
-    /// The streams that it names.
-    pub fn streams(&self) -> Vec<StreamName> {
-        match &self.seen {
-            Seen::Streams(streams) => streams.iter().map(|(stream, _)| stream.clone()).collect(),
-            Seen::Position(_) => vec![],
-        }
-    }
-
     pub fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("expected a Consistency-Token as it was answered, got {text:?}");
         let (log, seen) = text.split_once('.').ok_or_else(bad)?;

@@ -14,11 +14,11 @@ use xtask::servers::{Process, free_port};
 /// A small disk of its own, two files that take up room on it, and the system on what is left. The
 /// first file goes while it runs; then it is killed, and starts again without the second.
 const SCRIPT: &str = r#"
-mount -t tmpfs -o size=4m none "$DISK" || exit 1
+mount -t tmpfs -o size=4m none "$DISK" && mkfifo "$FLAGS/one" "$FLAGS/two" || exit 1
 for file in one two; do dd if=/dev/zero of="$DISK/$file" bs=1k count=1200 2>/dev/null; done
 WAYBILL_DATA_DIR="$DISK/data" "$PROGRAM" up &
 for file in one two; do
-  until [ -e "$FLAGS/$file" ]; do sleep 0.1; done
+  read -r _ < "$FLAGS/$file"
   [ "$file" = two ] && { kill -9 $!; wait $!; }
   rm "$DISK/$file"
 done
@@ -47,8 +47,12 @@ impl OnSmallDisk {
         let client = |address| Client::new(&format!("http://{address}"));
         let (commands, queries) = (client(command), client(query));
         let this = Self { _process: process, flags, commands, queries, created: 0 };
-        until("it is up", || async { this.queries.get("/stats").await.ok() }).await;
+        this.until_up().await;
         this
+    }
+
+    async fn until_up(&self) {
+        until("there are views", || async { self.queries.get("/stats").await.ok() }).await;
     }
 
     async fn create(&self, number: usize) -> shared::Result<Response> {
@@ -75,7 +79,7 @@ impl OnSmallDisk {
 
     /// Makes room, and asks again with the same key until there is a true answer.
     async fn make_room(&mut self, file: &str) {
-        std::fs::write(self.flags.0.join(Path::new(file)), "").unwrap();
+        std::fs::write(self.flags.0.join(Path::new(file)), "\n").unwrap();
         until("there is room", || async {
             self.create(self.created + 1).await.ok().filter(|answer| answer.status.is_success())
         })
@@ -98,6 +102,7 @@ async fn a_full_disk_refuses_commands_and_loses_none_that_it_took() {
     let written: Vec<String> = log.into_iter().map(|event| event.correlation).collect();
     let told: Vec<String> = (1..=system.created).map(|number| format!("order {number}")).collect();
     assert_eq!(written, told, "each that was acknowledged, once, in order");
+    system.until_up().await;
     let wait = std::time::Duration::from_secs(30);
     let report = waybill::verify::check(&system.commands, &system.queries, wait).await.unwrap();
     assert!(report.quiet && report.differences.is_empty(), "{report:#?}");

@@ -53,6 +53,17 @@ fn failure(what: &str) -> impl Fn(Error) -> Failure + '_ {
     }
 }
 
+/// Lets the driver end what it began, whoever stops waiting: its futures may not be dropped half-way
+/// (<https://jira.mongodb.org/browse/RUST-937>).
+async fn to_its_end<T: Send + 'static>(
+    asked: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    match tokio::spawn(asked).await {
+        Ok(answered) => answered,
+        Err(error) => Err(Failure::transient("asking MongoDB", error)),
+    }
+}
+
 impl MongoDb {
     /// Moves the counter up to what is stored: guesses leave it behind.
     async fn move_counter(&self) -> Result<()> {
@@ -67,22 +78,27 @@ impl MongoDb {
 
     async fn find(
         &self,
-        what: &str,
+        what: &'static str,
         filter: ::mongodb::bson::Document,
         sort: ::mongodb::bson::Document,
         limit: i64,
     ) -> Result<Vec<Entry>> {
-        let found = self.commits.find(filter).sort(sort).limit(limit).batch_size(PAGE);
-        let documents: Vec<CommitDocument> =
-            found.await.map_err(failure(what))?.try_collect().await.map_err(failure(what))?;
-        documents.into_iter().map(Entry::try_from).collect()
+        let commits = self.commits.clone();
+        to_its_end(async move {
+            let found = commits.find(filter).sort(sort).limit(limit).batch_size(PAGE);
+            let documents: Vec<CommitDocument> =
+                found.await.map_err(failure(what))?.try_collect().await.map_err(failure(what))?;
+            documents.into_iter().map(Entry::try_from).collect()
+        })
+        .await
     }
 }
 
 #[async_trait]
 impl EventStore for MongoDb {
     async fn log_id(&self) -> Result<LogId> {
-        self.read_identity().await
+        let this = self.clone();
+        to_its_end(async move { this.read_identity().await }).await
     }
 
     async fn draw(&self, count: usize) -> Result<Range<Position>> {
@@ -176,10 +192,12 @@ impl EventStore for MongoDb {
     async fn head(&self) -> Result<Position> {
         let what = "reading the head of the log";
         let commits = self.commits.clone_with_type::<::mongodb::bson::Document>();
-        let newest =
-            commits.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 });
-        let newest = newest.await.map_err(failure(what))?;
-        Ok(newest.and_then(|found| found.get_i64("_id").ok()).unwrap_or(0))
+        to_its_end(async move {
+            let newest = commits.find_one(doc! {}).sort(doc! { "_id": -1 });
+            let newest = newest.projection(doc! { "_id": 1 }).await.map_err(failure(what))?;
+            Ok(newest.and_then(|found| found.get_i64("_id").ok()).unwrap_or(0))
+        })
+        .await
     }
 
     async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
@@ -191,7 +209,8 @@ impl EventStore for MongoDb {
     }
 
     async fn renew(&self) -> Result<LogId> {
-        self.renew_identity().await
+        let this = self.clone();
+        to_its_end(async move { this.renew_identity().await }).await
     }
 
     fn signal(&self) -> &Signal {
@@ -210,5 +229,26 @@ fn duplicates(error: &Error) -> Option<Vec<usize>> {
             Some(errors.iter().map(|one| one.index).collect())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_begun_ends_although_nobody_waits() {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let (ended, end) = tokio::sync::oneshot::channel();
+        let asked = to_its_end(async move {
+            let answer: u8 = answered.await.expect("an answer");
+            ended.send(answer).expect("somebody listens");
+            Ok(())
+        });
+        let mut asked = Box::pin(asked);
+        assert!(futures::poll!(&mut asked).is_pending());
+        drop(asked); // The client has gone away.
+        answer.send(7).expect("it is still wanted");
+        assert_eq!(end.await, Ok(7));
     }
 }
