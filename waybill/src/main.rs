@@ -137,13 +137,13 @@ enum Unreadable {
 #[derive(Args)]
 struct Services {
     /// Where command-api is [default: http://, and WAYBILL_COMMAND_LISTEN or 127.0.0.1:8080]
-    #[arg(long)]
+    #[arg(long, global = true)]
     command_api: Option<String>,
     /// Where query-api is [default: http://, and WAYBILL_QUERY_LISTEN or 127.0.0.1:8081]
-    #[arg(long)]
+    #[arg(long, global = true)]
     query_api: Option<String>,
     /// Where a projector is [default: http://, and WAYBILL_PROJECTOR_LISTEN or 127.0.0.1:8082]
-    #[arg(long)]
+    #[arg(long, global = true)]
     projector: Option<String>,
 }
 
