@@ -7,8 +7,6 @@ use futures::future::join_all;
 use shared::Timestamp;
 use shared::event_store::{EventStore, Inserted, Snapshot};
 use shared::log::{Commit, Entry, Event, MAX_EVENTS, Meta, Position, Run, StreamName, Version};
-use tests::Own;
-use tests::stores::TempDir;
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
@@ -242,30 +240,7 @@ async fn an_append_rings(store: Store) {
 
 mod adapters;
 
-macro_rules! contract {
-    ($($test:ident)*) => {
-        mod mongodb {
-            use super::*;
-            $(#[tokio::test]
-            async fn $test() {
-                let own = Own::default();
-                super::$test(Arc::new(own.mongodb().await)).await;
-                own.remove().await;
-            })*
-        }
-
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $test() {
-                let folder = TempDir::default();
-                super::$test(Arc::new(folder.sqlite())).await;
-            })*
-        }
-    };
-}
-
-contract! {
+tests::on_both_logs! {
     an_empty_log_has_an_identity_and_nothing_else
     a_commit_is_read_back_as_it_was_written
     each_of_the_three_unique_things_refuses_alone

@@ -27,3 +27,26 @@ impl TempDir {
         Sqlite::open(&self.0).expect("a log in a temporary folder")
     }
 }
+
+/// Runs each test on both logs: it takes an `Arc<dyn EventStore>`.
+#[macro_export]
+macro_rules! on_both_logs {
+    ($($test:ident)*) => {
+        mod mongodb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let own = $crate::Own::default();
+                super::$test(std::sync::Arc::new(own.mongodb().await)).await;
+                own.remove().await;
+            })*
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let folder = $crate::stores::TempDir::default();
+                super::$test(std::sync::Arc::new(folder.sqlite())).await;
+            })*
+        }
+    };
+}

@@ -7,10 +7,8 @@ use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::{EventStore, Inserted};
 use shared::log::{Commit, Run};
-use tests::Own;
 use tests::faulty::{Fault, Faulty};
 use tests::requests::request;
-use tests::stores::TempDir;
 use tests::wrapped::Wrapped;
 use uuid::Uuid;
 
@@ -147,30 +145,7 @@ async fn decisions_that_a_stranger_made_old_are_made_again(store: Store) {
     assert_eq!(commits(&store).await.len(), 11);
 }
 
-macro_rules! on_both_logs {
-    ($($test:ident)*) => {
-        mod mongodb {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let own = Own::default();
-                super::$test(Arc::new(own.mongodb().await)).await;
-                own.remove().await;
-            })*
-        }
-
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let folder = TempDir::default();
-                super::$test(Arc::new(folder.sqlite())).await;
-            })*
-        }
-    };
-}
-
-on_both_logs! {
+tests::on_both_logs! {
     an_append_that_never_arrived_is_made_again
     an_append_that_arrived_unnoticed_is_found
     an_append_that_arrives_late_finds_its_position_buried

@@ -11,9 +11,7 @@ use shared::aggregate::Aggregate as _;
 use shared::event_store::EventStore;
 use shared::log::{Commit, Entry, Event, Meta, StreamName, Version};
 use shared::{Result, Timestamp};
-use tests::Own;
 use tests::requests::request;
-use tests::stores::TempDir;
 use tests::until;
 use tests::wrapped::{Hooks, Wrapped};
 use uuid::Uuid;
@@ -138,30 +136,7 @@ async fn a_stream_with_a_gap_is_not_folded(store: Store) {
     desk.await.unwrap();
 }
 
-macro_rules! on_both_logs {
-    ($($test:ident)*) => {
-        mod mongodb {
-            use super::*;
-            $(#[tokio::test]
-            async fn $test() {
-                let own = Own::default();
-                super::$test(Arc::new(own.mongodb().await)).await;
-                own.remove().await;
-            })*
-        }
-
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $test() {
-                let folder = TempDir::default();
-                super::$test(Arc::new(folder.sqlite())).await;
-            })*
-        }
-    };
-}
-
-on_both_logs! {
+tests::on_both_logs! {
     a_long_stream_costs_what_a_short_one_does
     a_snapshot_that_cannot_be_read_is_left_alone
     a_stream_with_a_gap_is_not_folded
