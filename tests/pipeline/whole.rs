@@ -69,6 +69,20 @@ async fn an_order_is_created_paid_shipped_and_read_back() {
         (&customer["orders"], &customer["lifetime_value"]),
         (&json!(1), &json!({ "EUR": 2500 }))
     );
+    for (path, end) in [
+        (format!("{place}/state?version=2"), format!(".2@order-{id}")),
+        (format!("{place}/events"), format!(".4@order-{id}")),
+        ("/events".to_owned(), ".4".to_owned()),
+    ] {
+        let read = commands.send(http::Method::GET, &path, &[], "").await.unwrap();
+        let shown = read.headers["consistency-token"].to_str().unwrap().to_owned();
+        assert!(shown.ends_with(&end), "{path}: {shown}");
+        let headers = [("consistency-token", shown.as_str()), ("prefer", "wait=30")];
+        let read = queries.send(http::Method::GET, "/stats", &headers, "").await.unwrap();
+        assert_eq!(read.status.as_u16(), 200, "{path}: {shown}");
+    }
+    let ahead = commands.send(http::Method::GET, "/events?after=9", &[], "").await.unwrap();
+    assert!(!ahead.headers.contains_key("consistency-token"), "nothing of the log was shown");
     let past = commands.get(&format!("{place}/state?version=2")).await.unwrap();
     assert_eq!((&past["status"], &past["version"]), (&json!("paid"), &json!(2)));
     system.verify().await;

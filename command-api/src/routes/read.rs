@@ -7,12 +7,14 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::aggregate::Aggregate;
+use shared::http::answer::set;
 use shared::http::probes::get_or_head;
 use shared::http::{Answer, json as json_answer, wait};
 use shared::log::{Commit, StreamName};
 use shared::message::{CloudEvent, source};
 use shared::problem::Problem;
 use shared::service_gate::Gate;
+use shared::token::{self, Token};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -88,7 +90,12 @@ async fn feed<A: Aggregate>(
     };
     let prefer = headers.get("prefer").and_then(|value| value.to_str().ok());
     let wait = wait::preferred(prefer).unwrap_or(Duration::ZERO);
-    json_answer(StatusCode::OK, &audit::feed(&service, after, limit, wait).await?)
+    let page = audit::feed(&service, after, limit, wait).await?;
+    let mut response = json_answer(StatusCode::OK, &page)?;
+    if after <= page.head {
+        set(&mut response, token::HEADER, &page.next); // A cursor is written as a position's token is.
+    }
+    Ok(response)
 }
 
 /// The commits of one aggregate, or 404.
@@ -106,7 +113,12 @@ async fn events<A: Aggregate>(gate: Gate<Service<A>>, id: String) -> Answer {
     let source = source(&service.namespace, &service.log);
     let events = commits.iter().flat_map(Commit::recorded);
     let events: Vec<CloudEvent> = events.map(|event| CloudEvent::new(event, &source)).collect();
-    json_answer(StatusCode::OK, &json!({ "events": events }))
+    let mut response = json_answer(StatusCode::OK, &json!({ "events": events }))?;
+    if let Some(last) = commits.last() {
+        let shown = Token::of_stream(&service.log, &last.stream, last.to);
+        set(&mut response, token::HEADER, &shown.to_string());
+    }
+    Ok(response)
 }
 
 async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, parameters: Parameters) -> Answer {
@@ -143,6 +155,10 @@ async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, parameters: Par
         fields.insert("updated_at".to_owned(), at.to_string().into());
     }
     let mut response = json_answer(StatusCode::OK, &body)?;
-    shared::http::answer::set(&mut response, "etag", &format!("\"{version}\""));
+    set(&mut response, "etag", &format!("\"{version}\""));
+    if let Some(commit) = commits.first() {
+        let shown = Token::of_stream(&service.log, &commit.stream, version);
+        set(&mut response, token::HEADER, &shown.to_string());
+    }
     Ok(response)
 }
