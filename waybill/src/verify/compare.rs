@@ -89,7 +89,7 @@ impl<'a> Compare<'a> {
     pub async fn grew(&mut self) -> Result<bool> {
         let before = self.folded.commits;
         self.folded.read_on(self.commands).await?;
-        Ok(self.folded.commits > before)
+        Ok(self.folded.commits > before || self.folded.at_hole)
     }
 
     async fn ask(&self, path: &str, parameters: &Parameters) -> Result<Value> {

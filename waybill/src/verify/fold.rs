@@ -17,6 +17,8 @@ pub struct Folded {
     pub commits: usize,
     pub streams: BTreeMap<StreamName, Vec<Recorded>>,
     pub irregular: Vec<String>,
+    /// Whether the feed ended below the head: a position there is not filled yet.
+    pub at_hole: bool,
     next: Option<String>,
     last: (i64, u32),
 }
@@ -41,18 +43,11 @@ impl Folded {
             let next = page["next"].as_str().map(str::to_owned);
             if empty && next == self.next {
                 let reached = next.as_deref().and_then(position);
-                let head = page["head"].as_i64();
-                if reached < head {
-                    self.note_hole(reached, head);
-                }
+                self.at_hole = reached < page["head"].as_i64();
                 return Ok(());
             }
             self.next = next;
         }
-    }
-
-    fn note_hole(&mut self, reached: Option<i64>, head: Option<i64>) {
-        tracing::debug!(reached, head, "the feed waits below the head");
     }
 
     fn add(&mut self, event: Recorded) {
