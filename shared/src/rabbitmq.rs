@@ -16,8 +16,9 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 
-pub use self::consumer::Consumer;
+pub use self::consumer::{Consumer, Delivery};
 pub use self::publisher::{Message, Publisher};
+pub use self::unreadable::Aside;
 use crate::{Failure, Namespace, Result};
 
 /// Bytes of nobody's event are told from events by their own queue.
@@ -178,7 +179,7 @@ impl RabbitMq {
             FieldTable::default(),
         );
         let deliveries = in_time(what, consumer).await?;
-        Ok(Consumer::new(connection, channel, deliveries, queue, self))
+        Ok(Consumer::new(connection, channel, deliveries, queue))
     }
 }
 

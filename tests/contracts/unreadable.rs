@@ -3,7 +3,7 @@
 use shared::Timestamp;
 use shared::feed::{Feeds as _, Unreadable};
 use shared::message::CloudEvent;
-use shared::rabbitmq::Message;
+use shared::rabbitmq::{Aside, Message};
 use tests::until;
 
 use super::feed::{OfQueue, Subject as _, commit, of_queue, remove, take};
@@ -25,6 +25,8 @@ async fn with_garbage(bodies: &[&[u8]]) -> OfQueue {
     let mut feed = subject.feeds.subscribe(&subject.generation, 0).await.unwrap();
     assert_eq!(take(feed.as_mut(), 1).await, [1]);
     feed.settle().await.unwrap();
+    // It keeps the garbage beside the events, as long as it is asked for more.
+    tokio::spawn(async move { while feed.next(100).await.is_ok() {} });
     subject
 }
 
@@ -101,11 +103,8 @@ async fn a_queue_of_the_unreadable_that_was_declared_otherwise_serves_as_well() 
     let name = broker.unreadable();
     channel.queue_declare(name.as_str().into(), durable, Default::default()).await.unwrap();
     connection.close(200, "".into()).await.unwrap();
-    let queue = subject.generation.queue(&subject.own.namespace);
-    let mut consumer = broker.consumer(&queue, 10).await.unwrap();
-    consumer.keep_unreadable(b"garbage", "no event").await.unwrap();
+    Aside::new(&broker).keep(b"garbage", "no event", "here").await.unwrap();
     let kept = unreadable(&subject, 1).await;
     assert_eq!((&kept[0].body[..], kept[0].reason.as_str()), (&b"garbage"[..], "no event"));
-    drop(consumer);
     remove(subject).await;
 }

@@ -1,33 +1,46 @@
 //! The queue of a generation. What is no event goes to the queue of the unreadable.
 
+mod keeper;
+
 use async_trait::async_trait;
 
+use self::keeper::Keeper;
 use super::{Feed, Feeds, Unreadable, UnreadablePage};
 use crate::log::{LogId, Position, Recorded};
 use crate::message;
-use crate::rabbitmq::{Consumer, RabbitMq};
+use crate::rabbitmq::{Aside, Consumer, Delivery, RabbitMq};
 use crate::view_store::Generation;
 use crate::{Namespace, Result};
 
 pub struct Queue {
     consumer: Consumer,
     log: LogId,
-    /// Deliveries taken since the last ack.
-    unsettled: bool,
+    /// Deliveries of events that were handed out and are not settled, ascending.
+    unsettled: Vec<u64>,
+    unreadable: Keeper,
 }
 
+/// Bytes of the messages that are taken at a time, but for the last one.
+const TAKE: usize = 2 << 20;
+
 impl Queue {
-    pub fn new(consumer: Consumer, log: LogId) -> Self {
-        Self { consumer, log, unsettled: false }
+    pub fn new(consumer: Consumer, log: LogId, broker: &RabbitMq) -> Self {
+        let unreadable = Keeper::start(Aside::new(broker), consumer.queue().to_owned());
+        Self { consumer, log, unsettled: vec![], unreadable }
     }
 
-    async fn readable(&mut self, body: &[u8]) -> Result<Option<Recorded>> {
-        match message::decode(body, &self.log) {
-            Ok(event) => Ok(Some(event)),
+    /// The event of a delivery. What is none is kept elsewhere meanwhile; the others do not wait for it.
+    fn readable(&mut self, delivery: Delivery) -> Option<Recorded> {
+        match message::decode(&delivery.body, &self.log) {
+            Ok(event) => {
+                self.unsettled.push(delivery.tag);
+                Some(event)
+            }
             Err(reason) => {
-                tracing::warn!(reason, bytes = body.len(), "kept a message that is no event");
-                self.consumer.keep_unreadable(body, &reason).await?;
-                Ok(None)
+                let bytes = delivery.body.len();
+                tracing::warn!(reason, bytes, "keeping a message that is no event");
+                self.unreadable.keep(delivery, reason);
+                None
             }
         }
     }
@@ -37,29 +50,37 @@ impl Queue {
 impl Feed for Queue {
     async fn next(&mut self, limit: usize) -> Result<Vec<Recorded>> {
         loop {
-            let bodies = self.consumer.take(limit).await?;
-            self.unsettled = true;
-            let mut events = Vec::with_capacity(bodies.len());
-            for body in bodies {
-                events.extend(self.readable(&body).await?);
-            }
+            let deliveries = tokio::select! {
+                deliveries = self.consumer.take(limit, TAKE) => deliveries?,
+                Some(tag) = self.unreadable.kept() => {
+                    self.consumer.ack(tag, false).await?;
+                    continue;
+                }
+            };
+            let events: Vec<Recorded> =
+                deliveries.into_iter().filter_map(|delivery| self.readable(delivery)).collect();
             if !events.is_empty() {
                 return Ok(events);
             }
-            self.settle().await?;
         }
     }
 
     async fn settle(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.unsettled) {
-            self.consumer.ack().await?;
+        let settled = std::mem::take(&mut self.unsettled);
+        let Some(last) = settled.last().copied() else { return Ok(()) };
+        if self.unreadable.is_keeping_before(last) {
+            // One that is not kept yet may not be settled with those behind it.
+            for tag in settled {
+                self.consumer.ack(tag, false).await?;
+            }
+            return Ok(());
         }
-        Ok(())
+        self.consumer.ack(last, true).await
     }
 }
 
 /// Unsettled deliveries of one worker: a few batches, so that the next one is always there.
-const PREFETCH: u16 = 1_024;
+const PREFETCH: u16 = 512;
 
 /// Feeds that are queues, one for each generation, shared by all its workers.
 pub struct Queues {
@@ -76,7 +97,7 @@ impl Feeds for Queues {
     async fn subscribe(&self, generation: &Generation, _: Position) -> Result<Box<dyn Feed>> {
         let queue = generation.queue(&self.namespace);
         let consumer = self.broker.consumer(&queue, PREFETCH).await?;
-        Ok(Box::new(Queue::new(consumer, generation.log.clone())))
+        Ok(Box::new(Queue::new(consumer, generation.log.clone(), &self.broker)))
     }
 
     async fn close(&self, generation: &Generation) -> Result<()> {

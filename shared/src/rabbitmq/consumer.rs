@@ -5,8 +5,7 @@ use futures::stream::StreamExt as _;
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Connection};
 
-use super::unreadable::Aside;
-use super::{RabbitMq, failure, in_time};
+use super::{failure, in_time};
 use crate::{Failure, Result};
 
 /// Takes deliveries from a queue. After any error it is of no use any more; what it did not settle
@@ -17,9 +16,12 @@ pub struct Consumer {
     channel: Channel,
     deliveries: lapin::Consumer,
     queue: String,
-    /// Tag of the last delivery taken.
-    last: Option<u64>,
-    aside: Aside,
+}
+
+/// A message, and the number under which it is settled.
+pub struct Delivery {
+    pub tag: u64,
+    pub body: Vec<u8>,
 }
 
 impl Consumer {
@@ -28,39 +30,37 @@ impl Consumer {
         channel: Channel,
         deliveries: lapin::Consumer,
         queue: &str,
-        broker: &RabbitMq,
     ) -> Self {
-        let (queue, aside) = (queue.to_owned(), Aside::new(broker));
-        Self { _connection: connection, channel, deliveries, queue, last: None, aside }
+        Self { _connection: connection, channel, deliveries, queue: queue.to_owned() }
     }
 
-    /// Waits for a delivery, and takes what else has arrived, up to `limit`.
-    pub async fn take(&mut self, limit: usize) -> Result<Vec<Vec<u8>>> {
+    /// The queue that it takes from.
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// Waits for a delivery, and takes what else has arrived, up to `limit` or about so many bytes.
+    /// May be dropped while it waits: nothing is lost then.
+    pub async fn take(&mut self, limit: usize, bytes: usize) -> Result<Vec<Delivery>> {
         let what = "consuming a queue";
         let gone = || Failure::transient(what, "the broker ended it: was the queue deleted?");
         let mut next = Some(self.deliveries.next().await);
-        let mut bodies = vec![];
+        let (mut taken, mut size) = (vec![], 0);
         while let Some(delivery) = next {
             let delivery = delivery.ok_or_else(gone)?.map_err(failure(what))?;
-            self.last = Some(delivery.delivery_tag);
-            bodies.push(delivery.data);
-            next = match bodies.len() < limit {
+            size += delivery.data.len();
+            taken.push(Delivery { tag: delivery.delivery_tag, body: delivery.data });
+            next = match taken.len() < limit && size < bytes {
                 true => self.deliveries.next().now_or_never(),
                 false => None,
             };
         }
-        Ok(bodies)
+        Ok(taken)
     }
 
-    /// Settles everything taken so far.
-    pub async fn ack(&mut self) -> Result<()> {
-        let Some(tag) = self.last.take() else { return Ok(()) };
-        let multiple = BasicAckOptions { multiple: true };
-        in_time("settling deliveries", self.channel.basic_ack(tag, multiple)).await
-    }
-
-    /// Keeps bytes that are no event, with the reason; returns once the broker has them.
-    pub async fn keep_unreadable(&mut self, body: &[u8], reason: &str) -> Result<()> {
-        self.aside.keep(body, reason, &self.queue).await
+    /// Settles this delivery and, if `earlier`, all before it.
+    pub async fn ack(&mut self, tag: u64, earlier: bool) -> Result<()> {
+        let options = BasicAckOptions { multiple: earlier };
+        in_time("settling deliveries", self.channel.basic_ack(tag, options)).await
     }
 }

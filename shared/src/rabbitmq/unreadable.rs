@@ -20,6 +20,9 @@ const QUEUE: &str = "x-queue";
 const REASON_LENGTH: usize = 4_096;
 /// Of a reason, in the property `type`, which holds 255 bytes.
 const KIND_LENGTH: usize = 60;
+/// The queue keeps at most so many messages, and so many bytes; the oldest fall out.
+const MESSAGES: i64 = 100_000;
+const BYTES: i64 = 256 << 20;
 /// One look takes no more than this into memory, but for its last message.
 const LOOK_BYTES: usize = 16 << 20;
 /// Pause between two looks whether the broker has put back what a look held, and how many.
@@ -28,18 +31,18 @@ const PAUSES: u32 = 200;
 const LOOKING: &str = "looking through the unreadable";
 
 /// Where a consumer puts what it can't read: a connection of its own, opened at need.
-pub(super) struct Aside {
+pub struct Aside {
     broker: RabbitMq,
     open: Option<(Connection, Channel)>,
 }
 
 impl Aside {
-    pub(super) fn new(broker: &RabbitMq) -> Self {
+    pub fn new(broker: &RabbitMq) -> Self {
         Self { broker: broker.clone(), open: None }
     }
 
     /// Returns once the broker has it. An error closes the connection; the next call opens one.
-    pub(super) async fn keep(&mut self, body: &[u8], reason: &str, from: &str) -> Result<()> {
+    pub async fn keep(&mut self, body: &[u8], reason: &str, from: &str) -> Result<()> {
         let (connection, channel) = match self.open.take() {
             Some(open) => open,
             None => self.open().await?,
@@ -58,7 +61,11 @@ impl Aside {
         let (connection, mut channel) = self.broker.connect("unreadable").await?;
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };
         let queue = ShortString::from(self.broker.unreadable());
-        let declared = channel.queue_declare(queue, durable, quorum());
+        let mut arguments = quorum();
+        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MESSAGES));
+        arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(BYTES));
+        arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+        let declared = channel.queue_declare(queue, durable, arguments);
         // One that was declared otherwise, by another build or by hand, serves as well.
         if unless(AMQPSoftError::PRECONDITIONFAILED, what, declared).await?.is_none() {
             channel = in_time(what, connection.create_channel()).await?;
