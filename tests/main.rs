@@ -23,6 +23,7 @@ mod pipeline {
     mod long_streams;
     mod network;
     mod oracle;
+    mod parking;
     mod proxy;
     mod races;
     mod rebuild;
@@ -32,4 +33,5 @@ mod pipeline {
     mod unreadable;
     mod upgrade;
     mod whole;
+    mod workers;
 }

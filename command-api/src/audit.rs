@@ -44,7 +44,8 @@ pub fn parse_cursor(text: &str, log: &LogId) -> Result<Position, Problem> {
     }
 }
 
-/// Whole commits behind `after`, in log order; waits for some up to `wait`.
+/// Whole commits behind `after`, in log order, at most `limit` and about `READ_BYTES`; waits for some
+/// up to `wait`.
 pub async fn feed<A: Aggregate>(
     service: &Service<A>,
     after: Position,
@@ -52,6 +53,7 @@ pub async fn feed<A: Aggregate>(
     wait: Duration,
 ) -> Result<Page, Failure> {
     let deadline = Instant::now() + wait;
+    let mut place = service.reading().await?;
     let mut cursor = Cursor::new(service.store.clone(), after);
     let run = loop {
         let run = Run::take(after, service.store.read(after, limit).await?);
@@ -59,13 +61,16 @@ pub async fn feed<A: Aggregate>(
         if run.to > after || left.is_zero() || service.stop.is_cancelled() {
             break run;
         }
+        drop(place); // Others read while this one waits.
         tokio::select! {
             () = cursor.wait_for(left.min(Duration::from_millis(200))) => {}
             () = service.stop.cancelled() => {}
         }
+        place = service.reading().await?;
     };
     let source = source(&service.namespace, &service.log);
     let events = run.commits.iter().flat_map(Commit::recorded);
+    drop(place);
     Ok(Page {
         events: events.map(|event| CloudEvent::new(event, &source)).collect(),
         next: format!("{}.{}", service.log, run.to),
@@ -73,12 +78,34 @@ pub async fn feed<A: Aggregate>(
     })
 }
 
-/// All commits of a stream, oldest first.
-pub async fn stream(
+/// A part of a stream's events.
+pub struct Events {
+    pub events: Vec<Recorded>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// Events of a stream above `after`, oldest first, at most `limit` and about `READ_BYTES`; `None` when
+/// there is no such stream.
+pub async fn events(
     store: &Arc<dyn EventStore>,
     stream: &StreamName,
-) -> Result<Vec<Commit>, Failure> {
-    store.streams(&[(stream, 0)]).await
+    after: Version,
+    limit: usize,
+) -> Result<Option<Events>, Failure> {
+    let part = store.streams(&[(stream, after)]).await?;
+    if part.commits.is_empty() && !exists(store, stream).await? {
+        return Ok(None);
+    }
+    let events = part.commits.iter().flat_map(Commit::recorded);
+    let mut events: Vec<Recorded> = events.filter(|event| event.version > after).collect();
+    let more = !part.complete || events.len() > limit;
+    events.truncate(limit);
+    Ok(Some(Events { events, more }))
+}
+
+async fn exists(store: &Arc<dyn EventStore>, stream: &StreamName) -> Result<bool, Failure> {
+    Ok(!store.streams(&[(stream, 0)]).await?.commits.is_empty())
 }
 
 /// Up to where a state is asked for.
@@ -101,18 +128,52 @@ impl Until {
     }
 }
 
-/// The state of an aggregate as of `until`, with the version and time of its latest event.
-pub fn state<A: Aggregate>(
-    commits: &[Commit],
+/// A state of an aggregate in the past.
+pub struct Past<S> {
+    pub state: S,
+    /// Of its latest event, with its time.
+    pub version: Version,
+    pub at: Timestamp,
+}
+
+/// What a fold up to `until` found.
+pub enum Folded<S> {
+    /// There is no such stream.
+    Nothing,
+    /// Its first event is later.
+    NotYet,
+    /// It has fewer versions than were asked for; this is the last.
+    Shorter(Version),
+    Past(Past<S>),
+}
+
+/// Folds a stream up to `until`, a part of it at a time.
+pub async fn state<A: Aggregate>(
+    store: &Arc<dyn EventStore>,
+    stream: &StreamName,
     until: Until,
-) -> Result<Option<(A::State, Version, Timestamp)>, Failure> {
+) -> Result<Folded<A::State>, Failure> {
     let mut state = A::State::default();
-    let mut latest = None;
-    for event in commits.iter().flat_map(Commit::recorded).filter(|event| until.takes(event)) {
-        let decoded = A::decode(&event.event)
-            .map_err(|invalid| Failure::permanent("folding a stream", invalid.detail))?;
-        A::evolve(&mut state, &decoded);
-        latest = Some((event.version, event.at));
+    let (mut latest, mut last) = (None, 0);
+    loop {
+        let part = store.streams(&[(stream, last)]).await?;
+        for event in part.commits.iter().flat_map(Commit::recorded) {
+            last = event.version;
+            if until.takes(&event) {
+                let decoded = A::decode(&event.event)
+                    .map_err(|invalid| Failure::permanent("folding a stream", invalid.detail))?;
+                A::evolve(&mut state, &decoded);
+                latest = Some((event.version, event.at));
+            }
+        }
+        if part.complete {
+            break;
+        }
     }
-    Ok(latest.map(|(version, at)| (state, version, at)))
+    Ok(match (latest, until) {
+        _ if last == 0 => Folded::Nothing,
+        (_, Until::Version(version)) if version > last => Folded::Shorter(last),
+        (None, _) => Folded::NotYet,
+        (Some((version, at)), _) => Folded::Past(Past { state, version, at }),
+    })
 }

@@ -1,7 +1,7 @@
 //! Takes commands, appends their events to the log, and relays the log to the exchange.
 //!
-//! `routes` read requests, `write` decides and appends in groups, `relay` follows the log, and
-//! `audit` reads it back.
+//! `routes` read requests, `write` decides and appends in groups, `relay` follows the log, `seal`
+//! closes its holes, and `audit` reads it back.
 
 pub mod audit;
 #[cfg(feature = "servers")]
@@ -11,6 +11,8 @@ pub mod relay;
 pub mod routes;
 #[cfg(feature = "servers")]
 pub mod run;
+#[cfg(feature = "servers")]
+pub mod seal;
 pub mod service;
 pub mod write;
 

@@ -1,8 +1,6 @@
 //! The relay: follows the log and publishes every event to the exchange, at least once and in log
 //! order. One leader by lease; a second would do no harm.
 
-mod seal;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +16,6 @@ use shared::{Failure, Namespace, Result, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-use self::seal::Sealer;
 
 /// The lease's term; it is renewed at a third of it.
 const TERM: Duration = Duration::from_secs(6);
@@ -54,10 +50,8 @@ impl Relay {
     /// Leads whenever it may, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::for_servers();
-        let mut sealer = Sealer::default();
         while !stop.is_cancelled() {
-            let led = self.turn(&mut sealer, &mut backoff, &stop).await;
-            if let Err(failure) = led {
+            if let Err(failure) = self.turn(&mut backoff, &stop).await {
                 self.health.waits("relay", failure);
                 self.give_up().await;
                 backoff.sleep_unless(&stop).await;
@@ -72,12 +66,7 @@ impl Relay {
         }
     }
 
-    async fn turn(
-        &self,
-        sealer: &mut Sealer,
-        backoff: &mut Backoff,
-        stop: &CancellationToken,
-    ) -> Result<()> {
+    async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         if !self.store.lease_relay(&self.holder, TERM).await? {
             self.health.ready("relay"); // Another leads: this one stands by.
             tokio::select! {
@@ -86,24 +75,8 @@ impl Relay {
             }
             return Ok(());
         }
-        // Holes are sealed by the leader even while it can't publish: a projector may be waiting at
-        // one before it binds its queue.
-        let led = self.lead_and_close(sealer, backoff, stop).await;
-        if led.is_err() {
-            sealer.forget(self.store.relay_checkpoint(&self.log).await?);
-            sealer.sweep(&self.store).await?;
-        }
-        led
-    }
-
-    async fn lead_and_close(
-        &self,
-        sealer: &mut Sealer,
-        backoff: &mut Backoff,
-        stop: &CancellationToken,
-    ) -> Result<()> {
         let publisher = self.broker.publisher().await?;
-        let led = self.lead(&publisher, sealer, backoff, stop).await;
+        let led = self.lead(&publisher, backoff, stop).await;
         publisher.close().await;
         led
     }
@@ -112,7 +85,6 @@ impl Relay {
     async fn lead(
         &self,
         publisher: &Publisher,
-        sealer: &mut Sealer,
         backoff: &mut Backoff,
         stop: &CancellationToken,
     ) -> Result<()> {
@@ -145,10 +117,6 @@ impl Relay {
             }
             if run.commits.is_empty() {
                 checkpoint.store(self, CHECKPOINT).await?;
-                match run.hole {
-                    Some(hole) => sealer.seal(&self.store, hole).await?,
-                    None => sealer.forget(run.to),
-                }
                 tokio::select! {
                     () = cursor.wait() => {}
                     () = stop.cancelled() => {}
@@ -175,7 +143,8 @@ impl Relay {
     }
 }
 
-/// Cuts commits into runs of about `RUN` events, whole commits each.
+/// Cuts commits into runs of about `RUN` events, whole commits each. (What is read at a time is bounded
+/// in bytes.)
 fn runs(commits: &[Commit]) -> impl Iterator<Item = &[Commit]> {
     let mut rest = commits;
     std::iter::from_fn(move || {

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::relay::Relay;
+use crate::seal::Sealer;
 use crate::{Service, routes};
 
 /// For commands, and then for the relay, to end after the last request.
@@ -96,6 +97,9 @@ impl Served {
         let relay =
             Relay::new(store.clone(), broker, log.clone(), &config.namespace, health.clone());
         let relay = tokio::spawn(relay.run(relay_stop.clone()));
+        // What the exchange has confirmed has no holes.
+        let sealer = Sealer::new(Arc::new(store.clone()), store.relay_checkpoint(&log).await?);
+        tokio::spawn(sealer.run(stop.clone()));
         gate.open(service);
         Ok((store, Self { log, desk, relay, relay_stop, stop }))
     }

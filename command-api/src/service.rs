@@ -1,21 +1,30 @@
 //! What the routes work with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::aggregate::Aggregate;
 use shared::event_store::EventStore;
 use shared::log::LogId;
-use shared::{Namespace, Result};
+use shared::{Failure, Namespace, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::write::Writer;
+
+/// Reads of the log at a time: each holds up to 1 MiB of commits, and what is made of them.
+const READS: usize = 4;
+/// Longest wait for a place among them.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Service<A: Aggregate> {
     pub store: Arc<dyn EventStore>,
     pub writer: Writer<A>,
     pub log: LogId,
     pub namespace: Namespace,
+    /// Places for reads of the log: each holds a part of it in memory.
+    reads: Arc<Semaphore>,
     /// From here on nobody waits for what may come.
     pub stop: CancellationToken,
 }
@@ -30,6 +39,15 @@ impl<A: Aggregate> Service<A> {
     ) -> Result<(Self, JoinHandle<()>)> {
         let log = store.log_id().await?;
         let (writer, desk) = Writer::start(store.clone());
-        Ok((Self { store, writer, log, namespace: namespace.clone(), stop }, desk))
+        let reads = Arc::new(Semaphore::new(READS));
+        Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, desk))
+    }
+
+    /// A place to read the log, held while what was read is in memory.
+    pub async fn reading(&self) -> Result<OwnedSemaphorePermit> {
+        let what = "waiting to read the log";
+        let place = tokio::time::timeout(PATIENCE, self.reads.clone().acquire_owned()).await;
+        let place = place.map_err(|_| Failure::transient(what, "too many read it"))?;
+        place.map_err(|closed| Failure::transient(what, closed))
     }
 }

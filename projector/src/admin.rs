@@ -2,6 +2,8 @@
 
 mod unreadable;
 
+use std::sync::PoisonError;
+
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use shared::health::Health;
@@ -56,11 +58,13 @@ pub fn routes(gate: Gate<Projector>, health: Health) -> Routes {
     close(all.boxed(), "GET, HEAD, POST, DELETE")
 }
 
-/// Every generation with its checkpoint, and the head of the log.
+/// Every generation with its checkpoint and whether this worker serves it, how far one in the making
+/// is, and the head of the log.
 async fn generations(gate: &Gate<Projector>) -> Answer {
     let projector = gate.service()?;
     let live = projector.views.live().await?.map(|live| live.id);
     let building = projector.views.building().await?.map(|building| building.id);
+    let serving = projector.serving.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut items: Vec<Value> = vec![];
     for generation in projector.views.generations().await? {
         let id = Some(&generation.id);
@@ -71,7 +75,9 @@ async fn generations(gate: &Gate<Projector>) -> Answer {
             "projection": generation.projection,
             "log": generation.log,
             "created_at": generation.created_at,
+            "served_here": id == serving.as_ref(),
             "checkpoint": projector.views.checkpoint(&generation.id).await?,
+            "progress": projector.views.progress(&generation.id).await?,
             "parked": projector.views.parked(&generation.id).await?.len(),
         }));
     }
@@ -83,7 +89,7 @@ async fn generations(gate: &Gate<Projector>) -> Answer {
 async fn rebuild(gate: &Gate<Projector>, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
     let projector = gate.service()?;
-    live(&projector).await?;
+    own_live(&projector).await?;
     match projector.begin_rebuild().await? {
         Some(generation) => json_answer(StatusCode::ACCEPTED, &json!({ "id": generation.id })),
         None => Err(Problem::already_building("GET /generations shows how far it is.")),
@@ -103,6 +109,16 @@ async fn live(projector: &Projector) -> Result<Generation, Problem> {
     projector.views.live().await?.ok_or_else(none)
 }
 
+/// The live generation, for what only a worker of its own projection and log may do.
+async fn own_live(projector: &Projector) -> Result<Generation, Problem> {
+    let other = || {
+        Problem::unavailable(
+            "The live views are not of this worker's projection and log; ask a worker that serves them.",
+        )
+    };
+    projector.own_live().await?.ok_or_else(other)
+}
+
 /// What could not be applied to the live views, and why.
 async fn parked(gate: &Gate<Projector>) -> Answer {
     let projector = gate.service()?;
@@ -115,7 +131,7 @@ async fn parked(gate: &Gate<Projector>) -> Answer {
 async fn retry(gate: &Gate<Projector>, stream: &str, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
     let projector = gate.service()?;
-    let live = live(&projector).await?;
+    let live = own_live(&projector).await?;
     let notes = projector.views.parked(&live.id).await?;
     let stream = StreamName::stored(stream);
     if !notes.iter().any(|note| note.stream == stream) {

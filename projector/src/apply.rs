@@ -10,13 +10,16 @@ use shared::view_store::{Applied, GenerationId};
 use shared::{Failure, Result, crash};
 
 use crate::Projector;
+use crate::park::Poison;
 
 /// About the time of a batch: what is missing mostly sits in a neighbour's, and arrives by itself.
 const NEIGHBOUR: Duration = Duration::from_millis(20);
 /// Reads of the log after which an event that is not in it is missing for good.
 const READS: u32 = 10;
 /// Rounds after which a stream that does not get on is a failure, to be tried again from the feed.
-const ROUNDS: u32 = 100;
+const ROUNDS: u32 = 1_000;
+/// Bytes of changes that are written with one call, but for the last change.
+const WRITE: usize = 2 << 20;
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +40,15 @@ struct Pending {
 
 /// A stream of which events before the pending ones are missing, with its stored version.
 type Gap = (StreamName, Version);
-/// A stream, the version that can't be applied, and why.
-type Poison = (StreamName, Version, String);
+
+/// What one pass over the pending streams found.
+#[derive(Default)]
+struct Round {
+    gaps: Vec<Gap>,
+    poisons: Vec<Poison>,
+    /// A change applied to a stream that is parked.
+    resumed: bool,
+}
 
 impl Pending {
     fn add(&mut self, event: Recorded) {
@@ -54,6 +64,11 @@ impl Pending {
 
     fn forget(&mut self, stream: &StreamName) {
         self.streams.remove(stream);
+    }
+
+    fn highest(&self, stream: &StreamName) -> Version {
+        let last = self.streams.get(stream).and_then(BTreeMap::last_key_value);
+        last.map_or(0, |(version, _)| *version)
     }
 
     /// The events right behind `version`, up to the first gap.
@@ -75,67 +90,117 @@ impl Projector {
             if pending.streams.is_empty() {
                 return Ok(Outcome::Applied);
             }
-            let Some(gaps) = self.round(generation, &mut pending).await? else {
+            let Some(found) = self.round(generation, &mut pending).await? else {
                 return Ok(Outcome::NoGeneration);
             };
+            let gaps = self.without_parked(generation, found.gaps, &mut pending).await?;
             match gaps.is_empty() {
                 true => {}
                 false if round == 0 => tokio::time::sleep(NEIGHBOUR).await,
-                false => {
-                    reads += 1;
-                    self.fill(generation, gaps, reads, &mut pending).await?;
-                }
+                false => reads += self.fill(generation, gaps, reads, &mut pending).await?,
             }
         }
         Err(Failure::transient("applying events", "a stream does not get on"))
     }
 
-    /// Reads, folds and writes once for all streams. Leaves in `pending` what is not applied yet.
+    /// Reads, folds and writes once for all streams, a part of them at a time. Leaves in `pending`
+    /// what is not applied yet; `None` when the generation is gone.
     async fn round(
         &self,
         generation: &GenerationId,
         pending: &mut Pending,
-    ) -> Result<Option<Vec<Gap>>> {
+    ) -> Result<Option<Round>> {
         let streams: Vec<StreamName> = pending.streams.keys().cloned().collect();
-        let names: Vec<&StreamName> = streams.iter().collect();
-        let stored = self.views.load(generation, &names).await?;
-        let (mut changes, mut gaps, mut poisons) = (vec![], vec![], vec![]);
-        for (stream, stored) in streams.iter().zip(&stored) {
-            let version = stored.as_ref().map_or(0, |stored| stored.version);
-            pending.reached(stream, version);
-            let next = pending.following(stream, version);
-            if next.is_empty() {
-                gaps.push((stream.clone(), version));
-                continue;
-            }
-            match self.project(stored.as_ref(), &next) {
-                Ok(change) => changes.push(change),
-                Err(Unprojectable(why)) => {
-                    suspect(pending, &mut poisons, stream, (version + 1, next.len()), why);
+        let mut round = Round::default();
+        let mut rest = &streams[..];
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(self.loads.fitting(rest.len()));
+            rest = after;
+            let names: Vec<&StreamName> = part.iter().collect();
+            let stored = self.views.load(generation, &names).await?;
+            self.loads.loaded(&stored);
+            let (mut changes, mut bytes) = (vec![], 0);
+            for (stream, stored) in part.iter().zip(stored) {
+                let Some(change) = self.fold(stream, stored, pending, &mut round) else { continue };
+                bytes += weight(&change);
+                changes.push(change);
+                if bytes >= WRITE {
+                    bytes = 0;
+                    let full = std::mem::take(&mut changes);
+                    if !self.write(generation, full, pending, &mut round).await? {
+                        return Ok(None);
+                    }
                 }
             }
+            if !self.write(generation, changes, pending, &mut round).await? {
+                return Ok(None);
+            }
         }
-        gaps.retain(|(stream, _)| {
-            pending.streams.get(stream).is_some_and(|events| !events.is_empty())
-        });
+        let poisons = std::mem::take(&mut round.poisons);
+        let parked: Vec<StreamName> = poisons.iter().map(|one| one.stream.clone()).collect();
+        self.park_all(generation, poisons).await?;
+        parked.iter().for_each(|stream| pending.forget(stream));
+        pending.streams.retain(|_, events| !events.is_empty());
+        if round.resumed {
+            self.parking.resumed.notify_one();
+        }
+        Ok(Some(round))
+    }
+
+    /// The change that the pending events of a stream lead to, if its next ones are there.
+    fn fold(
+        &self,
+        stream: &StreamName,
+        stored: Option<Stored>,
+        pending: &mut Pending,
+        round: &mut Round,
+    ) -> Option<Change> {
+        let version = stored.as_ref().map_or(0, |stored| stored.version);
+        pending.reached(stream, version);
+        let next = pending.following(stream, version);
+        if next.is_empty() {
+            if pending.highest(stream) > version {
+                round.gaps.push((stream.clone(), version));
+            }
+            return None;
+        }
+        match self.project(stored.as_ref(), &next) {
+            Ok(change) => Some(change),
+            Err(Unprojectable(why)) => {
+                suspect(pending, round, stream, (version + 1, next.len()), why);
+                None
+            }
+        }
+    }
+
+    /// Writes changes; false when the generation is gone.
+    async fn write(
+        &self,
+        generation: &GenerationId,
+        changes: Vec<Change>,
+        pending: &mut Pending,
+        round: &mut Round,
+    ) -> Result<bool> {
         crash::point("script.before");
         let outcomes = self.views.apply(generation, &changes).await?;
         crash::point("script.after");
         for (change, outcome) in changes.iter().zip(outcomes) {
             match outcome {
-                Applied::NoGeneration => return Ok(None),
+                Applied::NoGeneration => return Ok(false),
                 Applied::Applied | Applied::Duplicate => pending.reached(&change.stream, change.to),
+                Applied::StillParked => {
+                    pending.reached(&change.stream, change.to);
+                    round.resumed = true;
+                }
                 Applied::Stale(_) => {}
                 Applied::OutOfRange => {
                     let events = usize::try_from(change.to - change.base).unwrap_or(usize::MAX);
-                    let why = "a sum would leave ±(2^53 - 1)".to_owned();
-                    suspect(pending, &mut poisons, &change.stream, (change.base + 1, events), why);
+                    let why = "a sum would leave the range of 64-bit integers".to_owned();
+                    suspect(pending, round, &change.stream, (change.base + 1, events), why);
                 }
             }
         }
-        self.park_all(generation, poisons, pending).await?;
-        pending.streams.retain(|_, events| !events.is_empty());
-        Ok(Some(gaps))
+        Ok(true)
     }
 
     /// A panic in a projection parks the stream like any other reason.
@@ -149,63 +214,75 @@ impl Projector {
             .unwrap_or_else(|_| Err(Unprojectable("the projection panicked".to_owned())))
     }
 
-    async fn park_all(
+    /// The gaps that are none of parked streams; events of those are let go.
+    async fn without_parked(
         &self,
         generation: &GenerationId,
-        poisons: Vec<Poison>,
+        gaps: Vec<Gap>,
         pending: &mut Pending,
-    ) -> Result<()> {
-        for (stream, version, why) in poisons {
-            self.park(generation, &stream, version, &why).await?;
-            pending.forget(&stream);
-        }
-        Ok(())
+    ) -> Result<Vec<Gap>> {
+        let reach = |(stream, version): &Gap| (stream.clone(), *version, pending.highest(stream));
+        let reaching: Vec<_> = gaps.iter().map(reach).collect();
+        let gone = self.let_go(generation, &reaching).await?;
+        gone.iter().for_each(|stream| pending.forget(stream));
+        Ok(gaps.into_iter().filter(|(stream, _)| !gone.contains(stream)).collect())
     }
 
-    /// Adds from the log what is missing, for all gapped streams at once. Streams that are parked
-    /// at their gap stay so; what the log does not have either is parked.
+    /// Adds from the log what is missing, for all gapped streams at once; what the log does not have
+    /// either is parked in the end. Returns how many reads of the log this counts for.
     async fn fill(
         &self,
         generation: &GenerationId,
         gaps: Vec<Gap>,
         reads: u32,
         pending: &mut Pending,
-    ) -> Result<()> {
-        let parked = self.parked_here(generation).await?;
-        let (parked, gaps): (Vec<Gap>, Vec<Gap>) = gaps
-            .into_iter()
-            .partition(|(stream, version)| parked.contains(&(stream.clone(), version + 1)));
-        parked.iter().for_each(|(stream, _)| pending.forget(stream));
+    ) -> Result<u32> {
         let wanted: Vec<(&StreamName, Version)> =
             gaps.iter().map(|(stream, version)| (stream, *version)).collect();
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        for event in self.store.streams(&wanted).await?.iter().flat_map(Commit::recorded) {
+        let part = self.store.streams(&wanted).await?;
+        for event in part.commits.iter().flat_map(Commit::recorded) {
             pending.add(event);
+        }
+        if !part.complete {
+            return Ok(0); // The rest comes with the next read.
         }
         let missing = gaps
             .into_iter()
             .filter(|(stream, version)| pending.following(stream, *version).is_empty());
         let missing: Vec<Gap> = missing.collect();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(1);
         }
-        if reads < READS {
-            tokio::time::sleep(NEIGHBOUR * reads).await;
-            return Ok(());
+        if reads + 1 < READS {
+            tokio::time::sleep(NEIGHBOUR * (reads + 1)).await;
+            return Ok(1);
         }
         let why = "events came behind it that the log does not lead up to".to_owned();
-        let poisons =
-            missing.into_iter().map(|(stream, version)| (stream, version + 1, why.clone()));
-        self.park_all(generation, poisons.collect(), pending).await
+        let poison = |(stream, version): Gap| Poison {
+            let_go: pending.highest(&stream),
+            stream,
+            version: version + 1,
+            why: why.clone(),
+        };
+        let poisons: Vec<Poison> = missing.into_iter().map(poison).collect();
+        let parked: Vec<StreamName> = poisons.iter().map(|one| one.stream.clone()).collect();
+        self.park_all(generation, poisons).await?;
+        parked.iter().for_each(|stream| pending.forget(stream));
+        Ok(1)
     }
+}
+
+/// About the bytes of a change on its way to the views.
+fn weight(change: &Change) -> usize {
+    const SUM: usize = 256;
+    let entries = change.sums.len() + change.enter.len() + change.leave.len();
+    change.document.len() + SUM * (entries + change.greatest.len())
 }
 
 /// Of several events one is to blame: they are applied one by one from here on, until it is alone.
 fn suspect(
     pending: &mut Pending,
-    poisons: &mut Vec<Poison>,
+    round: &mut Round,
     stream: &StreamName,
     (version, events): (Version, usize),
     why: String,
@@ -213,6 +290,7 @@ fn suspect(
     if events > 1 {
         pending.singly.insert(stream.clone());
     } else {
-        poisons.push((stream.clone(), version, why));
+        let (stream, let_go) = (stream.clone(), pending.highest(stream));
+        round.poisons.push(Poison { stream, version, why, let_go });
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use shared::feed::cursor::Cursor;
 use shared::log::Position;
-use shared::view_store::{Generation, GenerationId};
-use shared::{Result, crash};
+use shared::view_store::{Generation, GenerationId, Progress};
+use shared::{Result, Timestamp, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,8 @@ use crate::healer::Step;
 
 /// Of the lease on a generation in the making.
 const TERM: Duration = Duration::from_secs(5);
+/// Between two measurements of the distance to the head.
+const PURSUIT: Duration = Duration::from_secs(5);
 /// Commits behind the head from which on a generation collects what comes.
 const NEAR: i64 = 1_000;
 
@@ -27,7 +29,9 @@ pub enum Where {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Built {
-    /// It is live, or this worker has to look again from the start.
+    /// It is live now, by this worker.
+    Live,
+    /// This worker has to look again from the start.
     Look,
     /// Another worker holds the lease.
     ByAnother,
@@ -53,11 +57,12 @@ impl Projector {
         let mut collecting = false;
         tracing::info!(generation = %generation.id, from = reached, head, "making the views from the log");
         let mut leased = started;
+        let mut pursuit = Pursuit::default();
+        self.tell(&pursuit.look(started, reached, head), place);
         let mut cursor = Cursor::new(self.store.clone(), reached);
         while !stop.is_cancelled() {
             if reached >= head && collecting {
-                self.go_live(generation, replaces, reached, started.elapsed()).await?;
-                return Ok(Built::Look);
+                return self.go_live(generation, replaces, reached, started.elapsed()).await;
             }
             if reached >= head {
                 let now = self.store.head().await?;
@@ -80,10 +85,9 @@ impl Projector {
                 if self.store.log_id().await? != generation.log {
                     return Ok(Built::Look);
                 }
-            }
-            if place == Where::Alone {
-                let progress = format!("making them from the log: {reached} of {head} commits");
-                self.health.waits("views", progress);
+                let progress = pursuit.look(leased, reached, self.store.head().await?);
+                self.views.report(&generation.id, &progress).await?;
+                self.tell(&progress, place);
             }
             let run = cursor.run().await?;
             if run.to == reached {
@@ -104,17 +108,71 @@ impl Projector {
         replaces: Option<GenerationId>,
         reached: Position,
         took: Duration,
-    ) -> Result<()> {
+    ) -> Result<Built> {
         if self.store.log_id().await? != generation.log {
-            return Ok(()); // What was read of late may be another log's.
+            return Ok(Built::Look); // What was read of late may be another log's.
         }
         crash::point("swap.before");
         let promoted = self.views.promote(replaces.as_ref(), &generation.id).await?;
         crash::point("swap.after");
-        if promoted {
-            let seconds = took.as_secs_f64();
-            tracing::info!(generation = %generation.id, reached, seconds, "the views are live");
+        if !promoted {
+            return Ok(Built::Look);
         }
-        Ok(())
+        let seconds = took.as_secs_f64();
+        tracing::info!(generation = %generation.id, reached, seconds, "the views are live");
+        Ok(Built::Live)
+    }
+
+    fn tell(&self, progress: &Progress, place: Where) {
+        let Progress { reached, head, outrun, .. } = progress;
+        let outrun = if *outrun { "; the log grows faster than it is read" } else { "" };
+        let told = format!("making them from the log: {reached} of {head} commits{outrun}");
+        match place {
+            Where::Alone => self.health.waits("views", told),
+            Where::Beside => tracing::info!("{told}"),
+        }
+    }
+}
+
+/// How the distance to the head of the log goes.
+#[derive(Debug, Default)]
+struct Pursuit {
+    /// When the distance was measured, and how far it was.
+    before: Option<(Instant, Position)>,
+    outrun: bool,
+}
+
+impl Pursuit {
+    fn look(&mut self, now: Instant, reached: Position, head: Position) -> Progress {
+        let behind = head - reached;
+        match self.before {
+            Some((when, _)) if now - when < PURSUIT => {}
+            Some((_, before)) => {
+                self.outrun = behind >= before && behind > NEAR;
+                self.before = Some((now, behind));
+            }
+            None => self.before = Some((now, behind)),
+        }
+        Progress { at: Timestamp::now(), reached, head, outrun: self.outrun }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_grows_faster_than_it_is_read_is_told_of_until_it_does_not() {
+        let mut pursuit = Pursuit::default();
+        let mut now = Instant::now();
+        let mut look = |reached, head| {
+            now += PURSUIT;
+            pursuit.look(now, reached, head).outrun
+        };
+        assert!(!look(0, 10_000), "the first look has nothing to compare with");
+        assert!(!look(5_000, 14_000), "it comes nearer");
+        assert!(look(9_000, 20_000));
+        assert!(!look(19_000, 20_000));
+        assert!(!look(19_500, 20_500), "near enough to go live soon");
     }
 }

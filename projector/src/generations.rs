@@ -13,7 +13,7 @@ use crate::healer::pause;
 
 /// Between two looks at what others do.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long a replaced generation's keys stay, for whoever still reads them.
+/// How long a replaced generation's keys stay, for requests that still read them.
 const KEEP: Duration = Duration::from_secs(60);
 
 /// What there is to do about generations.
@@ -90,18 +90,37 @@ impl Projector {
         Ok(self.views.begin(&generation).await?.then_some(generation))
     }
 
-    /// Makes what was asked for beside the live generation, whenever no other worker does.
-    pub async fn make_beside(&self, live: &Generation, stop: &CancellationToken) -> Result<()> {
+    /// Makes what was asked for beside the live generation, whenever no other worker does; true once
+    /// another generation went live. What can't be made any more, as it is of an older projection or
+    /// of a log that was replaced, is discarded.
+    pub async fn make_beside(&self, live: &Generation, stop: &CancellationToken) -> Result<bool> {
         while !stop.is_cancelled() {
             match self.views.building().await? {
                 Some(ours) if ours.log == live.log && ours.projection == live.projection => {
-                    self.build(&ours, Some(live.id.clone()), Where::Beside, stop).await?;
+                    let built = self.build(&ours, Some(live.id.clone()), Where::Beside, stop);
+                    if built.await? == Built::Live {
+                        return Ok(true);
+                    }
+                }
+                Some(other) if other.log == live.log && other.projection < live.projection => {
+                    self.discard(&other).await?;
+                }
+                Some(other) if other.log != live.log && self.store.log_id().await? == live.log => {
+                    self.discard(&other).await?;
                 }
                 _ => {}
             }
             pause(LOOK, stop).await;
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// The live generation, if it is one that this worker could have made.
+    pub async fn own_live(&self) -> Result<Option<Generation>> {
+        let log = self.store.log_id().await?;
+        let live = self.views.live().await?;
+        let version = self.projection.version();
+        Ok(live.filter(|live| live.log == log && live.projection == version))
     }
 
     async fn discard(&self, generation: &Generation) -> Result<()> {
@@ -109,13 +128,17 @@ impl Projector {
         self.views.remove(&generation.id).await
     }
 
-    /// Removes generations that were replaced: their queues at once, their views a while later.
-    pub async fn remove_leftovers(&self) -> Result<()> {
+    /// Removes generations that were replaced: their queues at once, their views a while later. What
+    /// a stop interrupts is found again by the next worker that starts to serve.
+    pub async fn remove_leftovers(&self, stop: &CancellationToken) -> Result<()> {
         for old in self.leftovers().await? {
             self.feeds.close(&old).await?;
-            let projector = self.clone();
+            let (projector, stop) = (self.clone(), stop.clone());
             tokio::spawn(async move {
-                tokio::time::sleep(KEEP).await;
+                pause(KEEP, &stop).await;
+                if stop.is_cancelled() {
+                    return;
+                }
                 if let Err(failure) = projector.remove(&old).await {
                     tracing::warn!(%failure, generation = %old.id, "replaced views were left behind");
                 }

@@ -11,18 +11,19 @@ pub mod build;
 pub mod config;
 pub mod generations;
 pub mod healer;
+pub mod loads;
 pub mod park;
 #[cfg(feature = "servers")]
 pub mod run;
 pub mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
 use shared::health::Health;
 use shared::projection::Project;
-use shared::view_store::ViewStore;
+use shared::view_store::{GenerationId, ViewStore};
 
 /// What a projector works with.
 #[derive(Clone)]
@@ -34,5 +35,8 @@ pub struct Projector {
     pub health: Health,
     /// Tells workers apart, in leases.
     pub holder: String,
-    pub brake: Arc<park::Brake>,
+    pub parking: Arc<park::Parking>,
+    pub loads: Arc<loads::Loads>,
+    /// The generation that this worker serves.
+    pub serving: Arc<Mutex<Option<GenerationId>>>,
 }

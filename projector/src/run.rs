@@ -61,7 +61,9 @@ async fn work(
         projection,
         health,
         holder: Uuid::new_v4().to_string(),
-        brake: Arc::default(),
+        parking: Arc::default(),
+        loads: Arc::default(),
+        serving: Arc::default(),
     };
     gate.open(projector.clone());
     projector.run(stop.clone()).await;

@@ -1,5 +1,6 @@
 //! One worker: takes events from the feed of the live generation and applies them, in batches.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use shared::backoff::Backoff;
@@ -9,6 +10,7 @@ use shared::pace::Pace;
 use shared::view_store::Generation;
 use shared::{Result, crash};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Projector;
@@ -18,8 +20,10 @@ use crate::apply::Outcome;
 const BATCH: usize = 256;
 /// Events that are applied without waiting for more.
 const FULL: usize = 128;
-/// How often a worker looks whether its generation is still live.
+/// How often a worker looks whether its generation is still live, however much there is to apply.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often streams are retried whose retry was interrupted.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// What a worker does beside serving.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +31,7 @@ enum Beside {
     Heal,
     /// Makes a generation that was asked for.
     Make,
-    /// Tries once what another build has parked.
+    /// Tries once what another build has parked, and brings in what follows on what was applied.
     Retry,
     /// Ends it all when another log takes the place of the generation's.
     Watch,
@@ -53,16 +57,23 @@ impl Projector {
         let applied = self.views.checkpoint(&generation.id).await?.unwrap_or(0);
         let mut feed = self.feeds.subscribe(&generation, applied).await?;
         tracing::info!(generation = %generation.id, "serves the live views");
+        self.serves(Some(&generation));
         self.health.ready("views");
         backoff.reset();
-        self.remove_leftovers().await?;
+        self.remove_leftovers(stop).await?;
         let over = stop.child_token();
         let beside = [Beside::Heal, Beside::Make, Beside::Retry, Beside::Watch];
         let beside = beside.map(|what| self.spawn(&generation, &over, what));
         let served = self.follow(&generation, feed.as_mut(), &over).await;
         over.cancel();
         futures::future::join_all(beside).await;
+        self.serves(None);
         served
+    }
+
+    fn serves(&self, generation: Option<&Generation>) {
+        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        *serving = generation.map(|generation| generation.id.clone());
     }
 
     /// Does something beside serving, again and again whatever breaks, until `stop`.
@@ -78,7 +89,12 @@ impl Projector {
             while !stop.is_cancelled() {
                 let done = match what {
                     Beside::Heal => this.heal(&generation, &stop).await,
-                    Beside::Make => this.make_beside(&generation, &stop).await,
+                    // Once another is live, this one is served no longer.
+                    Beside::Make => this.make_beside(&generation, &stop).await.map(|live| {
+                        if live {
+                            stop.cancel();
+                        }
+                    }),
                     Beside::Watch => {
                         tokio::select! {
                             () = until_replaced(this.store.as_ref(), &generation.log) => stop.cancel(),
@@ -86,10 +102,7 @@ impl Projector {
                         }
                         return;
                     }
-                    Beside::Retry => match this.retry_of_other_builds(&generation).await {
-                        Ok(()) => return,
-                        Err(failure) => Err(failure),
-                    },
+                    Beside::Retry => this.retry_parked(&generation, &stop).await,
                 };
                 if let Err(failure) = done {
                     tracing::warn!(%failure, "{what:?} is interrupted");
@@ -97,6 +110,19 @@ impl Projector {
                 }
             }
         })
+    }
+
+    /// Retries parked streams: at once, and whenever a change applied to one.
+    async fn retry_parked(&self, generation: &Generation, stop: &CancellationToken) -> Result<()> {
+        while !stop.is_cancelled() {
+            self.retry_of_other_builds(generation).await?;
+            tokio::select! {
+                () = self.parking.resumed.notified() => {}
+                () = tokio::time::sleep(RETRY) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
     }
 
     /// Applies what the feed brings until the generation is no longer live.
@@ -107,8 +133,7 @@ impl Projector {
         stop: &CancellationToken,
     ) -> Result<()> {
         let mut pace = Pace::default();
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looked = Instant::now();
         loop {
             let events = {
                 // The same future all along: one that is dropped half-way might lose deliveries.
@@ -117,10 +142,13 @@ impl Projector {
                     tokio::select! {
                         biased;
                         () = stop.cancelled() => return Ok(()),
+                        () = tokio::time::sleep_until(looked + LOOK) => {
+                            if !self.is_live(generation).await? {
+                                return Ok(());
+                            }
+                            looked = Instant::now();
+                        }
                         events = &mut next => break events?,
-                        _ = look.tick() => if !self.is_live(generation).await? {
-                            return Ok(());
-                        },
                     }
                 }
             };

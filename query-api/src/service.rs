@@ -155,12 +155,12 @@ async fn contains_streams(
     streams: &[(StreamName, Version)],
 ) -> Result<bool, Unanswered> {
     let names: Vec<StreamName> = streams.iter().map(|(stream, _)| stream.clone()).collect();
-    let reads = [Read::Views(names.clone()), Read::Parked(names)];
+    let reads = [Read::Versions(names.clone()), Read::Parked(names)];
     let answers = views.read(&reads).await?;
-    let [Answer::Views(stored), Answer::Parked(parked)] = &answers[..] else { return Ok(false) };
+    let [Answer::Versions(stored), Answer::Parked(parked)] = &answers[..] else { return Ok(false) };
     let mut all = true;
-    for (((stream, wanted), view), note) in streams.iter().zip(stored).zip(parked) {
-        if view.as_ref().is_some_and(|view| view.version >= *wanted) {
+    for (((stream, wanted), version), note) in streams.iter().zip(stored).zip(parked) {
+        if version >= wanted {
             continue;
         }
         if let Some(note) = note {

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use shared::log::{Position, StreamName, Version};
 use shared::token::Seen;
-use shared::view_store::{GenerationId, Update, Updates, ViewStore};
+use shared::view_store::{Answer, GenerationId, Read, Reading, Update, Updates, ViewStore};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Updates may be missed: whoever waits looks so often all the same.
-const LOOK: Duration = Duration::from_millis(250);
+/// Updates may be missed: so often the reader looks for all who wait, at once.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Streams of one read of it.
+const PAGE: usize = 1_000;
+/// How often each who waits looks itself, should the reader be held up.
+const LOOK: Duration = Duration::from_secs(5);
 /// Before the reader tries again.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(250);
 /// How long the reader outlives the last who waited.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -84,8 +88,11 @@ impl Waits {
                 Err(failure) => Err(failure),
             };
             if let Err(failure) = followed {
-                tracing::warn!(%failure, "whoever waits for the views is not told, and looks");
+                tracing::warn!(%failure, "changes of the views are not told; looking for them");
                 tokio::time::sleep(PAUSE).await;
+                if let Err(failure) = self.sweep(&generation).await {
+                    tracing::debug!(%failure, "looking at the views that requests wait for");
+                }
             }
         }
     }
@@ -95,10 +102,48 @@ impl Waits {
         generation: &GenerationId,
         mut updates: Box<dyn Updates>,
     ) -> shared::Result<()> {
+        let mut swept = Instant::now();
         while self.is_wanted(generation) {
             let news = updates.next().await?;
+            {
+                let table = lock(&self.table);
+                news.iter().for_each(|update| table.wake(update));
+            }
+            if swept.elapsed() >= SWEEP {
+                swept = Instant::now();
+                self.sweep(generation).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at all that is waited for, and wakes whom it concerns.
+    async fn sweep(&self, generation: &GenerationId) -> shared::Result<()> {
+        let streams: Vec<StreamName> = lock(&self.table).streams.keys().cloned().collect();
+        for page in streams.chunks(PAGE) {
+            let reads = [Read::Versions(page.to_vec()), Read::Parked(page.to_vec())];
+            let Reading { live, answers, .. } = self.views.read(generation, &reads).await?;
             let table = lock(&self.table);
-            news.iter().for_each(|update| table.wake(update));
+            if live.as_ref() != Some(generation) {
+                table.wake(&Update::Missed); // Another is live: they look there.
+                return Ok(());
+            }
+            let [Answer::Versions(versions), Answer::Parked(notes)] = &answers[..] else {
+                continue;
+            };
+            for ((stream, version), note) in page.iter().zip(versions).zip(notes) {
+                table.wake(&Update::Applied(stream.clone(), *version));
+                if note.is_some() {
+                    table.wake(&Update::Parked(stream.clone()));
+                }
+            }
+        }
+        let live = self.views.read(generation, &[]).await?.live;
+        let checkpoint = self.views.checkpoint(generation).await?;
+        let table = lock(&self.table);
+        match checkpoint.filter(|_| live.as_ref() == Some(generation)) {
+            Some(checkpoint) => table.wake(&Update::Checkpoint(checkpoint)),
+            None => table.wake(&Update::Missed),
         }
         Ok(())
     }

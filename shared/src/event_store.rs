@@ -7,12 +7,16 @@ use async_trait::async_trait;
 
 use crate::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use crate::signal::Signal;
-use crate::{Result, Timestamp};
+use crate::{Failure, Result, Timestamp};
 
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+/// Bytes of stored commits that one read returns at most, but for its last commit: a commit of 64 KiB
+/// is the largest that is written today, logs may hold larger ones.
+pub const READ_BYTES: usize = 1 << 20;
 
 /// Between two looks at which log is there.
 const LOOK: Duration = Duration::from_secs(1);
@@ -22,8 +26,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// *Ordering*: positions are unique; a reader that takes only gap-free runs (`Run::take`) sees
 /// every entry once and in order. *Durability*: what `insert` calls `Written` survives the loss of
 /// the process, and of a minority of nodes. *Reads* return only what is that durable, and see
-/// everything that was acknowledged before they began. *Errors*: any error of `insert` leaves the
-/// outcome of each entry unknown; any other call may be repeated.
+/// everything that was acknowledged before they began. *Errors*: `insert` tells what is certain about
+/// its outcome; any other call may be repeated. *Deadlines*: every call ends within 15 s.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
     async fn log_id(&self) -> Result<LogId>;
@@ -35,19 +39,24 @@ pub trait EventStore: Send + Sync + 'static {
     async fn raise_counter(&self) -> Result<()>;
 
     /// Inserts each entry, or refuses it, independently of the others; in one round trip.
-    async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>>;
+    async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted>;
 
     /// What stands at these positions, ascending.
     async fn at(&self, positions: &[Position]) -> Result<Vec<Entry>>;
 
+    /// The commits by these keys, without their events.
     async fn by_key(&self, keys: &[&str]) -> Result<Vec<Commit>>;
 
-    /// Of each stream the commits that hold events above the given version; ascending within a
-    /// stream.
-    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Vec<Commit>>;
+    /// Of each stream the commits that hold events above the given version, ascending within a
+    /// stream; about `READ_BYTES` of them at most.
+    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Part>;
 
-    /// At most `limit` entries above `after`, ascending. There may be holes: see `Run::take`.
+    /// At most `limit` entries above `after` and about `READ_BYTES`, ascending; at least one when there
+    /// is any. There may be holes: see `Run::take`.
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>>;
+
+    /// At most `limit` positions above `after` that hold anything, ascending.
+    async fn positions(&self, after: Position, limit: usize) -> Result<Vec<Position>>;
 
     /// The highest position that holds anything; 0 for an empty log.
     async fn head(&self) -> Result<Position>;
@@ -76,6 +85,31 @@ pub async fn until_replaced(store: &dyn EventStore, log: &LogId) {
             Ok(now) if now != *log => return tracing::warn!(%log, %now, "another log is served"),
             Ok(_) => {}
             Err(failure) => tracing::debug!(%failure, "looking at the log's identity"),
+        }
+    }
+}
+
+/// What was read of some streams.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    pub commits: Vec<Commit>,
+    /// Whether that is all; else ask again, above the last version of each stream.
+    pub complete: bool,
+}
+
+/// Why an insert has no outcomes.
+#[derive(Debug, Clone)]
+pub enum NotInserted {
+    /// Nothing was sent: no entry was written, and none will be.
+    Never(Failure),
+    /// Each entry may have been written, or may be written yet.
+    Unknown(Failure),
+}
+
+impl From<NotInserted> for Failure {
+    fn from(not: NotInserted) -> Self {
+        match not {
+            NotInserted::Never(failure) | NotInserted::Unknown(failure) => failure,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-pub type Result<T> = std::result::Result<T, Failure>;
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// A failure of a server, the network or the disk.
 #[derive(Debug, Clone)]

@@ -44,11 +44,13 @@ pub trait ViewStore: Send + Sync + 'static {
     /// Makes `to` live, if `from` still is.
     async fn promote(&self, from: Option<&GenerationId>, to: &GenerationId) -> Result<bool>;
 
-    /// Removes a generation with all that belongs to it. It must not be live.
+    /// Removes a generation with all that belongs to it, unless it is live. From the first moment on
+    /// nothing is written to it and it can't go live; its description goes last, so that a removal
+    /// that was interrupted is found again by `generations`.
     async fn remove(&self, generation: &GenerationId) -> Result<()>;
 
-    /// Takes or renews the lease of whoever makes a generation; false while another holds it. Two
-    /// would do no harm but work twice.
+    /// Takes or renews the lease of the worker that makes or heals a generation; false while another
+    /// holds it, or when the generation is gone. Two holders would do no harm but work twice.
     async fn lease(&self, generation: &GenerationId, holder: &str, term: Duration) -> Result<bool>;
 
     /// The stored views of these streams, in their order.
@@ -74,11 +76,38 @@ pub trait ViewStore: Send + Sync + 'static {
         reached: &[(&StreamName, Version)],
     ) -> Result<Advance>;
 
-    /// Notes that a stream can't be applied beyond its stored view: it no longer holds up the
-    /// checkpoint. Applying to it later removes the note.
+    /// Notes that a stream can't be applied beyond its stored view, and that its events up to
+    /// `note.let_go` need not come again: it no longer holds up the checkpoint. Does nothing when the
+    /// view has reached that version, or the generation is gone.
+    ///
+    /// A change that applies to the stream later raises the note's version and clears its build; the
+    /// note stays until `unpark`.
     async fn park(&self, generation: &GenerationId, note: &Parked) -> Result<()>;
 
+    /// Notes that events of parked streams, up to these versions, need not come again. Tells for each
+    /// whether the stream is parked; where it is not, nothing was noted.
+    async fn let_go(
+        &self,
+        generation: &GenerationId,
+        events: &[(&StreamName, Version)],
+    ) -> Result<Vec<bool>>;
+
+    /// Removes the note of a stream. `let_go` is what the note said before the log was read and held
+    /// nothing beyond the view; false when more was let go meanwhile: read the log again.
+    async fn unpark(
+        &self,
+        generation: &GenerationId,
+        stream: &StreamName,
+        let_go: Version,
+    ) -> Result<bool>;
+
     async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>>;
+
+    /// Says how far the making of a generation is.
+    async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()>;
+
+    /// What was reported last, while the generation is being made.
+    async fn progress(&self, generation: &GenerationId) -> Result<Option<Progress>>;
 
     /// Answers all reads at once.
     async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading>;
@@ -170,14 +199,32 @@ pub struct Parked {
     pub reason: String,
     /// Version of the projection.
     pub projection: u32,
+    /// The build that found it; empty once a part of the stream was applied after all.
     pub build: String,
     pub at: Timestamp,
+    /// Events up to this version were let go: they are brought in from the log.
+    #[serde(default)]
+    pub let_go: Version,
+}
+
+/// How far the making of a generation is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub at: Timestamp,
+    /// Commits up to this position are in it.
+    pub reached: Position,
+    /// The head of the log at that time.
+    pub head: Position,
+    /// The log grows faster than it is read: it ends once the load does, or on a faster machine.
+    pub outrun: bool,
 }
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     Applied,
+    /// It was applied, and the stream is parked still: see `ViewStore::park`.
+    StillParked,
     /// The stored view had all of it before.
     Duplicate,
     /// Nothing was done: the stored view is at another version. Load it and fold again.
@@ -208,6 +255,8 @@ pub enum Advance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     Views(Vec<StreamName>),
+    /// The versions of the streams' views; 0 where there is none.
+    Versions(Vec<StreamName>),
     /// Why the streams are parked.
     Parked(Vec<StreamName>),
     /// Records of sums, by name; one that does not exist is empty.
@@ -230,6 +279,7 @@ pub struct List {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Views(Vec<Option<Stored>>),
+    Versions(Vec<Version>),
     Parked(Vec<Option<Parked>>),
     Records(Vec<BTreeMap<String, String>>),
     List(Vec<String>),

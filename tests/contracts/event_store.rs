@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use shared::Timestamp;
-use shared::event_store::{EventStore, Inserted, Snapshot};
+use shared::event_store::{EventStore, Inserted, READ_BYTES, Snapshot};
 use shared::log::{Commit, Entry, Event, MAX_EVENTS, Meta, Position, Run, StreamName, Version};
 use uuid::Uuid;
 
@@ -50,7 +50,7 @@ async fn an_empty_log_has_an_identity_and_nothing_else(store: Store) {
     assert_eq!(store.read(0, 10).await.unwrap(), []);
     assert_eq!(store.at(&[0, 1]).await.unwrap().len(), store.at(&[0]).await.unwrap().len());
     assert_eq!(store.by_key(&["nobody/none"]).await.unwrap(), []);
-    assert_eq!(store.streams(&[(&stream(), 0)]).await.unwrap(), []);
+    assert_eq!(store.streams(&[(&stream(), 0)]).await.unwrap().commits, []);
 }
 
 async fn a_commit_is_read_back_as_it_was_written(store: Store) {
@@ -59,8 +59,9 @@ async fn a_commit_is_read_back_as_it_was_written(store: Store) {
     let both = vec![Entry::Commit(one.clone()), Entry::Commit(two.clone())];
     assert_eq!(store.read(0, 10).await.unwrap(), both);
     assert_eq!(store.at(&[2, 1]).await.unwrap(), both);
-    assert_eq!(store.by_key(&[&two.key]).await.unwrap(), vec![two]);
-    assert_eq!(store.streams(&[(&one.stream, 0)]).await.unwrap(), [one]);
+    let without_events = Commit { events: vec![], ..two.clone() };
+    assert_eq!(store.by_key(&[&two.key]).await.unwrap(), [without_events]);
+    assert_eq!(store.streams(&[(&one.stream, 0)]).await.unwrap().commits, [one]);
     assert_eq!(store.head().await.unwrap(), 2);
 }
 
@@ -109,6 +110,54 @@ async fn reads_are_pages(store: Store) {
     assert_eq!(positions(store.read(5, 2).await.unwrap()), [0; 0]);
 }
 
+/// A commit of so many bytes.
+fn large(position: Position, stream: &StreamName, from: Version, bytes: usize) -> Commit {
+    let mut commit = commit(position, stream, from, 1);
+    commit.events[0].data = serde_json::json!({ "text": "x".repeat(bytes) });
+    commit
+}
+
+async fn a_read_ends_with_the_commit_that_fills_it(store: Store) {
+    let (a, b, part) = (stream(), stream(), READ_BYTES / 4);
+    let mut commits: Vec<Commit> = (1..=6).map(|n| large(n, &a, n, part)).collect();
+    commits.push(large(7, &b, 1, 2 * READ_BYTES));
+    commits.push(commit(8, &b, 2, 1));
+    for commit in &commits {
+        insert(&store, std::slice::from_ref(commit)).await;
+    }
+    let mut pages = vec![];
+    let mut after = 0;
+    loop {
+        let page = store.read(after, 1_000).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.position();
+        pages.push(page.len());
+    }
+    assert_eq!(pages, [4, 3, 1], "the largest commit comes as well, and ends its page");
+    let mut found = vec![];
+    let mut above = [0, 0];
+    loop {
+        let part = store.streams(&[(&a, above[0]), (&b, above[1])]).await.unwrap();
+        for commit in part.commits {
+            above[usize::from(commit.stream == b)] = commit.to;
+            found.push(commit.position);
+        }
+        if part.complete {
+            break;
+        }
+    }
+    found.sort_unstable();
+    assert_eq!(found, [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+async fn positions_alone_are_read_in_pages(store: Store) {
+    insert(&store, &[commit(1, &stream(), 1, 1), commit(4, &stream(), 1, 1)]).await;
+    store.insert(&[Entry::Tombstone(2)]).await.unwrap();
+    assert_eq!(store.positions(0, 2).await.unwrap(), [1, 2]);
+    assert_eq!(store.positions(2, 2).await.unwrap(), [4]);
+    assert_eq!(store.positions(4, 2).await.unwrap(), [0; 0]);
+}
+
 async fn streams_are_read_from_behind_a_version_in_order(store: Store) {
     let (a, b) = (stream(), stream());
     // A version inside a commit gets the whole commit: none is ever cut.
@@ -117,11 +166,11 @@ async fn streams_are_read_from_behind_a_version_in_order(store: Store) {
     let found = |commits: Vec<Commit>, of: &StreamName| {
         commits.iter().filter(|c| c.stream == *of).map(|c| c.from).collect::<Vec<_>>()
     };
-    let both = store.streams(&[(&a, 0), (&b, 0)]).await.unwrap();
+    let both = store.streams(&[(&a, 0), (&b, 0)]).await.unwrap().commits;
     assert_eq!((found(both.clone(), &a), found(both, &b)), (vec![1, 3], vec![1, 2]));
-    let some = store.streams(&[(&a, 3), (&b, 1)]).await.unwrap();
+    let some = store.streams(&[(&a, 3), (&b, 1)]).await.unwrap().commits;
     assert_eq!((found(some.clone(), &a), found(some, &b)), (vec![3], vec![2]));
-    assert_eq!(store.streams(&[(&a, 4), (&b, 2)]).await.unwrap(), []);
+    assert_eq!(store.streams(&[(&a, 4), (&b, 2)]).await.unwrap().commits, []);
 }
 
 async fn positions_are_handed_out_once_and_ascend_from_what_is_stored(store: Store) {
@@ -145,7 +194,7 @@ async fn of_many_that_race_for_a_version_one_wins(store: Store) {
     let outcomes: Vec<Inserted> =
         join_all(racers).await.into_iter().flat_map(|outcome| outcome.unwrap()).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == WRITTEN).count(), 1);
-    assert_eq!(store.streams(&[(&stream, 0)]).await.unwrap().len(), 1);
+    assert_eq!(store.streams(&[(&stream, 0)]).await.unwrap().commits.len(), 1);
 }
 
 async fn what_many_write_at_once_is_all_there_in_order(store: Store) {
@@ -182,7 +231,8 @@ async fn a_stream_is_read_from_inside_its_largest_commit(store: Store) {
     insert(&store, &all).await;
     for (above, first) in [(0, 0), (most - 1, 0), (most, 1), (2 * most - 1, 1), (2 * most, 2)] {
         let found = store.streams(&[(&stream, above)]).await.unwrap();
-        assert_eq!(found, all[first..], "above {above}");
+        assert_eq!(found.commits, all[first..], "above {above}");
+        assert!(found.complete);
     }
 }
 
@@ -247,6 +297,8 @@ tests::on_both_logs! {
     tombstones_collide_with_nothing_but_their_position
     a_reader_stops_at_a_hole_and_goes_on_when_it_is_filled
     reads_are_pages
+    a_read_ends_with_the_commit_that_fills_it
+    positions_alone_are_read_in_pages
     streams_are_read_from_behind_a_version_in_order
     positions_are_handed_out_once_and_ascend_from_what_is_stored
     of_many_that_race_for_a_version_one_wins

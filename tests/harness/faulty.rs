@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use shared::event_store::{EventStore, Inserted};
+use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::log::Entry;
 use shared::{Failure, Result};
 
@@ -21,6 +21,8 @@ pub enum Fault {
     Late,
     /// A stranger has taken the position just before.
     PositionTaken,
+    /// There is no server to send it to; the caller is told so.
+    NeverSent,
 }
 
 pub struct Faulty {
@@ -41,14 +43,19 @@ impl Faulty {
         self.faults.lock().unwrap().is_empty()
     }
 
-    fn lost() -> Failure {
-        Failure::transient("appending to the log", "the connection was lost")
+    fn lost() -> NotInserted {
+        let why = "the connection was lost";
+        NotInserted::Unknown(Failure::transient("appending to the log", why))
     }
 }
 
 #[async_trait]
 impl Hooks for Faulty {
-    async fn insert(&self, store: &dyn EventStore, entries: &[Entry]) -> Result<Vec<Inserted>> {
+    async fn insert(
+        &self,
+        store: &dyn EventStore,
+        entries: &[Entry],
+    ) -> Result<Vec<Inserted>, NotInserted> {
         let fault = self.faults.lock().unwrap().pop_front();
         match fault {
             None => {
@@ -59,6 +66,10 @@ impl Hooks for Faulty {
                     self.late_outcomes.lock().unwrap().extend(arrived);
                 }
                 Ok(outcomes)
+            }
+            Some(Fault::NeverSent) => {
+                let why = Failure::transient("appending to the log", "no server is there");
+                Err(NotInserted::Never(why))
             }
             Some(Fault::LostBefore) => Err(Self::lost()),
             Some(Fault::LostAfter) => {

@@ -1,6 +1,9 @@
 //! The relay of one command-api, in a task of its own.
 
+use std::sync::Arc;
+
 use command_api::relay::Relay;
+use command_api::seal::Sealer;
 use shared::event_store::EventStore as _;
 use shared::health::Health;
 use tokio::task::JoinHandle;
@@ -20,6 +23,8 @@ impl Relaying {
         let log = store.log_id().await.unwrap();
         let health = Health::of(&["relay"]);
         let stop = CancellationToken::new();
+        let sealer = Sealer::new(Arc::new(store.clone()), 0);
+        tokio::spawn(sealer.run(stop.clone()));
         let relay = Relay::new(store, own.rabbitmq(), log, &own.namespace, health.clone());
         Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
     }

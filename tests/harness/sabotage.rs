@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use mongodb::Collection;
 use mongodb::bson::{DateTime, Document, doc, serialize_to_bson};
 use shared::Result;
-use shared::event_store::{EventStore, Inserted};
+use shared::event_store::{EventStore, Inserted, NotInserted, Part};
 use shared::log::{Commit, Entry, StreamName, Version};
 use tokio::sync::Notify;
 
@@ -56,7 +56,11 @@ impl Frozen {
 
 #[async_trait]
 impl Hooks for Frozen {
-    async fn insert(&self, store: &dyn EventStore, entries: &[Entry]) -> Result<Vec<Inserted>> {
+    async fn insert(
+        &self,
+        store: &dyn EventStore,
+        entries: &[Entry],
+    ) -> Result<Vec<Inserted>, NotInserted> {
         if self.frozen.load(Ordering::SeqCst) {
             return store.insert(entries).await;
         }
@@ -109,7 +113,11 @@ pub struct Remembering {
 
 #[async_trait]
 impl Hooks for Remembering {
-    async fn insert(&self, store: &dyn EventStore, entries: &[Entry]) -> Result<Vec<Inserted>> {
+    async fn insert(
+        &self,
+        store: &dyn EventStore,
+        entries: &[Entry],
+    ) -> Result<Vec<Inserted>, NotInserted> {
         let outcomes = store.insert(entries).await?;
         let mut seen = self.seen.lock().unwrap();
         for (entry, outcome) in entries.iter().zip(&outcomes) {
@@ -126,10 +134,10 @@ impl Hooks for Remembering {
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
-    ) -> Result<Vec<Commit>> {
+    ) -> Result<Part> {
         for (stream, _) in above {
             if !self.seen.lock().unwrap().contains_key(*stream) {
-                let commits = store.streams(&[(*stream, 0)]).await?;
+                let commits = store.streams(&[(*stream, 0)]).await?.commits;
                 self.seen.lock().unwrap().insert((*stream).clone(), commits);
             }
         }
@@ -137,6 +145,6 @@ impl Hooks for Remembering {
         let asked = above.iter().flat_map(|(stream, version)| {
             seen[*stream].iter().filter(|commit| commit.to > *version).cloned()
         });
-        Ok(asked.collect())
+        Ok(Part { commits: asked.collect(), complete: true })
     }
 }

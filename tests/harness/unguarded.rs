@@ -11,7 +11,7 @@ use shared::log::{Position, StreamName, Version};
 use shared::projection::{Change, Stored};
 use shared::view_store::memory::Memory;
 use shared::view_store::{
-    Advance, Applied, Generation, GenerationId, Parked, Read, Reading, Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Updates, ViewStore,
 };
 use tokio::sync::Barrier;
 
@@ -102,6 +102,31 @@ impl ViewStore for Meeting {
 
     async fn park(&self, generation: &GenerationId, note: &Parked) -> Result<()> {
         self.views.park(generation, note).await
+    }
+
+    async fn let_go(
+        &self,
+        generation: &GenerationId,
+        events: &[(&StreamName, Version)],
+    ) -> Result<Vec<bool>> {
+        self.views.let_go(generation, events).await
+    }
+
+    async fn unpark(
+        &self,
+        generation: &GenerationId,
+        stream: &StreamName,
+        let_go: Version,
+    ) -> Result<bool> {
+        self.views.unpark(generation, stream, let_go).await
+    }
+
+    async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()> {
+        self.views.report(generation, progress).await
+    }
+
+    async fn progress(&self, generation: &GenerationId) -> Result<Option<Progress>> {
+        self.views.progress(generation).await
     }
 
     async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>> {

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shared::Result;
-use shared::event_store::{EventStore, Inserted, Snapshot};
+use shared::event_store::{EventStore, Inserted, NotInserted, Part, Snapshot};
 use shared::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use shared::signal::Signal;
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
 #[async_trait]
 pub trait Hooks: Send + Sync + 'static {
-    async fn insert(&self, store: &dyn EventStore, entries: &[Entry]) -> Result<Vec<Inserted>> {
+    async fn insert(
+        &self,
+        store: &dyn EventStore,
+        entries: &[Entry],
+    ) -> Result<Vec<Inserted>, NotInserted> {
         store.insert(entries).await
     }
 
@@ -20,7 +24,7 @@ pub trait Hooks: Send + Sync + 'static {
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
-    ) -> Result<Vec<Commit>> {
+    ) -> Result<Part> {
         store.streams(above).await
     }
 }
@@ -50,7 +54,7 @@ impl<H: Hooks> EventStore for Wrapped<H> {
         self.store.raise_counter().await
     }
 
-    async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>> {
+    async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted> {
         self.hooks.insert(&*self.store, entries).await
     }
 
@@ -62,12 +66,16 @@ impl<H: Hooks> EventStore for Wrapped<H> {
         self.store.by_key(keys).await
     }
 
-    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Vec<Commit>> {
+    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Part> {
         self.hooks.streams(&*self.store, above).await
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>> {
         self.store.read(after, limit).await
+    }
+
+    async fn positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
+        self.store.positions(after, limit).await
     }
 
     async fn head(&self) -> Result<Position> {

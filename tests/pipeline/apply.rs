@@ -18,13 +18,13 @@ use tests::Own;
 use tests::stores::TempDir;
 use uuid::Uuid;
 
-struct Subject {
-    projector: Projector,
-    generation: GenerationId,
+pub struct Subject {
+    pub projector: Projector,
+    pub generation: GenerationId,
 }
 
 impl Subject {
-    async fn new(store: Arc<dyn EventStore>, views: Arc<dyn ViewStore>) -> Self {
+    pub async fn new(store: Arc<dyn EventStore>, views: Arc<dyn ViewStore>) -> Self {
         let generation = Generation::new(store.log_id().await.unwrap(), 1);
         assert!(views.begin(&generation).await.unwrap());
         let projector = Projector {
@@ -34,13 +34,15 @@ impl Subject {
             projection: Arc::new(Projected(OrderProjection)),
             health: Health::default(),
             holder: "test".to_owned(),
-            brake: Arc::default(),
+            parking: Arc::default(),
+            loads: Arc::default(),
+            serving: Arc::default(),
         };
         Self { projector, generation: generation.id }
     }
 
     /// Writes commits of one event each, and returns the events.
-    async fn append(
+    pub async fn append(
         &self,
         stream: &StreamName,
         from: Version,
@@ -60,26 +62,26 @@ impl Subject {
         commits.iter().flat_map(|commit| commit.recorded().collect::<Vec<_>>()).collect()
     }
 
-    async fn apply(&self, events: &[Recorded]) {
+    pub async fn apply(&self, events: &[Recorded]) {
         assert_eq!(
             self.projector.apply(&self.generation, events.to_vec()).await.unwrap(),
             Outcome::Applied
         );
     }
 
-    async fn version(&self, stream: &StreamName) -> Version {
+    pub async fn version(&self, stream: &StreamName) -> Version {
         let views = self.projector.views.load(&self.generation, &[stream]).await.unwrap();
         views[0].as_ref().map_or(0, |view| view.version)
     }
 
     /// Parked streams with their versions.
-    async fn parked(&self) -> Vec<(StreamName, Version)> {
+    pub async fn parked(&self) -> Vec<(StreamName, Version)> {
         let notes = self.projector.views.parked(&self.generation).await.unwrap();
         notes.into_iter().map(|note| (note.stream, note.version)).collect()
     }
 }
 
-fn commit(
+pub fn commit(
     position: Position,
     stream: &StreamName,
     version: Version,
@@ -104,11 +106,11 @@ fn commit(
     }
 }
 
-fn stream() -> StreamName {
+pub fn stream() -> StreamName {
     StreamName::new("order", Uuid::new_v4())
 }
 
-fn created(stream: &StreamName, total: i64) -> (&'static str, Value) {
+pub fn created(stream: &StreamName, total: i64) -> (&'static str, Value) {
     let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": total });
     (
         "OrderCreated",
@@ -116,7 +118,7 @@ fn created(stream: &StreamName, total: i64) -> (&'static str, Value) {
     )
 }
 
-fn paid(amount: i64) -> (&'static str, Value) {
+pub fn paid(amount: i64) -> (&'static str, Value) {
     ("PaymentProcessed", json!({ "amount": amount }))
 }
 

@@ -8,7 +8,7 @@ use command_api::write::{Rejected, Writer};
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::aggregate::Aggregate as _;
-use shared::event_store::EventStore;
+use shared::event_store::{EventStore, Part};
 use shared::log::{Commit, Entry, Event, Meta, StreamName, Version};
 use shared::{Result, Timestamp};
 use tests::requests::request;
@@ -28,9 +28,9 @@ impl Hooks for Counted {
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
-    ) -> Result<Vec<Commit>> {
+    ) -> Result<Part> {
         let found = store.streams(above).await?;
-        self.0.fetch_add(found.len(), Ordering::SeqCst);
+        self.0.fetch_add(found.commits.len(), Ordering::SeqCst);
         Ok(found)
     }
 }
@@ -119,7 +119,7 @@ async fn a_snapshot_that_cannot_be_read_is_left_alone(store: Store) {
 async fn a_stream_with_a_gap_is_not_folded(store: Store) {
     let id = order(&store, 3).await;
     let stream = StreamName::new("order", id);
-    let mut late = store.streams(&[(&stream, 2)]).await.unwrap().remove(0);
+    let mut late = store.streams(&[(&stream, 2)]).await.unwrap().commits.remove(0);
     late = Commit {
         position: store.head().await.unwrap() + 1,
         from: 7,

@@ -62,7 +62,8 @@ async fn race(system: &System) -> usize {
     );
     assert!(counts.keys().all(|status| [200, 409].contains(status)), "{counts:?}");
     let acknowledged = counts[&200];
-    let events = system.commands[0].client.get(&format!("{place}/events")).await.unwrap();
+    let events =
+        system.commands[0].client.get(&format!("{place}/events?limit=1000")).await.unwrap();
     let events = events["events"].as_array().unwrap().clone();
     assert_eq!(events.len(), 1 + acknowledged, "every acknowledged payment is in the log once");
     acknowledged

@@ -52,7 +52,9 @@ impl Worker {
             projection: Arc::new(Numbered(projection)),
             health: health.clone(),
             holder: format!("{projection}-{}", Uuid::new_v4()),
-            brake: Arc::default(),
+            parking: Arc::default(),
+            loads: Arc::default(),
+            serving: Arc::default(),
         };
         Self { health, task: tokio::spawn(projector.run(stop.clone())), stop }
     }

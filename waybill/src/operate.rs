@@ -33,6 +33,9 @@ pub async fn rebuild(projector: &Client) -> Result<bool> {
         let ours = ours.ok_or_else(gone)?;
         bar.set_length(all["head"].as_u64().unwrap_or(0));
         bar.set_position(ours["checkpoint"].as_u64().unwrap_or(0));
+        if ours["progress"]["outrun"] == true {
+            bar.set_message("the log grows faster than it is read");
+        }
         if ours["live"] == true {
             bar.finish_and_clear();
             println!(
@@ -99,21 +102,27 @@ pub async fn renew(projector: &Client) -> Result<bool> {
 
 /// Who did what to an order, when and why.
 pub async fn audit(commands: &Client, order: &str) -> Result<bool> {
-    let found = commands.get(&format!("/orders/{order}/events")).await?;
-    for event in found["events"].as_array().into_iter().flatten() {
-        let number = |field: &str| text(&event[field]).trim_start_matches('0').to_owned();
-        println!(
-            "{:>4}  {}  {}  at position {}, correlation {}{}",
-            number("sequence"),
-            text(&event["time"]),
-            text(&event["type"]),
-            number("position"),
-            text(&event["correlationid"]),
-            event["actor"].as_str().map(|actor| format!(", by {actor}")).unwrap_or_default(),
-        );
-        println!("      {}", event["data"]);
+    let mut after = Value::from(0);
+    while !after.is_null() {
+        let mut page = commands.get(&format!("/orders/{order}/events?after={after}")).await?;
+        page["events"].as_array().into_iter().flatten().for_each(show_event);
+        after = page["next"].take();
     }
     Ok(true)
+}
+
+fn show_event(event: &Value) {
+    let number = |field: &str| text(&event[field]).trim_start_matches('0').to_owned();
+    println!(
+        "{:>4}  {}  {}  at position {}, correlation {}{}",
+        number("sequence"),
+        text(&event["time"]),
+        text(&event["type"]),
+        number("position"),
+        text(&event["correlationid"]),
+        event["actor"].as_str().map(|actor| format!(", by {actor}")).unwrap_or_default(),
+    );
+    println!("      {}", event["data"]);
 }
 
 /// An order as it was at a version or a time.

@@ -114,7 +114,9 @@ impl Running {
             projection: Arc::new(Projected(OrderProjection)),
             health: health.clone(),
             holder: "embedded".to_owned(),
-            brake: Arc::default(),
+            parking: Arc::default(),
+            loads: Arc::default(),
+            serving: Arc::default(),
         };
         let queries = Queries::new(views, Arc::new(OrderQueries), stop.clone());
         let addresses = Addresses {

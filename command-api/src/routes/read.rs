@@ -10,7 +10,7 @@ use shared::aggregate::Aggregate;
 use shared::http::answer::set;
 use shared::http::probes::get_or_head;
 use shared::http::{Answer, json as json_answer, wait};
-use shared::log::{Commit, StreamName};
+use shared::log::StreamName;
 use shared::message::{CloudEvent, source};
 use shared::problem::Problem;
 use shared::service_gate::Gate;
@@ -21,7 +21,7 @@ use warp::reply::Response;
 
 use super::into_response;
 use crate::Service;
-use crate::audit::{self, Until};
+use crate::audit::{self, Folded, Past, Until};
 
 const LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
@@ -47,7 +47,10 @@ pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> 
         .and(warp::path!("events"))
         .and(get_or_head())
         .and(with.clone())
-        .then(|id, gate| async move { into_response(events::<A>(gate, id).await) });
+        .and(query())
+        .then(|id, gate, parameters| async move {
+            into_response(events::<A>(gate, id, parameters).await)
+        });
     let state = one().and(warp::path!("state")).and(get_or_head()).and(with).and(query()).then(
         |id, gate, parameters| async move { into_response(state::<A>(gate, id, parameters).await) },
     );
@@ -77,13 +80,7 @@ async fn feed<A: Aggregate>(
 ) -> Answer {
     known(&parameters, &["after", "limit"])?;
     let service = gate.service()?;
-    let limit = match parameters.get("limit") {
-        None => LIMIT,
-        Some(text) => match text.parse() {
-            Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => limit,
-            _ => return Err(bad("limit", &format!("an integer from 1 to {MAX_LIMIT}"), text)),
-        },
-    };
+    let limit = limit(&parameters)?;
     let after = match parameters.get("after") {
         None => 0,
         Some(text) => audit::parse_cursor(text, &service.log)?,
@@ -98,24 +95,54 @@ async fn feed<A: Aggregate>(
     Ok(response)
 }
 
-/// The commits of one aggregate, or 404.
-async fn commits<A: Aggregate>(service: &Service<A>, id: &str) -> Result<Vec<Commit>, Problem> {
-    let name = A::RESOURCE.name;
-    let unknown = || Problem::unknown(name, format!("There is no {name} {id:?}."));
-    let uuid = id.parse().map_err(|_| unknown())?;
-    let commits = audit::stream(&service.store, &StreamName::new(A::CATEGORY, uuid)).await?;
-    if commits.is_empty() { Err(unknown()) } else { Ok(commits) }
+/// The stream of an aggregate by its id, and the problem that there is none.
+fn stream<A: Aggregate>(id: &str) -> Result<StreamName, Problem> {
+    let uuid = id.parse().map_err(|_| unknown::<A>(id))?;
+    Ok(StreamName::new(A::CATEGORY, uuid))
 }
 
-async fn events<A: Aggregate>(gate: Gate<Service<A>>, id: String) -> Answer {
+fn unknown<A: Aggregate>(id: &str) -> Problem {
+    let name = A::RESOURCE.name;
+    Problem::unknown(name, format!("There is no {name} {id:?}."))
+}
+
+fn limit(parameters: &Parameters) -> Result<usize, Problem> {
+    let Some(text) = parameters.get("limit") else { return Ok(LIMIT) };
+    match text.parse() {
+        Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+        _ => Err(bad("limit", &format!("an integer from 1 to {MAX_LIMIT}"), text)),
+    }
+}
+
+async fn events<A: Aggregate>(
+    gate: Gate<Service<A>>,
+    id: String,
+    parameters: Parameters,
+) -> Answer {
+    known(&parameters, &["after", "limit"])?;
+    let limit = limit(&parameters)?;
+    let after = match parameters.get("after") {
+        None => 0,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|after| *after >= 0)
+            .ok_or_else(|| bad("after", "the `next` of an answer, or a version", text))?,
+    };
     let service = gate.service()?;
-    let commits = commits(&service, &id).await?;
+    let stream = stream::<A>(&id)?;
+    let place = service.reading().await?;
+    let found = audit::events(&service.store, &stream, after, limit).await?;
+    let found = found.ok_or_else(|| unknown::<A>(&id))?;
+    let last = found.events.last().map(|event| event.version);
+    let next = last.filter(|_| found.more);
     let source = source(&service.namespace, &service.log);
-    let events = commits.iter().flat_map(Commit::recorded);
-    let events: Vec<CloudEvent> = events.map(|event| CloudEvent::new(event, &source)).collect();
-    let mut response = json_answer(StatusCode::OK, &json!({ "events": events }))?;
-    if let Some(last) = commits.last() {
-        let shown = Token::of_stream(&service.log, &last.stream, last.to);
+    let events = found.events.into_iter().map(|event| CloudEvent::new(event, &source));
+    let events: Vec<CloudEvent> = events.collect();
+    let mut response = json_answer(StatusCode::OK, &json!({ "events": events, "next": next }))?;
+    drop(place);
+    if let Some(last) = last {
+        let shown = Token::of_stream(&service.log, &stream, last);
         set(&mut response, token::HEADER, &shown.to_string());
     }
     Ok(response)
@@ -137,18 +164,20 @@ async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, parameters: Par
         }
     };
     let service = gate.service()?;
-    let commits = commits(&service, &id).await?;
-    let last = commits.last().map_or(0, |commit| commit.to);
-    if let Until::Version(version) = until
-        && version > last
-    {
-        return Err(Problem::not_found(format!(
-            "It has no version {version} yet; its latest is {last}."
-        )));
-    }
-    let Some((state, version, at)) = audit::state::<A>(&commits, until)? else {
-        return Err(Problem::not_found("It did not exist at that time."));
+    let stream = stream::<A>(&id)?;
+    let place = service.reading().await?;
+    let past = match audit::state::<A>(&service.store, &stream, until).await? {
+        Folded::Past(past) => past,
+        Folded::Nothing => return Err(unknown::<A>(&id)),
+        Folded::NotYet => return Err(Problem::not_found("It did not exist at that time.")),
+        Folded::Shorter(last) => {
+            return Err(Problem::not_found(format!(
+                "It has no such version yet; its latest is {last}."
+            )));
+        }
     };
+    drop(place);
+    let Past { state, version, at } = past;
     let mut body = serde_json::to_value(&state).map_err(|e| Problem::internal(e.to_string()))?;
     if let Value::Object(fields) = &mut body {
         fields.insert("version".to_owned(), version.into());
@@ -156,9 +185,7 @@ async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, parameters: Par
     }
     let mut response = json_answer(StatusCode::OK, &body)?;
     set(&mut response, "etag", &format!("\"{version}\""));
-    if let Some(commit) = commits.first() {
-        let shown = Token::of_stream(&service.log, &commit.stream, version);
-        set(&mut response, token::HEADER, &shown.to_string());
-    }
+    let shown = Token::of_stream(&service.log, &stream, version);
+    set(&mut response, token::HEADER, &shown.to_string());
     Ok(response)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use shared::aggregate::Aggregate;
-use shared::event_store::{EventStore, Inserted};
+use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::log::{Commit, Entry, Position};
 use shared::{Failure, crash};
 use tokio::sync::mpsc;
@@ -182,7 +182,12 @@ impl<A: Aggregate> Group<A> {
                 let refused = refused.into_iter().map(|(draft, _)| draft).collect();
                 self.settle_duplicates(refused, owed).await;
             }
-            Err(failure) => self.settle_unknown(drafts, owed, &failure).await,
+            Err(NotInserted::Never(failure)) => {
+                // Their positions are filled by a later group.
+                owed.extend(drafts.iter().map(|draft| draft.commit.position));
+                self.reject_all(drafts.into_iter().map(|draft| draft.job).collect(), &failure);
+            }
+            Err(NotInserted::Unknown(failure)) => self.settle_unknown(drafts, owed, &failure).await,
         }
     }
 

@@ -37,17 +37,25 @@ pub async fn read<A: Aggregate>(
         .map(|(stream, known)| known.or_else(|| snapshots.remove(stream)))
         .map(|known| known.unwrap_or_else(Known::nothing))
         .collect();
-    let above: Vec<(&StreamName, Version)> =
-        streams.iter().zip(&from).map(|(stream, known)| (stream, known.version)).collect();
-    let commits = store.streams(&above).await?;
-    let versions: HashMap<&StreamName, Version> = above.into_iter().collect();
-    let mut folded: Folded<A> = streams.iter().cloned().zip(from.into_iter().map(Ok)).collect();
-    for commit in commits {
-        if let Some(folded) = folded.get_mut(&commit.stream)
-            && let Ok(known) = folded
-            && let Err(invalid) = known.fold(&commit)
-        {
-            *folded = Err(invalid);
+    let versions: HashMap<StreamName, Version> =
+        streams.iter().cloned().zip(from.iter().map(|known| known.version)).collect();
+    let mut folded: Folded<A> = streams.into_iter().zip(from.into_iter().map(Ok)).collect();
+    loop {
+        let sound =
+            folded.iter().filter_map(|(stream, known)| Some((stream, known.as_ref().ok()?)));
+        let above: Vec<(&StreamName, Version)> =
+            sound.map(|(stream, known)| (stream, known.version)).collect();
+        let part = store.streams(&above).await?;
+        for commit in part.commits {
+            if let Some(folded) = folded.get_mut(&commit.stream)
+                && let Ok(known) = folded
+                && let Err(invalid) = known.fold(&commit)
+            {
+                *folded = Err(invalid);
+            }
+        }
+        if part.complete {
+            break;
         }
     }
     for (stream, known) in &folded {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::aggregate::Aggregate;
 use shared::backoff::Backoff;
 use shared::event_store::Inserted;
-use shared::log::{Commit, Entry, Position, StreamName};
+use shared::log::{Commit, Entry, Position, StreamName, Version};
 use shared::{Failure, Result};
 
 use super::Rejected;
@@ -99,14 +99,27 @@ impl<A: Aggregate> Group<A> {
         let at = self.store.at(&positions).await?;
         let keys: Vec<&str> = drafts.iter().map(|draft| draft.commit.key.as_str()).collect();
         let by_key = self.store.by_key(&keys).await?;
-        let streams: Vec<_> =
-            drafts.iter().map(|draft| (&draft.commit.stream, draft.known.version)).collect();
-        let streams = self.store.streams(&streams).await?;
+        let above = drafts.iter().map(|draft| (&draft.commit.stream, draft.known.version));
+        let streams = self.gone_on(above.collect()).await?;
         Ok(Found {
             at: at.into_iter().map(|entry| (entry.position(), entry)).collect(),
             by_key: by_key.into_iter().map(|commit| (commit.key.clone(), commit)).collect(),
-            streams: streams.into_iter().map(|commit| commit.stream).collect(),
+            streams,
         })
+    }
+
+    /// Those of the streams that hold anything above these versions.
+    async fn gone_on(&self, mut above: Vec<(&StreamName, Version)>) -> Result<HashSet<StreamName>> {
+        let mut found = HashSet::new();
+        while !above.is_empty() {
+            let part = self.store.streams(&above).await?;
+            found.extend(part.commits.into_iter().map(|commit| commit.stream));
+            if part.complete {
+                break;
+            }
+            above.retain(|(stream, _)| !found.contains(*stream));
+        }
+        Ok(found)
     }
 
     fn settle(

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params_from_iter};
 
 use self::rows::Stored;
-use super::{EventStore, Inserted, Snapshot};
+use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
 use crate::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
 use crate::signal::Signal;
 use crate::{Failure, Result, Timestamp};
@@ -83,11 +83,12 @@ impl EventStore for Sqlite {
         Ok(())
     }
 
-    async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>> {
+    async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted> {
         let what = "appending to the log";
-        let rows = entries.iter().map(Stored::try_from).collect::<Result<Vec<_>>>()?;
-        let outcomes =
-            self.run(what, &self.writer, move |connection| insert(connection, &rows)).await?;
+        let rows = entries.iter().map(Stored::try_from).collect::<Result<Vec<_>>>();
+        let rows = rows.map_err(NotInserted::Never)?;
+        let inserted = self.run(what, &self.writer, move |connection| insert(connection, &rows));
+        let outcomes = inserted.await.map_err(NotInserted::Unknown)?;
         self.signal.ring();
         Ok(outcomes)
     }
@@ -95,35 +96,37 @@ impl EventStore for Sqlite {
     async fn at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
         let mut positions = positions.to_vec();
         positions.sort_unstable();
-        let select =
-            move |connection: &Connection| pages(connection, "position", &positions, "position");
+        let select = move |connection: &Connection| pages(connection, "position", &positions);
         self.select("reading positions", select).await
     }
 
     async fn by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
         let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
-        let select = move |connection: &Connection| pages(connection, "key", &keys, "position");
-        let found = self.select("reading by key", select).await?;
-        Ok(found.into_iter().filter_map(Entry::into_commit).collect())
+        let select = move |connection: &Connection| pages(connection, "key", &keys);
+        let found = self.select("reading by key", select).await?.into_iter();
+        let without_events = found.filter_map(Entry::into_commit);
+        Ok(without_events.map(|commit| Commit { events: vec![], ..commit }).collect())
     }
 
-    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Vec<Commit>> {
+    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Part> {
         let wanted: Vec<(String, Version)> =
             above.iter().map(|(stream, version)| (stream.as_str().to_owned(), *version)).collect();
-        let select = move |connection: &Connection| {
+        let select = move |connection: &mut Connection| {
             let sql = format!(
                 r#"SELECT {COLUMNS} FROM commits
                    WHERE stream = ?1 AND "from" > ?2 - {MAX_EVENTS} AND "to" > ?2 ORDER BY "from""#
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut found = vec![];
+            let mut taken = Taken::default();
             for (stream, version) in &wanted {
-                found.extend(rows(&mut statement, &[stream as &dyn ToSql, version])?);
+                taken.rows(&mut statement, &[stream as &dyn ToSql, version])?;
             }
-            Ok(found)
+            Ok(taken)
         };
-        let found = self.select("reading streams", select).await?;
-        Ok(found.into_iter().filter_map(Entry::into_commit).collect())
+        let Taken { rows, bytes } = self.run("reading streams", &self.reader, select).await?;
+        let entries = rows.into_iter().map(Entry::try_from).collect::<Result<Vec<_>>>()?;
+        let commits = entries.into_iter().filter_map(Entry::into_commit).collect();
+        Ok(Part { commits, complete: bytes < READ_BYTES })
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>> {
@@ -133,9 +136,21 @@ impl EventStore for Sqlite {
                 "SELECT {COLUMNS} FROM commits WHERE position > ? ORDER BY position LIMIT ?"
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            rows(&mut statement, &[&after as &dyn ToSql, &limit])
+            let mut taken = Taken::default();
+            taken.rows(&mut statement, &[&after as &dyn ToSql, &limit])?;
+            Ok(taken.rows)
         };
         self.select("reading the log", select).await
+    }
+
+    async fn positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let select = move |connection: &mut Connection| {
+            let sql = "SELECT position FROM commits WHERE position > ? ORDER BY position LIMIT ?";
+            let mut statement = connection.prepare_cached(sql)?;
+            statement.query_map([after, limit], |row| row.get(0))?.collect()
+        };
+        self.run("reading positions", &self.reader, select).await
     }
 
     async fn head(&self) -> Result<Position> {
@@ -205,22 +220,43 @@ fn head(connection: &Connection) -> rusqlite::Result<Position> {
     connection.query_row("SELECT coalesce(max(position), 0) FROM commits", [], |row| row.get(0))
 }
 
-fn rows(statement: &mut Statement<'_>, values: &[&dyn ToSql]) -> rusqlite::Result<Vec<Stored>> {
-    statement.query_map(values, Stored::from_row)?.collect()
+/// What a read of bounded size has taken so far.
+#[derive(Default)]
+struct Taken {
+    rows: Vec<Stored>,
+    bytes: usize,
 }
 
-/// All rows whose `column` is one of `values`, asked for a page at a time.
+impl Taken {
+    /// Takes more rows, until it is full.
+    fn rows(
+        &mut self,
+        statement: &mut Statement<'_>,
+        values: &[&dyn ToSql],
+    ) -> rusqlite::Result<()> {
+        let mut rows = statement.query(values)?;
+        while self.bytes < READ_BYTES
+            && let Some(row) = rows.next()?
+        {
+            let row = Stored::from_row(row)?;
+            self.bytes += row.bytes();
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+}
+
+/// All rows whose `column` is one of `values`, by position, asked for a page at a time.
 fn pages<V: ToSql>(
     connection: &Connection,
     column: &str,
     values: &[V],
-    order: &str,
 ) -> rusqlite::Result<Vec<Stored>> {
     let mut found = vec![];
     for page in values.chunks(PAGE) {
         let marks = vec!["?"; page.len()].join(",");
         let sql =
-            format!("SELECT {COLUMNS} FROM commits WHERE {column} IN ({marks}) ORDER BY {order}");
+            format!("SELECT {COLUMNS} FROM commits WHERE {column} IN ({marks}) ORDER BY position");
         let mut statement = connection.prepare(&sql)?;
         let rows = statement.query_map(params_from_iter(page), Stored::from_row)?;
         found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);

@@ -1,5 +1,6 @@
 //! Views in memory, for the embedded mode: made from the log at each start.
 
+mod applying;
 mod news;
 mod reading;
 
@@ -11,11 +12,11 @@ use async_trait::async_trait;
 
 use self::news::News;
 use super::{
-    Advance, Applied, Generation, GenerationId, MAX_SUM, Parked, Read, Reading, Update, Updates,
+    Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Update, Updates,
     ViewStore,
 };
 use crate::log::{Position, StreamName, Version};
-use crate::projection::{Change, Stored, Sum, ranked};
+use crate::projection::{Change, Stored};
 use crate::{Failure, Result};
 
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,7 @@ struct Views {
     records: HashMap<String, Record>,
     lists: HashMap<String, BTreeSet<String>>,
     parked: BTreeMap<StreamName, Parked>,
+    progress: Option<Progress>,
 }
 
 #[derive(Debug, Default)]
@@ -119,8 +121,19 @@ impl ViewStore for Memory {
         Ok(())
     }
 
-    async fn lease(&self, _: &GenerationId, _: &str, _: Duration) -> Result<bool> {
-        Ok(true) // One process has it all.
+    async fn lease(&self, generation: &GenerationId, _: &str, _: Duration) -> Result<bool> {
+        Ok(self.state().views(generation).is_some()) // One process has it all.
+    }
+
+    async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()> {
+        if let Some(views) = self.state_mut().views_mut(generation) {
+            views.progress = Some(progress.clone());
+        }
+        Ok(())
+    }
+
+    async fn progress(&self, generation: &GenerationId) -> Result<Option<Progress>> {
+        Ok(self.state().views(generation).and_then(|views| views.progress.clone()))
     }
 
     async fn load(
@@ -167,17 +180,49 @@ impl ViewStore for Memory {
         if !behind.is_empty() {
             return Ok(Advance::Behind(behind));
         }
+        for (stream, version) in reached {
+            views.let_go(stream, *version);
+        }
         views.checkpoint = to;
         views.news.tell(Update::Checkpoint(to));
         Ok(Advance::Moved)
     }
 
     async fn park(&self, generation: &GenerationId, note: &Parked) -> Result<()> {
-        if let Some(views) = self.state_mut().views_mut(generation) {
-            views.parked.insert(note.stream.clone(), note.clone());
+        if let Some(views) = self.state_mut().views_mut(generation)
+            && views.version(&note.stream) < note.version
+        {
+            let before = views.parked.get(&note.stream).map_or(0, |before| before.let_go);
+            let note = Parked { let_go: note.let_go.max(before), ..note.clone() };
             views.news.tell(Update::Parked(note.stream.clone()));
+            views.parked.insert(note.stream.clone(), note);
         }
         Ok(())
+    }
+
+    async fn let_go(
+        &self,
+        generation: &GenerationId,
+        events: &[(&StreamName, Version)],
+    ) -> Result<Vec<bool>> {
+        let mut state = self.state_mut();
+        let Some(views) = state.views_mut(generation) else { return Ok(vec![false; events.len()]) };
+        Ok(events.iter().map(|(stream, version)| views.let_go(stream, *version)).collect())
+    }
+
+    async fn unpark(
+        &self,
+        generation: &GenerationId,
+        stream: &StreamName,
+        let_go: Version,
+    ) -> Result<bool> {
+        let mut state = self.state_mut();
+        let Some(views) = state.views_mut(generation) else { return Ok(true) };
+        if views.parked.get(stream).is_some_and(|note| note.let_go != let_go) {
+            return Ok(false);
+        }
+        views.parked.remove(stream);
+        Ok(true)
     }
 
     async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>> {
@@ -199,66 +244,5 @@ impl ViewStore for Memory {
         let gone = || Failure::transient("following the views", "the generation is gone");
         let views = state.views(generation).ok_or_else(gone)?;
         Ok(Box::new(views.news.listen()))
-    }
-}
-
-impl Views {
-    fn version(&self, stream: &StreamName) -> Version {
-        self.views.get(stream).map_or(0, |view| view.version)
-    }
-
-    fn apply(&mut self, change: &Change) -> Applied {
-        let stored = self.version(&change.stream);
-        if stored != change.base {
-            return Applied::refused(stored, change.to);
-        }
-        if change.sums.iter().any(|sum| self.after(sum).abs() > MAX_SUM) {
-            return Applied::OutOfRange;
-        }
-        for sum in &change.sums {
-            self.add(sum);
-        }
-        for (index, member) in &change.leave {
-            self.list(index).remove(member);
-        }
-        for (index, member) in &change.enter {
-            self.list(index).insert(member.clone());
-        }
-        for (cell, text) in &change.greatest {
-            let record = self.records.entry(cell.record.clone()).or_default();
-            let kept = record.texts.entry(cell.field.clone()).or_default();
-            if text.as_bytes() > kept.as_bytes() {
-                kept.clone_from(text);
-            }
-        }
-        let view = Stored { version: change.to, document: change.document.clone() };
-        self.views.insert(change.stream.clone(), view);
-        self.parked.remove(&change.stream);
-        self.applied = self.applied.max(change.position);
-        self.news.tell(Update::Applied(change.stream.clone(), change.to));
-        Applied::Applied
-    }
-
-    fn after(&self, sum: &Sum) -> i64 {
-        let record = self.records.get(&sum.cell.record);
-        let now = record.and_then(|record| record.sums.get(&sum.cell.field)).copied();
-        now.unwrap_or(0).saturating_add(sum.delta)
-    }
-
-    fn add(&mut self, sum: &Sum) {
-        let new = self.after(sum);
-        let record = self.records.entry(sum.cell.record.clone()).or_default();
-        record.sums.insert(sum.cell.field.clone(), new);
-        if let Some(rank) = &sum.rank {
-            let list = self.list(&rank.index);
-            list.remove(&ranked(new - sum.delta, &rank.member));
-            if new != 0 || rank.zeros {
-                list.insert(ranked(new, &rank.member));
-            }
-        }
-    }
-
-    fn list(&mut self, index: &str) -> &mut BTreeSet<String> {
-        self.lists.entry(index.to_owned()).or_default()
     }
 }

@@ -2,21 +2,24 @@
 
 mod commands;
 mod connect;
+mod generations;
 mod keys;
+mod parking;
+mod scripts;
 mod updates;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::redis::aio::ConnectionManager;
 use ::redis::{
-    Client, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
 };
 use async_trait::async_trait;
 
 use self::keys::Keys;
+use self::scripts::Scripts;
 use super::{
-    Advance, Applied, Generation, GenerationId, Parked, Read, Reading, Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Updates, ViewStore,
 };
 use crate::log::{Position, StreamName, Version};
 use crate::projection::{Change, Stored};
@@ -28,12 +31,6 @@ pub struct Redis {
     connection: ConnectionManager,
     keys: Keys,
     scripts: std::sync::Arc<Scripts>,
-}
-
-struct Scripts {
-    apply: Script,
-    advance: Script,
-    promote: Script,
 }
 
 fn failure(what: &str) -> impl Fn(RedisError) -> Failure + '_ {
@@ -67,17 +64,13 @@ impl Redis {
         }
     }
 
-    async fn described(&self, pointer: &str) -> Result<Option<Generation>> {
-        let mut ask = Pipeline::new();
-        ask.get(pointer).hgetall(&self.keys.generations);
-        let (id, known): (Option<String>, BTreeMap<String, String>) =
-            self.run("reading the generations", &ask).await?;
-        id.and_then(|id| known.get(&id).map(|text| parse_generation(text))).transpose()
+    /// Runs one call of `script`.
+    async fn call<T: FromRedisValue>(&self, what: &str, script: &Script, call: Cmd) -> Result<T> {
+        let mut pipeline = Pipeline::new();
+        pipeline.add_command(call);
+        let (answer,): (T,) = self.run_script(what, script, &pipeline).await?;
+        Ok(answer)
     }
-}
-
-fn parse_generation(text: &str) -> Result<Generation> {
-    serde_json::from_str(text).map_err(|e| Failure::permanent("reading a generation", e))
 }
 
 #[async_trait]
@@ -91,78 +84,31 @@ impl ViewStore for Redis {
     }
 
     async fn generations(&self) -> Result<Vec<Generation>> {
-        let mut ask = Pipeline::new();
-        ask.hgetall(&self.keys.generations);
-        let (known,): (BTreeMap<String, String>,) =
-            self.run("reading the generations", &ask).await?;
-        known.values().map(|text| parse_generation(text)).collect()
+        self.all_generations().await
     }
 
     async fn begin(&self, generation: &Generation) -> Result<bool> {
-        let what = "beginning a generation";
-        let text = serde_json::to_string(generation).map_err(|e| Failure::permanent(what, e))?;
-        let id = generation.id.as_str();
-        let checkpoint = self.keys.of(&generation.id).checkpoint();
-        // Described first: whoever finds the pointer finds what it points to.
-        let mut describe = Pipeline::new();
-        describe.hset(&self.keys.generations, id, text).ignore();
-        describe.set(&checkpoint, 0).ignore();
-        describe.set_nx(&self.keys.building, id);
-        let (begun,): (bool,) = self.run(what, &describe).await?;
-        if !begun {
-            let mut forget = Pipeline::new();
-            forget.hdel(&self.keys.generations, id).ignore().del(&checkpoint).ignore();
-            self.run::<()>(what, &forget).await?;
-        }
-        Ok(begun)
+        self.begin_generation(generation).await
     }
 
     async fn promote(&self, from: Option<&GenerationId>, to: &GenerationId) -> Result<bool> {
-        let mut call = commands::evalsha(
-            &self.scripts.promote,
-            &[self.keys.live.clone(), self.keys.building.clone(), self.keys.generations.clone()],
-        );
-        call.arg(from.map_or("", GenerationId::as_str)).arg(to.as_str());
-        let mut pipeline = Pipeline::new();
-        pipeline.add_command(call);
-        let what = "making a generation live";
-        let (promoted,): (bool,) = self.run_script(what, &self.scripts.promote, &pipeline).await?;
-        Ok(promoted)
+        self.promote_generation(from, to).await
     }
 
     async fn remove(&self, generation: &GenerationId) -> Result<()> {
-        let what = "removing a generation";
-        if self.live().await?.is_some_and(|live| live.id == *generation) {
-            return Err(Failure::permanent(what, "it is live"));
-        }
-        let building = self.building().await?.is_some_and(|building| building.id == *generation);
-        let mut forget = Pipeline::new();
-        if building {
-            forget.del(&self.keys.building).ignore();
-        }
-        forget.hdel(&self.keys.generations, generation.as_str()).ignore();
-        forget.del(self.keys.of(generation).checkpoint()).ignore();
-        self.run::<()>(what, &forget).await?;
-        self.unlink(what, &self.keys.of(generation).pattern()).await
+        self.remove_generation(generation).await
     }
 
     async fn lease(&self, generation: &GenerationId, holder: &str, term: Duration) -> Result<bool> {
-        let key = self.keys.of(generation).builder();
-        let millis = u64::try_from(term.as_millis()).unwrap_or(u64::MAX);
-        let what = "leasing a generation";
-        let mut take = Pipeline::new();
-        take.cmd("SET").arg(&key).arg(holder).arg("NX").arg("PX").arg(millis).ignore();
-        take.get(&key).cmd("PTTL").arg(&key);
-        let (now, left): (Option<String>, i64) = self.run(what, &take).await?;
-        // From before the clock was set back: nobody asks for so long.
-        let stale = u64::try_from(left).is_ok_and(|left| left > 2 * millis);
-        if now.as_deref() != Some(holder) && !stale {
-            return Ok(false);
-        }
-        let mut renew = Pipeline::new();
-        renew.cmd("SET").arg(&key).arg(holder).arg("PX").arg(millis).ignore();
-        self.run::<()>(what, &renew).await?;
-        Ok(true)
+        self.lease_generation(generation, holder, term).await
+    }
+
+    async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()> {
+        self.report_progress(generation, progress).await
+    }
+
+    async fn progress(&self, generation: &GenerationId) -> Result<Option<Progress>> {
+        self.reported_progress(generation).await
     }
 
     async fn load(
@@ -211,10 +157,8 @@ impl ViewStore for Redis {
     ) -> Result<Advance> {
         let call =
             commands::advance(&self.scripts.advance, &self.keys.of(generation), from, to, reached);
-        let mut pipeline = Pipeline::new();
-        pipeline.add_command(call);
         let what = "moving a checkpoint";
-        let (codes,): (Vec<i64>,) = self.run_script(what, &self.scripts.advance, &pipeline).await?;
+        let codes: Vec<i64> = self.call(what, &self.scripts.advance, call).await?;
         Ok(match codes[..] {
             [-1] => Advance::Moved,
             [-2] => Advance::NoGeneration,
@@ -224,21 +168,28 @@ impl ViewStore for Redis {
     }
 
     async fn park(&self, generation: &GenerationId, note: &Parked) -> Result<()> {
-        let what = "parking a stream";
-        let text = serde_json::to_string(note).map_err(|e| Failure::permanent(what, e))?;
-        let mut park = Pipeline::new();
-        let keys = self.keys.of(generation);
-        park.hset(keys.parked(), note.stream.as_str(), text).ignore();
-        updates::tell_parked(&mut park, &keys.updates(), &note.stream);
-        self.run(what, &park).await
+        self.park_stream(generation, note).await
+    }
+
+    async fn let_go(
+        &self,
+        generation: &GenerationId,
+        events: &[(&StreamName, Version)],
+    ) -> Result<Vec<bool>> {
+        self.note_let_go(generation, events).await
+    }
+
+    async fn unpark(
+        &self,
+        generation: &GenerationId,
+        stream: &StreamName,
+        let_go: Version,
+    ) -> Result<bool> {
+        self.unpark_stream(generation, stream, let_go).await
     }
 
     async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>> {
-        let what = "reading what is parked";
-        let mut ask = Pipeline::new();
-        ask.hvals(self.keys.of(generation).parked());
-        let (notes,): (Vec<String>,) = self.run(what, &ask).await?;
-        notes.iter().map(|note| commands::parse_note(note)).collect()
+        self.parked_streams(generation).await
     }
 
     async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading> {
@@ -264,36 +215,5 @@ impl ViewStore for Redis {
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
         let key = self.keys.of(generation).updates();
         Ok(Box::new(updates::Reader::open(&self.client, key).await?))
-    }
-}
-
-impl Redis {
-    async fn unlink(&self, what: &str, pattern: &str) -> Result<()> {
-        let mut cursor = 0_u64;
-        loop {
-            let mut scan = Pipeline::new();
-            scan.cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
-            let ((next, found),): ((u64, Vec<String>),) = self.run(what, &scan).await?;
-            if !found.is_empty() {
-                let mut unlink = Pipeline::new();
-                unlink.unlink(found).ignore();
-                self.run::<()>(what, &unlink).await?;
-            }
-            if next == 0 {
-                return Ok(());
-            }
-            cursor = next;
-        }
-    }
-
-    /// Removes all keys of the namespace. For tests.
-    pub async fn remove_all(&self) -> Result<()> {
-        let what = "removing everything";
-        for generation in self.generations().await? {
-            self.unlink(what, &self.keys.of(&generation.id).pattern()).await?;
-        }
-        let mut forget = Pipeline::new();
-        forget.del(&[&self.keys.live, &self.keys.building, &self.keys.generations]).ignore();
-        self.run(what, &forget).await
     }
 }

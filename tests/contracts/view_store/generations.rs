@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shared::log::LogId;
 use shared::view_store::memory::Memory;
-use shared::view_store::{Advance, Applied, Generation};
+use shared::view_store::{Advance, Applied, Generation, Progress};
 use tests::Own;
 
 use super::{Views, apply, change, generation, record, stream, sum};
@@ -52,7 +52,17 @@ async fn generations_share_nothing_and_leave_nothing(views: Views) {
     assert_eq!(views.advance(&two, 0, 1, &[]).await.unwrap(), Advance::NoGeneration);
 }
 
+async fn progress_is_told_while_a_generation_is_made(views: Views) {
+    let id = generation(&views).await;
+    assert_eq!(views.progress(&id).await.unwrap(), None);
+    let now = shared::Timestamp::now();
+    let progress = Progress { at: now, reached: 5, head: 900, outrun: true };
+    views.report(&id, &progress).await.unwrap();
+    assert_eq!(views.progress(&id).await.unwrap(), Some(progress));
+}
+
 contract! {
+    progress_is_told_while_a_generation_is_made
     one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set
     generations_share_nothing_and_leave_nothing
 }
@@ -74,4 +84,52 @@ async fn one_holder_has_a_lease_in_redis() {
     assert!(views.lease(&id, "b", hour).await.unwrap());
     assert!(views.lease(&id, "c", minute).await.unwrap(), "the clock was set back meanwhile");
     own.remove().await;
+}
+
+/// What a kill in the middle of a removal leaves: the generation is fenced, and still described.
+#[tokio::test]
+async fn a_removal_that_was_interrupted_is_found_again_and_writes_nothing_meanwhile() {
+    let own = Own::default();
+    let redis = own.redis().await;
+    let views: Views = Arc::new(redis.clone());
+    let (id, stream) = (generation(&views).await, stream());
+    apply(&views, &id, change(&stream, 0, 1)).await;
+    redis.retire(&id).await.unwrap();
+    assert_eq!(views.generations().await.unwrap().len(), 1, "found again after a restart");
+    assert!(!views.promote(None, &id).await.unwrap(), "it is being removed");
+    assert_eq!(views.live().await.unwrap(), None);
+    let second = std::time::Duration::from_secs(1);
+    assert!(!views.lease(&id, "a", second).await.unwrap());
+    assert_eq!(apply(&views, &id, change(&stream, 1, 2)).await, Applied::NoGeneration);
+    views.park(&id, &super::updates::note(&stream, 9)).await.unwrap();
+    views.remove(&id).await.unwrap();
+    assert_eq!(views.generations().await.unwrap(), []);
+    assert_eq!(keys(&own).await, 0, "and no key is left");
+    own.remove().await;
+}
+
+/// A pointer to a generation that is gone does not keep others from going live.
+#[tokio::test]
+async fn a_live_pointer_to_nothing_is_replaced() {
+    let own = Own::default();
+    let views: Views = Arc::new(own.redis().await);
+    let id = generation(&views).await;
+    let client = ::redis::Client::open(tests::servers::redis()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let live = format!("{}:live", own.namespace);
+    ::redis::cmd("SET").arg(live).arg("v1-gone").query_async::<()>(&mut connection).await.unwrap();
+    assert_eq!(views.live().await.unwrap(), None);
+    assert!(views.promote(None, &id).await.unwrap());
+    assert_eq!(views.live().await.unwrap().unwrap().id, id);
+    own.remove().await;
+}
+
+/// How many keys the namespace has.
+async fn keys(own: &Own) -> usize {
+    let client = ::redis::Client::open(tests::servers::redis()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let all = format!("*{}:*", own.namespace);
+    let found: Vec<String> =
+        ::redis::cmd("KEYS").arg(all).query_async(&mut connection).await.unwrap();
+    found.len()
 }

@@ -13,7 +13,7 @@ async fn applied(views: &Views, id: &GenerationId) -> i64 {
     views.read(id, &[]).await.unwrap().applied
 }
 
-fn note(stream: &StreamName, version: Version) -> Parked {
+pub fn note(stream: &StreamName, version: Version) -> Parked {
     Parked {
         stream: stream.clone(),
         version,
@@ -21,6 +21,7 @@ fn note(stream: &StreamName, version: Version) -> Parked {
         projection: 1,
         build: "b".to_owned(),
         at: shared::Timestamp::now(),
+        let_go: version,
     }
 }
 

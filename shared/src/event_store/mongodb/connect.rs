@@ -12,11 +12,15 @@ use mongodb::options::{
 };
 use mongodb::{Client, Collection, Database, IndexModel};
 
+use super::ask::in_time;
 use super::identity::Identity;
 use super::{DUPLICATE_KEY, MongoDb, failure};
 use crate::log::LogId;
 use crate::signal::Signal;
 use crate::{Failure, Namespace, Result};
+
+/// For connecting: a log that was made without its indexes gets them first.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl MongoDb {
     /// Connects, checks that the server is a replica set, and makes what is missing: the indexes
@@ -32,11 +36,14 @@ impl MongoDb {
         options.cmap_event_handler = Some(doubt(identity.clone()));
         let client = Client::with_options(options).map_err(failure(what))?;
         let database = client.database(namespace.as_str());
-        check(&database).await?;
-        let store = Self::over(database, identity);
-        store.lay_out().await?;
-        store.move_counter().await?;
-        Ok(store)
+        let prepared = async move {
+            check(&database).await?;
+            let store = Self::over(database, identity);
+            store.lay_out().await?;
+            store.move_counter().await?;
+            Ok(store)
+        };
+        in_time(what, PATIENCE, prepared).await
     }
 
     fn over(database: Database, identity: Arc<Identity>) -> Self {
@@ -56,6 +63,7 @@ impl MongoDb {
             control: database.collection_with_options("control", control),
             identity,
             guess: Default::default(),
+            commit_bytes: Default::default(),
             signal: Signal::default(),
             database,
         }

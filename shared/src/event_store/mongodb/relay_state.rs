@@ -13,7 +13,12 @@ impl MongoDb {
     /// Takes or renews the relay's lease; false while another holds it. Expiry is told by the
     /// server's clock alone. Two holders would do no harm: events would only be published twice.
     pub async fn lease_relay(&self, holder: &str, term: Duration) -> Result<bool> {
+        let (what, asks) = ("leasing the relay", holder.to_owned());
         let millis = i64::try_from(term.as_millis()).unwrap_or(i64::MAX);
+        self.ask(what, move |this| async move { this.take_lease(&asks, millis).await }).await
+    }
+
+    async fn take_lease(&self, holder: &str, millis: i64) -> Result<bool> {
         let holder = doc! { "$literal": holder };
         // Without a lease `expires` is missing, and less than any date.
         let free = doc! { "$or": [
@@ -41,26 +46,30 @@ impl MongoDb {
     pub async fn release_relay(&self, holder: &str) -> Result<()> {
         let mine = doc! { "_id": "relay", "holder": holder };
         let what = "giving up the relay";
-        self.control.delete_one(mine).await.map_err(failure(what))?;
-        Ok(())
+        let give_up = move |this: Self| async move {
+            this.control.delete_one(mine).await.map(drop).map_err(failure(what))
+        };
+        self.ask(what, give_up).await
     }
 
     /// Everything up to here was confirmed by the exchange.
     pub async fn relay_checkpoint(&self, log: &LogId) -> Result<Position> {
         let id = doc! { "_id": format!("relayed/{log}") };
-        let found =
-            self.control.find_one(id).await.map_err(failure("reading the relay's checkpoint"))?;
+        let what = "reading the relay's checkpoint";
+        let find =
+            move |this: Self| async move { this.control.find_one(id).await.map_err(failure(what)) };
+        let found = self.ask(what, find).await?;
         Ok(found.as_ref().and_then(|it| it.get("position")).and_then(Bson::as_i64).unwrap_or(0))
     }
 
     /// Moves the checkpoint forward, never back.
     pub async fn move_relay_checkpoint(&self, log: &LogId, to: Position) -> Result<()> {
         let id = doc! { "_id": format!("relayed/{log}") };
-        self.control
-            .update_one(id, doc! { "$max": { "position": to } })
-            .upsert(true)
-            .await
-            .map_err(failure("moving the relay's checkpoint"))?;
-        Ok(())
+        let what = "moving the relay's checkpoint";
+        let update = move |this: Self| async move {
+            let moved = this.control.update_one(id, doc! { "$max": { "position": to } });
+            moved.upsert(true).await.map(drop).map_err(failure(what))
+        };
+        self.ask(what, update).await
     }
 }

@@ -41,7 +41,7 @@ impl MongoDb {
     pub(super) async fn read_snapshots(
         &self,
         kind: &str,
-        streams: &[&StreamName],
+        streams: &[StreamName],
     ) -> Result<Vec<Snapshot>> {
         let what = "reading snapshots";
         let log = self.known_log().await?;

@@ -37,6 +37,15 @@ impl Stored {
     }
 }
 
+impl Stored {
+    /// Of its texts, and about those of its numbers.
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.events, &self.meta, &self.fingerprint];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        texts + self.stream.len() + self.key.len() + 64
+    }
+}
+
 impl TryFrom<&Entry> for Stored {
     type Error = Failure;
 

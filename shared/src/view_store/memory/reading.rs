@@ -12,6 +12,9 @@ impl Views {
             Read::Views(streams) => Answer::Views(
                 streams.iter().map(|stream| self.views.get(stream).cloned()).collect(),
             ),
+            Read::Versions(streams) => {
+                Answer::Versions(streams.iter().map(|stream| self.version(stream)).collect())
+            }
             Read::Parked(streams) => Answer::Parked(
                 streams.iter().map(|stream| self.parked.get(stream).cloned()).collect(),
             ),

@@ -9,7 +9,9 @@
 --         enter     (list, member)
 --         greatest  (record, field, text)
 --
--- Returns -1 applied, -2 no such generation, -3 a sum out of range, else the version that is stored.
+-- Returns -1 applied, -4 applied and the stream is parked, -2 no such generation, -3 a sum out of range,
+-- else the version that is stored. The note of a parked stream stays, its version raised: events behind
+-- it may have been let go.
 -- Sums come first: one that leaves the range is undone together with those before it. Nothing
 -- after them can fail.
 
@@ -70,6 +72,12 @@ if tonumber(ARGV[5]) > tonumber(redis.call('GET', KEYS[5]) or '0') then
   redis.call('SET', KEYS[5], ARGV[5])
 end
 redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 's', ARGV[4], 'v', ARGV[2])
-redis.call('HDEL', KEYS[3], ARGV[4])
 redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. ARGV[3])
-return -1
+local note = redis.call('HGET', KEYS[3], ARGV[4])
+if not note then return -1 end
+local read, raised = pcall(cjson.decode, note)
+if read then
+  raised.version, raised.build = tonumber(ARGV[2]) + 1, ''
+  redis.call('HSET', KEYS[3], ARGV[4], cjson.encode(raised))
+end
+return -4

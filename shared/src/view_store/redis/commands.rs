@@ -83,6 +83,7 @@ pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change) -> Cmd {
 pub fn judge(code: i64, change: &Change) -> Applied {
     match code {
         -1 => Applied::Applied,
+        -4 => Applied::StillParked,
         -2 => Applied::NoGeneration,
         -3 => Applied::OutOfRange,
         stored => Applied::refused(stored, change.to),
@@ -97,7 +98,7 @@ pub fn advance(
     to: Position,
     reached: &[(&StreamName, Version)],
 ) -> Cmd {
-    let mut all = vec![keys.checkpoint(), keys.parked(), keys.updates()];
+    let mut all = vec![keys.checkpoint(), keys.parked(), keys.updates(), keys.let_go()];
     all.extend(reached.iter().map(|(stream, _)| keys.view(stream)));
     let mut call = evalsha(script, &all);
     call.arg(from).arg(to);
@@ -125,10 +126,16 @@ pub fn ask(pipeline: &mut Pipeline, keys: &GenerationKeys, read: &Read) {
         Read::Views(streams) => {
             pipeline.mget(streams.iter().map(|stream| keys.view(stream)).collect::<Vec<_>>());
         }
+        Read::Versions(streams) => {
+            for stream in streams {
+                pipeline.getrange(keys.view(stream), 0, 19);
+            }
+        }
         Read::Parked(streams) if streams.is_empty() => {}
         Read::Parked(streams) => {
             let names: Vec<_> = streams.iter().map(StreamName::as_str).collect();
-            pipeline.cmd("HMGET").arg(keys.parked()).arg(names);
+            pipeline.cmd("HMGET").arg(keys.parked()).arg(&names);
+            pipeline.cmd("HMGET").arg(keys.let_go()).arg(names);
         }
         Read::Records(names) => {
             for name in names {
@@ -171,11 +178,23 @@ pub fn answer(what: &str, read: &Read, next: &mut impl FnMut() -> Result<Value>)
             let views = views.into_iter().map(|view| view.map(parse_view).transpose());
             Answer::Views(views.collect::<Result<_>>()?)
         }
+        Read::Versions(streams) => {
+            let version = |beginning: String| {
+                let digits = beginning.split(' ').next().unwrap_or_default();
+                digits.parse().unwrap_or(0)
+            };
+            let versions = streams.iter().map(|_| Ok(version(parse(what, next()?)?)));
+            Answer::Versions(versions.collect::<Result<_>>()?)
+        }
         Read::Parked(streams) if streams.is_empty() => Answer::Parked(vec![]),
         Read::Parked(_) => {
             let notes: Vec<Option<String>> = parse(what, next()?)?;
-            let notes = notes.iter().map(|note| note.as_deref().map(parse_note).transpose());
-            Answer::Parked(notes.collect::<Result<_>>()?)
+            let let_go: Vec<Option<Version>> = parse(what, next()?)?;
+            let whole = |(note, let_go): (&Option<String>, &Option<Version>)| {
+                let note = note.as_deref().map(parse_note).transpose()?;
+                Ok(note.map(|note| Parked { let_go: let_go.unwrap_or(0), ..note }))
+            };
+            Answer::Parked(notes.iter().zip(&let_go).map(whole).collect::<Result<_>>()?)
         }
         Read::Records(names) => {
             let records = names.iter().map(|_| parse(what, next()?));

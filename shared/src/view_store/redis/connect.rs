@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
-use redis::{Client, IntoConnectionInfo as _, RedisResult, Script};
+use redis::{Client, IntoConnectionInfo as _, RedisResult};
 
 use super::keys::Keys;
-use super::{Redis, Scripts, failure};
+use super::scripts::Scripts;
+use super::{Redis, failure};
 use crate::{Failure, Namespace, Result};
 
 /// How long Redis may take to answer.
@@ -35,11 +36,7 @@ impl Redis {
         let connection = ConnectionManager::new_with_config(client.clone(), config)
             .await
             .map_err(failure(what))?;
-        let scripts = Scripts {
-            apply: Script::new(include_str!("apply.lua")),
-            advance: Script::new(include_str!("advance.lua")),
-            promote: Script::new(include_str!("promote.lua")),
-        };
+        let scripts = Scripts::new();
         let store =
             Self { client, connection, keys: Keys::new(namespace), scripts: scripts.into() };
         store.check().await?;

@@ -80,6 +80,16 @@ impl GenerationKeys {
         format!("{}:parked", self.tag)
     }
 
+    /// Hash: parked stream → highest version of it that was let go.
+    pub fn let_go(&self) -> String {
+        format!("{}:let-go", self.tag)
+    }
+
+    /// String with an expiry: how far the making of the generation is, JSON.
+    pub fn progress(&self) -> String {
+        format!("{}:progress", self.tag)
+    }
+
     /// Matches every key of the generation.
     pub fn pattern(&self) -> String {
         format!("{}:*", self.tag)

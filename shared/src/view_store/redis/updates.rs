@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamReadReply};
-use redis::{AsyncConnectionConfig, Client, Pipeline};
+use redis::{AsyncConnectionConfig, Client};
 
 use super::failure;
 use crate::Result;
@@ -69,10 +69,4 @@ fn update(entry: &StreamId) -> Update {
     let parked = stream("p").map(Update::Parked);
     let moved = || entry.get("c").map(Update::Checkpoint);
     parked.or_else(moved).unwrap_or(Update::Missed)
-}
-
-/// See `apply.lua` and `advance.lua` for the other entries.
-pub fn tell_parked(pipeline: &mut Pipeline, key: &str, stream: &StreamName) {
-    let tell = pipeline.cmd("XADD").arg(key).arg("MAXLEN").arg("~").arg(10_000).arg("*");
-    tell.arg("p").arg(stream.as_str()).ignore();
 }

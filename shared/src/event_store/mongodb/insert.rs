@@ -1,0 +1,52 @@
+//! Inserting, and what an error of it means.
+
+use mongodb::bson::RawDocumentBuf;
+use mongodb::error::{Error, ErrorKind, InsertManyError};
+
+use super::{APPENDING, DUPLICATE_KEY, MongoDb, failure};
+use crate::Result;
+use crate::event_store::{Inserted, NotInserted};
+
+impl MongoDb {
+    pub(super) async fn insert_documents(
+        &self,
+        documents: Vec<RawDocumentBuf>,
+    ) -> Result<Vec<Inserted>, NotInserted> {
+        let mut outcomes = vec![Inserted::Written; documents.len()];
+        let commits = self.commits.clone_with_type::<RawDocumentBuf>();
+        let Err(error) = commits.insert_many(documents).ordered(false).await else {
+            return Ok(outcomes);
+        };
+        for index in duplicates(&error).ok_or_else(|| not_inserted(&error))? {
+            if let Some(outcome) = outcomes.get_mut(index) {
+                *outcome = Inserted::Duplicate;
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+/// Without a server to send it to nothing was sent: after a first attempt that was sent the driver
+/// returns that attempt's error
+/// (<https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md>).
+fn not_inserted(error: &Error) -> NotInserted {
+    let why = failure(APPENDING)(error.clone());
+    match &*error.kind {
+        ErrorKind::ServerSelection { .. } => NotInserted::Never(why),
+        _ => NotInserted::Unknown(why),
+    }
+}
+
+/// The indices that were refused as duplicates, when that is all that went wrong.
+fn duplicates(error: &Error) -> Option<Vec<usize>> {
+    match &*error.kind {
+        ErrorKind::InsertMany(InsertManyError {
+            write_errors: Some(errors),
+            write_concern_error: None,
+            ..
+        }) if errors.iter().all(|one| one.code == DUPLICATE_KEY) => {
+            Some(errors.iter().map(|one| one.index).collect())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! How changes are applied.
+
+use std::collections::BTreeSet;
+
+use super::Views;
+use crate::log::{StreamName, Version};
+use crate::projection::{Change, Stored, Sum, ranked};
+use crate::view_store::{Applied, MAX_SUM, Update};
+
+impl Views {
+    pub fn version(&self, stream: &StreamName) -> Version {
+        self.views.get(stream).map_or(0, |view| view.version)
+    }
+
+    pub fn apply(&mut self, change: &Change) -> Applied {
+        let stored = self.version(&change.stream);
+        if stored != change.base {
+            return Applied::refused(stored, change.to);
+        }
+        if change.sums.iter().any(|sum| self.after(sum).abs() > MAX_SUM) {
+            return Applied::OutOfRange;
+        }
+        for sum in &change.sums {
+            self.add(sum);
+        }
+        for (index, member) in &change.leave {
+            self.list(index).remove(member);
+        }
+        for (index, member) in &change.enter {
+            self.list(index).insert(member.clone());
+        }
+        for (cell, text) in &change.greatest {
+            let record = self.records.entry(cell.record.clone()).or_default();
+            let kept = record.texts.entry(cell.field.clone()).or_default();
+            if text.as_bytes() > kept.as_bytes() {
+                kept.clone_from(text);
+            }
+        }
+        let view = Stored { version: change.to, document: change.document.clone() };
+        self.views.insert(change.stream.clone(), view);
+        self.applied = self.applied.max(change.position);
+        self.news.tell(Update::Applied(change.stream.clone(), change.to));
+        match self.parked.get_mut(&change.stream) {
+            None => Applied::Applied,
+            Some(note) => {
+                (note.version, note.build) = (change.to + 1, String::new());
+                Applied::StillParked
+            }
+        }
+    }
+
+    /// Notes that a version of a parked stream, beyond its view, was let go; false when it is not
+    /// parked.
+    pub fn let_go(&mut self, stream: &StreamName, version: Version) -> bool {
+        let is_beyond = self.version(stream) < version;
+        let Some(note) = self.parked.get_mut(stream) else { return false };
+        if is_beyond {
+            note.let_go = note.let_go.max(version);
+        }
+        true
+    }
+
+    fn after(&self, sum: &Sum) -> i64 {
+        let record = self.records.get(&sum.cell.record);
+        let now = record.and_then(|record| record.sums.get(&sum.cell.field)).copied();
+        now.unwrap_or(0).saturating_add(sum.delta)
+    }
+
+    fn add(&mut self, sum: &Sum) {
+        let new = self.after(sum);
+        let record = self.records.entry(sum.cell.record.clone()).or_default();
+        record.sums.insert(sum.cell.field.clone(), new);
+        if let Some(rank) = &sum.rank {
+            let list = self.list(&rank.index);
+            list.remove(&ranked(new - sum.delta, &rank.member));
+            if new != 0 || rank.zeros {
+                list.insert(ranked(new, &rank.member));
+            }
+        }
+    }
+
+    fn list(&mut self, index: &str) -> &mut BTreeSet<String> {
+        self.lists.entry(index.to_owned()).or_default()
+    }
+}

@@ -1,0 +1,149 @@
+//! Generations: described in one hash, pointed to by two keys, removed in an order that no kill spoils.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use redis::Pipeline;
+
+use super::{Redis, commands};
+use crate::view_store::{Generation, GenerationId, Progress, ViewStore as _};
+use crate::{Failure, Result};
+
+fn parse_generation(text: &str) -> Result<Generation> {
+    serde_json::from_str(text).map_err(|e| Failure::permanent("reading a generation", e))
+}
+
+impl Redis {
+    /// The generation that a key points to.
+    pub(super) async fn described(&self, pointer: &str) -> Result<Option<Generation>> {
+        let mut ask = Pipeline::new();
+        ask.get(pointer).hgetall(&self.keys.generations);
+        let (id, known): (Option<String>, BTreeMap<String, String>) =
+            self.run("reading the generations", &ask).await?;
+        id.and_then(|id| known.get(&id).map(|text| parse_generation(text))).transpose()
+    }
+
+    pub(super) async fn all_generations(&self) -> Result<Vec<Generation>> {
+        let mut ask = Pipeline::new();
+        ask.hgetall(&self.keys.generations);
+        let (known,): (BTreeMap<String, String>,) =
+            self.run("reading the generations", &ask).await?;
+        known.values().map(|text| parse_generation(text)).collect()
+    }
+
+    pub(super) async fn begin_generation(&self, generation: &Generation) -> Result<bool> {
+        let what = "beginning a generation";
+        let text = serde_json::to_string(generation).map_err(|e| Failure::permanent(what, e))?;
+        let checkpoint = self.keys.of(&generation.id).checkpoint();
+        let keys = [self.keys.building.clone(), self.keys.generations.clone(), checkpoint];
+        let mut call = commands::evalsha(&self.scripts.begin, &keys);
+        call.arg(generation.id.as_str()).arg(text);
+        self.call(what, &self.scripts.begin, call).await
+    }
+
+    pub(super) async fn promote_generation(
+        &self,
+        from: Option<&GenerationId>,
+        to: &GenerationId,
+    ) -> Result<bool> {
+        let keys = [
+            self.keys.live.clone(),
+            self.keys.building.clone(),
+            self.keys.generations.clone(),
+            self.keys.of(to).checkpoint(),
+        ];
+        let mut call = commands::evalsha(&self.scripts.promote, &keys);
+        call.arg(from.map_or("", GenerationId::as_str)).arg(to.as_str());
+        self.call("making a generation live", &self.scripts.promote, call).await
+    }
+
+    /// Fences it, removes its keys, and forgets it: in this order.
+    pub(super) async fn remove_generation(&self, generation: &GenerationId) -> Result<()> {
+        let what = "removing a generation";
+        self.retire(generation).await?;
+        self.unlink(what, &self.keys.of(generation).pattern()).await?;
+        let mut forget = Pipeline::new();
+        forget.hdel(&self.keys.generations, generation.as_str()).ignore();
+        self.run(what, &forget).await
+    }
+
+    /// Fences it: nothing is written to it any more, and it can't go live. An error when it is live.
+    pub async fn retire(&self, generation: &GenerationId) -> Result<()> {
+        let what = "removing a generation";
+        let checkpoint = self.keys.of(generation).checkpoint();
+        let keys = [self.keys.live.clone(), self.keys.building.clone(), checkpoint];
+        let mut call = commands::evalsha(&self.scripts.retire, &keys);
+        call.arg(generation.as_str());
+        match self.call(what, &self.scripts.retire, call).await? {
+            true => Ok(()),
+            false => Err(Failure::permanent(what, "it is live")),
+        }
+    }
+
+    pub(super) async fn lease_generation(
+        &self,
+        generation: &GenerationId,
+        holder: &str,
+        term: Duration,
+    ) -> Result<bool> {
+        let keys = self.keys.of(generation);
+        let mut call = commands::evalsha(&self.scripts.lease, &[keys.checkpoint(), keys.builder()]);
+        call.arg(holder).arg(u64::try_from(term.as_millis()).unwrap_or(u64::MAX));
+        self.call("leasing a generation", &self.scripts.lease, call).await
+    }
+
+    pub(super) async fn report_progress(
+        &self,
+        generation: &GenerationId,
+        progress: &Progress,
+    ) -> Result<()> {
+        let what = "reporting progress";
+        let text = serde_json::to_string(progress).map_err(|e| Failure::permanent(what, e))?;
+        let mut report = Pipeline::new();
+        let key = self.keys.of(generation).progress();
+        // A builder that stopped leaves nothing behind for long.
+        report.cmd("SET").arg(key).arg(text).arg("EX").arg(60).ignore();
+        self.run(what, &report).await
+    }
+
+    pub(super) async fn reported_progress(
+        &self,
+        generation: &GenerationId,
+    ) -> Result<Option<Progress>> {
+        let what = "reading progress";
+        let mut ask = Pipeline::new();
+        ask.get(self.keys.of(generation).progress());
+        let (text,): (Option<String>,) = self.run(what, &ask).await?;
+        let parse = |text: String| serde_json::from_str(&text);
+        text.map(parse).transpose().map_err(|e| Failure::permanent(what, e))
+    }
+
+    async fn unlink(&self, what: &str, pattern: &str) -> Result<()> {
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = Pipeline::new();
+            scan.cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
+            let ((next, found),): ((u64, Vec<String>),) = self.run(what, &scan).await?;
+            if !found.is_empty() {
+                let mut unlink = Pipeline::new();
+                unlink.unlink(found).ignore();
+                self.run::<()>(what, &unlink).await?;
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+
+    /// Removes all keys of the namespace. For tests.
+    pub async fn remove_all(&self) -> Result<()> {
+        let what = "removing everything";
+        for generation in self.generations().await? {
+            self.unlink(what, &self.keys.of(&generation.id).pattern()).await?;
+        }
+        let mut forget = Pipeline::new();
+        forget.del(&[&self.keys.live, &self.keys.building, &self.keys.generations]).ignore();
+        self.run(what, &forget).await
+    }
+}
