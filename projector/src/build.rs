@@ -51,6 +51,7 @@ impl Projector {
         }
         let started = Instant::now();
         let Some(mut reached) = self.views.checkpoint(&generation.id).await? else {
+            self.views.remove(&generation.id).await?; // It is being removed, or was flushed half-way.
             return Ok(Built::Look);
         };
         let mut head = self.store.head().await?;
@@ -72,6 +73,9 @@ impl Projector {
                 }
                 // All of a moment ago is in: collect what comes from now on, then go on to the
                 // head as it is then. Collecting from the start would fill the broker.
+                if place == Where::Alone {
+                    self.health.waits("views", "declaring the queue of the views");
+                }
                 self.feeds.open(generation).await?;
                 collecting = true;
                 head = self.store.head().await?;
@@ -91,7 +95,12 @@ impl Projector {
             }
             let run = cursor.run().await?;
             if run.to == reached {
-                cursor.wait().await; // At a hole.
+                if place == Where::Alone {
+                    let hole =
+                        format!("position {} is not written; command-api seals it", reached + 1);
+                    self.health.waits("views", hole);
+                }
+                cursor.wait().await;
                 continue;
             }
             match self.walk(generation, reached, &run).await? {

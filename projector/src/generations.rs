@@ -73,9 +73,13 @@ impl Projector {
                 }
             }
             Some(newer) if newer.log == *log && newer.projection > version => {
+                self.health.waits("views", "views of a newer projection are being made");
                 pause(LOOK, stop).await
             }
-            Some(of_another) => self.discard(&of_another).await?,
+            Some(of_another) => {
+                self.health.waits("views", "removing views that can't be completed");
+                self.discard(&of_another).await?;
+            }
             None => {
                 self.views.begin(&Generation::new(log.clone(), version)).await?;
             }
@@ -128,21 +132,28 @@ impl Projector {
         self.views.remove(&generation.id).await
     }
 
-    /// Removes generations that were replaced: their queues at once, their views a while later. What
-    /// a stop interrupts is found again by the next worker that starts to serve.
-    pub async fn remove_leftovers(&self, stop: &CancellationToken) -> Result<()> {
-        for old in self.leftovers().await? {
-            self.feeds.close(&old).await?;
-            let (projector, stop) = (self.clone(), stop.clone());
-            tokio::spawn(async move {
-                pause(KEEP, &stop).await;
-                if stop.is_cancelled() {
-                    return;
-                }
-                if let Err(failure) = projector.remove(&old).await {
-                    tracing::warn!(%failure, generation = %old.id, "replaced views were left behind");
-                }
-            });
+    /// Removes generations that were replaced, beside the serving: their queues at once, their views a
+    /// while later. What a stop or a failure interrupts is found again by the next worker that starts
+    /// to serve.
+    pub fn remove_leftovers(&self, stop: &CancellationToken) {
+        let (projector, stop) = (self.clone(), stop.clone());
+        tokio::spawn(async move {
+            if let Err(failure) = projector.remove_replaced(&stop).await {
+                tracing::warn!(%failure, "replaced views were left behind");
+            }
+        });
+    }
+
+    async fn remove_replaced(&self, stop: &CancellationToken) -> Result<()> {
+        let replaced = self.leftovers().await?;
+        for old in &replaced {
+            self.feeds.close(old).await?;
+        }
+        pause(KEEP, stop).await;
+        for old in &replaced {
+            if !stop.is_cancelled() {
+                self.remove(old).await?;
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use shared::log::{Commit, StreamName, Version};
 use shared::view_store::{Answer, Generation, GenerationId, Parked, Read};
 use shared::{Failure, Result, Timestamp};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::Projector;
 
@@ -170,9 +171,13 @@ impl Projector {
 
     /// Another build may know what to do, and a retry may have been interrupted: each stream that
     /// this build has not parked is tried.
-    pub async fn retry_of_other_builds(&self, generation: &Generation) -> Result<()> {
+    pub async fn retry_of_other_builds(
+        &self,
+        generation: &Generation,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         for note in self.views.parked(&generation.id).await? {
-            if note.build != BUILD {
+            if note.build != BUILD && !stop.is_cancelled() {
                 self.retry(&generation.id, &note.stream).await?;
             }
         }

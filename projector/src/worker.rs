@@ -22,6 +22,8 @@ const BATCH: usize = 256;
 const FULL: usize = 128;
 /// How often a worker looks whether its generation is still live, however much there is to apply.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long what is done beside serving may take to end; then it is left to itself.
+const GOODBYE: Duration = Duration::from_secs(10);
 /// How often streams are retried whose retry was interrupted.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -55,19 +57,27 @@ impl Projector {
     async fn serve(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         let Some(generation) = self.generation(stop).await? else { return Ok(()) };
         let applied = self.views.checkpoint(&generation.id).await?.unwrap_or(0);
+        self.health
+            .waits("views", format!("connecting to the feed of generation {}", generation.id));
         let mut feed = self.feeds.subscribe(&generation, applied).await?;
         tracing::info!(generation = %generation.id, "serves the live views");
         self.serves(Some(&generation));
         self.health.ready("views");
         backoff.reset();
-        self.remove_leftovers(stop).await?;
+        self.remove_leftovers(stop);
         let over = stop.child_token();
         let beside = [Beside::Heal, Beside::Make, Beside::Retry, Beside::Watch];
         let beside = beside.map(|what| self.spawn(&generation, &over, what));
         let served = self.follow(&generation, feed.as_mut(), &over).await;
         over.cancel();
-        futures::future::join_all(beside).await;
+        let ended = tokio::time::timeout(GOODBYE, futures::future::join_all(beside)).await;
+        if ended.is_err() {
+            tracing::warn!("what is done beside serving ends later, by itself");
+        }
         self.serves(None);
+        if !stop.is_cancelled() {
+            self.health.waits("views", "looking for the live views");
+        }
         served
     }
 
@@ -115,7 +125,7 @@ impl Projector {
     /// Retries parked streams: at once, and whenever a change applied to one.
     async fn retry_parked(&self, generation: &Generation, stop: &CancellationToken) -> Result<()> {
         while !stop.is_cancelled() {
-            self.retry_of_other_builds(generation).await?;
+            self.retry_of_other_builds(generation, stop).await?;
             tokio::select! {
                 () = self.parking.resumed.notified() => {}
                 () = tokio::time::sleep(RETRY) => {}

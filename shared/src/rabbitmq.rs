@@ -47,6 +47,14 @@ async fn in_time<T>(what: &str, done: impl Future<Output = lapin::Result<T>>) ->
     }
 }
 
+/// Several steps, in the time of one.
+async fn all_in_time<T>(what: &str, done: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(PATIENCE, done).await {
+        Ok(done) => done,
+        Err(_) => Err(Failure::transient(what, format!("not done in {} s", PATIENCE.as_secs()))),
+    }
+}
+
 /// The same, where the broker may close the channel for `why`: `None` then.
 async fn unless<T>(
     why: AMQPSoftError,
@@ -116,10 +124,13 @@ impl RabbitMq {
 
     /// Declares a queue of a generation and binds it to the exchange.
     pub async fn declare(&self, queue: &str) -> Result<()> {
-        let (connection, channel) = self.connect("declare").await?;
-        self.declare_on(&channel, queue).await?;
-        close(connection).await;
-        Ok(())
+        let declare = async {
+            let (connection, channel) = self.connect("declare").await?;
+            self.declare_on(&channel, queue).await?;
+            close(connection).await;
+            Ok(())
+        };
+        all_in_time("declaring a queue", declare).await
     }
 
     async fn declare_on(&self, channel: &Channel, queue: &str) -> Result<()> {
@@ -141,11 +152,14 @@ impl RabbitMq {
     }
 
     pub async fn delete(&self, queue: &str) -> Result<()> {
-        let (connection, channel) = self.connect("delete").await?;
-        let deleted = channel.queue_delete(queue.into(), QueueDeleteOptions::default());
-        in_time("deleting a queue", deleted).await?;
-        close(connection).await;
-        Ok(())
+        let delete = async {
+            let (connection, channel) = self.connect("delete").await?;
+            let deleted = channel.queue_delete(queue.into(), QueueDeleteOptions::default());
+            in_time("deleting a queue", deleted).await?;
+            close(connection).await;
+            Ok(())
+        };
+        all_in_time("deleting a queue", delete).await
     }
 
     /// Messages that wait in the queue, unsettled ones left out; `None` when there is no such queue.
@@ -168,6 +182,10 @@ impl RabbitMq {
     /// Consumes a queue, declaring it where it is missing. At most `prefetch` deliveries are
     /// unsettled at a time.
     pub async fn consumer(&self, queue: &str, prefetch: u16) -> Result<Consumer> {
+        all_in_time("consuming a queue", self.consume(queue, prefetch)).await
+    }
+
+    async fn consume(&self, queue: &str, prefetch: u16) -> Result<Consumer> {
         let what = "consuming a queue";
         let (connection, channel) = self.connect("projector").await?;
         self.declare_on(&channel, queue).await?;

@@ -7,7 +7,7 @@ use crate::backoff::Backoff;
 use crate::health::Health;
 
 /// Tries until it succeeds, saying what it waits for; `None` when `stop` came first. An error that
-/// waiting does not mend is returned.
+/// waiting does not mend is returned. Every attempt has to end by itself.
 pub async fn until_there<T, R>(
     part: &'static str,
     health: &Health,
@@ -17,9 +17,14 @@ pub async fn until_there<T, R>(
 where
     R: Future<Output = Result<T>>,
 {
+    health.waits(part, "connecting");
     let mut backoff = Backoff::for_servers();
     loop {
-        match attempt().await {
+        let tried = tokio::select! {
+            tried = attempt() => tried,
+            () = stop.cancelled() => return Ok(None),
+        };
+        match tried {
             Ok(there) => {
                 health.ready(part);
                 return Ok(Some(there));

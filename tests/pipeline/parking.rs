@@ -13,6 +13,7 @@ use shared::view_store::{Generation, GenerationId, Parked, ViewStore};
 use tests::Own;
 use tests::stores::TempDir;
 use tests::wrapped::{Hooks, Wrapped};
+use tokio_util::sync::CancellationToken;
 
 use super::apply::{Subject, created, paid, stream};
 
@@ -116,7 +117,8 @@ async fn a_retry_that_was_interrupted_is_taken_up_again(subject: Subject) {
     assert_eq!(subject.parked().await, [(stream.clone(), 3)], "the rest is missing still");
     let log = subject.projector.store.log_id().await.unwrap();
     let generation = Generation { id: generation_of(&subject), ..Generation::new(log, 1) };
-    subject.projector.retry_of_other_builds(&generation).await.unwrap();
+    let never = CancellationToken::new();
+    subject.projector.retry_of_other_builds(&generation, &never).await.unwrap();
     assert_eq!((subject.version(&stream).await, subject.parked().await), (4, vec![]));
 }
 
