@@ -1,6 +1,7 @@
 //! Configuration of command-api.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use shared::Namespace;
 use shared::config::{Invalid, Settings};
@@ -13,6 +14,8 @@ pub struct Config {
     pub rabbitmq_url: String,
     /// `WAYBILL_COMMAND_LISTEN`.
     pub listen: SocketAddr,
+    /// `WAYBILL_ADDRESS_FILE`.
+    pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
     pub namespace: Namespace,
 }
@@ -32,6 +35,7 @@ impl Config {
                 "amqp://guest:guest@127.0.0.1:5672/%2f",
             ),
             listen: settings.listen("WAYBILL_COMMAND_LISTEN", ([127, 0, 0, 1], 8080).into()),
+            address_file: settings.address_file(),
             namespace: settings.namespace(),
         };
         let filter = settings.log_filter("info");

@@ -10,6 +10,7 @@ use shared::process;
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {
         let listener = process::listen("WAYBILL_COMMAND_LISTEN", config.listen)?;
+        process::tell(config.address_file.as_deref(), &[("commands", &listener)])?;
         command_api::run::run::<OrderAggregate>(config, listener, stop).await
     })
     .await

@@ -1,6 +1,7 @@
 //! Configuration of the projector.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use shared::Namespace;
 use shared::config::{Invalid, Settings};
@@ -15,6 +16,8 @@ pub struct Config {
     pub redis_url: String,
     /// `WAYBILL_PROJECTOR_LISTEN`.
     pub listen: SocketAddr,
+    /// `WAYBILL_ADDRESS_FILE`.
+    pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
     pub namespace: Namespace,
 }
@@ -35,6 +38,7 @@ impl Config {
             ),
             redis_url: settings.url("WAYBILL_REDIS_URL", &["redis"], "redis://127.0.0.1:6379/"),
             listen: settings.listen("WAYBILL_PROJECTOR_LISTEN", ([127, 0, 0, 1], 8082).into()),
+            address_file: settings.address_file(),
             namespace: settings.namespace(),
         };
         let filter = settings.log_filter("info");

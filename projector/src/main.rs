@@ -12,6 +12,7 @@ use shared::projection::Projected;
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {
         let listener = process::listen("WAYBILL_PROJECTOR_LISTEN", config.listen)?;
+        process::tell(config.address_file.as_deref(), &[("operations", &listener)])?;
         projector::run::run(config, Arc::new(Projected(OrderProjection)), listener, stop).await
     })
     .await

@@ -1,6 +1,7 @@
 //! Configuration of query-api.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use shared::Namespace;
 use shared::config::{Invalid, Settings};
@@ -11,6 +12,8 @@ pub struct Config {
     pub redis_url: String,
     /// `WAYBILL_QUERY_LISTEN`.
     pub listen: SocketAddr,
+    /// `WAYBILL_ADDRESS_FILE`.
+    pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
     pub namespace: Namespace,
 }
@@ -21,6 +24,7 @@ impl Config {
         let config = Self {
             redis_url: settings.url("WAYBILL_REDIS_URL", &["redis"], "redis://127.0.0.1:6379/"),
             listen: settings.listen("WAYBILL_QUERY_LISTEN", ([127, 0, 0, 1], 8081).into()),
+            address_file: settings.address_file(),
             namespace: settings.namespace(),
         };
         let filter = settings.log_filter("info");

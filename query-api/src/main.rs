@@ -11,6 +11,7 @@ use shared::process;
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {
         let listener = process::listen("WAYBILL_QUERY_LISTEN", config.listen)?;
+        process::tell(config.address_file.as_deref(), &[("queries", &listener)])?;
         query_api::run::run(config, Arc::new(OrderQueries), listener, stop).await
     })
     .await

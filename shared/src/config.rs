@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::Namespace;
 
@@ -98,6 +99,14 @@ impl Settings {
             ));
         }
         address
+    }
+
+    /// Where to write the addresses that are listened on; nowhere, without it.
+    pub fn address_file(&mut self) -> Option<PathBuf> {
+        self.or("WAYBILL_ADDRESS_FILE", None, |value| match value {
+            "" => Err("expected the name of a file".to_owned()),
+            _ => Ok(Some(PathBuf::from(value))),
+        })
     }
 
     pub fn namespace(&mut self) -> Namespace {

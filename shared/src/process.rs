@@ -1,6 +1,7 @@
 //! The outermost layer of each service: configuration, logging, exit code.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -46,4 +47,22 @@ pub fn listen(variable: &str, address: SocketAddr) -> Result<TcpListener> {
         socket.listen(1_024)
     };
     bind().map_err(|error| Failure::permanent(&what, error))
+}
+
+/// Writes a line `<what> http://<address>` for each listener to the file of `WAYBILL_ADDRESS_FILE`,
+/// where one is wanted. Its readers find all lines or no file: it is named once it is complete.
+pub fn tell(file: Option<&Path>, listeners: &[(&str, &TcpListener)]) -> Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let lines = listeners
+        .iter()
+        .map(|(what, listener)| Ok(format!("{what} http://{}\n", listener.local_addr()?)));
+    let write = || {
+        let text = lines.collect::<std::io::Result<String>>()?;
+        let mut unfinished = file.as_os_str().to_owned();
+        unfinished.push(format!(".{}", std::process::id()));
+        std::fs::write(&unfinished, text)?;
+        std::fs::rename(&unfinished, file)
+    };
+    let what = format!("writing WAYBILL_ADDRESS_FILE={}", file.display());
+    write().map_err(|error| Failure::permanent(&what, error))
 }

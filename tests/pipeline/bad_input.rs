@@ -27,6 +27,7 @@ impl Embedded {
             command: any,
             query: any,
             projector: any,
+            address_file: None,
             namespace: Namespace::default(),
         };
         let stop = CancellationToken::new();

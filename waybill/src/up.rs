@@ -17,7 +17,7 @@ use shared::health::Health;
 use shared::http::serve::Routes;
 use shared::http::{Limits, serve};
 use shared::log::LogId;
-use shared::process::listen;
+use shared::process::{listen, tell};
 use shared::projection::Projected;
 use shared::service_gate::Gate;
 use shared::view_store::memory::Memory;
@@ -37,6 +37,8 @@ pub struct Config {
     pub query: SocketAddr,
     /// `WAYBILL_PROJECTOR_LISTEN`.
     pub projector: SocketAddr,
+    /// `WAYBILL_ADDRESS_FILE`.
+    pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
     pub namespace: Namespace,
 }
@@ -53,6 +55,7 @@ impl Config {
             command: settings.listen("WAYBILL_COMMAND_LISTEN", local(8080)),
             query: settings.listen("WAYBILL_QUERY_LISTEN", local(8081)),
             projector: settings.listen("WAYBILL_PROJECTOR_LISTEN", local(8082)),
+            address_file: settings.address_file(),
             namespace: settings.namespace(),
         };
         let filter = settings.log_filter("warn");
@@ -96,6 +99,8 @@ impl Running {
         let command = listen("WAYBILL_COMMAND_LISTEN", config.command)?;
         let query = listen("WAYBILL_QUERY_LISTEN", config.query)?;
         let operations = listen("WAYBILL_PROJECTOR_LISTEN", config.projector)?;
+        let all = [("commands", &command), ("queries", &query), ("operations", &operations)];
+        tell(config.address_file.as_deref(), &all)?;
         let store = Arc::new(Sqlite::open(&config.data)?);
         let views = Arc::new(Memory::default());
         let health = Health::of(&["views"]);
