@@ -32,6 +32,7 @@ mod pipeline {
     mod tokens;
     mod unreadable;
     mod upgrade;
+    mod waiting;
     mod whole;
     mod workers;
 }

@@ -15,7 +15,8 @@ pub mod stores;
 pub mod torture;
 pub mod unguarded;
 pub mod until;
+pub mod watched;
 pub mod wrapped;
 
 pub use namespaces::Own;
-pub use until::until;
+pub use until::{until, within};

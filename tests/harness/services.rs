@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use http::Method;
 use serde_json::Value;
 use waybill::client::Client;
-use xtask::servers::{Process, Servers, free_port};
+use xtask::servers::{Port, Process, Servers};
 
 use crate::Own;
 use crate::servers;
 use crate::stores::TempDir;
-use crate::until::until;
+use crate::until::{until, until_although_services_end};
+use crate::watched::watch;
 
 /// Where the servers are.
 #[derive(Clone)]
@@ -48,22 +50,24 @@ pub fn program(name: &str) -> PathBuf {
 
 /// One running service.
 pub struct Service {
-    pub process: Process,
+    pub process: Arc<Process>,
     pub client: Client,
     variables: Vec<(String, String)>,
     name: &'static str,
     folder: TempDir,
+    _port: Port,
 }
 
 impl Service {
-    /// Starts a service that listens on a free port.
+    /// Starts a service on a port that stays its own, also while it is down.
     pub fn start(name: &'static str, namespace: &str, urls: &Urls) -> Self {
         let listen = match name {
             "command-api" => "WAYBILL_COMMAND_LISTEN",
             "projector" => "WAYBILL_PROJECTOR_LISTEN",
             _ => "WAYBILL_QUERY_LISTEN",
         };
-        let address = format!("127.0.0.1:{}", free_port().expect("a free port"));
+        let port = Port::reserve().expect("a port");
+        let address = format!("127.0.0.1:{}", port.number());
         let variables = [
             ("WAYBILL_MONGODB_URL", urls.mongodb.as_str()),
             ("WAYBILL_RABBITMQ_URL", &urls.rabbitmq),
@@ -73,8 +77,9 @@ impl Service {
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let folder = TempDir::default();
-        let process = spawn(name, &folder, &variables);
-        Self { process, client: Client::new(&format!("http://{address}")), variables, name, folder }
+        let client = Client::new(&format!("http://{address}"));
+        let process = spawn(name, &folder, &variables, &client);
+        Self { process, client, variables, name, folder, _port: port }
     }
 
     /// Starts it again after it ended, at the same address.
@@ -86,7 +91,13 @@ impl Service {
     pub fn restart_with(&mut self, more: &[(&str, &str)]) {
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let variables: Vec<_> = self.variables.iter().cloned().chain(more).collect();
-        self.process = spawn(self.name, &self.folder, &variables);
+        self.process = spawn(self.name, &self.folder, &variables, &self.client);
+    }
+
+    pub async fn until_listening(&self) {
+        let what = format!("{} listens", self.name);
+        until(&what, || async { self.client.send(Method::GET, "/livez", &[], "").await.ok() })
+            .await;
     }
 
     pub async fn is_ready(&self) -> bool {
@@ -99,20 +110,34 @@ impl Service {
         until(&what, || async { self.is_ready().await.then_some(()) }).await;
     }
 
+    /// Waits for it to end by itself, and returns what happened and what it wrote.
+    pub async fn until_ended(self) -> String {
+        let what = format!("{} ends", self.name);
+        until_although_services_end(&what, || async { self.process.ended() }).await
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         self.client.get(path).await.expect("an answer")
     }
 
     /// What it wrote so far.
     pub fn output(&self) -> String {
-        std::fs::read_to_string(self.process.output()).unwrap_or_default()
+        self.process.told()
     }
 }
 
-fn spawn(name: &'static str, folder: &TempDir, variables: &[(String, String)]) -> Process {
+fn spawn(
+    name: &'static str,
+    folder: &TempDir,
+    variables: &[(String, String)],
+    client: &Client,
+) -> Arc<Process> {
     let mut command = Command::new(program(name));
     command.envs(variables.iter().map(|(name, value)| (name, value)));
-    Process::start(name, &folder.0, &mut command).expect("the service's program is there")
+    let process = Process::start(name, &folder.0, &mut command);
+    let process = Arc::new(process.expect("the service's program is there"));
+    watch(&process, client);
+    process
 }
 
 /// A whole system in a namespace of its own.
@@ -157,9 +182,8 @@ impl System {
     }
 
     /// Stops all services, and removes what they left on the servers.
-    pub async fn remove(mut self) {
-        let all = self.commands.iter_mut().chain(&mut self.projectors).chain([&mut self.queries]);
-        all.for_each(|service| service.process.stop());
+    pub async fn remove(self) {
+        self.all().for_each(|service| service.process.stop());
         self.own.remove().await;
     }
 }

@@ -2,19 +2,53 @@
 
 use std::time::{Duration, Instant};
 
+use crate::watched;
+
 /// The longest wait: only a test that is about to fail waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks again and again until there is an answer.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+/// Between two looks at what nothing tells of. No other place of the tests polls.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Asks again and again until there is an answer. Panics as soon as a service of this test has
+/// ended by itself; when it waits in vain, it tells what all of them wait for.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
+    within(PATIENCE, what, ask).await
+}
+
+pub async fn within<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
+    ask: impl FnMut() -> F,
+) -> T {
+    poll(patience, what, ask, watched::ended).await
+}
+
+/// The same, for a test in which services may end.
+pub async fn until_although_services_end<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    ask: impl FnMut() -> F,
+) -> T {
+    poll(PATIENCE, what, ask, || None).await
+}
+
+async fn poll<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> F,
+    ended: impl Fn() -> Option<String>,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
-        tokio::time::interval_at(tokio::time::Instant::now() + Duration::from_millis(10), PATIENCE)
-            .tick()
-            .await;
+        if let Some(ended) = ended() {
+            panic!("waited until {what}, and {ended}");
+        }
+        if started.elapsed() > patience {
+            panic!("waited in vain until {what}\n{}", watched::situation().await);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::json;
 use tests::services::program;
 use tests::stores::TempDir;
 use tests::torture::oracle;
 use tests::until;
+use tests::watched::watch;
 use waybill::client::{Client, Response};
-use xtask::servers::{Process, free_port};
+use xtask::servers::{Port, Process};
 
 /// A small disk of its own, two files that take up room on it, and the system on what is left. The
 /// first file goes while it runs; then it is killed, and starts again without the second.
@@ -26,27 +28,30 @@ WAYBILL_DATA_DIR="$DISK/data" exec "$PROGRAM" up
 "#;
 
 struct OnSmallDisk {
-    _process: Process,
+    _process: Arc<Process>,
     flags: TempDir,
     commands: Client,
     queries: Client,
     created: usize,
+    _ports: [Port; 3],
 }
 
 impl OnSmallDisk {
     async fn start(disk: &TempDir) -> Self {
         let flags = TempDir::default();
-        let address = || format!("127.0.0.1:{}", free_port().unwrap());
-        let (command, query, projector) = (address(), address(), address());
+        let ports = [(); 3].map(|()| Port::reserve().unwrap());
+        let [command, query, projector] =
+            ports.each_ref().map(|port| format!("127.0.0.1:{}", port.number()));
         let mut shell = Command::new("unshare");
         shell.args(["--map-root-user", "--mount", "sh", "-c", SCRIPT]);
         shell.env("DISK", &disk.0).env("FLAGS", &flags.0).env("PROGRAM", program("waybill"));
         shell.env("WAYBILL_COMMAND_LISTEN", &command).env("WAYBILL_QUERY_LISTEN", &query);
         shell.env("WAYBILL_PROJECTOR_LISTEN", &projector);
-        let process = Process::start("waybill", &flags.0, &mut shell).unwrap();
+        let process = Arc::new(Process::start("waybill", &flags.0, &mut shell).unwrap());
         let client = |address| Client::new(&format!("http://{address}"));
         let (commands, queries) = (client(command), client(query));
-        let this = Self { _process: process, flags, commands, queries, created: 0 };
+        watch(&process, &commands);
+        let this = Self { _process: process, flags, commands, queries, created: 0, _ports: ports };
         this.until_up().await;
         this
     }

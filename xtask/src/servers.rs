@@ -1,17 +1,18 @@
-//! Private servers: each on a free port of 127.0.0.1, with its data under one temporary folder.
+//! Private servers: each on a port of 127.0.0.1 that is reserved for it, with its data under one temporary folder.
 //! They end with whoever started them; what a killed run left is cleared away by the next.
 
 mod folder;
 mod mongodb;
+mod port;
 mod process;
 mod rabbitmq;
 mod redis;
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 
 pub use self::folder::Folder;
 pub use self::mongodb::MongoDb;
+pub use self::port::Port;
 pub use self::process::Process;
 pub use self::rabbitmq::RabbitMq;
 pub use self::redis::Redis;
@@ -55,11 +56,4 @@ impl Servers {
 
 fn joined<T>(handle: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     handle.join().map_err(|_| "starting a server panicked".to_owned())?
-}
-
-/// A port that is free now.
-pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .map_err(|e| format!("finding a free port: {e}"))?;
-    Ok(listener.local_addr().map_err(|e| format!("finding a free port: {e}"))?.port())
 }

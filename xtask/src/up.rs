@@ -11,6 +11,9 @@ use xtask::install::install;
 use xtask::programs::cargo;
 use xtask::servers::{Folder, Process, Servers};
 
+/// Between two looks whether a service ended, or Ctrl-C was pressed.
+const LOOK: Duration = Duration::from_millis(100);
+
 const URLS: [&str; 3] = ["WAYBILL_MONGODB_URL", "WAYBILL_RABBITMQ_URL", "WAYBILL_REDIS_URL"];
 
 /// Starts everything and waits for Ctrl-C.
@@ -32,12 +35,19 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
     let folder = Folder::new()?;
     let variables: Vec<(&str, String)> = servers.iter().flat_map(Servers::variables).collect();
     let start = |name: &'static str, index: usize, listen: &str| {
+        let folder = folder.path(&format!("{name}-{index}"))?;
+        let addresses = folder.join("addresses");
         let mut command = Command::new(binaries.join(name));
         command.envs(variables.iter().map(|(name, url)| (*name, url)));
+        command.env("WAYBILL_ADDRESS_FILE", &addresses);
         if index > 0 {
             command.env(listen, "127.0.0.1:0");
         }
-        Process::start(name, &folder.path(&format!("{name}-{index}"))?, &mut command)
+        let process = Process::start(name, &folder, &mut command)?;
+        process.wait(|| addresses.exists())?;
+        let told = std::fs::read_to_string(&addresses);
+        let told = told.map_err(|error| format!("{}: {error}", addresses.display()))?;
+        Ok::<_, String>(Started { process, address: told.trim_end().to_owned() })
     };
     let mut services = vec![];
     for index in 0..command_apis {
@@ -49,14 +59,20 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
     services.push(start("query-api", 0, "WAYBILL_QUERY_LISTEN")?);
     tell(&variables, &services);
     while !stop.load(Ordering::SeqCst) {
-        if let Some(ended) = services.iter_mut().find_map(Process::ended) {
+        if let Some(ended) = services.iter().find_map(|started| started.process.ended()) {
             return Err(ended);
         }
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(LOOK);
     }
     println!("stopping");
-    Process::stop_all(&mut services);
+    Process::stop_all(services.iter().map(|started| &started.process));
     Ok(())
+}
+
+struct Started {
+    process: Process,
+    /// What it is for, and where it listens: `commands http://…`.
+    address: String,
 }
 
 fn build() -> Result<PathBuf> {
@@ -88,22 +104,24 @@ fn target() -> PathBuf {
     folder.unwrap_or_else(|| Path::new("target").to_owned())
 }
 
-fn tell(variables: &[(&str, String)], services: &[Process]) {
-    let listen =
-        |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+fn tell(variables: &[(&str, String)], services: &[Started]) {
     println!("Waybill is starting, {} services on real servers.", services.len());
-    println!("  dashboard    http://{}/", listen("WAYBILL_QUERY_LISTEN", "127.0.0.1:8081"));
-    println!("  commands     http://{}/orders", listen("WAYBILL_COMMAND_LISTEN", "127.0.0.1:8080"));
-    println!("  queries      http://{}/orders", listen("WAYBILL_QUERY_LISTEN", "127.0.0.1:8081"));
-    println!(
-        "  operations   http://{}/generations",
-        listen("WAYBILL_PROJECTOR_LISTEN", "127.0.0.1:8082")
-    );
+    for started in services {
+        let (what, address) = started.address.split_once(' ').unwrap_or_default();
+        match what {
+            "queries" => {
+                println!("  dashboard    {address}/");
+                println!("  queries      {address}/orders");
+            }
+            "commands" => println!("  commands     {address}/orders"),
+            _ => println!("  operations   {address}/generations"),
+        }
+    }
     for (name, url) in variables {
         println!("  {name}={url}");
     }
-    for service in services {
-        println!("  {} writes to {}", service.name(), service.output().display());
+    for Started { process, .. } in services {
+        println!("  {} writes to {}", process.name(), process.output().display());
     }
     println!("Ctrl-C stops it.");
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bson::{Document, doc};
 
 use super::process::accepts;
-use super::{Process, free_port};
+use super::{Port, Process};
 use crate::Result;
 use crate::programs::mongod;
 
@@ -18,7 +18,7 @@ use crate::programs::mongod;
 pub struct MongoDb {
     pub process: Process,
     folder: PathBuf,
-    port: u16,
+    port: Port,
     replica_set: bool,
 }
 
@@ -33,9 +33,10 @@ impl MongoDb {
     }
 
     fn start_as(folder: &Path, replica_set: bool) -> Result<Self> {
-        let port = free_port()?;
+        let reserved = Port::reserve()?;
+        let port = reserved.number();
         let process = start(folder, port, replica_set)?;
-        let mut this = Self { process, folder: folder.to_owned(), port, replica_set };
+        let this = Self { process, folder: folder.to_owned(), port: reserved, replica_set };
         if replica_set {
             let member = doc! { "_id": 0, "host": format!("127.0.0.1:{port}") };
             let config = doc! { "_id": "rs0", "members": [member] };
@@ -48,20 +49,20 @@ impl MongoDb {
 
     /// Starts it again after it was stopped or killed, on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = start(&self.folder, self.port, self.replica_set)?;
-        let (port, replica_set) = (self.port, self.replica_set);
+        let (port, replica_set) = (self.port(), self.replica_set);
+        self.process = start(&self.folder, port, replica_set)?;
         self.process.wait(|| !replica_set || is_writable(port))
     }
 
     pub fn url(&self) -> String {
         match self.replica_set {
-            true => format!("mongodb://127.0.0.1:{}/?replicaSet=rs0", self.port),
-            false => format!("mongodb://127.0.0.1:{}/", self.port),
+            true => format!("mongodb://127.0.0.1:{}/?replicaSet=rs0", self.port()),
+            false => format!("mongodb://127.0.0.1:{}/", self.port()),
         }
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 }
 
@@ -73,7 +74,7 @@ fn start(folder: &Path, port: u16, replica_set: bool) -> Result<Process> {
     if replica_set {
         command.args(["--replSet", "rs0"]);
     }
-    let mut process = Process::start("MongoDB", folder, &mut command)?;
+    let process = Process::start("MongoDB", folder, &mut command)?;
     process.wait(|| accepts(port))?;
     Ok(process)
 }

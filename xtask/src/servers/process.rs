@@ -4,7 +4,9 @@ use std::fs::File;
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -18,10 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest stop of a server or service.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// Between two looks at a process: the kernel tells a parent of a child's end by SIGCHLD alone.
+const PAUSE: Duration = Duration::from_millis(20);
+
 #[derive(Debug)]
 pub struct Process {
     name: &'static str,
-    child: Child,
+    id: u32,
+    child: Mutex<Child>,
+    /// Whether its end was asked for.
+    asked: AtomicBool,
     output: PathBuf,
 }
 
@@ -39,24 +47,28 @@ impl Process {
             .stderr(open().map_err(broken)?)
             .spawn()
             .map_err(broken)?;
-        Ok(Self { name, child, output })
+        let (id, child) = (child.id(), Mutex::new(child));
+        Ok(Self { name, id, child, asked: AtomicBool::new(false), output })
     }
 
-    /// Waits until `ready` says so.
-    pub fn wait(&mut self, mut ready: impl FnMut() -> bool) -> Result<()> {
+    /// Waits until `ready` says so; an error as soon as the process has ended.
+    pub fn wait(&self, mut ready: impl FnMut() -> bool) -> Result<()> {
         let started = Instant::now();
         while !ready() {
-            let ended = self.child.try_wait().ok().flatten();
+            let ended = self.status();
             if ended.is_some() || started.elapsed() > PATIENCE {
-                let told = std::fs::read_to_string(&self.output).unwrap_or_default();
                 let why =
                     ended.map_or("it does not answer".to_owned(), |status| status.to_string());
-                let name = self.name;
-                return Err(format!("{name} did not start: {why}\n{told}"));
+                return Err(format!("{} did not start: {why}\n{}", self.name, self.told()));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PAUSE);
         }
         Ok(())
+    }
+
+    /// How it ended, once it has.
+    fn status(&self) -> Option<ExitStatus> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().ok().flatten()
     }
 
     pub fn name(&self) -> &'static str {
@@ -68,48 +80,60 @@ impl Process {
         &self.output
     }
 
-    /// What happened, if it ended by itself.
-    pub fn ended(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok().flatten()?;
-        let told = std::fs::read_to_string(&self.output).unwrap_or_default();
-        Some(format!("{} ended: {status}\n{told}", self.name))
+    /// What it wrote so far.
+    pub fn told(&self) -> String {
+        let bytes = std::fs::read(&self.output).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// What happened, if it ended and `kill` or `stop` did not ask for it.
+    pub fn ended(&self) -> Option<String> {
+        let asked = self.asked.load(Ordering::SeqCst);
+        let status = self.status().filter(|_| !asked)?;
+        Some(format!("{} ended: {status}\n{}", self.name, self.told()))
     }
 
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.id
     }
 
     /// Sends a signal to the process and all it started.
     pub fn signal(&self, signal: &str) {
-        let group = format!("-{}", self.child.id());
+        let group = format!("-{}", self.id);
         drop(Command::new("kill").args([&format!("-{signal}"), "--", &group]).output());
     }
 
     /// Ends it at once, as a loss of power would.
-    pub fn kill(&mut self) {
+    pub fn kill(&self) {
+        self.asked.store(true, Ordering::SeqCst);
         self.signal("KILL");
-        drop(self.child.wait());
+        drop(self.child.lock().unwrap_or_else(PoisonError::into_inner).wait());
     }
 
     /// Lets it end by itself; after half a minute it is killed.
-    pub fn stop(&mut self) {
-        self.signal("TERM");
+    pub fn stop(&self) {
+        self.ask();
         self.wait_for_end();
     }
 
-    /// Lets all end by themselves, side by side.
-    pub fn stop_all(all: &mut [Self]) {
-        all.iter().for_each(|one| one.signal("TERM"));
-        all.iter_mut().for_each(Self::wait_for_end);
+    fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        self.signal("TERM");
     }
 
-    fn wait_for_end(&mut self) {
+    /// Lets all end by themselves, side by side.
+    pub fn stop_all<'a>(all: impl Iterator<Item = &'a Self> + Clone) {
+        all.clone().for_each(Self::ask);
+        all.for_each(Self::wait_for_end);
+    }
+
+    fn wait_for_end(&self) {
         let started = Instant::now();
-        while self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        while self.status().is_none() {
             if started.elapsed() > GRACE {
                 return self.kill();
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PAUSE);
         }
         self.signal("KILL"); // What it started and left.
     }

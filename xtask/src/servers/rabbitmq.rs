@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::process::accepts;
-use super::{Process, free_port};
+use super::{Port, Process};
 use crate::Result;
 use crate::programs::{RABBITMQ, RABBITMQCTL};
 
@@ -15,27 +15,39 @@ use crate::programs::{RABBITMQ, RABBITMQCTL};
 pub struct RabbitMq {
     pub process: Process,
     folder: PathBuf,
-    port: u16,
-    epmd_port: u16,
+    ports: Ports,
     _epmd: Process,
+}
+
+#[derive(Debug)]
+struct Ports {
+    amqp: Port,
+    /// Where nodes and tools ask for each other.
+    epmd: Port,
+    /// Where tools reach the node.
+    distribution: Port,
 }
 
 impl RabbitMq {
     pub fn start(folder: &Path) -> Result<Self> {
-        let (port, epmd_port) = (free_port()?, free_port()?);
+        let ports = Ports {
+            amqp: Port::reserve()?,
+            epmd: Port::reserve()?,
+            distribution: Port::reserve()?,
+        };
         let mut command = Command::new("epmd");
-        command.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
-        let mut epmd = Process::start("epmd", folder, &mut command)?;
-        epmd.wait(|| accepts(epmd_port))?;
+        command.args(["-address", "127.0.0.1", "-port", &ports.epmd.number().to_string()]);
+        let epmd = Process::start("epmd", folder, &mut command)?;
+        epmd.wait(|| accepts(ports.epmd.number()))?;
         std::fs::write(folder.join("plugins"), "[].\n")
             .map_err(|e| format!("{}: {e}", folder.display()))?;
-        let process = start(folder, port, epmd_port)?;
-        Ok(Self { process, folder: folder.to_owned(), port, epmd_port, _epmd: epmd })
+        let process = start(folder, &ports)?;
+        Ok(Self { process, folder: folder.to_owned(), ports, _epmd: epmd })
     }
 
     /// Starts it again after it was stopped or killed, on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = start(&self.folder, self.port, self.epmd_port)?;
+        self.process = start(&self.folder, &self.ports)?;
         Ok(())
     }
 
@@ -49,7 +61,7 @@ impl RabbitMq {
         };
         let mut command = Command::new(RABBITMQCTL);
         command.args(["eval", &call]);
-        surroundings(&mut command, &self.folder, self.port, self.epmd_port);
+        surroundings(&mut command, &self.folder, &self.ports);
         let told = command.output().map_err(|error| format!("rabbitmqctl: {error}"))?;
         match told.status.success() {
             true => Ok(()),
@@ -58,21 +70,22 @@ impl RabbitMq {
     }
 
     pub fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port())
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.ports.amqp.number()
     }
 }
 
-fn start(folder: &Path, port: u16, epmd_port: u16) -> Result<Process> {
+fn start(folder: &Path, ports: &Ports) -> Result<Process> {
+    let port = ports.amqp.number();
     let mut command = Command::new(RABBITMQ);
-    surroundings(&mut command, folder, port, epmd_port);
+    surroundings(&mut command, folder, ports);
     command
         .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
         .env("RABBITMQ_NODE_PORT", port.to_string())
-        .env("RABBITMQ_DIST_PORT", free_port()?.to_string())
+        .env("RABBITMQ_DIST_PORT", ports.distribution.number().to_string())
         .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
         .env("RABBITMQ_LOG_BASE", folder.join("log"))
         .env("RABBITMQ_PID_FILE", folder.join("pid"))
@@ -80,17 +93,17 @@ fn start(folder: &Path, port: u16, epmd_port: u16) -> Result<Process> {
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"))
         .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
         .env("ERL_EPMD_ADDRESS", "127.0.0.1");
-    let mut process = Process::start("RabbitMQ", folder, &mut command)?;
+    let process = Process::start("RabbitMQ", folder, &mut command)?;
     process.wait(|| answers(port).is_some())?;
     Ok(process)
 }
 
 /// What the node and its tools need to find each other; the cookie is in HOME.
-fn surroundings(command: &mut Command, folder: &Path, port: u16, epmd_port: u16) {
+fn surroundings(command: &mut Command, folder: &Path, ports: &Ports) {
     command
         .env("HOME", folder)
-        .env("RABBITMQ_NODENAME", format!("waybill{port}@localhost"))
-        .env("ERL_EPMD_PORT", epmd_port.to_string());
+        .env("RABBITMQ_NODENAME", format!("waybill{}@localhost", ports.amqp.number()))
+        .env("ERL_EPMD_PORT", ports.epmd.number().to_string());
 }
 
 /// The broker greets whoever speaks AMQP 0-9-1.

@@ -6,25 +6,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Process, free_port};
+use super::{Port, Process};
 use crate::Result;
 
 #[derive(Debug)]
 pub struct Redis {
     pub process: Process,
     folder: PathBuf,
-    port: u16,
+    port: Port,
 }
 
 impl Redis {
     pub fn start(folder: &Path) -> Result<Self> {
-        let port = free_port()?;
-        Ok(Self { process: start(folder, port)?, folder: folder.to_owned(), port })
+        let port = Port::reserve()?;
+        Ok(Self { process: start(folder, port.number())?, folder: folder.to_owned(), port })
     }
 
     /// Starts it again after it was stopped or killed, on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = start(&self.folder, self.port)?;
+        self.process = start(&self.folder, self.port())?;
         Ok(())
     }
 
@@ -44,11 +44,11 @@ impl Redis {
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        format!("redis://127.0.0.1:{}/", self.port())
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 }
 
@@ -68,7 +68,7 @@ fn start(folder: &Path, port: u16) -> Result<Process> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"]).arg(folder);
     command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
-    let mut process = Process::start("Redis", folder, &mut command)?;
+    let process = Process::start("Redis", folder, &mut command)?;
     process.wait(|| answers(port).is_some())?;
     Ok(process)
 }

@@ -57,7 +57,7 @@ impl Faults {
 
     async fn scale(&mut self, cluster: &mut Cluster) {
         while cluster.projectors.len() > 1
-            && let Some(mut last) = cluster.projectors.pop()
+            && let Some(last) = cluster.projectors.pop()
         {
             last.process.stop();
         }
@@ -67,7 +67,7 @@ impl Faults {
         }
         self.pause(2_000..4_000).await;
         while cluster.projectors.len() > 1
-            && let Some(mut last) = cluster.projectors.pop()
+            && let Some(last) = cluster.projectors.pop()
         {
             last.process.kill();
         }
