@@ -32,6 +32,12 @@ pub async fn until_although_services_end<T, F: Future<Output = Option<T>>>(
     poll(PATIENCE, what, ask, || None).await
 }
 
+/// Lets time pass, where a length of time is what a test is about: how long a fault lasts. The test
+/// must hold whatever happens meanwhile.
+pub async fn let_pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 async fn poll<T, F: Future<Output = Option<T>>>(
     patience: Duration,
     what: &str,

@@ -27,12 +27,38 @@ pub fn load(system: &System, commands: usize) -> tokio::task::JoinHandle<()> {
     })
 }
 
-pub async fn a_moment() {
-    tokio::time::interval_at(
-        tokio::time::Instant::now() + Duration::from_millis(700),
-        Duration::from_secs(1),
-    )
-    .tick()
+async fn head(system: &System) -> Option<i64> {
+    system.commands[0].client.get("/events?limit=1").await.ok()?["head"].as_i64()
+}
+
+/// Waits until the load has got on: what was broken is mended, and the next fault comes in its
+/// midst.
+pub async fn until_more_is_written(system: &System) {
+    let before = tests::until("the log answers", || head(system)).await;
+    tests::until("more is written", || async {
+        head(system).await.filter(|head| *head >= before + 50)
+    })
+    .await;
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Server {
+    MongoDb,
+    RabbitMq,
+    Redis,
+}
+
+/// Waits until a service says that it misses the server.
+pub async fn until_missed(system: &System, server: Server) {
+    let commands = &system.commands[0];
+    tests::until(&format!("{server:?} is missed"), || async {
+        let missed = match server {
+            Server::MongoDb => head(system).await.is_none(),
+            Server::RabbitMq => !commands.is_ready().await,
+            Server::Redis => !system.queries.is_ready().await,
+        };
+        missed.then_some(())
+    })
     .await;
 }
 
@@ -64,18 +90,18 @@ async fn services_start_before_their_servers_and_go_on_when_servers_are_killed_a
         queries,
     };
     system.until_ready().await;
-    let load = load(&system, 2_000);
-    a_moment().await;
+    let load = load(&system, 3_000);
+    until_more_is_written(&system).await;
     servers.mongodb.process.kill();
-    a_moment().await;
+    until_missed(&system, Server::MongoDb).await;
     servers.mongodb.restart().unwrap();
-    a_moment().await;
+    until_more_is_written(&system).await;
     servers.redis.process.kill();
-    a_moment().await;
+    until_missed(&system, Server::Redis).await;
     servers.redis.restart().unwrap();
-    a_moment().await;
+    until_more_is_written(&system).await;
     servers.rabbitmq.process.kill();
-    a_moment().await;
+    until_missed(&system, Server::RabbitMq).await;
     servers.rabbitmq.restart().unwrap();
     load.await.unwrap();
     system.verify().await;
@@ -87,7 +113,7 @@ async fn services_that_are_killed_at_any_moment_lose_nothing() {
     let mut system = System::start(&Urls::of_the_run(), 1, 2).await;
     let load = load(&system, 2_000);
     for round in 0..6 {
-        a_moment().await;
+        until_more_is_written(&system).await;
         let service = match round % 3 {
             0 => &mut system.commands[0],
             1 => &mut system.projectors[round % 2],

@@ -3,15 +3,17 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use tests::let_pass;
 use tests::proxy::Proxy;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::faults::a_moment;
-
 /// How long nothing must come.
 const SILENCE: Duration = Duration::from_millis(300);
+
+/// The buffers on the way fill meanwhile. Nothing tells of it; bytes must come back in any case.
+const FILL: Duration = Duration::from_millis(700);
 
 /// A server that sends back what it gets, and tells the test of it.
 async fn echo() -> (SocketAddr, UnboundedReceiver<Vec<u8>>) {
@@ -103,7 +105,7 @@ async fn stalls_in_the_midst_of_much_data_lose_and_reorder_nothing() {
             true => proxy.stall(),
             false => proxy.withhold(),
         }
-        a_moment().await; // The buffers on the way fill.
+        let_pass(FILL).await;
         proxy.resume();
         from.read_exact(&mut part[1..]).await.unwrap();
     }

@@ -48,7 +48,7 @@ impl Faults {
 
     async fn pause(&mut self, millis: std::ops::Range<u64>) {
         let pause = Duration::from_millis(self.random.random_range(millis));
-        tokio::time::sleep(pause).await;
+        crate::let_pass(pause).await;
     }
 
     /// Lets the system run, then does one thing to it and mends that.
