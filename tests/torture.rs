@@ -3,15 +3,23 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-fn argument(name: &str) -> Option<u64> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments.nth(1).and_then(|value| value.parse().ok())
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(about = "A fault campaign on private servers", version)]
+struct Campaign {
+    /// How long faults are done
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    minutes: u64,
+    /// The same seed chooses the same faults; drawn by chance when it is left out
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let minutes = argument("--minutes").unwrap_or(5);
-    let seed = argument("--seed").unwrap_or_else(rand::random);
+    let Campaign { minutes, seed } = Campaign::parse();
+    let seed = seed.unwrap_or_else(rand::random);
     println!("Torture for {minutes} minutes, seed {seed}.");
     let report = tests::torture::run(Duration::from_secs(minutes * 60), seed).await;
     println!("{report:#?}");

@@ -13,6 +13,10 @@ use waybill::client::Client;
 /// Payments of 1 that each of 64 clients tries to make.
 const EACH: usize = 4;
 
+/// The healer repairs after two seconds what the live path has left out: what comes earlier came on
+/// the live path, past the order that everyone races for.
+const LIVE: Duration = Duration::from_secs(2);
+
 async fn create(client: &Client, total: i64) -> String {
     let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": total });
     let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
@@ -20,8 +24,8 @@ async fn create(client: &Client, total: i64) -> String {
     created.headers["location"].to_str().unwrap().to_owned()
 }
 
-/// 64 clients race; meanwhile others' orders reach the views quickly. Returns how many were
-/// acknowledged.
+/// 64 clients race; meanwhile others' orders reach the views, most of them without the healer's
+/// help. Returns how many payments were acknowledged.
 async fn race(system: &System) -> usize {
     let place = create(&system.commands[0].client, 1_000_000).await;
     let over = Arc::new(AtomicBool::new(false));
@@ -54,12 +58,8 @@ async fn race(system: &System) -> usize {
     over.store(true, Ordering::SeqCst);
     let mut lags = others.await.unwrap();
     lags.sort_unstable();
-    println!(
-        "others' orders were visible after {:?} (median), {:?} (slowest of {})",
-        lags[lags.len() / 2],
-        lags.last(),
-        lags.len()
-    );
+    let median = lags[lags.len() / 2];
+    assert!(median < LIVE, "others' orders were visible after {median:?}: {lags:?}");
     assert!(counts.keys().all(|status| [200, 409].contains(status)), "{counts:?}");
     let acknowledged = counts[&200];
     let events =

@@ -76,7 +76,10 @@ async fn views_are_made_again_beside_live_traffic_whoever_is_killed_meanwhile() 
         (!building && live(&system).await != before).then_some(())
     })
     .await;
-    println!("asked for {wanted}, live is {}", live(&system).await);
+    // The second request may have come after the end of the first.
+    if again.status.as_u16() == 409 {
+        assert_eq!(live(&system).await, wanted);
+    }
     system.verify().await;
     system.remove().await;
 }

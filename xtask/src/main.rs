@@ -32,7 +32,7 @@ enum Task {
     },
     /// Runs a fault campaign on private servers and lets an oracle judge the outcome
     Torture {
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000))]
         minutes: u64,
         /// The same seed chooses the same faults; drawn by chance when it is left out
         #[arg(long)]
