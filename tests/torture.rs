@@ -14,14 +14,17 @@ struct Campaign {
     /// The same seed chooses the same faults; drawn by chance when it is left out
     #[arg(long)]
     seed: Option<u64>,
+    /// Only kinds of faults whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Campaign { minutes, seed } = Campaign::parse();
+    let Campaign { minutes, seed, only } = Campaign::parse();
     let seed = seed.unwrap_or_else(rand::random);
     println!("Torture for {minutes} minutes, seed {seed}.");
-    let report = tests::torture::run(Duration::from_secs(minutes * 60), seed).await;
+    let report = tests::torture::run(Duration::from_secs(minutes * 60), seed, &only).await;
     println!("{report:#?}");
     if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -19,4 +19,4 @@ pub mod watched;
 pub mod wrapped;
 
 pub use namespaces::Own;
-pub use until::{let_pass, until, within};
+pub use until::{comes, let_pass, until, within};

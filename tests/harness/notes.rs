@@ -9,7 +9,7 @@ use tokio::sync::oneshot::Receiver;
 use uuid::Uuid;
 
 use crate::requests::request;
-use crate::torture::clients::{Known, Told};
+use crate::torture::known::{Known, Told};
 
 #[derive(Default)]
 pub struct Notes {

@@ -12,7 +12,7 @@ use xtask::servers::{Port, Process, Servers};
 use crate::Own;
 use crate::servers;
 use crate::stores::TempDir;
-use crate::until::{until, until_although_services_end};
+use crate::until::{PATIENCE, comes, until};
 use crate::watched::watch;
 
 /// Where the servers are.
@@ -112,8 +112,8 @@ impl Service {
 
     /// Waits for it to end by itself, and returns what happened and what it wrote.
     pub async fn until_ended(self) -> String {
-        let what = format!("{} ends", self.name);
-        until_although_services_end(&what, || async { self.process.ended() }).await
+        let ended = comes(PATIENCE, || async { self.process.ended() }).await;
+        ended.unwrap_or_else(|| panic!("{} does not end\n{}", self.name, self.output()))
     }
 
     pub async fn get(&self, path: &str) -> Value {

@@ -3,6 +3,7 @@
 
 pub mod clients;
 mod faults;
+pub mod known;
 pub mod oracle;
 pub mod recorder;
 mod watch;
@@ -13,10 +14,13 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use serde_json::Value;
+use shared::log::StreamName;
 use tokio_util::sync::CancellationToken;
+use waybill::verify::Parked;
 use xtask::servers::Servers;
 
-use self::clients::Clients;
+use self::clients::{Clients, Shared};
 use self::faults::Faults;
 use self::recorder::Recorder;
 use crate::proxy::Proxies;
@@ -33,6 +37,7 @@ pub struct Cluster {
     pub commands: Vec<Service>,
     pub projectors: Vec<Service>,
     pub queries: Service,
+    pub shared: Shared,
 }
 
 impl Cluster {
@@ -45,26 +50,53 @@ impl Cluster {
             commands: vec![start("command-api"), start("command-api")],
             projectors: vec![start("projector"), start("projector")],
             queries: start("query-api"),
+            shared: Shared::default(),
             proxies,
             servers,
         };
         cluster.until_ready().await;
+        cluster.tell_clients();
         cluster
+    }
+
+    /// Where the command-apis are now.
+    fn tell_clients(&self) {
+        let all = self.commands.iter().map(|service| service.client.clone()).collect();
+        *self.shared.commands.lock().unwrap() = all;
+    }
+
+    fn add_command_api(&mut self) {
+        self.commands.push(Service::start("command-api", NAMESPACE, &self.proxies.urls()));
     }
 
     fn add_projector(&mut self) {
         self.projectors.push(Service::start("projector", NAMESPACE, &self.proxies.urls()));
     }
 
+    fn all(&self) -> impl Iterator<Item = &Service> {
+        self.commands.iter().chain(&self.projectors).chain([&self.queries])
+    }
+
     async fn until_ready(&self) {
-        for service in self.commands.iter().chain(&self.projectors).chain([&self.queries]) {
-            service.until_ready().await;
+        for service in self.all() {
+            let what = format!("{} is ready", service.process.name());
+            let ready = || async { service.is_ready().await.then_some(()) };
+            crate::within(oracle::CATCHING_UP, &what, ready).await;
         }
     }
 
+    /// What the live views miss.
+    async fn parked(&self) -> Option<Parked> {
+        let parked = self.projectors[0].client.get("/parked").await.ok()?;
+        let one = |note: &Value| {
+            let stream = StreamName::stored(note["stream"].as_str()?);
+            Some((stream, note["version"].as_i64()?))
+        };
+        parked["items"].as_array()?.iter().map(one).collect()
+    }
+
     fn outputs(&self) -> String {
-        let all = self.commands.iter().chain(&self.projectors).chain([&self.queries]);
-        all.map(Service::output).collect()
+        self.all().map(Service::output).collect()
     }
 }
 
@@ -79,20 +111,24 @@ pub struct Report {
     pub reads: usize,
     pub acknowledged: usize,
     pub refused: usize,
+    /// Given up as nothing was done.
+    pub not_done: usize,
     pub unknown: usize,
+    /// Commits that faults put into the log.
+    pub planted: usize,
     pub messages: usize,
     pub repeats: usize,
     pub violations: Vec<String>,
 }
 
-/// Runs a campaign of this length; the same seed chooses the same faults.
-pub async fn run(length: Duration, seed: u64) -> Report {
+/// Runs a campaign of this length, of the kinds of faults whose name contains `only`; the same seed
+/// chooses the same faults.
+pub async fn run(length: Duration, seed: u64, only: &str) -> Report {
+    let mut faults = Faults::new(StdRng::seed_from_u64(seed), only);
     let mut cluster = Cluster::start().await;
     let recorder = Recorder::bind(&cluster.servers.rabbitmq.url(), NAMESPACE).await;
     let over = CancellationToken::new();
-    let addresses = cluster.commands.iter().map(|service| service.client.clone()).collect();
-    let clients = Clients::start(addresses, cluster.queries.client.clone(), seed, &over);
-    let mut faults = Faults::new(StdRng::seed_from_u64(seed));
+    let clients = Clients::start(&cluster.shared, cluster.queries.client.clone(), seed, &over);
     let started = Instant::now();
     while started.elapsed() < length {
         faults.one(&mut cluster).await;
@@ -101,9 +137,12 @@ pub async fn run(length: Duration, seed: u64) -> Report {
     over.cancel();
     let known = clients.finish().await;
     let mut report = Report { seed, faults: faults.counts, ..Report::default() };
+    report.violations = faults.violations;
     report.acknowledged = known.acknowledged();
     report.refused = known.refused();
+    report.not_done = known.not_done();
     report.unknown = known.unknown();
+    report.planted = known.planted;
     report.disconnects = known.disconnects;
     report.reads = known.reads;
     oracle::judge(&cluster, &known, Arc::new(recorder), &mut report).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::watched;
 
 /// The longest wait: only a test that is about to fail waits so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at what nothing tells of. No other place of the tests polls.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -16,20 +16,25 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut
     within(PATIENCE, what, ask).await
 }
 
+/// The same, with another patience.
 pub async fn within<T, F: Future<Output = Option<T>>>(
     patience: Duration,
     what: &str,
     ask: impl FnMut() -> F,
 ) -> T {
-    poll(patience, what, ask, watched::ended).await
+    match poll(patience, ask, watched::ended).await {
+        Ok(answer) => answer,
+        Err(Some(ended)) => panic!("waited until {what}, and {ended}"),
+        Err(None) => panic!("waited in vain until {what}\n{}", watched::situation().await),
+    }
 }
 
-/// The same, for a test in which services may end.
-pub async fn until_although_services_end<T, F: Future<Output = Option<T>>>(
-    what: &str,
+/// The same, for a test in which services may end: `None` when it waits in vain.
+pub async fn comes<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
     ask: impl FnMut() -> F,
-) -> T {
-    poll(PATIENCE, what, ask, || None).await
+) -> Option<T> {
+    poll(patience, ask, || None).await.ok()
 }
 
 /// Lets time pass, where a length of time is what a test is about: how long a fault lasts. The test
@@ -38,22 +43,22 @@ pub async fn let_pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// The answer; or what ended first, or nothing when the time is over.
 async fn poll<T, F: Future<Output = Option<T>>>(
     patience: Duration,
-    what: &str,
     mut ask: impl FnMut() -> F,
     ended: impl Fn() -> Option<String>,
-) -> T {
+) -> Result<T, Option<String>> {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask().await {
-            return answer;
+            return Ok(answer);
         }
         if let Some(ended) = ended() {
-            panic!("waited until {what}, and {ended}");
+            return Err(Some(ended));
         }
         if started.elapsed() > patience {
-            panic!("waited in vain until {what}\n{}", watched::situation().await);
+            return Err(None);
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -12,7 +12,7 @@ use shared::log::{Commit, Entry};
 use tests::notes::Notes;
 use tests::relaying::Relaying;
 use tests::sabotage::{Flaw, Frozen, Remembering};
-use tests::torture::clients::{Known, Told};
+use tests::torture::known::{Known, Told};
 use tests::torture::oracle::{Logged, exchange_is_complete, log_is_true};
 use tests::torture::recorder::Recorder;
 use tests::wrapped::Wrapped;

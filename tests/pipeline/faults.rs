@@ -184,7 +184,7 @@ async fn while_the_broker_takes_nothing_the_views_follow_the_log_and_then_it_get
 /// A short selection of `cargo xtask torture`.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_killed_frozen_or_flushed_nothing_is_lost_or_made_up() {
-    let report = tests::torture::run(Duration::from_secs(120), 1).await;
+    let report = tests::torture::run(Duration::from_secs(120), 1, "").await;
     println!("{report:#?}");
     assert!(report.violations.is_empty(), "{report:#?}");
     assert!(report.acknowledged > 100, "{report:#?}");

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 use shared::Timestamp;
-use shared::log::Event;
-use tests::torture::clients::{Known, Told};
+use shared::log::{Event, StreamName};
+use tests::torture::known::{Known, Told};
 use tests::torture::oracle::{
-    Logged, events_are_legal, exchange_is_complete, refusals_are_true, streams_are_whole,
-    told_is_true,
+    Logged, events_are_legal, exchange_is_complete, log_is_true, parked_is_true, refusals_are_true,
+    streams_are_whole, told_is_true,
 };
 use uuid::Uuid;
 
@@ -127,6 +127,8 @@ fn it_knows_an_answer_that_was_not_true() {
     };
     let acknowledged = |version| Told::Acknowledged { order: "a".to_owned(), version };
     assert_eq!(judge(&[(1, 1), (2, 2)], &[("c1", acknowledged(1)), ("c2", Told::Unknown)]), 0);
+    assert_eq!(judge(&[], &[("c1", Told::NotDone)]), 0);
+    assert!(judge(&[(1, 1)], &[("c1", Told::NotDone)]) > 0, "it was done, against what was told");
     assert!(judge(&[], &[("c1", acknowledged(1))]) > 0, "an acknowledged command is lost");
     assert!(judge(&[(1, 1)], &[("c1", acknowledged(2))]) > 0, "another version was told");
     let refused = refused(json!({}), 0, "overpayment");
@@ -165,6 +167,32 @@ fn it_knows_an_event_that_the_rules_forbid() {
     let mut other = life(&[created()]);
     other[0].stream = format!("order-{}", Uuid::nil());
     assert_eq!(found(|violations| events_are_legal(&other, violations)), 1, "of another order");
+}
+
+#[test]
+fn it_knows_what_must_be_parked_and_nothing_else() {
+    let stream = || StreamName::new("order", ORDER);
+    let log = life(&[created(), ("NobodyKnows", json!({}))]);
+    let acknowledged = |version| Told::Acknowledged { order: ORDER.to_string(), version };
+    let told = [("c1", acknowledged(1)), ("c2", acknowledged(2))];
+    let mut known =
+        Known { told: told.map(|(id, told)| (id.to_owned(), told)).into(), ..Known::default() };
+    assert_eq!(
+        found(|violations| log_is_true(&log, &known, violations)),
+        1,
+        "unknown to the oracle"
+    );
+    known.parked.insert(stream(), 2);
+    assert_eq!(found(|violations| log_is_true(&log, &known, violations)), 0);
+    let judge = |parked: &[(StreamName, i64)]| {
+        let parked = parked.iter().cloned().collect();
+        found(|violations| parked_is_true(&parked, &known, violations))
+    };
+    assert_eq!(judge(&[(stream(), 2)]), 0);
+    assert_eq!(judge(&[]), 1, "it is not parked");
+    assert_eq!(judge(&[(stream(), 1)]), 1, "at another version");
+    let other = StreamName::new("order", Uuid::nil());
+    assert_eq!(judge(&[(stream(), 2), (other, 2)]), 1, "another one, which can be applied");
 }
 
 #[test]

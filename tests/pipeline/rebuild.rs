@@ -150,5 +150,15 @@ async fn a_poisonous_event_parks_its_order_and_is_told_of() {
         (item["checkpoint"] == all["head"] && item["parked"] == 1).then_some(())
     })
     .await;
+    // To verify it is behind, unless it is known to be parked there; then all else is compared.
+    let (queries, none) = (&system.queries.client, std::time::Duration::ZERO);
+    let behind = waybill::verify::check(commands, queries, none).await.unwrap();
+    assert_eq!((behind.quiet, behind.behind), (false, 1), "{behind:#?}");
+    let known = [(stream.clone(), 2)].into();
+    let report = waybill::verify::check_but(&known, commands, queries, none).await.unwrap();
+    assert!(report.quiet && report.differences.is_empty(), "{report:#?}");
+    let known = [(stream.clone(), 1)].into();
+    let report = waybill::verify::check_but(&known, commands, queries, none).await.unwrap();
+    assert!(!report.differences.is_empty(), "a view that goes on past the bad event differs");
     system.remove().await;
 }

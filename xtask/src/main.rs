@@ -37,6 +37,9 @@ enum Task {
         /// The same seed chooses the same faults; drawn by chance when it is left out
         #[arg(long)]
         seed: Option<u64>,
+        /// Only kinds of faults whose name contains this
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Installs what tests and `up` need, and nothing else
     Install,
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test { filter } => test::test(filter.as_deref()),
         Task::Up { projectors, command_apis } => up::up(projectors, command_apis).map(|()| true),
-        Task::Torture { minutes, seed } => test::torture(minutes, seed),
+        Task::Torture { minutes, seed, only } => test::torture(minutes, seed, only.as_deref()),
         Task::Install => xtask::install::install().map(|()| true),
     };
     match done {

@@ -32,7 +32,7 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
 }
 
 /// Runs a fault campaign; true when the oracle found nothing.
-pub fn torture(minutes: u64, seed: Option<u64>) -> Result<bool> {
+pub fn torture(minutes: u64, seed: Option<u64>, only: Option<&str>) -> Result<bool> {
     install()?;
     build()?;
     let mut command = cargo();
@@ -49,6 +49,9 @@ pub fn torture(minutes: u64, seed: Option<u64>) -> Result<bool> {
     ]);
     if let Some(seed) = seed {
         command.args(["--seed", &seed.to_string()]);
+    }
+    if let Some(only) = only {
+        command.args(["--only", only]);
     }
     let status = command.status().map_err(|error| format!("running the campaign: {error}"))?;
     Ok(status.success())

@@ -1,9 +1,9 @@
 //! Clients that note what they asked for and what they were told.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use serde_json::Value;
 use shared::backoff::Backoff;
 use tokio::task::JoinSet;
@@ -12,6 +12,7 @@ use waybill::client::{Client, Response};
 use waybill::load::rest;
 use waybill::load::scenario::Scenario;
 
+use super::known::{Known, Told};
 use super::watch::Watch;
 
 /// Clients at a time.
@@ -19,90 +20,44 @@ const CLIENTS: u64 = 12;
 /// How long one command is tried again.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// What a client was told of one command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    Acknowledged {
-        order: String,
-        version: i64,
-    },
-    /// Neither done nor to be tried again.
-    Refused {
-        command: Value,
-        /// The order's version when the client asked, as far as it had been told.
-        after: i64,
-        /// The rule that refused, or the type of the problem where no rule did.
-        why: String,
-    },
-    /// No answer that settles it.
-    Unknown,
-}
-
-/// By the command's correlation id.
-#[derive(Debug, Default)]
-pub struct Known {
-    pub told: BTreeMap<String, Told>,
-    /// What clients saw that may not be.
-    pub violations: Vec<String>,
-    pub disconnects: usize,
-    /// Reads with a token that were answered.
-    pub reads: usize,
-}
-
-impl Known {
-    fn count(&self, which: impl Fn(&Told) -> bool) -> usize {
-        self.told.values().filter(|told| which(told)).count()
-    }
-
-    pub fn acknowledged(&self) -> usize {
-        self.count(|told| matches!(told, Told::Acknowledged { .. }))
-    }
-
-    pub fn refused(&self) -> usize {
-        self.count(|told| matches!(told, Told::Refused { .. }))
-    }
-
-    pub fn unknown(&self) -> usize {
-        self.count(|told| *told == Told::Unknown)
-    }
+/// What clients and faults share.
+#[derive(Clone, Default)]
+pub struct Shared {
+    pub known: Arc<Mutex<Known>>,
+    /// The command-apis that there are: faults let them come and go.
+    pub commands: Arc<Mutex<Vec<Client>>>,
 }
 
 pub struct Clients {
     tasks: JoinSet<()>,
-    known: Arc<Mutex<Known>>,
+    shared: Shared,
 }
 
 impl Clients {
-    pub fn start(
-        commands: Vec<Client>,
-        queries: Client,
-        seed: u64,
-        over: &CancellationToken,
-    ) -> Self {
-        let known = Arc::new(Mutex::new(Known::default()));
+    pub fn start(shared: &Shared, queries: Client, seed: u64, over: &CancellationToken) -> Self {
         let mut tasks = JoinSet::new();
         for number in 0..CLIENTS {
             let one = One {
-                commands: commands.clone(),
+                commands: shared.commands.clone(),
                 queries: queries.clone(),
-                known: known.clone(),
+                known: shared.known.clone(),
                 over: over.clone(),
                 name: format!("{seed}-{number}"),
             };
             tasks.spawn(one.work(Scenario::new(seed.wrapping_mul(1_000).wrapping_add(number))));
         }
-        Self { tasks, known }
+        Self { tasks, shared: shared.clone() }
     }
 
     /// Waits for commands under way.
     pub async fn finish(self) -> Known {
         self.tasks.join_all().await;
-        std::mem::take(&mut *self.known.lock().unwrap())
+        std::mem::take(&mut *self.shared.known.lock().unwrap())
     }
 }
 
 struct One {
-    commands: Vec<Client>,
+    commands: Arc<Mutex<Vec<Client>>>,
     queries: Client,
     known: Arc<Mutex<Known>>,
     over: CancellationToken,
@@ -160,13 +115,16 @@ impl One {
             ("x-correlation-id", id),
         ];
         let (started, mut backoff) = (Instant::now(), Backoff::for_servers());
+        // Whether each attempt so far certainly did nothing.
+        let mut nothing = true;
         for attempt in 0.. {
-            let client = &self.commands[(salt + attempt) % self.commands.len()];
+            let client = self.one_of_them(salt + attempt);
             let answer = client.send(method.clone(), &path, &headers, body.clone());
             let answer = match salt.is_multiple_of(10) && attempt == 0 {
                 true => self.impatient(salt, answer).await,
                 false => answer.await,
             };
+            nothing &= answer.as_ref().is_ok_and(|answer| self.nothing_was_done(answer));
             if let Ok(answer) = answer
                 && let Some(told) = settled(&answer, command, after)
             {
@@ -177,12 +135,31 @@ impl One {
                 }
                 return told;
             }
-            if started.elapsed() > PATIENCE {
+            // Some try no more as soon as they may be sure that it was not done.
+            if started.elapsed() > PATIENCE || (nothing && salt.is_multiple_of(5)) {
                 break;
             }
             backoff.sleep().await;
         }
-        Told::Unknown
+        if nothing { Told::NotDone } else { Told::Unknown }
+    }
+
+    fn one_of_them(&self, number: usize) -> Client {
+        let commands = self.commands.lock().unwrap();
+        commands[number % commands.len()].clone()
+    }
+
+    /// Whether the answer says so. Any 503 says when to come again, and `outcome-unknown` is one.
+    fn nothing_was_done(&self, answer: &Response) -> bool {
+        let problem = answer.json().unwrap_or_default();
+        let kind = problem["type"].as_str().unwrap_or_default();
+        if answer.status == StatusCode::SERVICE_UNAVAILABLE
+            && !answer.headers.contains_key("retry-after")
+        {
+            let told = format!("a command was answered 503 without Retry-After: {problem}");
+            self.known.lock().unwrap().violations.push(told);
+        }
+        matches!(kind, "/problems/unavailable" | "/problems/conflict")
     }
 }
 

@@ -3,7 +3,9 @@
 mod aborts;
 mod messages;
 mod network;
+mod plant;
 mod processes;
+mod rebuilds;
 mod servers;
 
 use std::collections::BTreeMap;
@@ -18,8 +20,11 @@ use super::Cluster;
 
 pub struct Faults {
     random: StdRng,
+    all: Vec<Kind>,
     deck: Vec<Kind>,
     pub counts: BTreeMap<String, usize>,
+    /// What did not come although a fault was over.
+    pub violations: Vec<String>,
 }
 
 type Do = for<'a> fn(&'a mut Faults, &'a mut Cluster) -> BoxFuture<'a, ()>;
@@ -33,8 +38,15 @@ enum Kind {
 }
 
 impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Do(name, _) | Self::Network(name) | Self::Abort(name) => name,
+        }
+    }
+
     fn all() -> Vec<Self> {
-        let plain = [processes::FAULTS, servers::FAULTS, messages::FAULTS].concat();
+        let plain =
+            [processes::FAULTS, servers::FAULTS, messages::FAULTS, rebuilds::FAULTS].concat();
         let plain = plain.into_iter().map(|(name, fault)| Self::Do(name, fault));
         let network = network::KINDS.into_iter().map(Self::Network);
         plain.chain(network).chain(aborts::POINTS.into_iter().map(Self::Abort)).collect()
@@ -42,8 +54,12 @@ impl Kind {
 }
 
 impl Faults {
-    pub fn new(random: StdRng) -> Self {
-        Self { random, deck: vec![], counts: BTreeMap::new() }
+    /// Those kinds whose name contains `only`.
+    pub fn new(random: StdRng, only: &str) -> Self {
+        let mut all = Kind::all();
+        all.retain(|kind| kind.name().contains(only));
+        assert!(!all.is_empty(), "no kind of fault is called {only:?}");
+        Self { random, all, deck: vec![], counts: BTreeMap::new(), violations: vec![] }
     }
 
     async fn pause(&mut self, millis: std::ops::Range<u64>) {
@@ -55,7 +71,7 @@ impl Faults {
     pub async fn one(&mut self, cluster: &mut Cluster) {
         self.pause(300..2_000).await;
         if self.deck.is_empty() {
-            self.deck = Kind::all();
+            self.deck = self.all.clone();
             self.deck.shuffle(&mut self.random);
         }
         let Some(kind) = self.deck.pop() else { return };

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::Value;
 use waybill::client::Client;
 
-use super::clients::Known;
+use super::known::Known;
 
 #[derive(Default)]
 pub struct Watch {

@@ -19,11 +19,20 @@ pub struct Folded {
     pub irregular: Vec<String>,
     /// Whether the feed ended below the head: a position there is not filled yet.
     pub at_hole: bool,
+    /// Streams of which views end before an event that can't be applied, and its version.
+    parked: Parked,
     next: Option<String>,
     last: (i64, u32),
 }
 
+/// Streams that are known to be parked, each with the version that can't be applied.
+pub type Parked = BTreeMap<StreamName, Version>;
+
 impl Folded {
+    pub fn but(parked: &Parked) -> Self {
+        Self { parked: parked.clone(), ..Self::default() }
+    }
+
     /// Reads what was appended since. Getting to the head shows that no position is missing:
     /// the feed stops at a hole.
     pub async fn read_on(&mut self, commands: &Client) -> Result<()> {
@@ -76,9 +85,14 @@ impl Folded {
         events.push(event);
     }
 
-    /// The stream's last version in the log.
+    /// The stream's last version in the log, or the last one before it is parked.
     pub fn version(&self, stream: &StreamName) -> Version {
-        self.streams.get(stream).and_then(|events| events.last()).map_or(0, |last| last.version)
+        let last = self.streams.get(stream).and_then(|events| events.last());
+        last.map_or(0, |last| last.version).min(self.limit(stream))
+    }
+
+    fn limit(&self, stream: &StreamName) -> Version {
+        self.parked.get(stream).map_or(Version::MAX, |version| version - 1)
     }
 
     /// The view of a stream at a version, from nothing.
@@ -87,7 +101,7 @@ impl Folded {
         stream: &StreamName,
         version: Version,
     ) -> Option<std::result::Result<Change, String>> {
-        let events = self.streams.get(stream)?;
+        let (events, version) = (self.streams.get(stream)?, version.min(self.limit(stream)));
         let until: Vec<Recorded> =
             events.iter().take_while(|event| event.version <= version).cloned().collect();
         Some(Projected(OrderProjection).project(None, &until).map_err(|error| error.0))

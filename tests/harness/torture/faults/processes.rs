@@ -19,6 +19,7 @@ pub const FAULTS: &[(&str, Do)] = &[
     ("clock ±1 h, command-api", |faults, cluster| faults.clock(&mut cluster.commands).boxed()),
     ("clock ±1 h, projector", |faults, cluster| faults.clock(&mut cluster.projectors).boxed()),
     ("projectors 2→1→4→1→2", |faults, cluster| faults.scale(cluster).boxed()),
+    ("command-apis 2→4→1→2", |faults, cluster| faults.join_and_leave(cluster).boxed()),
 ];
 
 impl Faults {
@@ -53,6 +54,27 @@ impl Faults {
             service.process.kill();
             service.restart();
         });
+    }
+
+    /// Clients are told of those that come, and of those that go only when they are gone.
+    async fn join_and_leave(&mut self, cluster: &mut Cluster) {
+        for _ in 0..2 {
+            cluster.add_command_api();
+            cluster.tell_clients();
+            self.pause(500..2_000).await;
+        }
+        while cluster.commands.len() > 1 {
+            let index = self.random.random_range(0..cluster.commands.len());
+            let leaving = cluster.commands.swap_remove(index);
+            match self.random.random_bool(0.5) {
+                true => leaving.process.stop(),
+                false => leaving.process.kill(),
+            }
+            cluster.tell_clients();
+            self.pause(500..2_000).await;
+        }
+        cluster.add_command_api();
+        cluster.tell_clients();
     }
 
     async fn scale(&mut self, cluster: &mut Cluster) {

@@ -1,8 +1,11 @@
 //! Faults of the servers.
 
+use std::time::Duration;
+
 use futures::FutureExt as _;
 use mongodb::Collection;
 use mongodb::bson::{Document, doc};
+use rand::RngExt as _;
 
 use super::{Cluster, Do, Faults};
 use crate::stores::TempDir;
@@ -13,6 +16,7 @@ pub const FAULTS: &[(&str, Do)] = &[
     ("kill -9 RabbitMQ", |faults, cluster| faults.kill_rabbitmq(cluster).boxed()),
     ("kill -9 Redis", |faults, cluster| faults.kill_redis(cluster).boxed()),
     ("SIGSTOP MongoDB", |faults, cluster| faults.freeze(&cluster.servers.mongodb.process).boxed()),
+    ("MongoDB away for a minute", |faults, cluster| faults.without_mongodb(cluster).boxed()),
     ("MongoDB: the counter set back", |_, cluster| set_counter_back(cluster).boxed()),
     ("RabbitMQ: memory alarm", |faults, cluster| faults.alarm(cluster).boxed()),
     ("Redis: FLUSHALL", |_, cluster| redis(cluster, &["FLUSHALL"]).boxed()),
@@ -20,11 +24,35 @@ pub const FAULTS: &[(&str, Do)] = &[
     ("Redis: restart from an older AOF", |faults, cluster| faults.older_redis(cluster).boxed()),
 ];
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 impl Faults {
     async fn kill_mongodb(&mut self, cluster: &mut Cluster) {
         cluster.servers.mongodb.process.kill();
         self.pause(0..1_500).await;
         cluster.servers.mongodb.restart().expect("MongoDB starts again");
+    }
+
+    /// Every kind comes once before any comes again, so this is less than one in fifty.
+    async fn without_mongodb(&mut self, cluster: &mut Cluster) {
+        let frozen = self.random.random_bool(0.5);
+        let process = &cluster.servers.mongodb.process;
+        if frozen {
+            process.signal("STOP")
+        } else {
+            process.stop()
+        }
+        crate::let_pass(MINUTE).await;
+        match frozen {
+            true => process.signal("CONT"),
+            false => cluster.servers.mongodb.restart().expect("MongoDB starts again"),
+        }
+        let acknowledged = || cluster.shared.known.lock().unwrap().acknowledged();
+        let before = acknowledged();
+        let more = || async { (acknowledged() > before).then_some(()) };
+        if crate::comes(MINUTE, more).await.is_none() {
+            self.violations.push("no command is taken a minute after MongoDB was back".to_owned());
+        }
     }
 
     async fn kill_rabbitmq(&mut self, cluster: &mut Cluster) {

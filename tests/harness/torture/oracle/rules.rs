@@ -12,7 +12,10 @@ use uuid::Uuid;
 use super::{Known, Logged, Told};
 
 /// Every event is what a command leads to in the state before it.
-pub fn events_are_legal(log: &[Logged], violations: &mut Vec<String>) {
+pub fn events_are_legal<'a>(
+    log: impl IntoIterator<Item = &'a Logged>,
+    violations: &mut Vec<String>,
+) {
     let mut states: BTreeMap<&str, Option<Order>> = BTreeMap::new();
     for logged in log {
         let state = states.entry(&logged.stream).or_default();
