@@ -1,5 +1,6 @@
 //! The order: its state, and the aggregate that the write side is given.
 
+pub mod bounds;
 pub mod command;
 mod decide;
 pub mod event;
@@ -44,6 +45,13 @@ pub struct Item {
     pub unit_price: Price,
     pub shipped: i64,
     pub delivered: i64,
+}
+
+impl Item {
+    /// Quantity × unit price. (The schema of events allows more than any command may order.)
+    pub fn value(&self) -> i64 {
+        self.quantity.get().saturating_mul(self.unit_price.get())
+    }
 }
 
 /// The first that fits, from the top.
@@ -104,7 +112,7 @@ impl Order {
     }
 
     pub fn units(&self) -> i64 {
-        self.items.iter().map(|item| item.quantity.get()).sum()
+        self.items.iter().fold(0, |units, item| units.saturating_add(item.quantity.get()))
     }
 
     pub fn is_cancelled(&self) -> bool {

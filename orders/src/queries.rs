@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use self::parameters::Parameters;
+use crate::values::MAX;
 
 #[derive(Debug, Clone, Copy)]
 pub struct OrderQueries;
@@ -85,10 +86,47 @@ impl Record {
     }
 
     /// Sums by what follows `prefix` in their field, such as a currency; those of 0 left out.
-    fn numbers(&self, prefix: &str) -> Map<String, Value> {
+    fn numbers(&self, prefix: &str) -> BTreeMap<String, i64> {
         let with_prefix = self.0.iter().filter_map(|(field, text)| {
             Some((field.strip_prefix(prefix)?.to_owned(), text.parse::<i64>().ok()?))
         });
-        with_prefix.filter(|(_, sum)| *sum != 0).map(|(name, sum)| (name, sum.into())).collect()
+        with_prefix.filter(|(_, sum)| *sum != 0).collect()
+    }
+
+    /// The same, as they are answered.
+    fn sums(&self, prefix: &str) -> Map<String, Value> {
+        self.numbers(prefix).into_iter().map(|(name, sum)| (name, exact(sum))).collect()
+    }
+
+    fn sum(&self, field: &str) -> Value {
+        exact(self.number(field))
+    }
+}
+
+/// A sum as JSON: a number as far as every reader keeps it exact, ±(2^53 - 1), and a string of
+/// digits beyond (RFC 7493, section 2.2).
+fn exact(sum: i64) -> Value {
+    match (-MAX..=MAX).contains(&sum) {
+        true => sum.into(),
+        false => sum.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_numbers_as_far_as_every_reader_keeps_them_exact() {
+        for (sum, written) in [
+            (0, "0"),
+            (9_007_199_254_740_991, "9007199254740991"),
+            (9_007_199_254_740_992, "\"9007199254740992\""),
+            (-9_007_199_254_740_991, "-9007199254740991"),
+            (-9_007_199_254_740_992, "\"-9007199254740992\""),
+            (i64::MAX, "\"9223372036854775807\""),
+        ] {
+            assert_eq!(exact(sum).to_string(), written);
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The largest amount, quantity, sum or total: integers up to here survive every JSON reader
-/// (RFC 7493, section 2.2).
+/// The largest amount or quantity of an event: integers up to here survive every JSON reader (RFC
+/// 7493, section 2.2). What commands may order is far less: see `order::bounds`.
 pub const MAX: i64 = (1 << 53) - 1;
 
 macro_rules! texts {
@@ -136,15 +136,4 @@ numbers! {
     /// In minor units of the order's currency.
     Amount(1);
     Quantity(1);
-}
-
-/// The sum, or `None` outside of ±`MAX`.
-pub fn sum(numbers: impl IntoIterator<Item = i64>) -> Option<i64> {
-    let sum = numbers.into_iter().try_fold(0_i64, i64::checked_add)?;
-    (-MAX..=MAX).contains(&sum).then_some(sum)
-}
-
-/// The product, or `None` outside of ±`MAX`.
-pub fn product(a: i64, b: i64) -> Option<i64> {
-    a.checked_mul(b).filter(|product| (-MAX..=MAX).contains(product))
 }

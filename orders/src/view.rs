@@ -14,7 +14,7 @@ pub struct OrderProjection;
 impl Projection for OrderProjection {
     type View = Order;
 
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn fold(view: Option<Order>, recorded: &Recorded) -> Result<Order, Unprojectable> {
         let event =
@@ -105,7 +105,7 @@ pub mod names {
     /// Bytes of an order's id.
     pub const ID: usize = 36;
     /// Bytes of the value in front of a ranked entry.
-    pub const RANK: usize = 16;
+    pub const RANK: usize = shared::projection::RANK;
 }
 
 fn lists(order: &Order, facts: &mut Facts) {
@@ -153,10 +153,10 @@ fn products(order: &Order, facts: &mut Facts) {
         let sku = item.sku.as_str();
         let cell = |field: String| Cell::new(names::product(sku), field);
         let rank = Rank { index: names::PRODUCTS.to_owned(), member: sku.to_owned(), zeros: false };
-        let value = item.quantity.get() * item.unit_price.get();
         facts.add(cell("orders".to_owned()), counts(order));
         facts.add_ranked(cell("units".to_owned()), counts(order) * item.quantity.get(), rank);
-        facts.add(cell(format!("{}{}", names::VALUE, order.currency)), counts(order) * value);
+        facts
+            .add(cell(format!("{}{}", names::VALUE, order.currency)), counts(order) * item.value());
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use orders::order::Command;
+use orders::order::bounds::{MAX_ITEMS, MAX_TOTAL, MAX_UNITS};
 use orders::values::MAX;
 use orders::{Event, Order, OrderAggregate, OrderProjection, Status};
 use proptest::prelude::*;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::aggregate::{Aggregate, Ambient, Refusal};
 use shared::log::{Meta, Recorded, StreamName};
-use shared::projection::{Project as _, Projected, Stored};
+use shared::projection::{Project as _, Projected, Projection as _, Stored};
 use uuid::Uuid;
 
 const ORDER: Uuid = Uuid::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef);
@@ -21,7 +22,15 @@ fn sku() -> impl Strategy<Value = String> {
 
 /// Mostly small, now and then at the end of what is allowed.
 fn number(least: i64) -> impl Strategy<Value = i64> {
-    prop_oneof![8 => least..20_i64, 1 => (MAX / 2 - 2)..=(MAX / 2 + 2), 1 => (MAX - 2)..=MAX]
+    let near = |bound: i64| (bound - 2)..=(bound + 2);
+    prop_oneof![
+        12 => least..20_i64,
+        2 => near(MAX_UNITS / 2),
+        1 => near(MAX_UNITS),
+        1 => near(MAX_TOTAL / 2),
+        1 => near(MAX_TOTAL),
+        1 => (MAX - 2)..=MAX,
+    ]
 }
 
 fn item() -> impl Strategy<Value = Value> {
@@ -85,7 +94,10 @@ fn consistent(order: &Order) {
     let total: i64 =
         order.items.iter().map(|item| item.quantity.get() * item.unit_price.get()).sum();
     assert_eq!(order.total, total);
-    assert!((0..=MAX).contains(&order.total) && (0..=MAX).contains(&order.units()), "{order:?}");
+    assert!((0..=MAX_TOTAL).contains(&order.total), "{order:?}");
+    assert!((0..=MAX_UNITS).contains(&order.units()), "{order:?}");
+    assert!(order.items.len() <= MAX_ITEMS, "{order:?}");
+    leaves_room(order);
     assert!((0..=order.total).contains(&order.paid), "paid more than the total: {order:?}");
     assert!((0..=order.paid).contains(&order.refunded), "refunded more than was paid: {order:?}");
     assert!(!order.items.is_empty(), "an order without items");
@@ -102,6 +114,14 @@ fn consistent(order: &Order) {
     let shipped = order.items.iter().any(|item| item.shipped > 0);
     assert!(!shipped || order.paid == order.total, "shipped before it was paid: {order:?}");
     assert!(!(shipped && order.status == Status::Cancelled), "shipped and cancelled: {order:?}");
+}
+
+/// No order takes the room of another one: millions that are as large fit into each sum.
+fn leaves_room(order: &Order) {
+    for (cell, value) in OrderProjection::facts(order).sums() {
+        assert!((0..=MAX_TOTAL).contains(&value), "{cell:?} of {order:?}");
+        assert!(value.checked_mul(9_000_000).is_some(), "{cell:?} of {order:?}");
+    }
 }
 
 /// Runs the commands; returns the state, and the events as they are recorded.

@@ -109,6 +109,7 @@ fn a_cancelled_order_can_be_refunded_and_nothing_else() {
 #[test]
 fn every_rule_refuses_by_its_name() {
     let max = orders::values::MAX;
+    let units = orders::order::bounds::MAX_UNITS;
     let all = |given: Given, kind: &str, with: Value, rule: &'static str| {
         let mut given = given;
         let before = given.0.clone();
@@ -132,6 +133,7 @@ fn every_rule_refuses_by_its_name() {
     all(created(), "AddItem", item("A", 1, 1), "item-exists");
     all(created(), "AddItem", item("C", 1, max), "out-of-range");
     all(created(), "AddItem", item("C", max, 0), "out-of-range");
+    all(created(), "AddItem", item("C", units - 2, 0), "out-of-range");
     all(paid(), "AddItem", item("C", 1, 1), "something-paid");
     all(created(), "RemoveItem", json!({ "sku": "C" }), "unknown-item");
     all(order(&[item("A", 1, 1)]), "RemoveItem", json!({ "sku": "A" }), "last-item");

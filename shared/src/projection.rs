@@ -57,9 +57,12 @@ pub struct Rank {
     pub zeros: bool,
 }
 
-/// A list's entry for a value of 0 up to 2^53: 16 digits, then the member. Sorts by value.
+/// Digits in front of a ranked entry: those of the greatest sum.
+pub const RANK: usize = 19;
+
+/// A list's entry for a value of at least 0: its digits, then the member. Sorts by value.
 pub fn ranked(value: i64, member: &str) -> String {
-    format!("{value:016}{member}")
+    format!("{value:0RANK$}{member}")
 }
 
 /// What one view states.
@@ -79,6 +82,10 @@ impl Facts {
     pub fn add_ranked(&mut self, cell: Cell, value: i64, rank: Rank) {
         self.ranks.insert(cell.clone(), rank);
         self.add(cell, value);
+    }
+
+    pub fn sums(&self) -> impl Iterator<Item = (&Cell, i64)> {
+        self.sums.iter().map(|(cell, value)| (cell, *value))
     }
 
     pub fn enter(&mut self, index: impl Into<String>, member: impl Into<String>) {

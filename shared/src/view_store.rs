@@ -19,9 +19,9 @@ pub mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
 
-/// The greatest sum a view may hold, in either direction: integers up to here survive every JSON
-/// reader (RFC 7493, section 2.2).
-pub const MAX_SUM: i64 = (1 << 53) - 1;
+/// The greatest sum a view may hold. It is more than every JSON reader keeps exact (RFC 7493,
+/// section 2.2), so whoever shows sums writes the large ones as text.
+pub const MAX_SUM: i64 = i64::MAX;
 
 /// Generations of views, of which one is live.
 ///
@@ -229,7 +229,7 @@ pub enum Applied {
     Duplicate,
     /// Nothing was done: the stored view is at another version. Load it and fold again.
     Stale(Version),
-    /// Nothing was done: a sum would have left ±`MAX_SUM`.
+    /// Nothing was done: a sum would have left the range of 64 bits.
     OutOfRange,
     /// Nothing was done: the generation is gone.
     NoGeneration,

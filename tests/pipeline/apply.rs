@@ -11,7 +11,7 @@ use shared::event_store::EventStore;
 use shared::feed::cursor::Cursors;
 use shared::health::Health;
 use shared::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
-use shared::projection::Projected;
+use shared::projection::{Cell, Change, Projected, Sum};
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, GenerationId, ViewStore};
 use tests::Own;
@@ -170,15 +170,28 @@ async fn what_the_log_does_not_lead_up_to_is_parked(subject: Subject) {
 }
 
 async fn a_sum_out_of_range_parks_the_order_that_leads_there(subject: Subject) {
-    let (one, two) = (stream(), stream());
-    let max = orders::values::MAX;
+    let (other, one, two) = (StreamName::stored("other"), stream(), stream());
+    // Room for the value of one order is left. (Orders that are accepted would take millions.)
+    let delta = shared::view_store::MAX_SUM - 9;
+    let cell = Cell::new("stats", "revenue:EUR");
+    let full = Change {
+        stream: other,
+        base: 0,
+        to: 1,
+        position: 0,
+        document: b"{}".to_vec(),
+        sums: vec![Sum { cell, delta, rank: None }],
+        enter: vec![],
+        leave: vec![],
+        greatest: vec![],
+    };
+    subject.projector.views.apply(&subject.generation, &[full]).await.unwrap();
     for stream in [&one, &two] {
-        let events = subject.append(stream, 1, &[created(stream, max), paid(max)]).await;
+        let events = subject.append(stream, 1, &[created(stream, 9), paid(9)]).await;
         subject.apply(&events).await;
     }
-    // The product's value is full with the first order.
-    assert_eq!((subject.version(&one).await, subject.version(&two).await), (2, 0));
-    assert_eq!(subject.parked().await, [(two, 1)]);
+    assert_eq!((subject.version(&one).await, subject.version(&two).await), (2, 1));
+    assert_eq!(subject.parked().await, [(two, 2)]);
 }
 
 macro_rules! on_both {

@@ -1,16 +1,17 @@
 //! The rules: which command may happen in which state, and what then has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use shared::aggregate::{Refusal, RefusalKind};
 
+use super::bounds::Size;
 use super::command::{CancelOrder, DeliverProducts, ProcessPayment, RefundPayment, ShipProducts};
 use super::event::{
     Event, ItemRemoved, OrderCancelled, OrderCreated, OrderedItem, Parcel, PaymentProcessed,
     PaymentRefunded, ProductDelivered, ProductShipped,
 };
 use super::{Command, Item, Order, Status};
-use crate::values::{Quantity, Sku, product, sum};
+use crate::values::{Quantity, Sku};
 
 type Decision = Result<Vec<Event>, Refusal>;
 
@@ -59,21 +60,15 @@ fn create(order: Option<&Order>, created: &OrderCreated) -> Decision {
         let detail = format!("Order {} was created before.", created.order_id);
         return Err(refusal(RefusalKind::Exists, "order-exists", detail));
     }
-    in_range(&created.items)?;
+    in_range(Size::of(&created.items))?;
     Ok(vec![Event::OrderCreated(created.clone())])
 }
 
-/// The order's total, its units, and each item's price stay within what JSON carries.
-fn in_range(items: &[OrderedItem]) -> Result<(), Refusal> {
-    let prices: Option<Vec<i64>> =
-        items.iter().map(|item| product(item.quantity.get(), item.unit_price.get())).collect();
-    let total = prices.and_then(sum);
-    let units = sum(items.iter().map(|item| item.quantity.get()));
-    if total.is_some() && units.is_some() {
-        return Ok(());
+fn in_range(size: Size) -> Result<(), Refusal> {
+    match size.exceeded() {
+        None => Ok(()),
+        Some(detail) => Err(refusal(RefusalKind::OutOfRange, "out-of-range", detail)),
     }
-    let detail = "The order's total, or its number of units, would be above 2^53 - 1.";
-    Err(refusal(RefusalKind::OutOfRange, "out-of-range", detail.to_owned()))
 }
 
 fn not_cancelled(order: &Order) -> Result<(), Refusal> {
@@ -105,15 +100,11 @@ fn add_item(order: &Order, item: &OrderedItem) -> Result<Event, Refusal> {
         let detail = format!("The order has {} already; remove it first.", item.sku);
         return Err(illegal("item-exists", detail));
     }
-    let ordered = |item: &Item| OrderedItem {
-        sku: item.sku.clone(),
-        name: item.name.clone(),
-        quantity: item.quantity,
-        unit_price: item.unit_price,
+    let with = |size: Size, item: &Item| {
+        let text = item.sku.as_str().len() + item.name.as_str().len();
+        size.with(text, item.quantity.get(), item.unit_price.get())
     };
-    let mut items: Vec<OrderedItem> = order.items.iter().map(ordered).collect();
-    items.push(item.clone());
-    in_range(&items)?;
+    in_range(order.items.iter().fold(Size::of([item]), with))?;
     Ok(Event::ItemAdded(item.clone()))
 }
 
@@ -195,9 +186,10 @@ fn parcels(
             Ok(all)
         };
     };
+    let items: HashMap<&Sku, &Item> = order.items.iter().map(|item| (&item.sku, item)).collect();
     for parcel in asked {
-        let item = order.items.iter().find(|item| item.sku == parcel.sku);
-        let item = item
+        let item = items
+            .get(&parcel.sku)
             .ok_or_else(|| illegal("unknown-item", format!("The order has no {}.", parcel.sku)))?;
         if parcel.quantity.get() > left(item) {
             let detail = format!(

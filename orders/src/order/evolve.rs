@@ -1,7 +1,10 @@
 //! The fold: the state after an event.
 
+use std::collections::HashMap;
+
 use super::event::{Event, OrderCreated, OrderedItem, Parcel};
 use super::{Item, Order, Status};
+use crate::values::Sku;
 
 /// Total on every event that `decide` returned for this state; what can't apply changes nothing.
 pub fn evolve(state: &mut Option<Order>, event: &Event) {
@@ -9,8 +12,7 @@ pub fn evolve(state: &mut Option<Order>, event: &Event) {
         (None, Event::OrderCreated(created)) => *state = Some(place(created)),
         (Some(order), event) => {
             apply(order, event);
-            order.total =
-                order.items.iter().map(|item| item.quantity.get() * item.unit_price.get()).sum();
+            order.total = total(order);
             order.status = status(order, matches!(event, Event::OrderCancelled(_)));
         }
         (None, _) => {}
@@ -31,9 +33,13 @@ fn place(created: &OrderCreated) -> Order {
         placed_at: created.placed_at,
         updated_at: shared::Timestamp::default(),
     };
-    order.total = order.items.iter().map(|item| item.quantity.get() * item.unit_price.get()).sum();
+    order.total = total(&order);
     order.status = status(&order, false);
     order
+}
+
+fn total(order: &Order) -> i64 {
+    order.items.iter().fold(0, |total, item| total.saturating_add(item.value()))
 }
 
 fn item(ordered: &OrderedItem) -> Item {
@@ -64,9 +70,14 @@ fn apply(order: &mut Order, event: &Event) {
 }
 
 fn send(order: &mut Order, parcels: &[Parcel], count: impl Fn(&mut Item, i64)) {
+    let mut sent: HashMap<&Sku, i64> = HashMap::with_capacity(parcels.len());
     for parcel in parcels {
-        if let Some(item) = order.items.iter_mut().find(|item| item.sku == parcel.sku) {
-            count(item, parcel.quantity.get());
+        let sum = sent.entry(&parcel.sku).or_default();
+        *sum = sum.saturating_add(parcel.quantity.get());
+    }
+    for item in &mut order.items {
+        if let Some(quantity) = sent.get(&item.sku) {
+            count(item, *quantity);
         }
     }
 }

@@ -48,7 +48,7 @@ pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answere
 async fn most_used(views: &Views<'_>) -> Result<Option<String>, Unanswered> {
     let stats = records(views.read(&[Read::Records(vec![names::STATS.to_owned()])]).await?.pop());
     let counts = stats.first().map(|stats| stats.numbers(names::CURRENCY)).unwrap_or_default();
-    let most = counts.into_iter().rev().max_by_key(|(_, orders)| orders.as_i64());
+    let most = counts.into_iter().rev().max_by_key(|(_, orders)| *orders);
     Ok(most.map(|(currency, _)| currency))
 }
 
@@ -71,8 +71,8 @@ async fn customers(views: &Views<'_>, ids: &[String]) -> Result<Vec<Value>, Unan
 fn customer(id: &str, record: &Record, first: String, last: String) -> Value {
     json!({
         "customer_id": id,
-        "orders": record.number("orders"),
-        "lifetime_value": record.numbers(names::LIFETIME),
+        "orders": record.sum("orders"),
+        "lifetime_value": record.sums(names::LIFETIME),
         "first_order_at": first,
         "last_order_at": last,
     })

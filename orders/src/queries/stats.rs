@@ -17,12 +17,12 @@ pub async fn totals(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answe
         [Read::Records(vec![names::STATS.to_owned()]), Read::Count(names::CUSTOMERS.to_owned())];
     let mut answers = views.read(&reads).await?.into_iter();
     let stats = records(answers.next()).pop();
-    let number = |field: &str| stats.as_ref().map_or(0, |stats| stats.number(field));
+    let number = |field: &str| stats.as_ref().map_or(0.into(), |stats| stats.sum(field));
     let by_status: Map<String, Value> = Status::ALL
         .iter()
         .map(|status| {
             let name = status.as_str();
-            (name.to_owned(), number(&format!("{}{name}", names::BY_STATUS)).into())
+            (name.to_owned(), number(&format!("{}{name}", names::BY_STATUS)))
         })
         .collect();
     let customers = match answers.next() {
@@ -33,7 +33,7 @@ pub async fn totals(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answe
         "orders": number("orders"),
         "by_status": by_status,
         "customers": customers,
-        "revenue": stats.as_ref().map(|stats| stats.numbers(names::REVENUE)).unwrap_or_default(),
+        "revenue": stats.as_ref().map(|stats| stats.sums(names::REVENUE)).unwrap_or_default(),
     }))
 }
 
@@ -60,8 +60,8 @@ pub async fn daily(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answer
     let wanted = Read::Records(days.iter().map(|date| names::day(date)).collect());
     let found = records(views.read(&[wanted]).await?.pop());
     let day = |(date, day): (&String, super::Record)| {
-        let (orders, units) = (day.number("orders"), day.number("units"));
-        let revenue = day.numbers(names::REVENUE);
+        let (orders, units) = (day.sum("orders"), day.sum("units"));
+        let revenue = day.sums(names::REVENUE);
         let empty = orders == 0 && units == 0 && revenue.is_empty();
         (!empty)
             .then(|| json!({ "date": date, "orders": orders, "units": units, "revenue": revenue }))
@@ -84,9 +84,9 @@ pub async fn products(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Ans
         json!({
             "sku": sku,
             "name": named,
-            "orders": product.number("orders"),
-            "units": product.number("units"),
-            "value": product.numbers(names::VALUE),
+            "orders": product.sum("orders"),
+            "units": product.sum("units"),
+            "value": product.sums(names::VALUE),
         })
     };
     let items: Vec<Value> = skus.iter().zip(found).map(product).collect();

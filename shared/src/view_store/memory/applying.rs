@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Views;
 use crate::log::{StreamName, Version};
 use crate::projection::{Change, Stored, Sum, ranked};
-use crate::view_store::{Applied, MAX_SUM, Update};
+use crate::view_store::{Applied, Update};
 
 impl Views {
     pub fn version(&self, stream: &StreamName) -> Version {
@@ -17,11 +17,9 @@ impl Views {
         if stored != change.base {
             return Applied::refused(stored, change.to);
         }
-        if change.sums.iter().any(|sum| self.after(sum).abs() > MAX_SUM) {
-            return Applied::OutOfRange;
-        }
-        for sum in &change.sums {
-            self.add(sum);
+        let Some(sums) = self.sums(&change.sums) else { return Applied::OutOfRange };
+        for (sum, before, after) in sums {
+            self.set(sum, before, after);
         }
         for (index, member) in &change.leave {
             self.list(index).remove(member);
@@ -60,21 +58,25 @@ impl Views {
         true
     }
 
-    fn after(&self, sum: &Sum) -> i64 {
-        let record = self.records.get(&sum.cell.record);
-        let now = record.and_then(|record| record.sums.get(&sum.cell.field)).copied();
-        now.unwrap_or(0).saturating_add(sum.delta)
+    /// Each with its value before and after, unless one leaves the range.
+    fn sums<'a>(&self, sums: &'a [Sum]) -> Option<Vec<(&'a Sum, i64, i64)>> {
+        let add = |sum: &'a Sum| {
+            let record = self.records.get(&sum.cell.record);
+            let now = record.and_then(|record| record.sums.get(&sum.cell.field)).copied();
+            let before = now.unwrap_or(0);
+            Some((sum, before, before.checked_add(sum.delta)?))
+        };
+        sums.iter().map(add).collect()
     }
 
-    fn add(&mut self, sum: &Sum) {
-        let new = self.after(sum);
+    fn set(&mut self, sum: &Sum, before: i64, after: i64) {
         let record = self.records.entry(sum.cell.record.clone()).or_default();
-        record.sums.insert(sum.cell.field.clone(), new);
+        record.sums.insert(sum.cell.field.clone(), after);
         if let Some(rank) = &sum.rank {
             let list = self.list(&rank.index);
-            list.remove(&ranked(new - sum.delta, &rank.member));
-            if new != 0 || rank.zeros {
-                list.insert(ranked(new, &rank.member));
+            list.remove(&ranked(before, &rank.member));
+            if after != 0 || rank.zeros {
+                list.insert(ranked(after, &rank.member));
             }
         }
     }

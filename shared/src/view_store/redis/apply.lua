@@ -12,10 +12,8 @@
 -- Returns -1 applied, -4 applied and the stream is parked, -2 no such generation, -3 a sum out of range,
 -- else the version that is stored. The note of a parked stream stays, its version raised: events behind
 -- it may have been let go.
--- Sums come first: one that leaves the range is undone together with those before it. Nothing
--- after them can fail.
-
-local LIMIT = 9007199254740991
+-- Sums come first: where one leaves 64 bits, those before it are set back. Nothing after them can
+-- fail. A number of Lua is exact up to 2^53 only, so sums are handled as the text that Redis has.
 
 if redis.call('EXISTS', KEYS[1]) == 0 then return -2 end
 local stored = tonumber(string.match(redis.call('GETRANGE', KEYS[2], 0, 19), '^%d+') or '0')
@@ -29,25 +27,33 @@ end
 local function count() return tonumber(take()) end
 local function key() return KEYS[tonumber(take())] end
 
-local function rank(value, member) return string.format('%016.0f', value) .. member end
+local function rank(value, member) return string.rep('0', 19 - #value) .. value .. member end
 
 local sums = {}
 for i = 1, count() do
   local sum = { record = key(), field = take(), delta = take(), list = count(), member = take(), zeros = take() }
-  sum.value = redis.call('HINCRBY', sum.record, sum.field, sum.delta)
-  sums[i] = sum
-  if sum.value > LIMIT or sum.value < -LIMIT then
-    for j = 1, i do
-      redis.call('HINCRBY', sums[j].record, sums[j].field, string.format('%.0f', 0 - tonumber(sums[j].delta)))
+  sum.before = redis.call('HGET', sum.record, sum.field)
+  local added = redis.pcall('HINCRBY', sum.record, sum.field, sum.delta)
+  if type(added) == 'table' and added.err then
+    for j = i - 1, 1, -1 do
+      local done = sums[j]
+      if done.before then
+        redis.call('HSET', done.record, done.field, done.before)
+      else
+        redis.call('HDEL', done.record, done.field)
+      end
     end
-    return -3
+    if string.find(added.err, 'overflow', 1, true) then return -3 end
+    return added
   end
+  sums[i] = sum
 end
 for _, sum in ipairs(sums) do
   if sum.list > 0 then
     local list = KEYS[sum.list]
-    redis.call('ZREM', list, rank(sum.value - tonumber(sum.delta), sum.member))
-    if sum.value ~= 0 or sum.zeros == '1' then redis.call('ZADD', list, 0, rank(sum.value, sum.member)) end
+    local value = redis.call('HGET', sum.record, sum.field)
+    redis.call('ZREM', list, rank(sum.before or '0', sum.member))
+    if value ~= '0' or sum.zeros == '1' then redis.call('ZADD', list, 0, rank(value, sum.member)) end
   end
 end
 
