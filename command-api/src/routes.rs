@@ -1,6 +1,7 @@
 //! The routes of command-api.
 
 mod batch;
+mod bodies;
 mod headers;
 mod read;
 mod rest;

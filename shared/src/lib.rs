@@ -25,6 +25,7 @@ pub mod rabbitmq;
 pub mod service_gate;
 pub mod shutdown;
 pub mod signal;
+pub mod strict_json;
 pub mod telemetry;
 pub mod timestamp;
 pub mod token;

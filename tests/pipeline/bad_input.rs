@@ -91,10 +91,13 @@ async fn bad_commands_get_a_problem_that_says_what_was_expected() {
         { "sku": "B", "name": "n", "quantity": 1, "unit_price": 1 }
     ]);
     let twice = json!([order()["items"][0], order()["items"][0]]);
+    let twice_in_an_item =
+        order().to_string().replace("\"quantity\":", "\"quantity\":2,\"quantity\":");
     let posts: Vec<(&str, String, u16, &str, &str)> = vec![
         ("/orders", "{".to_owned(), 400, "malformed", "no JSON"),
         ("/orders", "\u{fffd}".to_owned(), 400, "malformed", "no JSON"),
-        ("/orders", "[".repeat(100_000), 400, "malformed", "no JSON"),
+        ("/orders", "[".repeat(60_000), 400, "malformed", "no JSON"),
+        ("/orders", twice_in_an_item, 400, "malformed", "\"quantity\" comes twice"),
         ("/orders", "[]".to_owned(), 422, "validation", "object"),
         ("/orders", "{}".to_owned(), 422, "validation", "customer_id"),
         ("/orders", with("colour", json!("red")), 422, "validation", "colour"),
@@ -117,7 +120,9 @@ async fn bad_commands_get_a_problem_that_says_what_was_expected() {
         ("/orders", item_with("unit_price", json!(-1)), 422, "validation", "unit_price"),
         ("/orders", item_with("unit_price", json!(u64::MAX)), 422, "validation", "unit_price"),
         ("/orders", item_with("unit_price", json!(1e300)), 422, "validation", "unit_price"),
-        ("/orders", with("x", json!("y".repeat(2 << 20))), 413, "too-large", "1048576"),
+        ("/orders", with("x", json!("y".repeat(2 << 20))), 413, "too-large", "65536"),
+        ("/orders", with("x", json!("y".repeat(64 << 10))), 413, "too-large", "65536"),
+        ("/commands", with("x", json!("y".repeat(2 << 20))), 413, "too-large", "1048576"),
         ("/orders/7/payments", json!({ "amount": 1 }).to_string(), 422, "validation", "UUID"),
         ("/orders/%ff/payments", String::new(), 400, "malformed", "UTF-8"),
         ("/orders/x/nothing", String::new(), 404, "not-found", "path"),

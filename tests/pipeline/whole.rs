@@ -124,6 +124,14 @@ async fn the_same_key_gets_the_same_answer_and_another_request_is_refused() {
     assert_eq!(shipped.status.as_u16(), 200);
     // It would be refused now, were it not the same request.
     assert_eq!(one.post(&format!("{place}/shipments"), &key, "").await.unwrap().body, shipped.body);
+    // The key of a batch and a key that looks like that of its second command are two keys.
+    let create = json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR",
+        "items": [{ "sku": "A", "name": "Lamp", "quantity": 3, "unit_price": 1 }] });
+    let batch = json!([{ "type": "Nonsense" }, create]).to_string();
+    let batch = one.post("/commands", &[("idempotency-key", "k3")], batch).await.unwrap();
+    assert_eq!(batch.json().unwrap()["results"][1]["status"], 201);
+    let single = one.post("/orders", &[("idempotency-key", "k3/1")], order(4)).await.unwrap();
+    assert_eq!(single.status.as_u16(), 201);
     let expects = [("if-match", "\"1\"")];
     let late = one.post(&format!("{place}/deliveries"), &expects, "").await.unwrap();
     assert_eq!((late.status.as_u16(), &late.json().unwrap()["version"]), (412, &json!(3)));

@@ -15,19 +15,21 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use super::bodies::{self, BATCH, NDJSON};
 use super::submit::{self, With};
 use super::{headers, into_response};
 use crate::Service;
 use crate::write::Outcome;
 
-const LIMIT: usize = 1_000;
-const NDJSON: &str = "application/x-ndjson";
+/// Stands between the key of a batch and the index of its command. No key that a client sends has a
+/// control character, so no other key is the same.
+const SEPARATOR: char = '\u{1f}';
 
 pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> {
     warp::path!("commands")
         .and(warp::post())
         .and(warp::header::headers_cloned())
-        .and(body())
+        .and(body(BATCH))
         .then(move |headers, body| {
             let gate = gate.clone();
             async move { into_response(handle(&gate, &headers, body).await) }
@@ -43,11 +45,7 @@ async fn handle<A: Aggregate>(
     same_origin(headers)?;
     let body = body?;
     let lines = is_ndjson(headers);
-    let commands = if lines { read_lines(&body) } else { read_array(&body)? };
-    if commands.len() > LIMIT {
-        let detail = format!("Expected up to {LIMIT} commands, got {}.", commands.len());
-        return Err(Problem::validation(detail));
-    }
+    let commands = if lines { bodies::lines(&body)? } else { bodies::array(&body)? };
     let service = gate.service()?;
     let key = headers::idempotency_key(headers)?;
     let meta = headers::meta(headers);
@@ -57,7 +55,7 @@ async fn handle<A: Aggregate>(
         .into_iter()
         .enumerate()
         .map(|(index, command)| {
-            let key = key.as_ref().map(|key| format!("{key}/{index}"));
+            let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
             submit_one(&service, command?, key, meta.clone())
         })
         .collect();
@@ -72,27 +70,6 @@ async fn handle<A: Aggregate>(
 fn is_ndjson(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with(NDJSON))
-}
-
-fn read_array(body: &[u8]) -> Result<Vec<Result<Value, Problem>>, Problem> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Array(commands)) => Ok(commands.into_iter().map(Ok).collect()),
-        Ok(_) => Err(Problem::validation(format!(
-            "Expected a JSON array of commands, or NDJSON with Content-Type: {NDJSON}."
-        ))),
-        Err(error) => Err(Problem::malformed(format!("The body is no JSON: {error}."))),
-    }
-}
-
-fn read_lines(body: &[u8]) -> Vec<Result<Value, Problem>> {
-    let lines =
-        body.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
-    let read = |line| {
-        let no_json =
-            |error: serde_json::Error| Problem::malformed(format!("The line is no JSON: {error}."));
-        serde_json::from_slice(line).map_err(no_json)
-    };
-    lines.map(read).collect()
 }
 
 fn submit_one<A: Aggregate>(

@@ -13,6 +13,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use super::bodies::{self, COMMAND};
 use super::submit::{self, With};
 use super::{headers, into_response};
 use crate::Service;
@@ -22,7 +23,7 @@ pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> 
         .and(warp::path::tail())
         .and(warp::method())
         .and(warp::header::headers_cloned())
-        .and(body())
+        .and(body(COMMAND))
         .then(move |tail: warp::path::Tail, method, headers, body| {
             let gate = gate.clone();
             async move { into_response(handle(&gate, tail.as_str(), &method, &headers, body).await) }
@@ -106,9 +107,7 @@ fn merge(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(());
     }
-    let malformed =
-        |error: serde_json::Error| Problem::malformed(format!("The body is no JSON: {error}."));
-    let Value::Object(fields) = serde_json::from_slice(body).map_err(malformed)? else {
+    let Value::Object(fields) = bodies::one(body)? else {
         return Err(Problem::validation("The body: expected a JSON object."));
     };
     for (name, value) in fields {

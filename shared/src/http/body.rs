@@ -6,19 +6,20 @@ use warp::{Filter, Rejection};
 
 use crate::problem::Problem;
 
-/// Bytes of the largest body.
-pub const LIMIT: usize = 1 << 20;
 /// A body above the limit is still read up to here, or the client would see a reset connection
 /// and not the answer.
 const DRAIN: usize = 16 << 20;
 
-/// The whole body, or a problem when it is too large or ends early.
-pub fn body() -> impl Filter<Extract = (Result<Bytes, Problem>,), Error = Rejection> + Clone {
-    warp::body::stream().then(collect)
+/// The whole body, or a problem when it has more than `limit` bytes or ends early.
+pub fn body(
+    limit: usize,
+) -> impl Filter<Extract = (Result<Bytes, Problem>,), Error = Rejection> + Clone {
+    warp::body::stream().then(move |stream| collect(stream, limit))
 }
 
 async fn collect<B: bytes::Buf>(
     stream: impl Stream<Item = Result<B, warp::Error>>,
+    limit: usize,
 ) -> Result<Bytes, Problem> {
     let mut stream = std::pin::pin!(stream);
     let mut body = BytesMut::new();
@@ -32,12 +33,12 @@ async fn collect<B: bytes::Buf>(
         if length > DRAIN {
             break;
         }
-        if length <= LIMIT {
+        if length <= limit {
             body.extend_from_slice(&part.copy_to_bytes(part.remaining()));
         }
     }
-    if length > LIMIT {
-        return Err(Problem::too_large(format!("A body may have up to {LIMIT} bytes.")));
+    if length > limit {
+        return Err(Problem::too_large(format!("A body may have up to {limit} bytes.")));
     }
     Ok(body.freeze())
 }
