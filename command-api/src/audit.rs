@@ -10,6 +10,7 @@ use shared::feed::cursor::Cursor;
 use shared::log::{Commit, LogId, Position, Recorded, Run, StreamName, Version};
 use shared::message::{CloudEvent, source};
 use shared::problem::Problem;
+use shared::token::number;
 use shared::{Failure, Timestamp};
 use tokio::time::Instant;
 
@@ -35,7 +36,7 @@ pub fn parse_cursor(text: &str, log: &LogId) -> Result<Position, Problem> {
         Some((of, position)) => (Some(of), position),
         None => (None, text),
     };
-    let position = position.parse().ok().filter(|position| *position >= 0).ok_or_else(bad)?;
+    let position = number(position).ok_or_else(bad)?;
     match of {
         Some(of) if of != log.as_str() => Err(Problem::cursor_of_another_log(format!(
             "The log is {log} now; start again from its beginning."

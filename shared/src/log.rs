@@ -33,6 +33,15 @@ impl StreamName {
         Self(name.into())
     }
 
+    /// Reads the name as `new` writes it.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (category, id) = name.split_once('-')?;
+        let named =
+            !category.is_empty() && category.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_id = id.parse().is_ok_and(|uuid: Uuid| uuid.to_string() == id);
+        (named && is_id).then(|| Self(name.to_owned()))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,7 @@
 //! `Consistency-Token`: what a client has seen, so that it is never shown less.
 //!
-//! `<log>.<version>@<stream>[,<version>@<stream>…]` up to 20 streams, else `<log>.<position>`.
+//! `<log>.<version>@<stream>[,<version>@<stream>…]` up to 20 streams, else `<log>.<position>`. What
+//! names no stream or no version is no token: a query would wait for it in vain.
 
 use crate::log::{LogId, Position, StreamName, Version};
 
@@ -28,19 +29,26 @@ impl Token {
 
     pub fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("expected a Consistency-Token as it was answered, got {text:?}");
-        let (log, seen) = text.split_once('.').ok_or_else(bad)?;
-        let seen = if let Ok(position) = seen.parse() {
+        let (log, seen) =
+            text.split_once('.').filter(|(log, _)| !log.is_empty()).ok_or_else(bad)?;
+        let seen = if let Some(position) = number(seen) {
             Seen::Position(position)
         } else {
             let pair = |pair: &str| {
                 let (version, stream) = pair.split_once('@')?;
-                Some((StreamName::stored(stream), version.parse().ok()?))
+                let version = number(version).filter(|version| *version >= 1)?;
+                Some((StreamName::parse(stream)?, version))
             };
             let streams: Option<Vec<_>> = seen.split(',').map(pair).collect();
             Seen::Streams(streams.filter(|list| list.len() <= MAX_STREAMS).ok_or_else(bad)?)
         };
         Ok(Self { log: LogId::stored(log), seen })
     }
+}
+
+/// A version or a position: ASCII digits alone, no sign.
+pub fn number(text: &str) -> Option<i64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 impl std::fmt::Display for Token {
@@ -55,6 +63,72 @@ impl std::fmt::Display for Token {
                 }
                 Ok(())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const STREAM: &str = "order-809266d8-6c0c-4b69-812e-c155352a1fea";
+
+    #[test]
+    fn what_names_nothing_is_no_token() {
+        let many = vec![format!("1@{STREAM}"); MAX_STREAMS + 1].join(",");
+        let upper = STREAM.to_uppercase();
+        let seen = [
+            "",
+            " 1",
+            "-1",
+            "+1",
+            "1.0",
+            "1_0",
+            "٣",
+            "9223372036854775808",
+            "@",
+            "1@",
+            "1@~",
+            "1@x",
+            "1@order-",
+            "1@order-1",
+            "1@order",
+            &format!("@{STREAM}"),
+            &format!("0@{STREAM}"),
+            &format!("-1@{STREAM}"),
+            &format!("+1@{STREAM}"),
+            &format!("1@{STREAM},"),
+            &format!(",1@{STREAM}"),
+            &format!("1@{STREAM}, 1@{STREAM}"),
+            &format!("1@{STREAM}x"),
+            &format!("1@{}", &STREAM[5..]),
+            &format!("1@{}", &STREAM[6..]),
+            &format!("1@{upper}"),
+            &format!("1@{}", STREAM.replace("6c0c-", "6c0c")),
+            &format!("1@{STREAM}@1"),
+            &many,
+        ];
+        for seen in seen {
+            assert!(Token::parse(&format!("L.{seen}")).is_err(), "{seen:?}");
+        }
+        for text in ["", "L", "1", ".1", &format!(".1@{STREAM}")] {
+            assert!(Token::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_written_is_read() {
+        let log = LogId::random();
+        let of = |seen| Token { log: log.clone(), seen };
+        let stream = |_| (StreamName::new("order", Uuid::new_v4()), i64::MAX);
+        let mut tokens = vec![Token::of_stream(&log, &StreamName::stored(STREAM), 1)];
+        tokens.extend([0, 1, i64::MAX].map(|position| of(Seen::Position(position))));
+        tokens.extend((1..=MAX_STREAMS).map(|n| of(Seen::Streams((0..n).map(stream).collect()))));
+        for token in tokens {
+            assert_eq!(Token::parse(&token.to_string()).unwrap(), token);
         }
     }
 }

@@ -219,9 +219,11 @@ async fn bad_questions_get_a_problem_that_says_what_was_expected() {
     }
     let head = system.queries.send(Method::HEAD, "/stats", &[], "").await.unwrap();
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
-    let token = [("consistency-token", "nonsense")];
-    let answer = system.queries.send(Method::GET, "/stats", &token, "").await.unwrap();
-    check("a token", &answer, 400, "malformed", "Consistency-Token");
+    for token in ["nonsense", "L.1@", "L.1@~", "L.1@x", "L.-1", "L.+1", ".1"] {
+        let headers = [("consistency-token", token)];
+        let answer = system.queries.send(Method::GET, "/stats", &headers, "").await.unwrap();
+        check(token, &answer, 400, "malformed", "Consistency-Token");
+    }
     let token = [("consistency-token", "another.5")];
     let answer = system.queries.send(Method::GET, "/stats", &token, "").await.unwrap();
     check("a token", &answer, 410, "cursor-of-another-log", "another log");
