@@ -9,13 +9,14 @@ use shared::http::probes::{get_or_head, probes};
 use shared::http::serve::Routes;
 use shared::http::{Answer, close, path, wait};
 use shared::problem::Problem;
-use shared::queries::{Question, Reply};
+use shared::queries::Question;
 use shared::service_gate::Gate;
 use shared::token::{self, Token};
 use uuid::Uuid;
 use warp::Filter as _;
 
 use crate::Service;
+use crate::service::Shown;
 use shared::health::Health;
 
 /// How long a query waits for a token without `Prefer: wait=`.
@@ -52,7 +53,7 @@ async fn query(
     let no_route =
         || Problem::not_found("Nothing is answered at this path; the README lists what is.");
     let shown = shown.ok_or_else(no_route)?;
-    let etag = etag(&shown.reply);
+    let etag = etag(&shown);
     let unchanged = text(header::IF_NONE_MATCH.as_str()).is_some_and(|known| names(known, &etag));
     let mut response = match unchanged {
         true => answer::bytes(StatusCode::NOT_MODIFIED, vec![], "application/json"),
@@ -64,10 +65,11 @@ async fn query(
     Ok(response)
 }
 
-/// The version of what is shown, else a name made of its bytes.
-fn etag(reply: &Reply) -> String {
+/// The version of what is shown, of which log, by which generation: after a restored backup or by
+/// another projection the same version shows something else. Else a name made of the bytes.
+fn etag(Shown { reply, token, generation }: &Shown) -> String {
     match reply.version {
-        Some(version) => format!("\"{version}\""),
+        Some(version) => format!("\"{version}-{}-{generation}\"", token.log),
         None => format!("\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, &reply.body).simple()),
     }
 }

@@ -7,7 +7,7 @@ use shared::log::{Position, StreamName, Version};
 use shared::problem::Problem;
 use shared::queries::{Queries, Question, Reply, Unanswered, Views};
 use shared::token::{MAX_STREAMS, Seen, Token};
-use shared::view_store::{Answer, Generation, Read, ViewStore};
+use shared::view_store::{Answer, Generation, GenerationId, Read, ViewStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,10 +26,11 @@ pub struct Service {
     live: RwLock<Option<Generation>>,
 }
 
-/// An answer, and the token of what it shows.
+/// An answer, the token of what it shows, and the generation that showed it.
 pub struct Shown {
     pub reply: Reply,
     pub token: Token,
+    pub generation: GenerationId,
 }
 
 impl Service {
@@ -183,5 +184,6 @@ fn shown(generation: &Generation, reply: Reply, applied: Position) -> Shown {
         true => Seen::Streams(reply.shows.clone()),
         false => Seen::Position(applied),
     };
-    Shown { reply, token: Token { log: generation.log.clone(), seen } }
+    let token = Token { log: generation.log.clone(), seen };
+    Shown { reply, token, generation: generation.id.clone() }
 }

@@ -1,9 +1,10 @@
 //! Servers that come back with other contents than they had.
 
 use serde_json::Value;
-use tests::services::{System, Urls};
+use tests::services::{Service, System, Urls};
 use tests::stores::TempDir;
 use tests::until;
+use waybill::client::Response;
 use waybill::load::Plan;
 use xtask::servers::Servers;
 
@@ -28,6 +29,20 @@ async fn until_views_of_another_log(system: &System, old: &Value) -> Value {
     .await
 }
 
+async fn get(service: &Service, path: &str, headers: &[(&str, &str)]) -> Response {
+    service.client.send(http::Method::GET, path, headers, "").await.unwrap()
+}
+
+/// The path of an order that cannot be cancelled any more, and its ETag as query-api tells it.
+async fn etag_of_an_order(system: &System) -> (String, String) {
+    let page = system.queries.get("/orders?status=delivered&limit=1").await;
+    let path = format!("/orders/{}", page["items"][0]["order_id"].as_str().unwrap());
+    let known = get(&system.queries, &path, &[]).await.headers["etag"].to_str().unwrap().to_owned();
+    let unchanged = get(&system.queries, &path, &[("if-none-match", &known)]).await;
+    assert_eq!(unchanged.status.as_u16(), 304);
+    (path, known)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_log_gets_new_views_while_the_old_ones_serve() {
     let system = System::start(&Urls::of_the_run(), 2, 2).await;
@@ -35,6 +50,7 @@ async fn a_renewed_log_gets_new_views_while_the_old_ones_serve() {
     system.verify().await;
     let old = live(&system).await.unwrap();
     let cursor = system.commands[0].get("/events?limit=1").await["next"].clone();
+    let (order, known) = etag_of_an_order(&system).await;
     let renewed = system.projectors[0].client.post("/log/renew", &[], "").await.unwrap();
     assert_eq!(renewed.status.as_u16(), 200);
     let log = renewed.json().unwrap()["log"].clone();
@@ -46,7 +62,20 @@ async fn a_renewed_log_gets_new_views_while_the_old_ones_serve() {
     })
     .await;
     assert_eq!(until_views_of_another_log(&system, &old).await["log"], log);
+    // It is at the same version still, and of another log.
+    let again = get(&system.queries, &order, &[("if-none-match", &known)]).await;
+    assert_eq!(again.status.as_u16(), 200);
+    assert_ne!(again.headers["etag"].to_str().unwrap(), known);
+    let expects = [("if-match", known.as_str())];
     for command in &system.commands {
+        until("expectations of the log before are refused", || async {
+            let cancel = format!("{order}/cancellation");
+            let answer = command.client.post(&cancel, &expects, "").await.unwrap();
+            let body = answer.json().unwrap();
+            assert!(matches!(answer.status.as_u16(), 409 | 412 | 503), "{body}");
+            body["detail"].as_str().unwrap().contains("another log").then_some(())
+        })
+        .await;
         until("cursors of the log before are turned away", || async {
             let path = format!("/events?after={}", cursor.as_str().unwrap());
             let answer = command.client.send(http::Method::GET, &path, &[], "").await.ok()?;

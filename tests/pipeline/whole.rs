@@ -34,9 +34,10 @@ async fn an_order_is_created_paid_shipped_and_read_back() {
     let item = json!({ "sku": "A", "name": "Lamp", "quantity": 2, "unit_price": 1250 });
     let order = json!({ "customer_id": "c/ä 1", "currency": "EUR", "items": [item] });
     let created = commands.post("/orders", &[], order.to_string()).await.unwrap();
+    let log = created.headers["consistency-token"].to_str().unwrap().split_once('.').unwrap().0;
     assert_eq!(
         (created.status.as_u16(), created.headers["etag"].to_str().unwrap()),
-        (201, "\"1\"")
+        (201, &format!("\"1-{log}\"")[..])
     );
     let place = created.headers["location"].to_str().unwrap().to_owned();
     let id = place.strip_prefix("/orders/").unwrap().to_owned();
@@ -55,15 +56,19 @@ async fn an_order_is_created_paid_shipped_and_read_back() {
     let token = done.headers["consistency-token"].to_str().unwrap().to_owned();
     let headers = [("consistency-token", token.as_str()), ("prefer", "wait=30")];
     let read = queries.send(http::Method::GET, &place, &headers, "").await.unwrap();
-    assert_eq!(read.headers["etag"].to_str().unwrap(), "\"4\"");
+    let etag = read.headers["etag"].to_str().unwrap();
+    assert!(etag.starts_with(&format!("\"4-{log}-v")), "{etag}");
+    let state = commands.send(http::Method::GET, &format!("{place}/state"), &[], "").await.unwrap();
+    assert_eq!(state.headers["etag"].to_str().unwrap(), format!("\"4-{log}\""));
     let view = read.json().unwrap();
     assert_eq!(
         (&view["status"], &view["version"], &view["paid"]),
         (&json!("delivered"), &json!(4), &json!(2500))
     );
-    let again =
-        queries.send(http::Method::GET, &place, &[("if-none-match", "\"4\"")], "").await.unwrap();
-    assert_eq!(again.status.as_u16(), 304);
+    for (known, status) in [(etag, 304), ("\"4\"", 200)] {
+        let again = queries.send(http::Method::GET, &place, &[("if-none-match", known)], "").await;
+        assert_eq!(again.unwrap().status.as_u16(), status, "{known}");
+    }
     let customer = queries.get("/customers/c%2F%C3%A4%201").await.unwrap();
     assert_eq!(
         (&customer["orders"], &customer["lifetime_value"]),
@@ -86,6 +91,23 @@ async fn an_order_is_created_paid_shipped_and_read_back() {
     let past = commands.get(&format!("{place}/state?version=2")).await.unwrap();
     assert_eq!((&past["status"], &past["version"]), (&json!("paid"), &json!(2)));
     system.verify().await;
+    // What either service gave is an expectation.
+    let refunds = format!("{place}/refunds");
+    for (known, status) in [
+        ("\"4-another\"", 412),
+        (etag, 200),
+        (etag, 412),
+        (&format!("\"5-{log}\""), 200),
+        ("\"6\"", 200),
+    ] {
+        let expects = [("if-match", known)];
+        let refund = commands.post(&refunds, &expects, json!({ "amount": 1 }).to_string()).await;
+        let refund = refund.unwrap();
+        assert_eq!(refund.status.as_u16(), status, "{known}");
+        if status == 412 {
+            assert_eq!(refund.json().unwrap()["type"], "/problems/version-mismatch");
+        }
+    }
     system.remove().await;
 }
 

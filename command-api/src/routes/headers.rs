@@ -1,8 +1,9 @@
 //! What requests say in their headers.
 
 use http::HeaderMap;
-use shared::log::{Meta, Version};
+use shared::log::{LogId, Meta, Version};
 use shared::problem::Problem;
+use shared::token::number;
 use uuid::Uuid;
 
 /// Whose request it is. There is nobody to tell apart yet.
@@ -32,16 +33,32 @@ fn bad_key() -> Problem {
     Problem::malformed(format!("Idempotency-Key: expected 1 to {KEY} printable characters."))
 }
 
-/// `If-Match: "<version>"` (RFC 9110, section 13.1.1); `*` expects nothing in particular.
-pub fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
+/// The ETag of a state: the same version of another log is another state.
+pub fn etag(version: Version, log: &LogId) -> String {
+    format!("\"{version}-{log}\"")
+}
+
+/// `If-Match` (RFC 9110, section 13.1.1) with what `etag` writes, with an ETag of query-api
+/// (`"<version>-<log>-<generation>"`), or with a bare `"<version>"`; `*` expects nothing in
+/// particular.
+pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Problem> {
     let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
     let bad = || Problem::malformed("If-Match: expected the ETag of the order, such as \"3\".");
     let text = value.to_str().map_err(|_| bad())?.trim();
     if text == "*" {
         return Ok(None);
     }
-    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    version.and_then(|version| version.parse().ok()).map(Some).ok_or_else(bad)
+    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or_else(bad)?;
+    let (version, of) =
+        tag.split_once('-').map_or((tag, None), |(version, of)| (version, Some(of)));
+    let version = number(version).ok_or_else(bad)?;
+    match of.map(|of| of.split_once('-').map_or(of, |(of, _generation)| of)) {
+        Some("") => Err(bad()),
+        Some(of) if of != log.as_str() => Err(Problem::version_mismatch(format!(
+            "The ETag is of another log; the log is {log} now. Read the order again."
+        ))),
+        _ => Ok(Some(version)),
+    }
 }
 
 /// Correlation: the client's `X-Correlation-Id`, or a new one.
@@ -55,5 +72,44 @@ pub fn meta(headers: &HeaderMap) -> Meta {
         causation: text("x-causation-id"),
         actor: None,
         traceparent: text("traceparent"),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Version>, u16> {
+        let headers = HeaderMap::from_iter([(http::header::IF_MATCH, text.parse().unwrap())]);
+        if_match(&headers, &LogId::stored("a1")).map_err(|problem| problem.status)
+    }
+
+    #[test]
+    fn an_expectation_is_a_version_of_this_log() {
+        assert_eq!(read(&etag(5, &LogId::stored("a1"))), Ok(Some(5)));
+        assert_eq!(read("\"5-a1-v2-0f0f0f0f\""), Ok(Some(5)));
+        assert_eq!(read("\"5\""), Ok(Some(5)));
+        assert_eq!(read("*"), Ok(None));
+        for another in ["\"5-a2\"", "\"5-a2-v2-0f0f0f0f\"", "\"5-a\"", "\"5-a11\"", "\"5-v2-a1\""] {
+            assert_eq!(read(another), Err(412), "{another}");
+        }
+        for bad in [
+            "",
+            "5",
+            "5-a1",
+            "\"\"",
+            "\"-5\"",
+            "\"+5\"",
+            "\"-a1\"",
+            "\"5-\"",
+            "\"5--\"",
+            "\"x\"",
+            "W/\"5\"",
+            "\"5",
+            "\"5\", \"6\"",
+        ] {
+            assert_eq!(read(bad), Err(400), "{bad}");
+        }
     }
 }

@@ -19,6 +19,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use super::headers::etag;
 use super::into_response;
 use crate::Service;
 use crate::audit::{self, Folded, Past, Until};
@@ -184,7 +185,7 @@ async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, parameters: Par
         fields.insert("updated_at".to_owned(), at.to_string().into());
     }
     let mut response = json_answer(StatusCode::OK, &body)?;
-    set(&mut response, "etag", &format!("\"{version}\""));
+    set(&mut response, "etag", &etag(version, &service.log));
     let shown = Token::of_stream(&service.log, &stream, version);
     set(&mut response, token::HEADER, &shown.to_string());
     Ok(response)

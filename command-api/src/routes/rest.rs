@@ -44,13 +44,13 @@ async fn handle<A: Aggregate>(
     let service = gate.service()?;
     let with = With {
         key: headers::idempotency_key(headers)?,
-        expected: headers::if_match(headers)?,
+        expected: headers::if_match(headers, &service.log)?,
         meta: headers::meta(headers),
     };
     let outcome = submit::submit(&service, Value::Object(command), with)?;
     let accepted = submit::outcome::<A>(outcome, submit::patience()).await?;
     let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
-    answer::set(&mut response, "etag", &format!("\"{}\"", accepted.version));
+    answer::set(&mut response, "etag", &headers::etag(accepted.version, &service.log));
     answer::set(&mut response, token::HEADER, &submit::token(&service, &accepted));
     if accepted.from == 1 {
         let location = format!("/{}/{}", A::RESOURCE.path, accepted.stream.id());
