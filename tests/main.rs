@@ -14,6 +14,7 @@ mod house;
 mod pipeline {
     mod appends;
     mod apply;
+    mod backlog;
     mod bad_input;
     mod configuration;
     mod controls;

@@ -7,8 +7,10 @@
 mod desk;
 mod draft;
 mod group;
+mod job;
 mod positions;
 mod read;
+mod room;
 mod settle;
 
 use std::sync::Arc;
@@ -17,17 +19,22 @@ use shared::aggregate::{Aggregate, Refusal};
 use shared::event_store::EventStore;
 use shared::log::{Commit, Meta, Position, StreamName, Version};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use self::desk::Desk;
-
-/// Requests that may wait for their turn; more are turned away at once.
-const WAITING: usize = 20_000;
+use self::job::Job;
+use self::room::Room;
+pub use self::room::{WAITING, WAITING_BYTES};
 
 /// A command with all that its commit needs.
 #[derive(Debug, Clone)]
 pub struct Request<A: Aggregate> {
     pub stream: StreamName,
     pub command: A::Command,
+    /// Length of the command's JSON: what waits is bound by it.
+    pub bytes: usize,
+    /// When it is not started by then, it is answered as not done.
+    pub start_by: Instant,
     /// The stream can't have events yet.
     pub fresh: bool,
     /// The version that the client expects the stream to be at (`If-Match`).
@@ -82,14 +89,16 @@ pub enum Rejected {
 
 pub type Outcome = Result<Accepted, Rejected>;
 
-/// Hands requests to the desk. A request that was submitted runs to its end, whoever waits.
+/// Hands requests to the desk. A request that has started runs to its end, whether or not its client
+/// waits. One that has not is dropped when its client is gone or its time is over.
 pub struct Writer<A: Aggregate> {
-    inbox: mpsc::Sender<desk::Job<A>>,
+    inbox: mpsc::Sender<Job<A>>,
+    room: Room,
 }
 
 impl<A: Aggregate> Clone for Writer<A> {
     fn clone(&self) -> Self {
-        Self { inbox: self.inbox.clone() }
+        Self { inbox: self.inbox.clone(), room: self.room.clone() }
     }
 }
 
@@ -98,19 +107,21 @@ impl<A: Aggregate> Writer<A> {
     pub fn start(store: Arc<dyn EventStore>) -> (Self, tokio::task::JoinHandle<()>) {
         let (inbox, requests) = mpsc::channel(WAITING);
         let desk = tokio::spawn(Desk::<A>::new(store, requests).run());
-        (Self { inbox }, desk)
+        (Self { inbox, room: Room::default() }, desk)
     }
 
     /// Submits at once or not at all. Requests of one stream are carried out in the order of their
     /// submission.
     pub fn submit(&self, request: Request<A>) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
-        if let Err(error) = self.inbox.try_send(desk::Job::new(request, reply)) {
-            let why = match &error {
-                mpsc::error::TrySendError::Full(_) => "too many commands are waiting; try again",
-                mpsc::error::TrySendError::Closed(_) => "the service is stopping",
-            };
-            error.into_inner().reject(Rejected::Unavailable(why.to_owned()));
+        let unavailable = |why: &str| Err(Rejected::Unavailable(why.to_owned()));
+        let Some(place) = self.room.take(request.bytes) else {
+            drop(reply.send(unavailable("too many commands are waiting; try again")));
+            return outcome;
+        };
+        // The inbox has room for all that have a place: it can only be closed.
+        if let Err(error) = self.inbox.try_send(Job::new(request, reply, place)) {
+            error.into_inner().answer(unavailable("the service is stopping"));
         }
         outcome
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 pub mod faulty;
+pub mod held;
 pub mod namespaces;
 pub mod notes;
 pub mod proxy;

@@ -1,26 +1,34 @@
 //! Commands for orders, as the write side takes them.
 
+use std::time::Duration;
+
 use command_api::write::Request;
 use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::aggregate::{Aggregate as _, Ambient};
 use shared::log::Meta;
+use tokio::time::Instant;
 use uuid::Uuid;
+
+/// No command of a test waits so long for its start, unless it says so.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command of one order, parsed.
 pub fn request(mut command: Value, order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
     command["order_id"] = json!(order);
-    let fingerprint = command.to_string();
+    let text = command.to_string();
     let ambient = Ambient { now: Timestamp::now(), new_id: Uuid::now_v7() };
     let addressed = OrderAggregate::parse(command, &ambient).unwrap();
     Request {
         stream: addressed.stream,
         command: addressed.command,
+        bytes: text.len(),
+        start_by: Instant::now() + PATIENCE,
         fresh: addressed.fresh,
         expected: None,
         key: key.map(|key| format!("me/{key}")),
-        fingerprint,
+        fingerprint: text,
         meta: Meta::default(),
     }
 }

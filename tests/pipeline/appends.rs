@@ -118,17 +118,6 @@ async fn one_key_is_in_flight_once(store: Store) {
     assert_eq!(commits(&store).await.len(), 1);
 }
 
-/// Whoever stops waiting stops nothing.
-async fn a_command_whose_client_is_gone_runs_to_its_end(store: Store) {
-    let (writer, desk) = Writer::<OrderAggregate>::start(store.clone());
-    for _ in 0..10 {
-        drop(writer.submit(create(Uuid::new_v4(), None)));
-    }
-    drop(writer);
-    desk.await.unwrap();
-    assert_eq!(commits(&store).await.len(), 10);
-}
-
 async fn decisions_that_a_stranger_made_old_are_made_again(store: Store) {
     let (one, _desk) = Writer::<OrderAggregate>::start(store.clone());
     let (two, _desk) = Writer::<OrderAggregate>::start(store.clone());
@@ -153,6 +142,5 @@ tests::on_both_logs! {
     a_whole_group_is_settled
     the_same_key_counts_once_whatever_happens_in_between
     one_key_is_in_flight_once
-    a_command_whose_client_is_gone_runs_to_its_end
     decisions_that_a_stranger_made_old_are_made_again
 }

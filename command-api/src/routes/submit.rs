@@ -15,13 +15,16 @@ use uuid::Uuid;
 use crate::Service;
 use crate::write::{Accepted, Outcome, Rejected, Request};
 
+/// How long a client waits for its outcome before it is told that it is not known yet.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a command may wait for its start: what has not started before its client's patience ends
+/// is known not to be done.
+const START: Duration = Duration::from_secs(9);
+
 /// The deadline of a request that starts now, with all its commands.
 pub fn patience() -> Instant {
     Instant::now() + PATIENCE
 }
-
-/// How long a client waits for its outcome before it is told that nobody knows it yet.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What comes with a command.
 pub struct With {
@@ -30,29 +33,32 @@ pub struct With {
     pub meta: Meta,
 }
 
-/// Reads the command and submits it, at once: whoever stops waiting does not stop it.
+/// Reads the command and submits it, at once. Once it has started it runs to its end, whether or not
+/// its client waits.
 pub fn submit<A: Aggregate>(
     service: &Service<A>,
     command: Value,
     with: With,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
-    let fingerprint = fingerprint(&command);
+    let text = command.to_string();
     let ambient = Ambient { now: Timestamp::now(), new_id: Uuid::now_v7() };
     let addressed = A::parse(command, &ambient)?;
     Ok(service.writer.submit(Request {
         stream: addressed.stream,
         command: addressed.command,
+        bytes: text.len(),
+        start_by: Instant::now() + START,
         fresh: addressed.fresh,
         expected: with.expected,
         key: with.key,
-        fingerprint,
+        fingerprint: fingerprint(&text),
         meta: with.meta,
     }))
 }
 
 /// Tells requests apart: a name-based UUID (RFC 9562, section 5.5) of the JSON with sorted fields.
-fn fingerprint(command: &Value) -> String {
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, command.to_string().as_bytes()).to_string()
+fn fingerprint(command: &str) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, command.as_bytes()).to_string()
 }
 
 /// Waits until the deadline that `patience` gave.

@@ -8,12 +8,13 @@ use lru::LruCache;
 use shared::aggregate::Aggregate;
 use shared::event_store::EventStore;
 use shared::log::{Position, StreamName};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
+use super::Rejected;
 use super::draft::Known;
 use super::group::Group;
-use super::{Accepted, Outcome, Rejected, Request};
+use super::job::Job;
 
 /// Groups under way at a time: with two, one is decided while the other is inserted.
 const PLACES: usize = 2;
@@ -21,39 +22,10 @@ const PLACES: usize = 2;
 const GROUP: usize = 256;
 /// A group that takes longer holds nobody up for the sake of fuller groups.
 const STUCK: Duration = Duration::from_millis(20);
+/// Between two looks for jobs whose clients are gone or whose time is over.
+const PURGE: Duration = Duration::from_millis(100);
 /// Streams whose state is kept.
 const CACHE: usize = 100_000;
-
-/// A request on its way through the desk.
-pub struct Job<A: Aggregate> {
-    pub request: Request<A>,
-    /// Lost races and other fresh starts so far.
-    pub attempts: u32,
-    reply: oneshot::Sender<Outcome>,
-}
-
-impl<A: Aggregate> Job<A> {
-    pub fn new(request: Request<A>, reply: oneshot::Sender<Outcome>) -> Self {
-        Self { request, attempts: 0, reply }
-    }
-
-    pub fn accept(self, accepted: Accepted) {
-        self.answer(Ok(accepted));
-    }
-
-    pub fn reject(self, rejected: Rejected) {
-        self.answer(Err(rejected));
-    }
-
-    fn answer(self, outcome: Outcome) {
-        drop(self.reply.send(outcome)); // Nobody may be waiting any more: it is done all the same.
-    }
-
-    /// Whether the client was told already that nobody knows.
-    pub fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
-    }
-}
 
 /// News from a group.
 #[expect(clippy::large_enum_variant, reason = "nearly all news are of free streams")]
@@ -112,6 +84,8 @@ impl<A: Aggregate> Desk<A> {
     /// Ends when all writers are gone and everything that was submitted is answered.
     pub async fn run(mut self) {
         let mut open = true;
+        let mut purge = interval(PURGE);
+        purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while open || self.groups > 0 || !self.ready.is_empty() {
             tokio::select! {
                 Some(news) = self.news.recv() => self.hear(news),
@@ -119,6 +93,7 @@ impl<A: Aggregate> Desk<A> {
                     Some(job) => self.take(job),
                     None => open = false,
                 },
+                _ = purge.tick(), if !self.queues.is_empty() => self.purge(),
                 () = tokio::time::sleep(STUCK), if self.groups < PLACES && !self.ready.is_empty() => {}
             }
             while let Ok(job) = self.inbox.try_recv() {
@@ -153,7 +128,7 @@ impl<A: Aggregate> Desk<A> {
         if let Some(key) = &job.request.key
             && !self.keys.insert(key.clone())
         {
-            job.reject(Rejected::KeyInFlight);
+            job.answer(Err(Rejected::KeyInFlight));
             return;
         }
         let stream = job.request.stream.clone();
@@ -199,11 +174,13 @@ impl<A: Aggregate> Desk<A> {
         while jobs.len() < GROUP
             && let Some(stream) = self.ready.pop_front()
         {
-            let Some(job) = self.queues.get_mut(&stream).and_then(VecDeque::pop_front) else {
-                continue;
-            };
-            jobs.push((job, self.cache.pop(&stream)));
-            self.busy.insert(stream);
+            if let Some(job) = self.next_of(&stream) {
+                jobs.push((job, self.cache.pop(&stream)));
+                self.busy.insert(stream);
+            }
+        }
+        if jobs.is_empty() && self.owed.is_empty() {
+            return;
         }
         self.groups += 1;
         self.started = Some(Instant::now());
@@ -212,4 +189,38 @@ impl<A: Aggregate> Desk<A> {
         let group = Group::new(self.store.clone(), self.report.clone());
         tokio::spawn(group.run(jobs, owed));
     }
+
+    /// The next job of a stream that is still to be started.
+    fn next_of(&mut self, stream: &StreamName) -> Option<Job<A>> {
+        while let Some(job) = self.queues.get_mut(stream).and_then(VecDeque::pop_front) {
+            match job.given_up() {
+                None => return Some(job),
+                Some(rejected) => turn_away(&mut self.keys, job, rejected),
+            }
+        }
+        self.queues.remove(stream);
+        None
+    }
+
+    /// Answers what waits in vain, so that it takes no room: also while the log hangs.
+    fn purge(&mut self) {
+        for queue in self.queues.values_mut() {
+            for job in std::mem::take(queue) {
+                match job.given_up() {
+                    None => queue.push_back(job),
+                    Some(rejected) => turn_away(&mut self.keys, job, rejected),
+                }
+            }
+        }
+        self.queues.retain(|_, queue| !queue.is_empty());
+        self.ready.retain(|stream| self.queues.contains_key(stream));
+    }
+}
+
+/// Answers a job that was not started.
+fn turn_away<A: Aggregate>(keys: &mut HashSet<String>, job: Job<A>, rejected: Rejected) {
+    if let Some(key) = &job.request.key {
+        keys.remove(key);
+    }
+    job.answer(Err(rejected));
 }

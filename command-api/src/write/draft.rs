@@ -6,7 +6,7 @@ use shared::event_store::Snapshot;
 use shared::log::{Commit, Event, MAX_EVENTS, Position, StreamName, Version};
 use uuid::Uuid;
 
-use super::desk::Job;
+use super::job::Job;
 use super::{Rejected, Request};
 
 /// The folded state of a stream.

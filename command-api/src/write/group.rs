@@ -9,9 +9,10 @@ use shared::log::{Commit, Entry, Position};
 use shared::{Failure, crash};
 use tokio::sync::mpsc;
 
-use super::desk::{Job, News};
+use super::desk::News;
 use super::draft::{Draft, Known, decide};
-use super::{Accepted, Rejected, positions, read};
+use super::job::Job;
+use super::{Accepted, Outcome, Rejected, positions, read};
 
 pub struct Group<A: Aggregate> {
     pub(super) store: Arc<dyn EventStore>,
@@ -37,15 +38,15 @@ impl<A: Aggregate> Group<A> {
         drop(self.report.send(news)); // The desk outlives its groups, but for a shutdown by force.
     }
 
-    /// Frees the stream of a job that is answered.
-    pub(super) fn free(&self, job: &Job<A>, known: Option<Known<A>>) {
+    /// Answers a job, and frees its stream before that: its client may send the next command.
+    pub(super) fn answer(&self, job: Job<A>, known: Option<Known<A>>, outcome: Outcome) {
         let (stream, key) = (job.request.stream.clone(), job.request.key.clone());
         self.tell(News::Free { stream, known, again: None, key });
+        job.answer(outcome);
     }
 
     pub(super) fn reject(&self, job: Job<A>, rejected: Rejected) {
-        self.free(&job, None);
-        job.reject(rejected);
+        self.answer(job, None, Err(rejected));
     }
 
     /// Decides all jobs: first on what is known, then those that were refused on a fresh read.
@@ -121,10 +122,7 @@ impl<A: Aggregate> Group<A> {
             let before = job.request.key.as_ref().and_then(|key| found.get(key));
             match before {
                 Some(commit) => self.replay(job, commit),
-                None => {
-                    self.free(&job, Some(known));
-                    job.reject(rejected);
-                }
+                None => self.answer(job, Some(known), Err(rejected)),
             }
         }
     }
@@ -134,8 +132,7 @@ impl<A: Aggregate> Group<A> {
         if commit.fingerprint != job.request.fingerprint {
             return self.reject(job, Rejected::KeyMismatch);
         }
-        self.free(&job, None);
-        job.accept(Accepted::from(commit));
+        self.answer(job, None, Ok(Accepted::from(commit)));
     }
 
     fn reject_all(&self, jobs: Vec<Job<A>>, failure: &Failure) {
@@ -196,7 +193,6 @@ impl<A: Aggregate> Group<A> {
         if read::is_due(commit.from - 1, commit.to) {
             read::keep(&self.store, &commit.stream, &known);
         }
-        self.free(&job, Some(known));
-        job.accept(Accepted::from(&commit));
+        self.answer(job, Some(known), Ok(Accepted::from(&commit)));
     }
 }

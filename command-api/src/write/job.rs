@@ -1,0 +1,46 @@
+//! A request on its way through the write side.
+
+use shared::aggregate::Aggregate;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::room::Place;
+use super::{Outcome, Rejected, Request};
+
+pub struct Job<A: Aggregate> {
+    pub request: Request<A>,
+    /// Lost races and other fresh starts so far.
+    pub attempts: u32,
+    reply: oneshot::Sender<Outcome>,
+    place: Place,
+}
+
+impl<A: Aggregate> Job<A> {
+    pub fn new(request: Request<A>, reply: oneshot::Sender<Outcome>, place: Place) -> Self {
+        Self { request, attempts: 0, reply, place }
+    }
+
+    /// Gives its room back first: the client may send the next command as soon as it is answered.
+    pub fn answer(self, outcome: Outcome) {
+        let Self { reply, place, .. } = self;
+        drop(place);
+        drop(reply.send(outcome)); // The client may be gone: it is done all the same.
+    }
+
+    /// Whether its client is gone, or was told already that the outcome is unknown.
+    pub fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    /// Why it is not to be started any more. Nothing was written of it.
+    pub fn given_up(&self) -> Option<Rejected> {
+        let why = if self.is_abandoned() {
+            "the client is gone"
+        } else if self.request.start_by <= Instant::now() {
+            "it could not be started in time; try again"
+        } else {
+            return None;
+        };
+        Some(Rejected::Unavailable(why.to_owned()))
+    }
+}

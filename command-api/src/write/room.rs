@@ -1,0 +1,39 @@
+//! Room for what waits: a bound by number and by bytes.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Commands between submission and answer: four of the largest batches. An insert takes up to 256,
+/// so the last of them waits for 16 inserts.
+pub const WAITING: usize = 4_096;
+/// Bytes of their JSON: 16 of the largest bodies. In memory a command takes a few times as much.
+pub const WAITING_BYTES: usize = 16 << 20;
+
+#[derive(Clone)]
+pub struct Room {
+    commands: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+/// The room of one command, given back when this is dropped.
+pub struct Place {
+    _command: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        let of = |size| Arc::new(Semaphore::new(size));
+        Self { commands: of(WAITING), bytes: of(WAITING_BYTES) }
+    }
+}
+
+impl Room {
+    /// At once or not at all.
+    pub fn take(&self, bytes: usize) -> Option<Place> {
+        let command = self.commands.clone().try_acquire_owned().ok()?;
+        let bytes = self.bytes.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
+        Some(Place { _command: command, _bytes: bytes })
+    }
+}
