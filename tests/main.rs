@@ -24,6 +24,7 @@ mod pipeline {
     mod long_streams;
     mod network;
     mod oracle;
+    mod panics;
     mod parking;
     mod proxy;
     mod races;

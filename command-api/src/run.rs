@@ -31,7 +31,7 @@ pub async fn run<A: Aggregate>(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<()> {
-    let health = Health::of(&["mongodb", "relay"]);
+    let health = Health::of(&["mongodb", "commands", "relay"]);
     let gate = Gate::<Service<A>>::default();
     let routes = routes::routes(gate.clone(), health.clone());
     if let Ok(address) = listener.local_addr() {
@@ -90,7 +90,8 @@ impl Served {
     ) -> Result<(MongoDb, Self)> {
         let store = MongoDb::connect(&config.mongodb_url, &config.namespace).await?;
         let (log_of, stop) = (Arc::new(store.clone()), stop.child_token());
-        let (service, desk) = Service::start(log_of, &config.namespace, stop.clone()).await?;
+        let (service, desk) =
+            Service::start(log_of, &config.namespace, health, stop.clone()).await?;
         let log = service.log.clone();
         let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
         let relay_stop = CancellationToken::new();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared::aggregate::Aggregate;
 use shared::event_store::EventStore;
+use shared::health::Health;
 use shared::log::LogId;
 use shared::{Failure, Namespace, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,10 +36,11 @@ impl<A: Aggregate> Service<A> {
     pub async fn start(
         store: Arc<dyn EventStore>,
         namespace: &Namespace,
+        health: &Health,
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>)> {
         let log = store.log_id().await?;
-        let (writer, desk) = Writer::start(store.clone());
+        let (writer, desk) = Writer::start(store.clone(), health.clone());
         let reads = Arc::new(Semaphore::new(READS));
         Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, desk))
     }

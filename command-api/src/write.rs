@@ -7,6 +7,7 @@
 mod desk;
 mod draft;
 mod group;
+mod guarded;
 mod job;
 mod positions;
 mod read;
@@ -17,8 +18,10 @@ use std::sync::Arc;
 
 use shared::aggregate::{Aggregate, Refusal};
 use shared::event_store::EventStore;
+use shared::health::Health;
 use shared::log::{Commit, Meta, Position, StreamName, Version};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::desk::Desk;
@@ -103,10 +106,17 @@ impl<A: Aggregate> Clone for Writer<A> {
 }
 
 impl<A: Aggregate> Writer<A> {
-    /// Starts the desk, which lives as long as a writer, and ends what was submitted.
-    pub fn start(store: Arc<dyn EventStore>) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts the desk, which lives as long as a writer, and ends what was submitted. The part
+    /// `commands` of the health is ready until the desk or a group ends by a fault.
+    pub fn start(store: Arc<dyn EventStore>, health: Health) -> (Self, JoinHandle<()>) {
         let (inbox, requests) = mpsc::channel(WAITING);
-        let desk = tokio::spawn(Desk::<A>::new(store, requests).run());
+        health.ready(desk::PART);
+        let desk = tokio::spawn(Desk::<A>::new(store, requests, health.clone()).run());
+        let desk = tokio::spawn(async move {
+            if let Err(error) = desk.await {
+                desk::report_fault(&health, &error);
+            }
+        });
         (Self { inbox, room: Room::default() }, desk)
     }
 

@@ -6,6 +6,7 @@ use command_api::write::{Accepted, Outcome, Rejected, Request, Writer};
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::{EventStore, Inserted};
+use shared::health::Health;
 use shared::log::{Commit, Run};
 use tests::faulty::{Fault, Faulty};
 use tests::requests::request;
@@ -33,7 +34,7 @@ async fn commits(store: &Store) -> Vec<Commit> {
 
 async fn after(fault: Fault, store: Store) -> (Arc<Wrapped<Faulty>>, Outcome) {
     let faulty = Faulty::over(store.clone(), &[fault]);
-    let (writer, desk) = Writer::<OrderAggregate>::start(faulty.clone());
+    let (writer, desk) = Writer::<OrderAggregate>::start(faulty.clone(), Health::default());
     let order = Uuid::new_v4();
     let outcome = writer.submit(create(order, None)).await.unwrap();
     assert!(faulty.hooks.is_spent());
@@ -76,7 +77,7 @@ async fn a_position_that_was_taken_is_replaced(store: Store) {
 async fn a_whole_group_is_settled(store: Store) {
     for fault in [Fault::LostBefore, Fault::LostAfter, Fault::Late, Fault::PositionTaken] {
         let faulty = Faulty::over(store.clone(), &[fault]);
-        let (writer, desk) = Writer::<OrderAggregate>::start(faulty);
+        let (writer, desk) = Writer::<OrderAggregate>::start(faulty, Health::default());
         let outcomes: Vec<_> =
             (0..50).map(|_| writer.submit(create(Uuid::new_v4(), None))).collect();
         for outcome in outcomes {
@@ -93,7 +94,10 @@ async fn the_same_key_counts_once_whatever_happens_in_between(store: Store) {
     let mut first: Option<Accepted> = None;
     for fault in [Fault::LostAfter, Fault::LostBefore, Fault::Late, Fault::PositionTaken] {
         // Each round is another process: nothing is remembered but the log.
-        let (writer, desk) = Writer::<OrderAggregate>::start(Faulty::over(store.clone(), &[fault]));
+        let (writer, desk) = Writer::<OrderAggregate>::start(
+            Faulty::over(store.clone(), &[fault]),
+            Health::default(),
+        );
         let created = writer.submit(create(order, Some("c"))).await.unwrap().unwrap();
         assert_eq!(*first.get_or_insert_with(|| created.clone()), created);
         // A part of what is owed: the rules would allow it twice.
@@ -108,7 +112,7 @@ async fn the_same_key_counts_once_whatever_happens_in_between(store: Store) {
 }
 
 async fn one_key_is_in_flight_once(store: Store) {
-    let (writer, _desk) = Writer::<OrderAggregate>::start(store.clone());
+    let (writer, _desk) = Writer::<OrderAggregate>::start(store.clone(), Health::default());
     let order = Uuid::new_v4();
     let both =
         [create(order, Some("k")), create(order, Some("k"))].map(|request| writer.submit(request));
@@ -119,8 +123,8 @@ async fn one_key_is_in_flight_once(store: Store) {
 }
 
 async fn decisions_that_a_stranger_made_old_are_made_again(store: Store) {
-    let (one, _desk) = Writer::<OrderAggregate>::start(store.clone());
-    let (two, _desk) = Writer::<OrderAggregate>::start(store.clone());
+    let (one, _desk) = Writer::<OrderAggregate>::start(store.clone(), Health::default());
+    let (two, _desk) = Writer::<OrderAggregate>::start(store.clone(), Health::default());
     let order = Uuid::new_v4();
     one.submit(create(order, None)).await.unwrap().unwrap();
     // Each keeps the state as it left it; the other moves on.

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::EventStore;
+use shared::health::Health;
 use tests::held::Held;
 use tests::requests::request;
 use tests::until;
@@ -43,7 +44,7 @@ struct Hanging {
 impl Hanging {
     fn start(store: &Store) -> Self {
         let held = Held::over(store.clone());
-        let (writer, desk) = Writer::start(held.clone());
+        let (writer, desk) = Writer::start(held.clone(), Health::default());
         Self { held, writer, desk }
     }
 

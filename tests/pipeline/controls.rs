@@ -8,6 +8,7 @@ use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::event_store::mongodb::MongoDb;
+use shared::health::Health;
 use shared::log::{Commit, Entry};
 use tests::notes::Notes;
 use tests::relaying::Relaying;
@@ -22,7 +23,8 @@ use uuid::Uuid;
 
 /// A command-api over this log, without its HTTP.
 async fn command_api(own: &Own, store: Arc<dyn EventStore>) -> Service<OrderAggregate> {
-    Service::start(store, &own.namespace, CancellationToken::new()).await.unwrap().0
+    let (health, stop) = (Health::default(), CancellationToken::new());
+    Service::start(store, &own.namespace, &health, stop).await.unwrap().0
 }
 
 fn create() -> Value {

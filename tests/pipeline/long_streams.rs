@@ -9,6 +9,7 @@ use orders::OrderAggregate;
 use serde_json::json;
 use shared::aggregate::Aggregate as _;
 use shared::event_store::{EventStore, Part};
+use shared::health::Health;
 use shared::log::{Commit, Entry, Event, Meta, StreamName, Version};
 use shared::{Result, Timestamp};
 use tests::requests::request;
@@ -72,7 +73,7 @@ async fn order(store: &Store, events: i64) -> Uuid {
 /// A new process pays one unit: the version after that, and how many commits it read for it.
 async fn pay(store: &Store, order: Uuid) -> (Version, usize) {
     let counted = Wrapped::over(store.clone(), Counted::default());
-    let (writer, desk) = Writer::<OrderAggregate>::start(counted.clone());
+    let (writer, desk) = Writer::<OrderAggregate>::start(counted.clone(), Health::default());
     let pay = request(json!({ "type": "ProcessPayment", "amount": 1 }), order, None);
     let accepted = writer.submit(pay).await.unwrap().unwrap();
     drop(writer);
@@ -128,7 +129,7 @@ async fn a_stream_with_a_gap_is_not_folded(store: Store) {
         ..late
     };
     store.insert(&[Entry::Commit(late)]).await.unwrap();
-    let (writer, desk) = Writer::<OrderAggregate>::start(store.clone());
+    let (writer, desk) = Writer::<OrderAggregate>::start(store.clone(), Health::default());
     let pay = request(json!({ "type": "ProcessPayment", "amount": 1 }), id, None);
     let told = writer.submit(pay).await.unwrap().unwrap_err();
     assert!(matches!(&told, Rejected::Broken(why) if why.contains("version 7")), "{told:?}");

@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::{EventStore as _, Inserted};
+use shared::health::Health;
 use shared::log::{Commit, Entry, Event, Meta, Position, StreamName};
 use tests::Own;
 use tests::relaying::Relaying;
@@ -172,29 +173,19 @@ async fn with_nobody_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
 /// A writer with a counter that was set back takes greater positions all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_counter_set_back_costs_nothing() {
-    use command_api::write::{Request, Writer};
-    use shared::aggregate::{Aggregate as _, Ambient};
+    use command_api::write::Writer;
     let own = Own::default();
     let store = own.mongodb().await;
     store
         .insert(&(1..=50).map(|position| Entry::Commit(commit(position))).collect::<Vec<_>>())
         .await
         .unwrap();
-    let (writer, _desk) = Writer::<OrderAggregate>::start(Arc::new(store.clone()));
+    let (writer, _desk) =
+        Writer::<OrderAggregate>::start(Arc::new(store.clone()), Health::default());
     let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 1 });
     let create =
         json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item] });
-    let ambient = Ambient { now: shared::Timestamp::now(), new_id: Uuid::now_v7() };
-    let addressed = OrderAggregate::parse(create, &ambient).unwrap();
-    let request = Request {
-        stream: addressed.stream,
-        command: addressed.command,
-        fresh: true,
-        expected: None,
-        key: None,
-        fingerprint: String::new(),
-        meta: Meta::default(),
-    };
+    let request = tests::requests::request(create, Uuid::new_v4(), None);
     let accepted = writer.submit(request).await.unwrap().unwrap();
     assert!(accepted.position > 50, "{accepted:?}");
     own.remove().await;

@@ -112,7 +112,8 @@ async fn watch(views: Redis, over: CancellationToken) -> usize {
 async fn a_higher_projection_version_replaces_the_views_while_older_workers_serve() {
     let own = Own::default();
     let (views, relay) = (own.redis().await, Relaying::start(&own).await);
-    let (writer, desk) = Writer::<OrderAggregate>::start(Arc::new(own.mongodb().await));
+    let (writer, desk) =
+        Writer::<OrderAggregate>::start(Arc::new(own.mongodb().await), Health::default());
     let old = Worker::start(&own, 1).await;
     old.until_ready().await;
     create(&writer, 200).await;

@@ -103,7 +103,7 @@ impl Running {
         tell(config.address_file.as_deref(), &all)?;
         let store = Arc::new(Sqlite::open(&config.data)?);
         let views = Arc::new(Memory::default());
-        let health = Health::of(&["views"]);
+        let health = Health::of(&["commands", "views"]);
         let commands = Writing {
             store: store.clone(),
             namespace: config.namespace.clone(),
@@ -177,7 +177,8 @@ struct Writing {
 impl Writing {
     async fn start(&self) -> Result<Written> {
         let (store, stop) = (self.store.clone(), self.stop.child_token());
-        let (service, desk) = Commands::start(store, &self.namespace, stop.clone()).await?;
+        let started = Commands::start(store, &self.namespace, &self.health, stop.clone());
+        let (service, desk) = started.await?;
         let log = service.log.clone();
         self.gate.open(service);
         Ok(Written { log, desk, stop })

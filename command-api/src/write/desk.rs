@@ -7,8 +7,10 @@ use std::sync::Arc;
 use lru::LruCache;
 use shared::aggregate::Aggregate;
 use shared::event_store::EventStore;
+use shared::health::Health;
 use shared::log::{Position, StreamName};
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
 use super::Rejected;
@@ -35,10 +37,22 @@ pub enum News<A: Aggregate> {
     Free { stream: StreamName, known: Option<Known<A>>, again: Option<Job<A>>, key: Option<String> },
     /// The group is over; these positions were drawn and not used.
     Over { owed: Vec<Position> },
+    /// The group ended by a fault: what became of its jobs is not known.
+    Died,
+}
+
+/// What the desk and its groups are called in the health of the service.
+pub const PART: &str = "commands";
+
+/// Nothing is carried out any more: what a fault of the write side itself has left is not known.
+pub fn report_fault(health: &Health, error: &JoinError) {
+    tracing::error!(%error, "the write side ended by a fault");
+    health.waits(PART, "they can't be carried out after a fault: restart the service");
 }
 
 pub struct Desk<A: Aggregate> {
     store: Arc<dyn EventStore>,
+    health: Health,
     inbox: mpsc::Receiver<Job<A>>,
     news: mpsc::UnboundedReceiver<News<A>>,
     report: mpsc::UnboundedSender<News<A>>,
@@ -52,6 +66,8 @@ pub struct Desk<A: Aggregate> {
     cache: LruCache<StreamName, Known<A>>,
     owed: Vec<Position>,
     groups: usize,
+    /// A group died: everything is turned away from then on.
+    failed: bool,
     /// Jobs in groups.
     under_way: usize,
     /// How many jobs there were lately, in groups and waiting; forgotten by an eighth per group.
@@ -61,10 +77,11 @@ pub struct Desk<A: Aggregate> {
 }
 
 impl<A: Aggregate> Desk<A> {
-    pub fn new(store: Arc<dyn EventStore>, inbox: mpsc::Receiver<Job<A>>) -> Self {
+    pub fn new(store: Arc<dyn EventStore>, inbox: mpsc::Receiver<Job<A>>, health: Health) -> Self {
         let (report, news) = mpsc::unbounded_channel();
         Self {
             store,
+            health,
             inbox,
             news,
             report,
@@ -75,6 +92,7 @@ impl<A: Aggregate> Desk<A> {
             cache: LruCache::new(NonZeroUsize::new(CACHE).unwrap_or(NonZeroUsize::MIN)),
             owed: vec![],
             groups: 0,
+            failed: false,
             under_way: 0,
             crowd: 0,
             started: None,
@@ -100,6 +118,9 @@ impl<A: Aggregate> Desk<A> {
                 self.take(job);
             }
             self.hear_all();
+            if self.failed {
+                self.purge();
+            }
             while self.is_time() {
                 self.start();
             }
@@ -145,6 +166,10 @@ impl<A: Aggregate> Desk<A> {
                 self.groups -= 1;
                 self.owed.extend(owed);
             }
+            News::Died => {
+                self.groups -= 1;
+                self.failed = true;
+            }
             News::Free { stream, known, again, key } => {
                 self.under_way -= 1;
                 self.busy.remove(&stream);
@@ -187,13 +212,26 @@ impl<A: Aggregate> Desk<A> {
         self.under_way += jobs.len();
         let owed = std::mem::take(&mut self.owed);
         let group = Group::new(self.store.clone(), self.report.clone());
-        tokio::spawn(group.run(jobs, owed));
+        let group = tokio::spawn(group.run(jobs, owed));
+        let (report, health) = (self.report.clone(), self.health.clone());
+        tokio::spawn(async move {
+            if let Err(error) = group.await {
+                report_fault(&health, &error);
+                drop(report.send(News::Died)); // The desk may be gone as well.
+            }
+        });
+    }
+
+    /// Why a job is not to be started. Nothing was written of it.
+    fn turned_away(&self, job: &Job<A>) -> Option<Rejected> {
+        let failed = || Rejected::Unavailable("the service has to be restarted".to_owned());
+        if self.failed { Some(failed()) } else { job.given_up() }
     }
 
     /// The next job of a stream that is still to be started.
     fn next_of(&mut self, stream: &StreamName) -> Option<Job<A>> {
         while let Some(job) = self.queues.get_mut(stream).and_then(VecDeque::pop_front) {
-            match job.given_up() {
+            match self.turned_away(&job) {
                 None => return Some(job),
                 Some(rejected) => turn_away(&mut self.keys, job, rejected),
             }
@@ -204,15 +242,18 @@ impl<A: Aggregate> Desk<A> {
 
     /// Answers what waits in vain, so that it takes no room: also while the log hangs.
     fn purge(&mut self) {
-        for queue in self.queues.values_mut() {
-            for job in std::mem::take(queue) {
-                match job.given_up() {
-                    None => queue.push_back(job),
+        for (stream, queue) in std::mem::take(&mut self.queues) {
+            let mut left = VecDeque::with_capacity(queue.len());
+            for job in queue {
+                match self.turned_away(&job) {
+                    None => left.push_back(job),
                     Some(rejected) => turn_away(&mut self.keys, job, rejected),
                 }
             }
+            if !left.is_empty() {
+                self.queues.insert(stream, left);
+            }
         }
-        self.queues.retain(|_, queue| !queue.is_empty());
         self.ready.retain(|stream| self.queues.contains_key(stream));
     }
 }

@@ -6,6 +6,7 @@ use shared::event_store::Snapshot;
 use shared::log::{Commit, Event, MAX_EVENTS, Position, StreamName, Version};
 use uuid::Uuid;
 
+use super::guarded::guarded;
 use super::job::Job;
 use super::{Rejected, Request};
 
@@ -34,30 +35,36 @@ impl<A: Aggregate> Known<A> {
     /// What a snapshot says; `None` when its state can't be read.
     pub fn of_snapshot(snapshot: &Snapshot) -> Option<Self> {
         let Snapshot { version, position, at, .. } = *snapshot;
-        let state = serde_json::from_str(&snapshot.state).ok()?;
+        let read = || serde_json::from_str(&snapshot.state);
+        let state = guarded("reading a snapshot", read).ok()?.ok()?;
         Some(Self { state, version, position, at })
     }
 
     pub fn snapshot(&self, stream: &StreamName) -> Option<Snapshot> {
+        let write = || serde_json::to_string(&self.state);
         Some(Snapshot {
             stream: stream.clone(),
             kind: kind::<A>(),
             version: self.version,
             position: self.position,
             at: self.at,
-            state: serde_json::to_string(&self.state).ok()?,
+            state: guarded("writing a snapshot", write).ok()?.ok()?,
         })
     }
 
+    /// What is known is worth nothing after an error.
     pub fn fold(&mut self, commit: &Commit) -> Result<(), Invalid> {
         if commit.from != self.version + 1 {
             let (stream, from, version) = (&commit.stream, commit.from, self.version);
             let gap = format!("version {from} of {stream} follows {version}: the log has a gap");
             return Err(Invalid::new(gap));
         }
-        for event in &commit.events {
-            A::evolve(&mut self.state, &A::decode(event)?);
-        }
+        guarded("folding an event", || {
+            commit.events.iter().try_for_each(|event| {
+                A::evolve(&mut self.state, &A::decode(event)?);
+                Ok(())
+            })
+        })??;
         self.version = commit.to;
         self.position = commit.position;
         self.at = commit.at;
@@ -89,7 +96,9 @@ pub fn decide<A: Aggregate>(
     {
         return Err(Rejected::VersionMismatch { actual: known.version });
     }
-    A::decide(&known.state, &request.command).map_err(Rejected::Refused)
+    guarded("deciding", || A::decide(&known.state, &request.command))
+        .map_err(|invalid| Rejected::Broken(invalid.detail))?
+        .map_err(Rejected::Refused)
 }
 
 impl<A: Aggregate> Draft<A> {
@@ -102,17 +111,11 @@ impl<A: Aggregate> Draft<A> {
             let found = format!("a command led to {} events, 1 to {MAX_EVENTS} fit", events.len());
             return Err(Box::new((job, Invalid::new(found))));
         }
-        let mut after = known.state.clone();
-        let mut encoded = Vec::with_capacity(events.len());
-        for event in events {
-            match A::encode(event) {
-                Ok((kind, schema, data)) => {
-                    encoded.push(Event { id: Uuid::now_v7(), kind, schema, data })
-                }
-                Err(invalid) => return Err(Box::new((job, invalid))),
-            }
-            A::evolve(&mut after, event);
-        }
+        let written = guarded("writing an event", || encode::<A>(events, known.state.clone()));
+        let (encoded, after) = match written.flatten() {
+            Ok(written) => written,
+            Err(invalid) => return Err(Box::new((job, invalid))),
+        };
         let request = &job.request;
         let commit = Commit {
             position: 0,
@@ -135,4 +138,18 @@ impl<A: Aggregate> Draft<A> {
             Known { state: after, version: commit.to, position: commit.position, at: commit.at };
         (job, commit, known)
     }
+}
+
+/// The events as they are stored, and the state after them.
+fn encode<A: Aggregate>(
+    events: &[A::Event],
+    mut state: A::State,
+) -> Result<(Vec<Event>, A::State), Invalid> {
+    let mut encoded = Vec::with_capacity(events.len());
+    for event in events {
+        let (kind, schema, data) = A::encode(event)?;
+        encoded.push(Event { id: Uuid::now_v7(), kind, schema, data });
+        A::evolve(&mut state, event);
+    }
+    Ok((encoded, state))
 }

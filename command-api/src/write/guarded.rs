@@ -1,0 +1,15 @@
+//! Calls of the domain's code. It is not to panic; where it does, it spoils its own command alone,
+//! and not the group that the command is in.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use shared::aggregate::Invalid;
+
+/// What a call that panicked may have left half-changed is to be dropped.
+pub fn guarded<T>(what: &str, call: impl FnOnce() -> T) -> Result<T, Invalid> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|cause| {
+        let text = cause.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| cause.downcast_ref::<String>().map(String::as_str));
+        Invalid::new(format!("{what} panicked: {}", text.unwrap_or("without a message")))
+    })
+}
