@@ -31,6 +31,7 @@ mod pipeline {
     mod rebuild;
     mod relay;
     mod replaced;
+    mod sequences;
     mod tokens;
     mod unreadable;
     mod upgrade;

@@ -12,6 +12,7 @@ mod job;
 mod positions;
 mod read;
 mod room;
+mod sequence;
 mod settle;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use self::desk::Desk;
 use self::job::Job;
 use self::room::Room;
 pub use self::room::{WAITING, WAITING_BYTES};
+pub use self::sequence::Sequence;
 
 /// A command with all that its commit needs.
 #[derive(Debug, Clone)]
@@ -45,6 +47,8 @@ pub struct Request<A: Aggregate> {
     /// `<principal>/<Idempotency-Key>`.
     pub key: Option<String>,
     pub fingerprint: String,
+    /// Of its request's commands for this stream, where there may be several.
+    pub sequence: Option<Sequence>,
     pub meta: Meta,
 }
 
@@ -82,6 +86,8 @@ pub enum Rejected {
     KeyMismatch,
     /// Others were faster every time; nothing was written.
     Conflict,
+    /// Nothing was written: a command before it, in its sequence, has no certain outcome.
+    NotAttempted,
     /// Nothing was written: too busy, or the log can't be reached.
     Unavailable(String),
     /// Nothing was written, and trying again does not help.
@@ -126,6 +132,7 @@ impl<A: Aggregate> Writer<A> {
         let (reply, outcome) = oneshot::channel();
         let unavailable = |why: &str| Err(Rejected::Unavailable(why.to_owned()));
         let Some(place) = self.room.take(request.bytes) else {
+            drop(request.sequence.as_ref().map(Sequence::next)); // Those behind it are cut off.
             drop(reply.send(unavailable("too many commands are waiting; try again")));
             return outcome;
         };

@@ -48,6 +48,8 @@ problems! {
     idempotency_in_flight: CONFLICT, "idempotency-in-flight", "The same request is being carried out";
     /// Retries are used up; nothing was written.
     conflict: CONFLICT, "conflict", "Too many commands at once for the same thing";
+    /// Nothing was written, as it was to follow what may not have been done. Retry both.
+    not_attempted: CONFLICT, "not-attempted", "What it was to follow may not have been done";
     illegal_transition: CONFLICT, "illegal-transition", "Not in this state";
     already_building: CONFLICT, "already-building", "A generation is being made already";
     still_parked: CONFLICT, "still-parked", "It can't be applied still";

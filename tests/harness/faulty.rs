@@ -17,6 +17,8 @@ pub enum Fault {
     LostBefore,
     /// It is written; the caller is not told so.
     LostAfter,
+    /// Nothing is written, and the log can't be used.
+    Broken,
     /// It arrives only after the tombstone that was sent behind it.
     Late,
     /// A stranger has taken the position just before.
@@ -37,6 +39,11 @@ impl Faulty {
         let faults = Mutex::new(faults.iter().copied().collect());
         let hooks = Self { faults, late: Mutex::default(), late_outcomes: Mutex::default() };
         Wrapped::over(store, hooks)
+    }
+
+    /// What happens to the inserts from now on.
+    pub fn fail_with(&self, faults: &[Fault]) {
+        self.faults.lock().unwrap().extend(faults);
     }
 
     pub fn is_spent(&self) -> bool {
@@ -72,6 +79,9 @@ impl Hooks for Faulty {
                 Err(NotInserted::Never(why))
             }
             Some(Fault::LostBefore) => Err(Self::lost()),
+            Some(Fault::Broken) => {
+                Err(Failure::permanent("appending to the log", "it can't be used"))
+            }
             Some(Fault::LostAfter) => {
                 store.insert(entries).await?;
                 Err(Self::lost())

@@ -29,6 +29,7 @@ pub fn request(mut command: Value, order: Uuid, key: Option<&str>) -> Request<Or
         expected: None,
         key: key.map(|key| format!("me/{key}")),
         fingerprint: text,
+        sequence: None,
         meta: Meta::default(),
     }
 }

@@ -80,6 +80,7 @@ fn command(stream: &StreamName, panics: Panics) -> Request<Fragile> {
         expected: None,
         key: Some(format!("me/{stream}/{panics:?}")),
         fingerprint: String::new(),
+        sequence: None,
         meta: Meta::default(),
     }
 }

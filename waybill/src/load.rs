@@ -248,9 +248,8 @@ pub fn is_passing(status: StatusCode, body: &[u8]) -> bool {
     let kind = serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|body| Some(body["type"].as_str()?.to_owned()));
-    let passing = kind.is_some_and(|kind| {
-        kind.ends_with("/idempotency-in-flight") || kind.ends_with("/conflict")
-    });
+    let passing = ["/idempotency-in-flight", "/conflict", "/not-attempted"];
+    let passing = kind.is_some_and(|kind| passing.iter().any(|end| kind.ends_with(end)));
     status == StatusCode::SERVICE_UNAVAILABLE || passing
 }
 

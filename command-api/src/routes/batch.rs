@@ -16,7 +16,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::bodies::{self, BATCH, NDJSON};
-use super::submit::{self, With};
+use super::submit::{self, Together, With};
 use super::{headers, into_response};
 use crate::Service;
 use crate::write::Outcome;
@@ -49,6 +49,7 @@ async fn handle<A: Aggregate>(
     let service = gate.service()?;
     let key = headers::idempotency_key(headers)?;
     let meta = headers::meta(headers);
+    let mut together = Together::default();
     // All are submitted before any is awaited: they share groups, and those of one order keep
     // their sequence.
     let submitted: Vec<_> = commands
@@ -56,7 +57,7 @@ async fn handle<A: Aggregate>(
         .enumerate()
         .map(|(index, command)| {
             let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
-            submit_one(&service, command?, key, meta.clone())
+            submit_one(&service, command?, key, meta.clone(), &mut together)
         })
         .collect();
     let deadline = submit::patience();
@@ -77,6 +78,7 @@ fn submit_one<A: Aggregate>(
     mut command: Value,
     key: Option<String>,
     meta: Meta,
+    together: &mut Together,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
     let own = command.as_object_mut().and_then(|fields| fields.remove("idempotency_key"));
     let key = match own {
@@ -84,7 +86,7 @@ fn submit_one<A: Aggregate>(
         Some(Value::String(text)) => Some(headers::key(&text)?),
         Some(_) => return Err(Problem::validation("`idempotency_key`: expected a string")),
     };
-    submit::submit(service, command, With { key, expected: None, meta })
+    submit::submit_with(service, command, With { key, expected: None, meta }, together)
 }
 
 async fn result<A: Aggregate>(

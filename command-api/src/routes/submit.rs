@@ -1,11 +1,12 @@
 //! From a JSON object to the answer of the write side.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::aggregate::{Aggregate, Ambient};
-use shared::log::{Meta, Version};
+use shared::log::{Meta, StreamName, Version};
 use shared::problem::Problem;
 use shared::token::Token;
 use tokio::sync::oneshot;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::Service;
-use crate::write::{Accepted, Outcome, Rejected, Request};
+use crate::write::{Accepted, Outcome, Rejected, Request, Sequence};
 
 /// How long a client waits for its outcome before it is told that it is not known yet.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,25 +34,49 @@ pub struct With {
     pub meta: Meta,
 }
 
-/// Reads the command and submits it, at once. Once it has started it runs to its end, whether or not
-/// its client waits.
+/// What the commands of one request share.
+pub struct Together {
+    start_by: Instant,
+    sequences: HashMap<StreamName, Sequence>,
+}
+
+impl Default for Together {
+    fn default() -> Self {
+        Self { start_by: Instant::now() + START, sequences: HashMap::new() }
+    }
+}
+
+/// Reads a request's only command and submits it, at once. Once it has started it runs to its end,
+/// whether or not its client waits.
 pub fn submit<A: Aggregate>(
     service: &Service<A>,
     command: Value,
     with: With,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
+    submit_with(service, command, with, &mut Together::default())
+}
+
+/// The same for one of several commands. What is no command breaks no sequence.
+pub fn submit_with<A: Aggregate>(
+    service: &Service<A>,
+    command: Value,
+    with: With,
+    together: &mut Together,
+) -> Result<oneshot::Receiver<Outcome>, Problem> {
     let text = command.to_string();
     let ambient = Ambient { now: Timestamp::now(), new_id: Uuid::now_v7() };
     let addressed = A::parse(command, &ambient)?;
+    let sequence = together.sequences.entry(addressed.stream.clone()).or_default().clone();
     Ok(service.writer.submit(Request {
         stream: addressed.stream,
         command: addressed.command,
         bytes: text.len(),
-        start_by: Instant::now() + START,
+        start_by: together.start_by,
         fresh: addressed.fresh,
         expected: with.expected,
         key: with.key,
         fingerprint: fingerprint(&text),
+        sequence: Some(sequence),
         meta: with.meta,
     }))
 }
@@ -88,6 +113,9 @@ fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
         Rejected::Conflict => {
             Problem::conflict("Others were faster every time; nothing was written.")
         }
+        Rejected::NotAttempted => Problem::not_attempted(
+            "An earlier command of this request for the same thing has no certain outcome; send both again.",
+        ),
         Rejected::Broken(why) => {
             tracing::error!(why, "answered 500");
             Problem::internal("Nothing was written; the service's own log tells more.")

@@ -39,7 +39,8 @@ impl<A: Aggregate> Group<A> {
     }
 
     /// Answers a job, and frees its stream before that: its client may send the next command.
-    pub(super) fn answer(&self, job: Job<A>, known: Option<Known<A>>, outcome: Outcome) {
+    pub(super) fn answer(&self, mut job: Job<A>, known: Option<Known<A>>, outcome: Outcome) {
+        job.conclude(&outcome);
         let (stream, key) = (job.request.stream.clone(), job.request.key.clone());
         self.tell(News::Free { stream, known, again: None, key });
         job.answer(outcome);

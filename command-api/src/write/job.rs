@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::room::Place;
+use super::sequence::{Link, Sequence};
 use super::{Outcome, Rejected, Request};
 
 pub struct Job<A: Aggregate> {
@@ -13,15 +14,25 @@ pub struct Job<A: Aggregate> {
     pub attempts: u32,
     reply: oneshot::Sender<Outcome>,
     place: Place,
+    link: Option<Link>,
 }
 
 impl<A: Aggregate> Job<A> {
     pub fn new(request: Request<A>, reply: oneshot::Sender<Outcome>, place: Place) -> Self {
-        Self { request, attempts: 0, reply, place }
+        let link = request.sequence.as_ref().map(Sequence::next);
+        Self { request, attempts: 0, reply, place, link }
+    }
+
+    /// Tells its sequence of the outcome: before the next command of the stream can start.
+    pub fn conclude(&mut self, outcome: &Outcome) {
+        if let Some(link) = self.link.take() {
+            link.conclude(outcome);
+        }
     }
 
     /// Gives its room back first: the client may send the next command as soon as it is answered.
-    pub fn answer(self, outcome: Outcome) {
+    pub fn answer(mut self, outcome: Outcome) {
+        self.conclude(&outcome);
         let Self { reply, place, .. } = self;
         drop(place);
         drop(reply.send(outcome)); // The client may be gone: it is done all the same.
@@ -34,6 +45,9 @@ impl<A: Aggregate> Job<A> {
 
     /// Why it is not to be started any more. Nothing was written of it.
     pub fn given_up(&self) -> Option<Rejected> {
+        if self.link.as_ref().is_some_and(Link::is_cut_off) {
+            return Some(Rejected::NotAttempted);
+        }
         let why = if self.is_abandoned() {
             "the client is gone"
         } else if self.request.start_by <= Instant::now() {
