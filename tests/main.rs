@@ -26,6 +26,7 @@ mod pipeline {
     mod oracle;
     mod panics;
     mod parking;
+    mod positions;
     mod proxy;
     mod races;
     mod rebuild;

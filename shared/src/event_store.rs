@@ -35,8 +35,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// Hands out `count` consecutive positions. Only a hint: unique positions make the log safe.
     async fn draw(&self, count: usize) -> Result<Range<Position>>;
 
-    /// After a collision: makes later draws start above everything that is stored.
-    async fn raise_counter(&self) -> Result<()>;
+    /// After a collision: makes later draws start above everything that is stored, and by a `margin`
+    /// more where another writer would have taken what is right above.
+    async fn raise_counter(&self, margin: Position) -> Result<()>;
 
     /// Inserts each entry, or refuses it, independently of the others; in one round trip.
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted>;

@@ -179,10 +179,12 @@ async fn positions_are_handed_out_once_and_ascend_from_what_is_stored(store: Sto
     drawn.sort_unstable();
     assert_eq!(drawn, (1..=60).collect::<Vec<_>>());
     insert(&store, &[commit(1_000, &stream(), 1, 1)]).await;
-    store.raise_counter().await.unwrap();
+    store.raise_counter(0).await.unwrap();
     assert_eq!(store.draw(1).await.unwrap(), 1_001..1_002);
-    store.raise_counter().await.unwrap();
+    store.raise_counter(0).await.unwrap();
     assert_eq!(store.draw(1).await.unwrap(), 1_002..1_003, "raising never goes back");
+    store.raise_counter(64).await.unwrap();
+    assert_eq!(store.draw(1).await.unwrap(), 1_065..1_066, "and leaves room for other writers");
 }
 
 async fn of_many_that_race_for_a_version_one_wins(store: Store) {

@@ -80,7 +80,8 @@ impl Hooks for Faulty {
             }
             Some(Fault::LostBefore) => Err(Self::lost()),
             Some(Fault::Broken) => {
-                Err(Failure::permanent("appending to the log", "it can't be used"))
+                let why = Failure::permanent("appending to the log", "it can't be used");
+                Err(NotInserted::Unknown(why))
             }
             Some(Fault::LostAfter) => {
                 store.insert(entries).await?;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use shared::Result;
-use shared::event_store::{EventStore, Inserted};
+use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::log::Entry;
 use tokio::sync::watch;
 
@@ -37,7 +37,11 @@ impl Held {
 
 #[async_trait]
 impl Hooks for Held {
-    async fn insert(&self, store: &dyn EventStore, entries: &[Entry]) -> Result<Vec<Inserted>> {
+    async fn insert(
+        &self,
+        store: &dyn EventStore,
+        entries: &[Entry],
+    ) -> Result<Vec<Inserted>, NotInserted> {
         self.inserts.lock().unwrap().push(entries.len());
         let mut released = self.released.subscribe();
         released.wait_for(|released| *released).await.unwrap();

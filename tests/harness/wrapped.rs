@@ -20,6 +20,10 @@ pub trait Hooks: Send + Sync + 'static {
         store.insert(entries).await
     }
 
+    async fn raise_counter(&self, store: &dyn EventStore, margin: Position) -> Result<()> {
+        store.raise_counter(margin).await
+    }
+
     async fn streams(
         &self,
         store: &dyn EventStore,
@@ -50,8 +54,8 @@ impl<H: Hooks> EventStore for Wrapped<H> {
         self.store.draw(count).await
     }
 
-    async fn raise_counter(&self) -> Result<()> {
-        self.store.raise_counter().await
+    async fn raise_counter(&self, margin: Position) -> Result<()> {
+        self.hooks.raise_counter(&*self.store, margin).await
     }
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted> {

@@ -9,7 +9,7 @@ use orders::OrderAggregate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
-use shared::event_store::{EventStore, Inserted};
+use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::health::Health;
 use shared::log::{Entry, Event, Meta, StreamName};
 use tests::requests::request;
@@ -145,7 +145,11 @@ struct Fault;
 
 #[async_trait]
 impl Hooks for Fault {
-    async fn insert(&self, _: &dyn EventStore, _: &[Entry]) -> shared::Result<Vec<Inserted>> {
+    async fn insert(
+        &self,
+        _: &dyn EventStore,
+        _: &[Entry],
+    ) -> std::result::Result<Vec<Inserted>, NotInserted> {
         panic!("a fault of the service itself");
     }
 }

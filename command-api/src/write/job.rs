@@ -12,6 +12,8 @@ pub struct Job<A: Aggregate> {
     pub request: Request<A>,
     /// Lost races and other fresh starts so far.
     pub attempts: u32,
+    /// Of them those because its position was taken.
+    pub collisions: u32,
     reply: oneshot::Sender<Outcome>,
     place: Place,
     link: Option<Link>,
@@ -20,7 +22,7 @@ pub struct Job<A: Aggregate> {
 impl<A: Aggregate> Job<A> {
     pub fn new(request: Request<A>, reply: oneshot::Sender<Outcome>, place: Place) -> Self {
         let link = request.sequence.as_ref().map(Sequence::next);
-        Self { request, attempts: 0, reply, place, link }
+        Self { request, attempts: 0, collisions: 0, reply, place, link }
     }
 
     /// Tells its sequence of the outcome: before the next command of the stream can start.

@@ -10,42 +10,62 @@ use shared::{Failure, Result, crash};
 /// Draws that may turn out too small before the counter must be taken for broken.
 const DRAWS: u32 = 5;
 
-/// Finds a position above each of `after`. Positions that are left over stay in `owed`.
+/// How far above the log positions are drawn after so many collisions of a job. The first may be the
+/// end of a guess, and the counter is right. Later ones say that another writer guesses: it has taken
+/// what is right above the head before this one can insert there. What it does not come to fill is
+/// sealed by the relay after a second.
+pub fn margin(collisions: u32) -> Position {
+    match collisions {
+        0 => 0,
+        1 => 512,
+        _ => 4_096,
+    }
+}
+
+/// Finds a position above each of `after`. Positions that are left over stay in `owed`, and all of
+/// them after a failure.
 pub async fn assign(
     store: &Arc<dyn EventStore>,
     after: &[Position],
     owed: &mut BTreeSet<Position>,
 ) -> Result<Vec<Position>> {
-    let mut assigned: Vec<Option<Position>> =
-        after.iter().map(|after| take(owed, *after)).collect();
-    for draw in 0..DRAWS {
-        let missing = assigned.iter().filter(|position| position.is_none()).count();
-        if missing == 0 {
-            break;
+    let mut assigned = vec![None; after.len()];
+    let filled = fill(store, after, owed, &mut assigned).await;
+    let assigned = assigned.into_iter().flatten();
+    match filled {
+        Ok(()) => Ok(assigned.collect()),
+        Err(failure) => {
+            owed.extend(assigned);
+            Err(failure)
         }
-        if draw > 0 {
-            store.raise_counter().await?;
-        }
-        crash::point("draw.before");
-        match store.draw(missing).await {
-            Ok(drawn) => {
-                crash::point("draw.after");
-                owed.extend(drawn);
-            }
-            Err(error) => {
-                owed.extend(assigned.into_iter().flatten());
-                return Err(error);
-            }
-        }
+    }
+}
+
+async fn fill(
+    store: &Arc<dyn EventStore>,
+    after: &[Position],
+    owed: &mut BTreeSet<Position>,
+    assigned: &mut [Option<Position>],
+) -> Result<()> {
+    for draw in 0..=DRAWS {
         for (position, after) in assigned.iter_mut().zip(after) {
             *position = position.or_else(|| take(owed, *after));
         }
+        let missing = assigned.iter().filter(|position| position.is_none()).count();
+        if missing == 0 {
+            return Ok(());
+        }
+        if draw == DRAWS {
+            break;
+        }
+        if draw > 0 {
+            store.raise_counter(0).await?;
+        }
+        crash::point("draw.before");
+        owed.extend(store.draw(missing).await?);
+        crash::point("draw.after");
     }
-    let complete: Option<Vec<Position>> = assigned.iter().copied().collect();
-    complete.ok_or_else(|| {
-        owed.extend(assigned.into_iter().flatten());
-        Failure::transient("drawing positions", "the counter stays behind the log")
-    })
+    Err(Failure::transient("drawing positions", "the counter stays behind the log"))
 }
 
 /// The smallest position that is greater.

@@ -13,6 +13,7 @@ use super::Rejected;
 use super::desk::News;
 use super::draft::Draft;
 use super::group::Group;
+use super::positions::margin;
 
 /// Fresh starts of one request before its client is told of the conflict.
 const ATTEMPTS: u32 = 30;
@@ -67,11 +68,12 @@ impl<A: Aggregate> Group<A> {
         while !drafts.is_empty() {
             let found = self.look(&drafts).await;
             let mut hidden = vec![];
-            let taken = |draft: &Draft<A>| {
+            let taken = |draft: &&Draft<A>| {
                 found.as_ref().is_ok_and(|found| matches!(found.cause(draft), Cause::Position))
             };
-            if drafts.iter().any(taken)
-                && let Err(failure) = self.store.raise_counter().await
+            let collisions = drafts.iter().filter(taken);
+            if let Some(most) = collisions.map(|draft| draft.job.collisions).max()
+                && let Err(failure) = self.store.raise_counter(margin(most)).await
             {
                 tracing::warn!(%failure, "positions were taken");
             }
@@ -146,6 +148,7 @@ impl<A: Aggregate> Group<A> {
     fn again(&self, draft: Draft<A>, holds: bool) {
         let Draft { mut job, known, .. } = draft;
         job.attempts += 1;
+        job.collisions += u32::from(holds);
         job.request.fresh = false;
         if job.attempts > ATTEMPTS {
             return self.reject(job, Rejected::Conflict);

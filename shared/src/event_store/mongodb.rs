@@ -61,13 +61,9 @@ fn failure(what: &str) -> impl Fn(Error) -> Failure + '_ {
 }
 
 impl MongoDb {
-    async fn draw_positions(&self, count: Position) -> Result<Range<Position>> {
+    /// The last position that the counter hands out next, of `count`.
+    async fn ask_counter(&self, count: Position) -> Result<Position> {
         let what = "drawing positions";
-        self.check_identity().await?;
-        let mut guess = self.guess.lock().await;
-        if let Some(first) = guess.take(count) {
-            return Ok(first..first + count);
-        }
         let counter = self
             .control
             .find_one_and_update(doc! { "_id": "position" }, doc! { "$inc": { "last": count } })
@@ -76,20 +72,14 @@ impl MongoDb {
             .await
             .map_err(failure(what))?;
         let last = counter.as_ref().and_then(|found| found.get("last")).and_then(Bson::as_i64);
-        match last {
-            Some(last) => {
-                guess.learn(last + 1);
-                Ok(last - count + 1..last + 1)
-            }
-            None => Err(Failure::permanent(what, "the counter holds no 64-bit integer")),
-        }
+        last.ok_or_else(|| Failure::permanent(what, "the counter holds no 64-bit integer"))
     }
 
-    /// Moves the counter up to what is stored: guesses leave it behind.
-    async fn move_counter(&self) -> Result<()> {
-        let head = self.read_head().await?;
+    /// Moves the counter up to what is stored, and `margin` above it: guesses leave it behind.
+    async fn move_counter(&self, margin: Position) -> Result<()> {
+        let last = self.read_head().await? + margin;
         self.control
-            .update_one(doc! { "_id": "position" }, doc! { "$max": { "last": head } })
+            .update_one(doc! { "_id": "position" }, doc! { "$max": { "last": last } })
             .upsert(true)
             .await
             .map_err(failure(RAISING))?;
@@ -105,13 +95,22 @@ impl EventStore for MongoDb {
     }
 
     async fn draw(&self, count: usize) -> Result<Range<Position>> {
-        let draw = move |this: Self| async move { this.draw_positions(count as Position).await };
-        self.ask("drawing positions", draw).await
+        let what = "drawing positions";
+        let count = count as Position;
+        self.ask(what, |this| async move { this.check_identity().await }).await?;
+        let mut guess = self.guess.lock().await;
+        if let Some(first) = guess.take(count) {
+            return Ok(first..first + count);
+        }
+        let ask = move |this: Self| async move { this.ask_counter(count).await };
+        let last = self.ask(what, ask).await?;
+        guess.learn(last + 1);
+        Ok(last - count + 1..last + 1)
     }
 
-    async fn raise_counter(&self) -> Result<()> {
+    async fn raise_counter(&self, margin: Position) -> Result<()> {
         self.guess.lock().await.distrust();
-        self.ask(RAISING, |this| async move { this.move_counter().await }).await
+        self.ask(RAISING, move |this| async move { this.move_counter(margin).await }).await
     }
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted> {

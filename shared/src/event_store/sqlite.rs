@@ -76,8 +76,8 @@ impl EventStore for Sqlite {
         Ok(first..*last + 1)
     }
 
-    async fn raise_counter(&self) -> Result<()> {
-        let head = self.head().await?;
+    async fn raise_counter(&self, margin: Position) -> Result<()> {
+        let head = self.head().await? + margin;
         let mut last = lock(&self.last_drawn);
         *last = (*last).max(head);
         Ok(())

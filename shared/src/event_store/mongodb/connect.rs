@@ -40,7 +40,7 @@ impl MongoDb {
             check(&database).await?;
             let store = Self::over(database, identity);
             store.lay_out().await?;
-            store.move_counter().await?;
+            store.move_counter(0).await?;
             Ok(store)
         };
         in_time(what, PATIENCE, prepared).await

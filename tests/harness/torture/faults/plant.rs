@@ -64,7 +64,7 @@ async fn try_to_append(store: &MongoDb, commits: &[Commit]) -> Result<Option<()>
     let placed = missing.into_iter().zip(positions);
     let placed = placed.map(|(commit, position)| Commit { position, ..commit.clone() });
     store.insert(&placed.map(Entry::Commit).collect::<Vec<_>>()).await?;
-    store.raise_counter().await?;
+    store.raise_counter(0).await?;
     Ok(None)
 }
 
