@@ -21,6 +21,7 @@ mod pipeline {
     mod embedded;
     mod faults;
     mod full_disk;
+    mod lists;
     mod long_streams;
     mod network;
     mod oracle;

@@ -1,7 +1,7 @@
 //! One order, and lists of orders.
 
-use serde::Serialize;
-use serde_json::value::RawValue;
+mod page;
+
 use shared::aggregate::Aggregate as _;
 use shared::log::StreamName;
 use shared::problem::Problem;
@@ -10,8 +10,9 @@ use shared::queries::{Reply, Unanswered, Views};
 use shared::view_store::{Answer, Read};
 use uuid::Uuid;
 
+use self::page::{Asked, Page};
 use super::parameters::{Parameters, bad};
-use super::{Answered, cut, entries, page, reply};
+use super::{Answered, cut, entries, page};
 use crate::order::{OrderAggregate, Status};
 use crate::view::names;
 
@@ -24,12 +25,6 @@ pub async fn one(views: &Views<'_>, parameters: &mut Parameters<'_>, id: &str) -
     let view = found.ok_or_else(unknown)?;
     let shows = vec![(stream, view.version)];
     Ok(Some(Reply { body: view.document, version: Some(view.version), shows }))
-}
-
-#[derive(Serialize)]
-struct Page<'a> {
-    items: Vec<&'a RawValue>,
-    next: Option<String>,
 }
 
 pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
@@ -47,19 +42,8 @@ pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answere
     };
     let found = views.read(&[Read::List(page(index, true, after, limit))]).await?.pop();
     let (found, next) = cut(entries(found), limit);
-    let ids = found.iter().filter_map(|entry| entry.get(names::TIME..)?.parse().ok());
-    let streams: Vec<StreamName> =
-        ids.map(|id| StreamName::new(OrderAggregate::CATEGORY, id)).collect();
-    let stored = documents(views, streams.clone()).await?;
-    let shows = streams.into_iter().zip(&stored);
-    let shows = shows.filter_map(|(stream, view)| Some((stream, view.as_ref()?.version))).collect();
-    let broken = |error| Problem::internal(format!("a stored view is no JSON: {error}"));
-    let items: Result<Vec<&RawValue>, _> =
-        stored.iter().flatten().map(|view| serde_json::from_slice(&view.document)).collect();
-    let answer = reply(&Page { items: items.map_err(broken)?, next })?;
-    Ok(answer.map(|answer| Reply { shows, ..answer }))
+    Page::of(views, Asked { status, customer }, &found, next).await?.reply()
 }
-
 fn status(text: &str) -> Result<Status, Problem> {
     let known = || Status::ALL.map(Status::as_str).join(", ");
     Status::parse(text).ok_or_else(|| bad("status", &format!("one of {}", known()), text))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use orders::{Order, OrderAggregate, OrderQueries, Status};
 use serde_json::Value;
 use shared::aggregate::Aggregate as _;
@@ -13,6 +14,9 @@ use shared::{Failure, Result};
 
 use super::fold::Folded;
 use crate::client::Client;
+
+/// Questions under way together.
+const AT_A_TIME: usize = 16;
 
 pub struct Compare<'a> {
     folded: &'a mut Folded,
@@ -117,30 +121,39 @@ impl<'a> Compare<'a> {
         }
         for customer in &expected.customers {
             let of = parameters(&[("limit", "1000"), ("customer_id", customer)]);
-            questions.push(("/orders", of));
+            questions.push(("/orders", of.clone()));
+            for status in Status::ALL {
+                let mut of = of.clone();
+                of.insert("status".to_owned(), status.as_str().to_owned());
+                questions.push(("/orders", of));
+            }
         }
-        for (path, question) in questions {
-            self.pages(&expected, path, question).await?;
-        }
+        let asked = questions.into_iter().map(|(path, question)| {
+            let (this, expected) = (&*self, &expected);
+            async move { this.pages(expected, path, question).await }
+        });
+        let found: Vec<Option<String>> =
+            stream::iter(asked).buffer_unordered(AT_A_TIME).try_collect().await?;
+        self.differences.extend(found.into_iter().flatten());
         Ok(())
     }
 
+    /// Asks both sides for all pages; returns where they differ first.
     async fn pages(
-        &mut self,
+        &self,
         expected: &Expected,
         path: &str,
         mut question: Parameters,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         loop {
             let (there, here) =
                 (expected.ask(path, &question).await?, self.ask(path, &question).await?);
             if there != here {
-                self.differences.push(difference(path, &question, &there, &here));
-                return Ok(());
+                return Ok(Some(difference(path, &question, &there, &here)));
             }
             match here["next"].as_str() {
                 Some(next) => question.insert("cursor".to_owned(), next.to_owned()),
-                None => return Ok(()),
+                None => return Ok(None),
             };
         }
     }

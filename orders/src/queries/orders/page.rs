@@ -1,0 +1,117 @@
+//! A page of whole orders: those that still are what was asked for, up to a size.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use shared::aggregate::Aggregate as _;
+use shared::log::{StreamName, Version};
+use shared::problem::Problem;
+use shared::projection::Stored;
+use shared::queries::{Reply, Unanswered, Views};
+
+use super::super::{Answered, reply};
+use super::documents;
+use crate::order::{OrderAggregate, Status};
+use crate::view::names;
+
+/// Documents that are read at a time.
+const CHUNK: usize = 50;
+/// Bytes of documents on a page; one document that is larger is a page of its own.
+const BYTES: usize = 1 << 20;
+
+/// What the orders of a list have in common.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    pub status: Option<Status>,
+    pub customer: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Header<'a> {
+    status: Status,
+    #[serde(borrow)]
+    customer_id: Cow<'a, str>,
+}
+
+impl Asked<'_> {
+    /// Whether the document is in the list still. (List and documents are two reads; an order may
+    /// change in between.)
+    fn fits(self, document: &[u8]) -> Result<bool, Problem> {
+        if self.status.is_none() && self.customer.is_none() {
+            return Ok(true);
+        }
+        let header: Header<'_> = serde_json::from_slice(document).map_err(broken)?;
+        Ok(self.status.is_none_or(|status| status == header.status)
+            && self.customer.is_none_or(|customer| customer == header.customer_id))
+    }
+}
+
+#[derive(Default)]
+pub struct Page {
+    documents: Vec<Vec<u8>>,
+    bytes: usize,
+    shows: Vec<(StreamName, Version)>,
+    next: Option<String>,
+}
+
+impl Page {
+    /// Reads the orders of these entries; `next` is the cursor behind all of them.
+    pub async fn of(
+        views: &Views<'_>,
+        asked: Asked<'_>,
+        entries: &[String],
+        next: Option<String>,
+    ) -> Result<Self, Unanswered> {
+        let mut page = Self { next, ..Self::default() };
+        let mut considered: Option<&String> = None;
+        for chunk in entries.chunks(CHUNK) {
+            let listed = chunk.iter().filter_map(|entry| Some((entry, stream(entry)?)));
+            let listed: Vec<(&String, StreamName)> = listed.collect();
+            let streams = listed.iter().map(|(_, stream)| stream.clone()).collect();
+            let stored = documents(views, streams).await?;
+            for ((entry, stream), stored) in listed.into_iter().zip(stored) {
+                let Some(stored) = stored else { continue };
+                if asked.fits(&stored.document)? {
+                    if page.is_full(&stored) {
+                        page.next = considered.cloned();
+                        return Ok(page);
+                    }
+                    page.add(stream, stored);
+                }
+                considered = Some(entry);
+            }
+        }
+        Ok(page)
+    }
+
+    fn is_full(&self, more: &Stored) -> bool {
+        !self.documents.is_empty() && self.bytes + more.document.len() > BYTES
+    }
+
+    fn add(&mut self, stream: StreamName, stored: Stored) {
+        self.bytes += stored.document.len();
+        self.shows.push((stream, stored.version));
+        self.documents.push(stored.document);
+    }
+
+    pub fn reply(self) -> Answered {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            items: Vec<&'a RawValue>,
+            next: Option<String>,
+        }
+        let items: Result<Vec<&RawValue>, _> =
+            self.documents.iter().map(|document| serde_json::from_slice(document)).collect();
+        let answer = reply(&Body { items: items.map_err(broken)?, next: self.next })?;
+        Ok(answer.map(|answer| Reply { shows: self.shows, ..answer }))
+    }
+}
+
+fn stream(entry: &str) -> Option<StreamName> {
+    Some(StreamName::new(OrderAggregate::CATEGORY, entry.get(names::TIME..)?.parse().ok()?))
+}
+
+fn broken(error: serde_json::Error) -> Problem {
+    Problem::internal(format!("a stored view can't be read: {error}"))
+}

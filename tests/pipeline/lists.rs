@@ -1,0 +1,65 @@
+//! What verification notices about lists.
+
+use std::time::Duration;
+
+use orders::view::names;
+use serde_json::json;
+use shared::log::StreamName;
+use shared::projection::Change;
+use shared::view_store::{Applied, ViewStore as _};
+use tests::services::{System, Urls};
+use uuid::Uuid;
+use waybill::verify::Report;
+
+type Entries = Vec<(String, String)>;
+
+/// Changes lists behind the pipeline's back.
+async fn tamper(system: &System, enter: Entries, leave: Entries) {
+    let views = system.own.redis().await;
+    let live = views.live().await.unwrap().unwrap();
+    let change = Change {
+        stream: StreamName::new("tampering", Uuid::new_v4()),
+        base: 0,
+        to: 1,
+        position: 0,
+        document: b"{}".to_vec(),
+        sums: vec![],
+        enter,
+        leave,
+        greatest: vec![],
+    };
+    assert_eq!(views.apply(&live.id, &[change]).await.unwrap(), [Applied::Applied]);
+}
+
+async fn check(system: &System) -> Report {
+    let (commands, queries) = (&system.commands[0].client, &system.queries.client);
+    waybill::verify::check(commands, queries, Duration::ZERO).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_finds_an_order_that_one_list_lacks() {
+    let system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let commands = &system.commands[0].client;
+    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
+    let time = "2026-01-02T03:04:05.000Z";
+    let order =
+        json!({ "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": time });
+    let created = commands.post("/orders", &[], order.to_string()).await.unwrap();
+    let id = created.json().unwrap()["order_id"].as_str().unwrap().to_owned();
+    system.verify().await;
+    let entry = format!("{time}{id}");
+    for list in [
+        names::ORDERS.to_owned(),
+        names::orders_by_status("created"),
+        names::orders_by_customer("c"),
+        names::orders_by_both("created", "c"),
+    ] {
+        let entry = vec![(list.clone(), entry.clone())];
+        tamper(&system, vec![], entry.clone()).await;
+        let report = check(&system).await;
+        assert!(!report.differences.is_empty() || report.behind > 0, "{list}: {report:#?}");
+        tamper(&system, entry, vec![]).await;
+        system.verify().await;
+    }
+    system.remove().await;
+}
