@@ -16,6 +16,7 @@ mod pipeline {
     mod apply;
     mod backlog;
     mod bad_input;
+    mod bytes;
     mod configuration;
     mod controls;
     mod embedded;

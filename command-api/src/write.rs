@@ -4,6 +4,7 @@
 //! two places for groups is free. `group` reads, decides, inserts and settles one group. A stream
 //! is in at most one group at a time, so decisions build on acknowledged commits alone.
 
+mod cache;
 mod desk;
 mod draft;
 mod group;

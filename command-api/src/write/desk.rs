@@ -1,10 +1,8 @@
 //! Who is next: a queue for each stream, and two places for groups.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use lru::LruCache;
 use shared::aggregate::Aggregate;
 use shared::event_store::EventStore;
 use shared::health::Health;
@@ -14,6 +12,7 @@ use tokio::task::JoinError;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
 use super::Rejected;
+use super::cache::Cache;
 use super::draft::Known;
 use super::group::Group;
 use super::job::Job;
@@ -22,12 +21,13 @@ use super::job::Job;
 const PLACES: usize = 2;
 /// Commits in a group: more per insert gain little and cost latency.
 const GROUP: usize = 256;
+/// Bytes of the commands in a group, by their JSON: an insert stays far below what a message to
+/// MongoDB may have (48 MB), and the others do not wait long behind it.
+const GROUP_BYTES: usize = 4 << 20;
 /// A group that takes longer holds nobody up for the sake of fuller groups.
 const STUCK: Duration = Duration::from_millis(20);
 /// Between two looks for jobs whose clients are gone or whose time is over.
 const PURGE: Duration = Duration::from_millis(100);
-/// Streams whose state is kept.
-const CACHE: usize = 100_000;
 
 /// News from a group.
 #[expect(clippy::large_enum_variant, reason = "nearly all news are of free streams")]
@@ -63,7 +63,7 @@ pub struct Desk<A: Aggregate> {
     busy: HashSet<StreamName>,
     /// Idempotency keys of all jobs.
     keys: HashSet<String>,
-    cache: LruCache<StreamName, Known<A>>,
+    cache: Cache<Known<A>>,
     owed: Vec<Position>,
     groups: usize,
     /// A group died: everything is turned away from then on.
@@ -89,7 +89,7 @@ impl<A: Aggregate> Desk<A> {
             ready: VecDeque::new(),
             busy: HashSet::new(),
             keys: HashSet::new(),
-            cache: LruCache::new(NonZeroUsize::new(CACHE).unwrap_or(NonZeroUsize::MIN)),
+            cache: Cache::default(),
             owed: vec![],
             groups: 0,
             failed: false,
@@ -177,7 +177,7 @@ impl<A: Aggregate> Desk<A> {
                     self.keys.remove(&key);
                 }
                 if let Some(known) = known {
-                    self.cache.put(stream.clone(), known);
+                    self.cache.keep(stream.clone(), known);
                 }
                 let queue = self.queues.entry(stream.clone()).or_default();
                 if let Some(job) = again {
@@ -196,13 +196,19 @@ impl<A: Aggregate> Desk<A> {
         let crowd = self.under_way + self.ready.len();
         self.crowd = crowd.max(self.crowd - self.crowd.div_ceil(8));
         let mut jobs = Vec::with_capacity(self.ready.len().min(GROUP));
+        let mut bytes = 0;
         while jobs.len() < GROUP
             && let Some(stream) = self.ready.pop_front()
         {
-            if let Some(job) = self.next_of(&stream) {
-                jobs.push((job, self.cache.pop(&stream)));
-                self.busy.insert(stream);
+            let Some(job) = self.next_of(&stream) else { continue };
+            bytes += job.request.bytes;
+            if bytes > GROUP_BYTES && !jobs.is_empty() {
+                self.queues.entry(stream.clone()).or_default().push_front(job);
+                self.ready.push_front(stream);
+                break;
             }
+            jobs.push((job, self.cache.take(&stream)));
+            self.busy.insert(stream);
         }
         if jobs.is_empty() && self.owed.is_empty() {
             return;

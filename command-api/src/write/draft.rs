@@ -1,5 +1,6 @@
 //! What is known of a stream, and the commit that a decision leads to.
 
+use serde_json::Value;
 use shared::Timestamp;
 use shared::aggregate::{Aggregate, Invalid};
 use shared::event_store::Snapshot;
@@ -19,6 +20,8 @@ pub struct Known<A: Aggregate> {
     pub position: Position,
     /// Of the latest commit: the next one's is not earlier.
     pub at: Timestamp,
+    /// About the length of the state's JSON: that of the latest snapshot, and of all events since.
+    pub bytes: usize,
 }
 
 impl<A: Aggregate> Known<A> {
@@ -29,6 +32,7 @@ impl<A: Aggregate> Known<A> {
             version: 0,
             position: 0,
             at: Timestamp::from_millis(i64::MIN),
+            bytes: 0,
         }
     }
 
@@ -37,7 +41,7 @@ impl<A: Aggregate> Known<A> {
         let Snapshot { version, position, at, .. } = *snapshot;
         let read = || serde_json::from_str(&snapshot.state);
         let state = guarded("reading a snapshot", read).ok()?.ok()?;
-        Some(Self { state, version, position, at })
+        Some(Self { state, version, position, at, bytes: snapshot.state.len() })
     }
 
     pub fn snapshot(&self, stream: &StreamName) -> Option<Snapshot> {
@@ -68,6 +72,7 @@ impl<A: Aggregate> Known<A> {
         self.version = commit.to;
         self.position = commit.position;
         self.at = commit.at;
+        self.bytes += length(commit);
         Ok(())
     }
 }
@@ -133,9 +138,14 @@ impl<A: Aggregate> Draft<A> {
 
     /// What is known once the commit is acknowledged.
     pub fn written(self) -> (Job<A>, Commit, Known<A>) {
-        let Self { job, commit, after, .. } = self;
-        let known =
-            Known { state: after, version: commit.to, position: commit.position, at: commit.at };
+        let Self { job, commit, after, known } = self;
+        let known = Known {
+            state: after,
+            version: commit.to,
+            position: commit.position,
+            at: commit.at,
+            bytes: known.bytes + length(&commit),
+        };
         (job, commit, known)
     }
 }
@@ -152,4 +162,20 @@ fn encode<A: Aggregate>(
         A::evolve(&mut state, event);
     }
     Ok((encoded, state))
+}
+
+/// About that of the JSON of its events.
+fn length(commit: &Commit) -> usize {
+    commit.events.iter().map(|event| length_of(&event.data)).sum()
+}
+
+fn length_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 3,
+        Value::Array(values) => 2 + values.iter().map(length_of).sum::<usize>(),
+        Value::Object(fields) => {
+            2 + fields.iter().map(|(name, value)| name.len() + 4 + length_of(value)).sum::<usize>()
+        }
+    }
 }

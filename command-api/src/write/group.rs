@@ -190,9 +190,9 @@ impl<A: Aggregate> Group<A> {
     }
 
     pub(super) fn accept(&self, draft: Draft<A>) {
-        let (job, commit, known) = draft.written();
+        let (job, commit, mut known) = draft.written();
         if read::is_due(commit.from - 1, commit.to) {
-            read::keep(&self.store, &commit.stream, &known);
+            read::keep(&self.store, &commit.stream, &mut known);
         }
         self.answer(job, Some(known), Ok(Accepted::from(&commit)));
     }

@@ -58,7 +58,7 @@ pub async fn read<A: Aggregate>(
             break;
         }
     }
-    for (stream, known) in &folded {
+    for (stream, known) in &mut folded {
         if let Ok(known) = known
             && is_due(versions.get(stream).copied().unwrap_or(0), known.version)
         {
@@ -74,8 +74,9 @@ pub fn is_due(before: Version, after: Version) -> bool {
 }
 
 /// Keeps a snapshot, behind everybody's back: nobody waits for it, and it may get lost.
-pub fn keep<A: Aggregate>(store: &Arc<dyn EventStore>, stream: &StreamName, known: &Known<A>) {
+pub fn keep<A: Aggregate>(store: &Arc<dyn EventStore>, stream: &StreamName, known: &mut Known<A>) {
     let Some(snapshot) = known.snapshot(stream) else { return };
+    known.bytes = snapshot.state.len();
     let store = store.clone();
     tokio::spawn(async move {
         if let Err(failure) = store.keep(snapshot).await {
