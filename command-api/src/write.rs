@@ -11,6 +11,7 @@ mod group;
 mod guarded;
 mod job;
 mod positions;
+mod queues;
 mod read;
 mod room;
 mod sequence;

@@ -1,6 +1,5 @@
-//! Who is next: a queue for each stream, and two places for groups.
+//! Who is next: two places for groups, and what is known of each stream between them.
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use shared::aggregate::Aggregate;
@@ -11,11 +10,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
-use super::Rejected;
 use super::cache::Cache;
 use super::draft::Known;
 use super::group::Group;
 use super::job::Job;
+use super::queues::Queues;
 
 /// Groups under way at a time: with two, one is decided while the other is inserted.
 const PLACES: usize = 2;
@@ -56,18 +55,10 @@ pub struct Desk<A: Aggregate> {
     inbox: mpsc::Receiver<Job<A>>,
     news: mpsc::UnboundedReceiver<News<A>>,
     report: mpsc::UnboundedSender<News<A>>,
-    queues: HashMap<StreamName, VecDeque<Job<A>>>,
-    /// Streams that have jobs and are in no group.
-    ready: VecDeque<StreamName>,
-    /// Streams that are in a group.
-    busy: HashSet<StreamName>,
-    /// Idempotency keys of all jobs.
-    keys: HashSet<String>,
+    queues: Queues<A>,
     cache: Cache<Known<A>>,
     owed: Vec<Position>,
     groups: usize,
-    /// A group died: everything is turned away from then on.
-    failed: bool,
     /// Jobs in groups.
     under_way: usize,
     /// How many jobs there were lately, in groups and waiting; forgotten by an eighth per group.
@@ -85,14 +76,10 @@ impl<A: Aggregate> Desk<A> {
             inbox,
             news,
             report,
-            queues: HashMap::new(),
-            ready: VecDeque::new(),
-            busy: HashSet::new(),
-            keys: HashSet::new(),
+            queues: Queues::default(),
             cache: Cache::default(),
             owed: vec![],
             groups: 0,
-            failed: false,
             under_way: 0,
             crowd: 0,
             started: None,
@@ -104,23 +91,20 @@ impl<A: Aggregate> Desk<A> {
         let mut open = true;
         let mut purge = interval(PURGE);
         purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while open || self.groups > 0 || !self.ready.is_empty() {
+        while open || self.groups > 0 || self.queues.ready() > 0 {
             tokio::select! {
                 Some(news) = self.news.recv() => self.hear(news),
                 job = self.inbox.recv(), if open => match job {
                     Some(job) => self.take(job),
                     None => open = false,
                 },
-                _ = purge.tick(), if !self.queues.is_empty() => self.purge(),
-                () = tokio::time::sleep(STUCK), if self.groups < PLACES && !self.ready.is_empty() => {}
+                _ = purge.tick(), if !self.queues.is_empty() => self.queues.purge(),
+                () = tokio::time::sleep(STUCK), if self.groups < PLACES && self.queues.ready() > 0 => {}
             }
             while let Ok(job) = self.inbox.try_recv() {
                 self.take(job);
             }
             self.hear_all();
-            if self.failed {
-                self.purge();
-            }
             while self.is_time() {
                 self.start();
             }
@@ -128,13 +112,14 @@ impl<A: Aggregate> Desk<A> {
     }
 
     /// A group starts at once when none is under way. The second place is for half the crowd:
-    /// whoever comes first after a group would else start a tiny one, at the cost of a whole one.
+    /// what comes first after a group would else start a tiny one, at the cost of a whole one.
     fn is_time(&self) -> bool {
-        let any = !self.ready.is_empty() || !self.owed.is_empty();
+        let ready = self.queues.ready();
+        let any = ready > 0 || !self.owed.is_empty();
         let stuck = self.started.is_some_and(|started| started.elapsed() > STUCK);
         any && (self.groups == 0
             || self.groups < PLACES && stuck
-            || self.groups < PLACES && self.ready.len() >= (self.crowd / 2).min(GROUP))
+            || self.groups < PLACES && ready >= (self.crowd / 2).min(GROUP))
     }
 
     fn hear_all(&mut self) {
@@ -146,18 +131,7 @@ impl<A: Aggregate> Desk<A> {
     fn take(&mut self, job: Job<A>) {
         // News of a job come before its answer, and so before what its client sends next.
         self.hear_all();
-        if let Some(key) = &job.request.key
-            && !self.keys.insert(key.clone())
-        {
-            job.answer(Err(Rejected::KeyInFlight));
-            return;
-        }
-        let stream = job.request.stream.clone();
-        let queue = self.queues.entry(stream.clone()).or_default();
-        queue.push_back(job);
-        if queue.len() == 1 && !self.busy.contains(&stream) {
-            self.ready.push_back(stream);
-        }
+        self.queues.take(job);
     }
 
     fn hear(&mut self, news: News<A>) {
@@ -168,54 +142,33 @@ impl<A: Aggregate> Desk<A> {
             }
             News::Died => {
                 self.groups -= 1;
-                self.failed = true;
+                self.queues.fail();
             }
             News::Free { stream, known, again, key } => {
                 self.under_way -= 1;
-                self.busy.remove(&stream);
-                if let Some(key) = key {
-                    self.keys.remove(&key);
-                }
                 if let Some(known) = known {
                     self.cache.keep(stream.clone(), known);
                 }
-                let queue = self.queues.entry(stream.clone()).or_default();
-                if let Some(job) = again {
-                    queue.push_front(job);
-                }
-                if queue.is_empty() {
-                    self.queues.remove(&stream);
-                } else {
-                    self.ready.push_back(stream);
-                }
+                self.queues.free(stream, again, key);
             }
         }
     }
 
     fn start(&mut self) {
-        let crowd = self.under_way + self.ready.len();
+        let crowd = self.under_way + self.queues.ready();
         self.crowd = crowd.max(self.crowd - self.crowd.div_ceil(8));
-        let mut jobs = Vec::with_capacity(self.ready.len().min(GROUP));
-        let mut bytes = 0;
-        while jobs.len() < GROUP
-            && let Some(stream) = self.ready.pop_front()
-        {
-            let Some(job) = self.next_of(&stream) else { continue };
-            bytes += job.request.bytes;
-            if bytes > GROUP_BYTES && !jobs.is_empty() {
-                self.queues.entry(stream.clone()).or_default().push_front(job);
-                self.ready.push_front(stream);
-                break;
-            }
-            jobs.push((job, self.cache.take(&stream)));
-            self.busy.insert(stream);
-        }
+        let jobs = self.queues.next(GROUP, GROUP_BYTES);
         if jobs.is_empty() && self.owed.is_empty() {
             return;
         }
         self.groups += 1;
         self.started = Some(Instant::now());
         self.under_way += jobs.len();
+        let known = |job: Job<A>| {
+            let known = self.cache.take(&job.request.stream);
+            (job, known)
+        };
+        let jobs = jobs.into_iter().map(known).collect();
         let owed = std::mem::take(&mut self.owed);
         let group = Group::new(self.store.clone(), self.report.clone());
         let group = tokio::spawn(group.run(jobs, owed));
@@ -227,47 +180,4 @@ impl<A: Aggregate> Desk<A> {
             }
         });
     }
-
-    /// Why a job is not to be started. Nothing was written of it.
-    fn turned_away(&self, job: &Job<A>) -> Option<Rejected> {
-        let failed = || Rejected::Unavailable("the service has to be restarted".to_owned());
-        if self.failed { Some(failed()) } else { job.given_up() }
-    }
-
-    /// The next job of a stream that is still to be started.
-    fn next_of(&mut self, stream: &StreamName) -> Option<Job<A>> {
-        while let Some(job) = self.queues.get_mut(stream).and_then(VecDeque::pop_front) {
-            match self.turned_away(&job) {
-                None => return Some(job),
-                Some(rejected) => turn_away(&mut self.keys, job, rejected),
-            }
-        }
-        self.queues.remove(stream);
-        None
-    }
-
-    /// Answers what waits in vain, so that it takes no room: also while the log hangs.
-    fn purge(&mut self) {
-        for (stream, queue) in std::mem::take(&mut self.queues) {
-            let mut left = VecDeque::with_capacity(queue.len());
-            for job in queue {
-                match self.turned_away(&job) {
-                    None => left.push_back(job),
-                    Some(rejected) => turn_away(&mut self.keys, job, rejected),
-                }
-            }
-            if !left.is_empty() {
-                self.queues.insert(stream, left);
-            }
-        }
-        self.ready.retain(|stream| self.queues.contains_key(stream));
-    }
-}
-
-/// Answers a job that was not started.
-fn turn_away<A: Aggregate>(keys: &mut HashSet<String>, job: Job<A>, rejected: Rejected) {
-    if let Some(key) = &job.request.key {
-        keys.remove(key);
-    }
-    job.answer(Err(rejected));
 }

@@ -1,0 +1,149 @@
+//! What waits: a queue for each stream. A stream is in one group at most.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use shared::aggregate::Aggregate;
+use shared::log::StreamName;
+
+use super::Rejected;
+use super::job::Job;
+
+pub struct Queues<A: Aggregate> {
+    streams: HashMap<StreamName, VecDeque<Job<A>>>,
+    /// Streams that have jobs and are in no group.
+    ready: VecDeque<StreamName>,
+    /// Streams that are in a group.
+    busy: HashSet<StreamName>,
+    /// Idempotency keys of all jobs, those in groups too.
+    keys: HashSet<String>,
+    /// A group died: everything is turned away from then on.
+    failed: bool,
+}
+
+impl<A: Aggregate> Default for Queues<A> {
+    fn default() -> Self {
+        Self {
+            streams: HashMap::new(),
+            ready: VecDeque::new(),
+            busy: HashSet::new(),
+            keys: HashSet::new(),
+            failed: false,
+        }
+    }
+}
+
+impl<A: Aggregate> Queues<A> {
+    /// How many streams could be in the next group.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    pub fn take(&mut self, job: Job<A>) {
+        if let Some(key) = &job.request.key
+            && !self.keys.insert(key.clone())
+        {
+            return job.answer(Err(Rejected::KeyInFlight));
+        }
+        if let Some(rejected) = self.turned_away(&job) {
+            return turn_away(&mut self.keys, job, rejected);
+        }
+        let stream = job.request.stream.clone();
+        let queue = self.streams.entry(stream.clone()).or_default();
+        queue.push_back(job);
+        if queue.len() == 1 && !self.busy.contains(&stream) {
+            self.ready.push_back(stream);
+        }
+    }
+
+    /// A stream is in no group any more; a job that must start afresh goes first.
+    pub fn free(&mut self, stream: StreamName, again: Option<Job<A>>, key: Option<String>) {
+        self.busy.remove(&stream);
+        if let Some(key) = key {
+            self.keys.remove(&key);
+        }
+        if let Some(job) = again {
+            match self.turned_away(&job) {
+                None => self.streams.entry(stream.clone()).or_default().push_front(job),
+                Some(rejected) => turn_away(&mut self.keys, job, rejected),
+            }
+        }
+        if self.streams.get(&stream).is_some_and(|queue| !queue.is_empty()) {
+            self.ready.push_back(stream);
+        } else {
+            self.streams.remove(&stream);
+        }
+    }
+
+    /// The jobs of the next group: the first of each stream, up to so many and so many bytes.
+    pub fn next(&mut self, most: usize, most_bytes: usize) -> Vec<Job<A>> {
+        let mut jobs = Vec::with_capacity(self.ready.len().min(most));
+        let mut bytes = 0;
+        while jobs.len() < most
+            && let Some(stream) = self.ready.pop_front()
+        {
+            let Some(job) = self.next_of(&stream) else { continue };
+            bytes += job.request.bytes;
+            if bytes > most_bytes && !jobs.is_empty() {
+                self.streams.entry(stream.clone()).or_default().push_front(job);
+                self.ready.push_front(stream);
+                break;
+            }
+            jobs.push(job);
+            self.busy.insert(stream);
+        }
+        jobs
+    }
+
+    /// The next job of a stream that is still to be started.
+    fn next_of(&mut self, stream: &StreamName) -> Option<Job<A>> {
+        while let Some(job) = self.streams.get_mut(stream).and_then(VecDeque::pop_front) {
+            match self.turned_away(&job) {
+                None => return Some(job),
+                Some(rejected) => turn_away(&mut self.keys, job, rejected),
+            }
+        }
+        self.streams.remove(stream);
+        None
+    }
+
+    /// Turns away what waits, and all that will come.
+    pub fn fail(&mut self) {
+        self.failed = true;
+        self.purge();
+    }
+
+    /// Answers what waits in vain, so that it takes no room: also while the log hangs.
+    pub fn purge(&mut self) {
+        for (stream, queue) in std::mem::take(&mut self.streams) {
+            let mut left = VecDeque::with_capacity(queue.len());
+            for job in queue {
+                match self.turned_away(&job) {
+                    None => left.push_back(job),
+                    Some(rejected) => turn_away(&mut self.keys, job, rejected),
+                }
+            }
+            if !left.is_empty() {
+                self.streams.insert(stream, left);
+            }
+        }
+        self.ready.retain(|stream| self.streams.contains_key(stream));
+    }
+
+    /// Why a job is not to be started. Nothing was written of it.
+    fn turned_away(&self, job: &Job<A>) -> Option<Rejected> {
+        let failed = || Rejected::Unavailable("the service has to be restarted".to_owned());
+        if self.failed { Some(failed()) } else { job.given_up() }
+    }
+}
+
+/// Answers a job that was not started.
+fn turn_away<A: Aggregate>(keys: &mut HashSet<String>, job: Job<A>, rejected: Rejected) {
+    if let Some(key) = &job.request.key {
+        keys.remove(key);
+    }
+    job.answer(Err(rejected));
+}
