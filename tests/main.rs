@@ -18,6 +18,7 @@ mod pipeline {
     mod bad_input;
     mod bytes;
     mod configuration;
+    mod connections;
     mod controls;
     mod embedded;
     mod faults;

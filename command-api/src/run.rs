@@ -37,7 +37,8 @@ pub async fn run<A: Aggregate>(
     if let Ok(address) = listener.local_addr() {
         tracing::info!("command-api listens on http://{address}");
     }
-    let http = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
+    let (hosts, limits) = (config.hosts.clone(), Limits::of_process(1));
+    let http = tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
     let worked = work(&config, &gate, &health, &stop).await;
     stop.cancel();
     let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;

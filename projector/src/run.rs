@@ -32,7 +32,8 @@ pub async fn run(
         tracing::info!("projector listens on http://{address}");
     }
     let routes = admin::routes(gate.clone(), health.clone());
-    let http = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
+    let (hosts, limits) = (config.hosts.clone(), Limits::of_process(1));
+    let http = tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
     let worked = work(&config, projection, &gate, health, &stop).await;
     stop.cancel();
     let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;

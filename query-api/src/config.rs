@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use shared::Namespace;
 use shared::config::{Invalid, Settings};
+use shared::http::Hosts;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -16,6 +17,8 @@ pub struct Config {
     pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
     pub namespace: Namespace,
+    /// `WAYBILL_HOSTS`.
+    pub hosts: Hosts,
 }
 
 impl Config {
@@ -26,6 +29,7 @@ impl Config {
             listen: settings.listen("WAYBILL_QUERY_LISTEN", ([127, 0, 0, 1], 8081).into()),
             address_file: settings.address_file(),
             namespace: settings.namespace(),
+            hosts: settings.hosts(),
         };
         let filter = settings.log_filter("info");
         settings.finish((config, filter))

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::Namespace;
+use crate::http::Hosts;
 
 /// Exit code of a service whose configuration is wrong.
 pub const EXIT_CODE: u8 = 2;
@@ -111,6 +112,11 @@ impl Settings {
 
     pub fn namespace(&mut self) -> Namespace {
         self.or("WAYBILL_NAMESPACE", Namespace::default(), Namespace::parse)
+    }
+
+    /// The names by which the service may be called, besides `localhost` and addresses.
+    pub fn hosts(&mut self) -> Hosts {
+        self.or("WAYBILL_HOSTS", Hosts::default(), Hosts::parse)
     }
 
     pub fn log_filter(&mut self, default: &str) -> String {

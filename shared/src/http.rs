@@ -2,12 +2,18 @@
 
 pub mod answer;
 pub mod body;
+mod front;
+pub mod hosts;
+pub mod limits;
 pub mod origin;
 pub mod path;
 pub mod probes;
 pub mod serve;
+mod timed;
 pub mod wait;
 
 pub use answer::{Answer, close, json};
 pub use body::body;
-pub use serve::{Limits, serve};
+pub use hosts::Hosts;
+pub use limits::Limits;
+pub use serve::serve;

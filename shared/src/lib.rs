@@ -15,6 +15,7 @@ pub mod http;
 pub mod log;
 pub mod message;
 pub mod namespace;
+pub mod open_files;
 pub mod pace;
 pub mod problem;
 pub mod process;

@@ -41,7 +41,10 @@ problems! {
     /// A page of another site may not send commands.
     cross_origin: FORBIDDEN, "cross-origin", "Not from another site";
     not_found: NOT_FOUND, "not-found", "There is nothing here";
+    timeout: REQUEST_TIMEOUT, "timeout", "The request took too long to arrive";
     too_large: PAYLOAD_TOO_LARGE, "too-large", "The request is too large";
+    /// The service is not called so.
+    misdirected: MISDIRECTED_REQUEST, "misdirected", "Not a name of this service";
     validation: UNPROCESSABLE_ENTITY, "validation", "The command is not valid";
     idempotency_mismatch: UNPROCESSABLE_ENTITY, "idempotency-mismatch", "The key was used for another request";
     /// Retry with the same key.

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Invalid, Settings};
-use crate::{Failure, Result, crash, shutdown, telemetry};
+use crate::{Failure, Result, crash, open_files, shutdown, telemetry};
 
 /// Reads the configuration, starts logging, and runs until a signal or a failure that waiting does
 /// not mend. Exit codes: 0 stopped, 1 failed, 2 configuration or a server's settings to be mended.
@@ -28,6 +28,7 @@ where
         }
     };
     telemetry::start(&log_filter);
+    open_files::raise();
     match service(config, shutdown::on_signal()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

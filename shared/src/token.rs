@@ -68,7 +68,6 @@ impl std::fmt::Display for Token {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use uuid::Uuid;
 

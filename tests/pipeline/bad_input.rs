@@ -6,6 +6,7 @@ use http::Method;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::Namespace;
+use shared::http::Hosts;
 use tests::stores::TempDir;
 use tokio_util::sync::CancellationToken;
 use waybill::client::{Client, Response};
@@ -29,6 +30,7 @@ impl Embedded {
             projector: any,
             address_file: None,
             namespace: Namespace::default(),
+            hosts: Hosts::default(),
         };
         let stop = CancellationToken::new();
         let running = Running::start(config, &stop).await.unwrap();

@@ -9,9 +9,9 @@ use command_api::write::{Request, Writer};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use shared::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
-use shared::event_store::EventStore;
+use shared::event_store::{EventStore, Part};
 use shared::health::Health;
-use shared::log::{Commit, Event, Meta, StreamName, Version};
+use shared::log::{Event, Meta, StreamName, Version};
 use tests::held::Held;
 use tests::wrapped::{Hooks, Wrapped};
 use tokio::time::Instant;
@@ -119,9 +119,9 @@ impl Hooks for Counted {
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
-    ) -> shared::Result<Vec<Commit>> {
+    ) -> shared::Result<Part> {
         let found = store.streams(above).await?;
-        self.0.fetch_add(found.len(), Ordering::SeqCst);
+        self.0.fetch_add(found.commits.len(), Ordering::SeqCst);
         Ok(found)
     }
 }

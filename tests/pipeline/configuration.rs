@@ -25,6 +25,7 @@ fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
                 "WAYBILL_RABBITMQ_URL",
                 "WAYBILL_COMMAND_LISTEN",
                 "WAYBILL_NAMESPACE",
+                "WAYBILL_HOSTS",
                 "WAYBILL_LOG",
             ],
         ),
@@ -36,6 +37,7 @@ fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
                 "WAYBILL_REDIS_URL",
                 "WAYBILL_PROJECTOR_LISTEN",
                 "WAYBILL_NAMESPACE",
+                "WAYBILL_HOSTS",
             ],
         ),
         (
@@ -45,6 +47,7 @@ fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
                 "WAYBILL_QUERY_LISTEN",
                 "WAYBILL_ADDRESS_FILE",
                 "WAYBILL_NAMESPACE",
+                "WAYBILL_HOSTS",
             ],
         ),
         (
@@ -55,6 +58,7 @@ fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
                 "WAYBILL_QUERY_LISTEN",
                 "WAYBILL_PROJECTOR_LISTEN",
                 "WAYBILL_NAMESPACE",
+                "WAYBILL_HOSTS",
             ],
         ),
     ];
@@ -64,6 +68,7 @@ fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
                 ("WAYBILL_RABBITMQ_URL", "amqps://:secret@rabbit"),
                 ("WAYBILL_REDIS_URL", "rediss://:secret@redis"),
                 ("WAYBILL_NAMESPACE", "Not Valid"),
+                ("WAYBILL_HOSTS", "http://orders.example.com:80"),
                 ("WAYBILL_LOG", "shout=very"),
             ])
             .envs([

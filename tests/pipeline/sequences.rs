@@ -9,7 +9,7 @@ use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::health::Health;
-use shared::http::{Limits, serve};
+use shared::http::{Hosts, Limits, serve};
 use shared::service_gate::Gate;
 use tests::faulty::{Fault, Faulty};
 use tests::held::Held;
@@ -145,7 +145,8 @@ async fn a_batch_tells_what_was_not_attempted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
     let routes = command_api::routes::routes(gate, health);
-    let served = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
+    let served =
+        tokio::spawn(serve(listener, routes, Hosts::default(), Limits::default(), stop.clone()));
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
     let of = |order: Uuid, mut command: Value| {
         command["order_id"] = json!(order);

@@ -9,7 +9,7 @@ use projector::{Projector, admin};
 use shared::event_store::EventStore as _;
 use shared::feed::{Feed, Feeds, Unreadable, UnreadablePage};
 use shared::health::Health;
-use shared::http::{Limits, serve};
+use shared::http::{Hosts, Limits, serve};
 use shared::log::{Position, Recorded};
 use shared::projection::Projected;
 use shared::service_gate::Gate;
@@ -133,7 +133,8 @@ async fn post(projector: &Projector, path: &str) -> StatusCode {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
     let stop = CancellationToken::new();
-    let served = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
+    let served =
+        tokio::spawn(serve(listener, routes, Hosts::default(), Limits::default(), stop.clone()));
     let answer = client.post(path, &[], "").await.unwrap();
     stop.cancel();
     served.await.unwrap();

@@ -15,7 +15,7 @@ use shared::event_store::until_replaced;
 use shared::feed::cursor::Cursors;
 use shared::health::Health;
 use shared::http::serve::Routes;
-use shared::http::{Limits, serve};
+use shared::http::{Hosts, Limits, serve};
 use shared::log::LogId;
 use shared::process::{listen, tell};
 use shared::projection::Projected;
@@ -41,6 +41,8 @@ pub struct Config {
     pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
     pub namespace: Namespace,
+    /// `WAYBILL_HOSTS`.
+    pub hosts: Hosts,
 }
 
 impl Config {
@@ -57,6 +59,7 @@ impl Config {
             projector: settings.listen("WAYBILL_PROJECTOR_LISTEN", local(8082)),
             address_file: settings.address_file(),
             namespace: settings.namespace(),
+            hosts: settings.hosts(),
         };
         let filter = settings.log_filter("warn");
         settings.finish((config, filter))
@@ -132,13 +135,14 @@ impl Running {
         let (query_gate, admin_gate) = (Gate::default(), Gate::default());
         query_gate.open(queries);
         admin_gate.open(projector.clone());
+        let limits = Limits::of_process(3); // Three listeners.
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
         tasks.spawn(projector.run(stop.clone()));
         let mut spawn = |listener: TcpListener, routes: Routes| {
-            let stop = stop.clone();
+            let (hosts, limits, stop) = (config.hosts.clone(), limits.clone(), stop.clone());
             tasks.spawn(async move {
-                serve(listener, routes, Limits::default(), stop).await;
+                serve(listener, routes, hosts, limits, stop).await;
             });
         };
         spawn(command, command_api::routes::routes(commands.gate.clone(), health.clone()));

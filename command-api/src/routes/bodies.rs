@@ -110,7 +110,6 @@ impl<'de> Visitor<'de> for ElementsVisitor {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -76,7 +76,6 @@ pub fn meta(headers: &HeaderMap) -> Meta {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

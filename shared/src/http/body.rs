@@ -1,7 +1,10 @@
 //! Request bodies, up to a limit whatever their framing.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, TryStreamExt as _};
+use tokio::time::Instant;
 use warp::{Filter, Rejection};
 
 use crate::problem::Problem;
@@ -10,11 +13,31 @@ use crate::problem::Problem;
 /// and not the answer.
 const DRAIN: usize = 16 << 20;
 
-/// The whole body, or a problem when it has more than `limit` bytes or ends early.
+/// The whole body, or a problem when it has more than `limit` bytes, ends early, or is late.
 pub fn body(
     limit: usize,
 ) -> impl Filter<Extract = (Result<Bytes, Problem>,), Error = Rejection> + Clone {
-    warp::body::stream().then(move |stream| collect(stream, limit))
+    warp::ext::optional::<Deadline>().and(warp::body::stream()).then(
+        move |deadline: Option<Deadline>, stream| async move {
+            let Some(deadline) = deadline else { return collect(stream, limit).await };
+            let Deadline { at, patience } = deadline;
+            let late = |_| Problem::timeout(format!("The body took longer than {patience:?}."));
+            tokio::time::timeout_at(at, collect(stream, limit)).await.map_err(late)?
+        },
+    )
+}
+
+/// When the body of a request has to be there.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    at: Instant,
+    patience: Duration,
+}
+
+impl Deadline {
+    pub fn within(patience: Duration) -> Self {
+        Self { at: Instant::now() + patience, patience }
+    }
 }
 
 async fn collect<B: bytes::Buf>(

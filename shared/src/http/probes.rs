@@ -16,6 +16,10 @@ pub fn probes(health: Health) -> BoxedFilter<(Response,)> {
     livez.or(readyz).unify().boxed()
 }
 
+pub fn is_probe(path: &str) -> bool {
+    ["/livez", "/readyz"].contains(&path)
+}
+
 /// Whatever answers GET answers HEAD, of which only the headers are sent (RFC 9110, section 9.3.2).
 pub fn get_or_head() -> impl Filter<Extract = (), Error = warp::Rejection> + Clone {
     warp::get().or(warp::head()).unify()

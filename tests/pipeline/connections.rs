@@ -1,0 +1,262 @@
+//! Clients that take connections and give nothing: none of them keeps others out.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use shared::health::Health;
+use shared::http::probes::{get_or_head, probes};
+use shared::http::{Hosts, Limits, answer, body, close, serve};
+use tests::services::program;
+use tests::until;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use warp::Filter as _;
+
+const LONG: Duration = Duration::from_secs(60);
+const LARGE: usize = 64 << 20;
+
+/// Limits that end nothing within a test, but for what the test sets.
+fn patient() -> Limits {
+    let (connections, spare) = (100, 0);
+    Limits {
+        connections,
+        spare,
+        header: LONG,
+        spare_header: LONG,
+        body: LONG,
+        answer: LONG,
+        shutdown: Duration::ZERO,
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    _stop: DropGuard,
+}
+
+impl Server {
+    /// `POST /length` tells how long the body is, `GET /large` answers a lot.
+    async fn start(limits: Limits) -> Self {
+        let length = warp::path!("length").and(warp::post()).and(body(1 << 20)).then(
+            |body: Result<bytes::Bytes, _>| async move {
+                answer::into_response(body.map(|body| text(body.len().to_string().into_bytes())))
+            },
+        );
+        let large = warp::path!("large").and(get_or_head()).map(|| text(vec![b'x'; LARGE]));
+        let routes = probes(Health::default()).or(length).unify().or(large).unify().boxed();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let hosts = Hosts::parse("waybill.example").unwrap();
+        tokio::spawn(serve(
+            listener,
+            close(routes, "GET, HEAD, POST"),
+            hosts,
+            limits,
+            stop.clone(),
+        ));
+        Self { address, _stop: stop.drop_guard() }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends a text; the connection stays open.
+    async fn send(&self, text: &str) -> TcpStream {
+        let mut connection = self.connect().await;
+        connection.write_all(text.as_bytes()).await.unwrap();
+        connection
+    }
+
+    /// Everything that comes until the other end closes; nothing more is sent after the request.
+    async fn ask(&self, method: &str, path: &str, host: &str) -> String {
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        rest(self.send(&request).await).await
+    }
+}
+
+fn text(body: Vec<u8>) -> warp::reply::Response {
+    answer::bytes(http::StatusCode::OK, body, "text/plain")
+}
+
+/// What comes until the other end closes the connection, which it must.
+async fn rest(mut connection: TcpStream) -> String {
+    let mut all = vec![];
+    let read = tokio::time::timeout(LONG / 2, connection.read_to_end(&mut all)).await;
+    // A reset is an end, too.
+    let _ended = read.expect("the connection is closed").is_ok();
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+fn status(answer: &str) -> Option<u16> {
+    answer.split(' ').nth(1)?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_gives_up_its_place() {
+    let limits = Limits { connections: 2, body: Duration::from_millis(300), ..patient() };
+    let server = Server::start(limits).await;
+    let head = "POST /length HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n";
+    let silent = server.send(&format!("{head}x")).await;
+    // A byte now and then wins no time.
+    let (mut reading, mut writing) = server.send(head).await.into_split();
+    let trickle = tokio::spawn(async move {
+        let mut beat = tokio::time::interval(Duration::from_millis(100));
+        for _ in 0..9 {
+            beat.tick().await;
+            if writing.write_all(b"x").await.is_err() {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    });
+    let mut slow = vec![];
+    let _ended = tokio::time::timeout(LONG / 2, reading.read_to_end(&mut slow)).await.unwrap();
+    trickle.abort();
+    for answer in [rest(silent).await, String::from_utf8(slow).unwrap()] {
+        assert_eq!(status(&answer), Some(408), "{answer}");
+        assert!(answer.contains("/problems/timeout"), "{answer}");
+        assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+    }
+    let whole = server.send(&format!("{head}0123456789")).await;
+    until("the place is there for another", || async {
+        let mut first = [0; 15];
+        let read = whole.peek(&mut first).await.unwrap();
+        (read == 15).then(|| assert_eq!(&first, b"HTTP/1.1 200 OK"))
+    })
+    .await;
+}
+
+/// One place, which is taken by a client that asked for a large answer.
+async fn taken_by_an_answer() -> (Server, TcpStream) {
+    let limits = Limits { connections: 1, answer: Duration::from_millis(300), ..patient() };
+    let server = Server::start(limits).await;
+    let client = server.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    (server, client)
+}
+
+async fn until_there_is_a_place(server: &Server) {
+    until("the place is there for another", || async {
+        let answer = server.connect_and_ask_livez().await;
+        (status(&answer) == Some(200)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_read_gives_up_its_place() {
+    let (server, silent) = taken_by_an_answer().await;
+    until_there_is_a_place(&server).await;
+    assert!(rest(silent).await.len() < LARGE, "it was cut");
+    // Whoever reads gets all of it, however long it is.
+    assert!(server.ask("GET", "/large", "localhost").await.len() > LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_read_drop_by_drop_gives_up_its_place() {
+    let (server, mut slow) = taken_by_an_answer().await;
+    let trickle = tokio::spawn(async move {
+        let mut beat = tokio::time::interval(Duration::from_millis(20));
+        let mut some = vec![0; 100_000];
+        while slow.read(&mut some).await.is_ok_and(|read| read > 0) {
+            beat.tick().await;
+        }
+    });
+    until_there_is_a_place(&server).await;
+    trickle.abort();
+}
+
+impl Server {
+    /// Empty where no place is left.
+    async fn connect_and_ask_livez(&self) -> String {
+        let mut connection = self.connect().await;
+        let request = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        // It may be closed by now.
+        let _sent = connection.write_all(request).await.is_ok();
+        rest(connection).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_when_all_places_are_taken() {
+    let limits =
+        Limits { connections: 2, spare: 1, spare_header: Duration::from_millis(300), ..patient() };
+    let server = Server::start(limits).await;
+    let half = "GET /livez HTTP/1.1\r\nhost:";
+    let taken = [server.send(half).await, server.send(half).await];
+    for path in ["/livez", "/readyz"] {
+        let mut connection = server.connect().await;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let answer = rest(connection).await;
+        assert_eq!(status(&answer), Some(200), "{path}: {answer}");
+        assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+    }
+    let answer = server.ask("GET", "/large", "localhost").await;
+    assert_eq!(status(&answer), Some(503), "{answer}");
+    let lower = answer.to_ascii_lowercase();
+    assert!(lower.contains("connection: close") && lower.contains("retry-after: 1"), "{answer}");
+    assert!(answer.contains("/problems/unavailable") && answer.contains("2 connections"));
+    // The spare place is for a moment alone; whoever comes meanwhile is turned away at once.
+    let spare = server.send(half).await;
+    assert_eq!(server.connect_and_ask_livez().await, "");
+    assert_eq!(rest(spare).await, "");
+    until("the spare place is there again", || async {
+        (status(&server.connect_and_ask_livez().await) == Some(200)).then_some(())
+    })
+    .await;
+    drop(taken);
+    until("the places are there again", || async {
+        (status(&server.ask("GET", "/large", "localhost").await) == Some(200)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_answers_to_its_own_names_alone() {
+    let server = Server::start(patient()).await;
+    let address = server.address.to_string();
+    for host in ["localhost", &address, "[::1]:8080", "waybill.example", "WAYBILL.example:80"] {
+        let answer = server.ask("GET", "/nothing", host).await;
+        assert_eq!(status(&answer), Some(404), "{host}: {answer}");
+    }
+    for host in [
+        "evil.example",
+        &format!("evil.example:{}", server.address.port()),
+        "localhost.evil.example",
+    ] {
+        for (method, path) in [("GET", "/nothing"), ("POST", "/length"), ("GET", "/")] {
+            let answer = server.ask(method, path, host).await;
+            assert_eq!(status(&answer), Some(421), "{host}: {answer}");
+            assert!(answer.contains("/problems/misdirected"), "{answer}");
+        }
+        let answer = server.ask("GET", "/livez", host).await;
+        assert_eq!(status(&answer), Some(200), "probes may be asked by any name: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_raises_its_limit_of_open_files() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -S -n 300 && exec \"$0\""]).arg(program("query-api"));
+    shell
+        .env("WAYBILL_REDIS_URL", "redis://127.0.0.1:1/")
+        .env("WAYBILL_QUERY_LISTEN", "127.0.0.1:0");
+    let mut service = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (limits, exe) =
+        (format!("/proc/{}/limits", service.id()), format!("/proc/{}/exe", service.id()));
+    let raised = until("the limit is raised", || async {
+        let of_the_service = std::fs::read_link(&exe).ok()?.ends_with("query-api");
+        let limits = std::fs::read_to_string(&limits).ok().filter(|_| of_the_service)?;
+        let line = limits.lines().find(|line| line.starts_with("Max open files"))?.to_owned();
+        let numbers: Vec<&str> = line.split_whitespace().skip(3).take(2).collect();
+        (numbers[0] == numbers[1]).then_some(numbers[0] != "300")
+    })
+    .await;
+    service.kill().unwrap();
+    service.wait().unwrap();
+    assert!(raised);
+}
