@@ -238,6 +238,23 @@ async fn a_service_answers_to_its_own_names_alone() {
     }
 }
 
+/// As the README says: these answers are the HTTP library's.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_is_answered_without_a_problem() {
+    let server = Server::start(patient()).await;
+    let long = "x".repeat(70_000);
+    for (request, expected) in [
+        ("nonsense\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nno header\r\n\r\n".to_owned(), 400),
+        (format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"), 414),
+        (format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(101)), 431),
+    ] {
+        let answer = rest(server.send(&request).await).await;
+        assert_eq!(status(&answer), Some(expected), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n"), "without a body: {answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_raises_its_limit_of_open_files() {
     let mut shell = Command::new("sh");
