@@ -3,6 +3,7 @@
 mod applying;
 mod news;
 mod reading;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::news::News;
+use self::view::View;
 use super::{
     Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Update, Updates,
     ViewStore,
@@ -34,7 +36,7 @@ struct Views {
     checkpoint: Position,
     applied: Position,
     news: News,
-    views: HashMap<StreamName, Stored>,
+    views: HashMap<StreamName, View>,
     records: HashMap<String, Record>,
     lists: HashMap<String, BTreeSet<String>>,
     parked: BTreeMap<StreamName, Parked>,
@@ -143,7 +145,7 @@ impl ViewStore for Memory {
     ) -> Result<Vec<Option<Stored>>> {
         let state = self.state();
         let views = state.views(generation);
-        Ok(streams.iter().map(|stream| views?.views.get(*stream).cloned()).collect())
+        Ok(streams.iter().map(|stream| views?.views.get(*stream).map(View::stored)).collect())
     }
 
     async fn apply(&self, generation: &GenerationId, changes: &[Change]) -> Result<Vec<Applied>> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Views;
+use super::view::View;
 use crate::log::{StreamName, Version};
-use crate::projection::{Change, Stored, Sum, ranked};
+use crate::projection::{Change, Sum, ranked};
 use crate::view_store::{Applied, Update};
 
 impl Views {
@@ -34,8 +35,7 @@ impl Views {
                 kept.clone_from(text);
             }
         }
-        let view = Stored { version: change.to, document: change.document.clone() };
-        self.views.insert(change.stream.clone(), view);
+        self.views.insert(change.stream.clone(), View::new(change.to, &change.document));
         self.applied = self.applied.max(change.position);
         self.news.tell(Update::Applied(change.stream.clone(), change.to));
         match self.parked.get_mut(&change.stream) {

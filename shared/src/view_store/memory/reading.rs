@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::Views;
+use super::view::View;
 use crate::view_store::{Answer, List, Read};
 
 impl Views {
     pub fn answer(&self, read: &Read) -> Answer {
         match read {
             Read::Views(streams) => Answer::Views(
-                streams.iter().map(|stream| self.views.get(stream).cloned()).collect(),
+                streams.iter().map(|stream| self.views.get(stream).map(View::stored)).collect(),
             ),
             Read::Versions(streams) => {
                 Answer::Versions(streams.iter().map(|stream| self.version(stream)).collect())
