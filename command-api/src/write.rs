@@ -98,6 +98,8 @@ pub enum Rejected {
     Unknown,
 }
 
+const FULL: &str = "too many commands are waiting; try again";
+
 pub type Outcome = Result<Accepted, Rejected>;
 
 /// Hands requests to the desk. A request that has started runs to its end, whether or not its client
@@ -128,6 +130,15 @@ impl<A: Aggregate> Writer<A> {
         (Self { inbox, room: Room::default() }, desk)
     }
 
+    /// Turns a request away before the work of reading it, while there is no room: under overload most
+    /// are.
+    pub fn has_room(&self) -> Result<(), Rejected> {
+        match self.room.is_full() {
+            true => Err(Rejected::Unavailable(FULL.to_owned())),
+            false => Ok(()),
+        }
+    }
+
     /// Submits at once or not at all. Requests of one stream are carried out in the order of their
     /// submission.
     pub fn submit(&self, request: Request<A>) -> oneshot::Receiver<Outcome> {
@@ -135,7 +146,7 @@ impl<A: Aggregate> Writer<A> {
         let unavailable = |why: &str| Err(Rejected::Unavailable(why.to_owned()));
         let Some(place) = self.room.take(request.bytes) else {
             drop(request.sequence.as_ref().map(Sequence::next)); // Those behind it are cut off.
-            drop(reply.send(unavailable("too many commands are waiting; try again")));
+            drop(reply.send(unavailable(FULL)));
             return outcome;
         };
         // The inbox has room for all that have a place: it can only be closed.

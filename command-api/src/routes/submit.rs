@@ -98,6 +98,11 @@ pub async fn outcome<A: Aggregate>(
     outcome.map_err(|rejected| problem::<A>(rejected))
 }
 
+/// Before a request is read.
+pub fn has_room<A: Aggregate>(service: &Service<A>) -> Result<(), Problem> {
+    service.writer.has_room().map_err(problem::<A>)
+}
+
 fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
     match rejected {
         Rejected::Refused(refusal) => Problem::refused(A::RESOURCE.name, refusal),

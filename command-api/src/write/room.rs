@@ -30,6 +30,11 @@ impl Default for Room {
 }
 
 impl Room {
+    /// Whether the next command would be turned away, as far as can be told without reading it.
+    pub fn is_full(&self) -> bool {
+        self.commands.available_permits() == 0 || self.bytes.available_permits() == 0
+    }
+
     /// At once or not at all.
     pub fn take(&self, bytes: usize) -> Option<Place> {
         let command = self.commands.clone().try_acquire_owned().ok()?;
