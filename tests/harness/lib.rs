@@ -13,6 +13,7 @@ pub mod sabotage;
 pub mod servers;
 pub mod services;
 pub mod stores;
+pub mod subject;
 pub mod torture;
 pub mod unguarded;
 pub mod until;

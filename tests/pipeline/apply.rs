@@ -2,125 +2,15 @@
 
 use std::sync::Arc;
 
-use orders::OrderProjection;
-use projector::Projector;
 use projector::apply::Outcome;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::{Value, json};
-use shared::event_store::EventStore;
-use shared::feed::cursor::Cursors;
-use shared::health::Health;
-use shared::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
-use shared::projection::{Cell, Change, Projected, Sum};
+use serde_json::json;
+use shared::log::{Recorded, StreamName};
+use shared::projection::{Cell, Change, Sum};
 use shared::view_store::memory::Memory;
-use shared::view_store::{Generation, GenerationId, ViewStore};
 use tests::Own;
 use tests::stores::TempDir;
-use uuid::Uuid;
-
-pub struct Subject {
-    pub projector: Projector,
-    pub generation: GenerationId,
-}
-
-impl Subject {
-    pub async fn new(store: Arc<dyn EventStore>, views: Arc<dyn ViewStore>) -> Self {
-        let generation = Generation::new(store.log_id().await.unwrap(), 1);
-        assert!(views.begin(&generation).await.unwrap());
-        let projector = Projector {
-            feeds: Arc::new(Cursors(store.clone())),
-            store,
-            views,
-            projection: Arc::new(Projected(OrderProjection)),
-            health: Health::default(),
-            holder: "test".to_owned(),
-            parking: Arc::default(),
-            loads: Arc::default(),
-            serving: Arc::default(),
-        };
-        Self { projector, generation: generation.id }
-    }
-
-    /// Writes commits of one event each, and returns the events.
-    pub async fn append(
-        &self,
-        stream: &StreamName,
-        from: Version,
-        events: &[(&str, Value)],
-    ) -> Vec<Recorded> {
-        let store = &self.projector.store;
-        let head = store.head().await.unwrap();
-        let commits: Vec<Commit> = events
-            .iter()
-            .zip(1..)
-            .map(|((kind, data), n)| commit(head + n, stream, from + n - 1, kind, data))
-            .collect();
-        store
-            .insert(&commits.iter().cloned().map(Entry::Commit).collect::<Vec<_>>())
-            .await
-            .unwrap();
-        commits.iter().flat_map(|commit| commit.recorded().collect::<Vec<_>>()).collect()
-    }
-
-    pub async fn apply(&self, events: &[Recorded]) {
-        assert_eq!(
-            self.projector.apply(&self.generation, events.to_vec()).await.unwrap(),
-            Outcome::Applied
-        );
-    }
-
-    pub async fn version(&self, stream: &StreamName) -> Version {
-        let views = self.projector.views.load(&self.generation, &[stream]).await.unwrap();
-        views[0].as_ref().map_or(0, |view| view.version)
-    }
-
-    /// Parked streams with their versions.
-    pub async fn parked(&self) -> Vec<(StreamName, Version)> {
-        let notes = self.projector.views.parked(&self.generation).await.unwrap();
-        notes.into_iter().map(|note| (note.stream, note.version)).collect()
-    }
-}
-
-pub fn commit(
-    position: Position,
-    stream: &StreamName,
-    version: Version,
-    kind: &str,
-    data: &Value,
-) -> Commit {
-    Commit {
-        position,
-        stream: stream.clone(),
-        from: version,
-        to: version,
-        events: vec![Event {
-            id: Uuid::now_v7(),
-            kind: kind.to_owned(),
-            schema: 1,
-            data: data.clone(),
-        }],
-        at: shared::Timestamp::now(),
-        meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
-        fingerprint: String::new(),
-    }
-}
-
-pub fn stream() -> StreamName {
-    StreamName::new("order", Uuid::new_v4())
-}
-
-pub fn created(stream: &StreamName, total: i64) -> (&'static str, Value) {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": total });
-    (
-        "OrderCreated",
-        json!({ "order_id": stream.id(), "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": "2026-01-01T00:00:00Z" }),
-    )
-}
-
-pub fn paid(amount: i64) -> (&'static str, Value) {
-    ("PaymentProcessed", json!({ "amount": amount }))
-}
+use tests::subject::{Subject, commit, created, paid, stream};
 
 async fn shuffled_and_repeated_events_count_once(subject: Subject) {
     let stream = stream();
@@ -194,30 +84,7 @@ async fn a_sum_out_of_range_parks_the_order_that_leads_there(subject: Subject) {
     assert_eq!(subject.parked().await, [(two, 2)]);
 }
 
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod servers {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let own = Own::default();
-                super::$test(Subject::new(Arc::new(own.mongodb().await), Arc::new(own.redis().await)).await).await;
-                own.remove().await;
-            })*
-        }
-
-        mod embedded {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let folder = TempDir::default();
-                super::$test(Subject::new(Arc::new(folder.sqlite()), Arc::new(Memory::default())).await).await;
-            })*
-        }
-    };
-}
-
-on_both! {
+tests::on_all_views! {
     shuffled_and_repeated_events_count_once
     poison_parks_its_stream_at_its_version_and_stops_nothing_else
     what_the_log_does_not_lead_up_to_is_parked

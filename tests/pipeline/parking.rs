@@ -8,14 +8,11 @@ use serde_json::{Value, json};
 use shared::Result;
 use shared::event_store::{EventStore, Inserted, NotInserted, Part};
 use shared::log::{Entry, Recorded, StreamName, Version};
-use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, GenerationId, Parked, ViewStore};
 use tests::Own;
-use tests::stores::TempDir;
+use tests::subject::{Subject, commit, created, paid, stream};
 use tests::wrapped::{Hooks, Wrapped};
 use tokio_util::sync::CancellationToken;
-
-use super::apply::{Subject, created, paid, stream};
 
 /// What an event is called that no projection knows.
 fn poison() -> (&'static str, Value) {
@@ -122,30 +119,7 @@ async fn a_retry_that_was_interrupted_is_taken_up_again(subject: Subject) {
     assert_eq!((subject.version(&stream).await, subject.parked().await), (4, vec![]));
 }
 
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod servers {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let own = Own::default();
-                super::$test(Subject::new(Arc::new(own.mongodb().await), Arc::new(own.redis().await)).await).await;
-                own.remove().await;
-            })*
-        }
-
-        mod embedded {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let folder = TempDir::default();
-                super::$test(Subject::new(Arc::new(folder.sqlite()), Arc::new(Memory::default())).await).await;
-            })*
-        }
-    };
-}
-
-on_both! {
+tests::on_all_views! {
     a_habit_of_parking_is_stopped
     what_is_parked_already_is_parked_again_without_end
     a_rebuild_over_many_poisoned_streams_ends
@@ -200,7 +174,7 @@ async fn what_another_worker_lets_go_during_a_retry_is_brought_in_too() {
     let events = plain.append(&stream, 1, &all[..3]).await;
     plain.apply(&events[..1]).await;
     park(&plain, &stream, 2, 3).await;
-    let late = super::apply::commit(4, &stream, 4, all[3].0, &all[3].1);
+    let late = commit(4, &stream, 4, all[3].0, &all[3].1);
     let hooks = Meanwhile { views: views.clone(), late: Entry::Commit(late), done: false.into() };
     let mut projector = plain.projector.clone();
     projector.store = Wrapped::over(store, hooks);

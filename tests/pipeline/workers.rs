@@ -15,12 +15,11 @@ use shared::projection::Projected;
 use shared::service_gate::Gate;
 use shared::view_store::{Generation, GenerationId, ViewStore as _};
 use shared::{Result, log::LogId};
+use tests::subject::{Subject, created, paid, stream};
 use tests::{Own, until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use waybill::client::Client;
-
-use super::apply::{Subject, created, paid, stream};
 
 /// Feeds with a backlog that has no end: the same events, again and again, at once.
 struct Backlog(Vec<Recorded>);
