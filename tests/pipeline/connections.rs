@@ -8,7 +8,7 @@ use shared::health::Health;
 use shared::http::probes::{get_or_head, probes};
 use shared::http::{Hosts, Limits, answer, body, close, serve};
 use tests::services::program;
-use tests::until;
+use tests::{let_pass, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -104,9 +104,8 @@ async fn a_body_that_does_not_come_gives_up_its_place() {
     // A byte now and then wins no time.
     let (mut reading, mut writing) = server.send(head).await.into_split();
     let trickle = tokio::spawn(async move {
-        let mut beat = tokio::time::interval(Duration::from_millis(100));
         for _ in 0..9 {
-            beat.tick().await;
+            let_pass(Duration::from_millis(100)).await;
             if writing.write_all(b"x").await.is_err() {
                 return;
             }
@@ -159,10 +158,9 @@ async fn an_answer_that_is_not_read_gives_up_its_place() {
 async fn an_answer_that_is_read_drop_by_drop_gives_up_its_place() {
     let (server, mut slow) = taken_by_an_answer().await;
     let trickle = tokio::spawn(async move {
-        let mut beat = tokio::time::interval(Duration::from_millis(20));
         let mut some = vec![0; 100_000];
         while slow.read(&mut some).await.is_ok_and(|read| read > 0) {
-            beat.tick().await;
+            let_pass(Duration::from_millis(20)).await;
         }
     });
     until_there_is_a_place(&server).await;
