@@ -95,12 +95,14 @@ impl Served {
             Service::start(log_of, &config.namespace, health, stop.clone()).await?;
         let log = service.log.clone();
         let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
+        // What the exchange has confirmed has no holes. (Read before anything runs that would be left
+        // running by an error.)
+        let confirmed = store.relay_checkpoint(&log).await?;
+        let sealer = Sealer::new(Arc::new(store.clone()), confirmed);
         let relay_stop = CancellationToken::new();
         let relay =
             Relay::new(store.clone(), broker, log.clone(), &config.namespace, health.clone());
         let relay = tokio::spawn(relay.run(relay_stop.clone()));
-        // What the exchange has confirmed has no holes.
-        let sealer = Sealer::new(Arc::new(store.clone()), store.relay_checkpoint(&log).await?);
         tokio::spawn(sealer.run(stop.clone()));
         gate.open(service);
         Ok((store, Self { log, desk, relay, relay_stop, stop }))

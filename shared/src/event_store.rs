@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// every entry once and in order. *Durability*: what `insert` calls `Written` survives the loss of
 /// the process, and of a minority of nodes. *Reads* return only what is that durable, and see
 /// everything that was acknowledged before they began. *Errors*: `insert` tells what is certain about
-/// its outcome; any other call may be repeated. *Deadlines*: every call ends within 15 s.
+/// its outcome; any other call may be repeated. *Deadlines*: every call ends within 20 s.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
     async fn log_id(&self) -> Result<LogId>;
