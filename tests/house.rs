@@ -1,4 +1,4 @@
-//! Rules of the house that no compiler checks.
+//! Rules of this project that no compiler checks.
 
 use std::path::{Path, PathBuf};
 
@@ -121,7 +121,7 @@ fn a_file_that_names_a_client_library_is_found() {
     }
 }
 
-/// Whatever waits for a time instead of a condition may be too early on a busy machine.
+/// A test that waits for a time instead of a condition may be too early on a busy machine.
 #[test]
 fn one_place_of_the_tests_lets_time_pass() {
     let mut found = vec![];

@@ -68,7 +68,7 @@ impl Relay {
 
     async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         if !self.store.lease_relay(&self.holder, TERM).await? {
-            self.health.ready("relay"); // Another leads: this one stands by.
+            self.health.ready("relay"); // Another process leads: this one waits.
             tokio::select! {
                 () = tokio::time::sleep(TERM / 6) => {}
                 () = stop.cancelled() => {}

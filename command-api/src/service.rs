@@ -26,7 +26,7 @@ pub struct Service<A: Aggregate> {
     pub namespace: Namespace,
     /// Places for reads of the log: each holds a part of it in memory.
     reads: Arc<Semaphore>,
-    /// From here on nobody waits for what may come.
+    /// Cancelled when the service stops: requests that wait for more of the log end then.
     pub stop: CancellationToken,
 }
 

@@ -86,7 +86,7 @@ pub enum Rejected {
     KeyInFlight,
     /// The key was used for another request.
     KeyMismatch,
-    /// Others were faster every time; nothing was written.
+    /// Other commands were written first at every attempt; nothing was written of this one.
     Conflict,
     /// Nothing was written: a command before it, in its sequence, has no certain outcome.
     NotAttempted,

@@ -24,7 +24,7 @@ pub struct Order {
     pub customer_id: CustomerId,
     pub currency: Currency,
     pub status: Status,
-    /// Version of the latest event; 0 where nobody needs it.
+    /// Version of the latest event; views set it, and the write side leaves it 0.
     pub version: i64,
     pub items: Vec<Item>,
     /// Sum of quantity × unit price.
@@ -33,7 +33,7 @@ pub struct Order {
     pub paid: i64,
     pub refunded: i64,
     pub placed_at: Timestamp,
-    /// When the latest event was recorded; the epoch where nobody needs it.
+    /// When the latest event was recorded; views set it, and the write side leaves the epoch.
     pub updated_at: Timestamp,
 }
 

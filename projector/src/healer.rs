@@ -1,6 +1,6 @@
 //! Follows the log behind the live path, checks that everything is applied, repairs what is not,
 //! and moves the checkpoint that is stored with the views. Making a generation is the same walk,
-//! with nobody ahead.
+//! without a live path ahead of it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl Projector {
             }
         }
         if held {
-            // Another heals at once, and whoever waits for the checkpoint does not wait for a lease.
+            // Ends the lease, so that another worker heals at once and the checkpoint goes on.
             self.views.lease(&generation.id, &self.holder, Duration::from_millis(1)).await?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Projector;
 
-/// Newly parked streams within a minute that mean something else is broken than those streams.
+/// So many newly parked streams within a minute; more mean that something else is broken.
 const MANY: usize = 100;
 const MINUTE: Duration = Duration::from_secs(60);
 /// A stream that another build parked is tried again.
@@ -40,7 +40,7 @@ pub struct Parking {
     pub resumed: Notify,
 }
 
-/// Stops parking when it becomes a habit.
+/// Stops parking when too many streams were parked within a minute.
 #[derive(Debug, Default)]
 struct Brake(Mutex<VecDeque<Instant>>);
 

@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 const FULL: usize = 128;
 /// How often a worker looks whether its generation is still live, however much there is to apply.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long what is done beside serving may take to end; then it is left to itself.
+/// How long what is done beside serving may take to end; then it is no longer waited for.
 const GOODBYE: Duration = Duration::from_secs(10);
 /// How often streams are retried whose retry was interrupted.
 const RETRY: Duration = Duration::from_secs(30);

@@ -20,7 +20,7 @@ pub struct Service {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
     waits: Waits,
-    /// From here on nobody waits any more.
+    /// Cancelled when the service stops: no request waits for views any more.
     stop: CancellationToken,
     /// The generation that was live last time; every read tells whether it still is.
     live: RwLock<Option<Generation>>,

@@ -1,5 +1,5 @@
 //! Waiting for views to change, without asking again and again: one reader of the updates for the
-//! whole process, which works while somebody waits.
+//! whole process, which works while requests wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,15 +11,15 @@ use shared::view_store::{Answer, GenerationId, Read, Reading, Update, Updates, V
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Updates may be missed: so often the reader looks for all who wait, at once.
+/// Updates may be missed: so often the reader looks at the views for all requests that wait.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Streams of one read of it.
+/// Streams of one read of such a look.
 const PAGE: usize = 1_000;
-/// How often each who waits looks itself, should the reader be held up.
+/// How often each request that waits looks itself, should the reader be held up.
 const LOOK: Duration = Duration::from_secs(5);
 /// Before the reader tries again.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How long the reader outlives the last who waited.
+/// How long the reader goes on after the last request that waited.
 const LINGER: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
@@ -30,16 +30,16 @@ pub struct Waits {
 
 #[derive(Default)]
 struct Table {
-    /// Of the latest who came to wait.
+    /// Of the latest request that came to wait.
     generation: Option<GenerationId>,
     is_read: bool,
-    /// When somebody waited last.
+    /// When a request waited last.
     wanted: Option<Instant>,
     streams: HashMap<StreamName, Vec<(Version, Arc<Notify>)>>,
     checkpoint: Vec<(Position, Arc<Notify>)>,
 }
 
-/// A place among those who wait; given up when it is dropped.
+/// The place of one request among those that wait; given up when it is dropped.
 pub struct Place {
     table: Arc<Mutex<Table>>,
     seen: Seen,
@@ -55,8 +55,8 @@ impl Waits {
         Self { views, table: Arc::default() }
     }
 
-    /// Waits until the views contain one more of what was seen. Look once more after this: what
-    /// changed before is not told.
+    /// Takes a place, which is woken when the views contain one more of what was seen. Look once
+    /// more after this: what changed before is not told.
     pub fn join(&self, generation: &GenerationId, seen: &Seen) -> Place {
         let woken = Arc::new(Notify::new());
         let mut table = lock(&self.table);
@@ -77,7 +77,7 @@ impl Waits {
         Place { table: self.table.clone(), seen: seen.clone(), woken }
     }
 
-    /// Reads updates and wakes whom they concern, until nobody has waited for a while.
+    /// Reads updates and wakes the requests they concern, until none has waited for a while.
     async fn read(self) {
         while let Some(generation) = self.wanted() {
             let followed = match self.views.updates(&generation).await {
@@ -117,7 +117,7 @@ impl Waits {
         Ok(())
     }
 
-    /// Looks at all that is waited for, and wakes whom it concerns.
+    /// Looks at all that is waited for, and wakes the requests that it concerns.
     async fn sweep(&self, generation: &GenerationId) -> shared::Result<()> {
         let streams: Vec<StreamName> = lock(&self.table).streams.keys().cloned().collect();
         for page in streams.chunks(PAGE) {
@@ -125,7 +125,7 @@ impl Waits {
             let Reading { live, answers, .. } = self.views.read(generation, &reads).await?;
             let table = lock(&self.table);
             if live.as_ref() != Some(generation) {
-                table.wake(&Update::Missed); // Another is live: they look there.
+                table.wake(&Update::Missed); // Another generation is live: the requests look there.
                 return Ok(());
             }
             let [Answer::Versions(versions), Answer::Parked(notes)] = &answers[..] else {

@@ -65,7 +65,7 @@ pub struct Action {
     pub command: &'static str,
 }
 
-/// What a command may not find out for itself.
+/// The time and a new id for a command: the domain reads no clock and draws no ids.
 #[derive(Debug, Clone, Copy)]
 pub struct Ambient {
     pub now: Timestamp,
@@ -76,7 +76,7 @@ pub struct Ambient {
 pub struct Addressed<C> {
     pub stream: StreamName,
     pub command: C,
-    /// Whether the stream can't have events yet, so that nobody needs to look.
+    /// Whether the stream can't have events yet, so that it need not be read.
     pub fresh: bool,
 }
 

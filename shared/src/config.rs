@@ -12,7 +12,7 @@ use crate::http::Hosts;
 /// Exit code of a service whose configuration is wrong.
 pub const EXIT_CODE: u8 = 2;
 
-/// Says, in so many words, that a service without authentication may be reached from elsewhere.
+/// Permits a service without authentication to be reached from other machines.
 pub const PUBLIC: &str = "WAYBILL_LISTEN_PUBLICLY";
 const PUBLIC_YES: &str = "without-authentication";
 

@@ -1,4 +1,4 @@
-//! Port: the log, the only truth. Adapters: MongoDB and SQLite; one contract suite runs on both.
+//! Port: the log, the source of truth. Adapters: MongoDB and SQLite; one contract suite for both.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -118,7 +118,7 @@ impl From<NotInserted> for Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
     Written,
-    /// Its position, its (stream, from) or its key was there already; nobody says which.
+    /// Its position, its (stream, from) or its key was there already; the store does not say which.
     Duplicate,
 }
 

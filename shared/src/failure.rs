@@ -16,7 +16,7 @@ pub struct Failure {
 pub enum Kind {
     /// It can: the server was unreachable, restarting, too slow.
     Transient,
-    /// It cannot, until somebody changes a setting or repairs data.
+    /// It cannot, until an operator changes a setting or repairs data.
     Permanent,
 }
 

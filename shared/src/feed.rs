@@ -49,9 +49,9 @@ pub struct UnreadablePage {
 
 /// The feeds of generations.
 ///
-/// *Of the unreadable*: it is kept for all generations together until somebody discards it. To look
-/// is to hold: who looks, finds or discards hides from everybody else what he has in hand, for a
-/// moment. So something may seem not to be there, and a total be too small; nothing gets lost.
+/// *Of the unreadable*: it is kept for all generations together until an operator discards it. A
+/// call that looks, finds or discards takes messages out for a moment, and other calls do not see
+/// them meanwhile. So one may seem not to be there, and a total be too small; nothing gets lost.
 #[async_trait]
 pub trait Feeds: Send + Sync + 'static {
     /// From now on, what is appended waits for the generation. May be repeated.

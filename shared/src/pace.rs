@@ -1,4 +1,4 @@
-//! Keeps a busy loop from working in crumbs.
+//! Keeps a busy loop from working in many small rounds.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ const ROUND: Duration = Duration::from_millis(5);
 
 /// The first round after a pause starts at once. While more arrives all the time, rounds start at
 /// most every 5 ms unless they are full: each has its fixed cost in every server it touches, and a
-/// system that is busy with those costs is slower for everybody.
+/// system that is busy with those costs is slower for every client.
 #[derive(Debug, Default)]
 pub struct Pace {
     started: Option<Instant>,

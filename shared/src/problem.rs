@@ -97,7 +97,7 @@ impl Problem {
         Self::later("unavailable", "Not available at the moment", detail.into())
     }
 
-    /// The views will not contain what the client has seen until somebody repairs them.
+    /// The views will not contain what the client has seen until an operator repairs them.
     pub fn stream_parked(detail: impl Into<String>) -> Self {
         let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, "A view can't be made for now");
         Self::new(status, "stream-parked", title, detail.into())

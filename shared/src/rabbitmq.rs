@@ -1,5 +1,5 @@
-//! RabbitMQ: connecting, declaring, deleting. Who publishes has a connection of its own, always: the
-//! broker blocks it in an alarm, and then nothing is written on it, not even what settles.
+//! RabbitMQ: connecting, declaring, deleting. A publisher always has a connection of its own: in an
+//! alarm the broker blocks it, and then the client writes nothing on it, acks included.
 
 mod consumer;
 mod publisher;
@@ -21,17 +21,17 @@ pub use self::publisher::{Message, Publisher};
 pub use self::unreadable::Aside;
 use crate::{Failure, Namespace, Result};
 
-/// Bytes of nobody's event are told from events by their own queue.
+/// The name, behind the namespace, of the queue for messages that are no events.
 const UNREADABLE: &str = "unreadable";
 /// A queue keeps at most this many messages; older ones fall out, and the views are healed.
 const QUEUE_LENGTH: i64 = 1_000_000;
-/// A queue that nobody uses for so long is removed by the broker, in milliseconds.
+/// The broker removes a queue that was not used for so long, in milliseconds.
 const QUEUE_EXPIRES: i64 = 7 * 24 * 3_600 * 1_000;
 /// Redeliveries are harmless here; broker versions from 4.0 would drop a message after 20.
 const DELIVERY_LIMIT: i64 = 1_000_000;
 /// How long the broker may take to confirm, connect or answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long it may take to say goodbye; then it is left to itself.
+/// How long the broker may take to close a connection; then it is no longer waited for.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// A connection that is silent for twice as long is given up, in seconds; the URL may say otherwise.
 const HEARTBEAT: u16 = 10;
@@ -116,7 +116,7 @@ impl RabbitMq {
         Ok((connection, channel))
     }
 
-    /// A publisher to the exchange, which it declares; queues are none of its business.
+    /// A publisher to the exchange, which it declares; it declares no queue.
     pub async fn publisher(&self) -> Result<Publisher> {
         let (connection, channel) = self.connect("relay").await?;
         Publisher::new(self.exchange(), connection, channel).await
@@ -201,7 +201,7 @@ impl RabbitMq {
     }
 }
 
-/// What all queues are: on several nodes, and patient with redeliveries.
+/// Arguments of all queues: copies on several nodes, and a high limit of redeliveries.
 fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));

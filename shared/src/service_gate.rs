@@ -1,4 +1,4 @@
-//! Where requests wait outside until their service is complete.
+//! Turns requests away (503) until their service is complete.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::problem::Problem;
 
-/// Opened once, by whoever builds the service; looked through by every handler.
+/// The code that builds the service opens it; every handler gets the service from it.
 pub struct Gate<T>(Arc<watch::Sender<Option<Arc<T>>>>);
 
 impl<T> Clone for Gate<T> {
@@ -26,7 +26,7 @@ impl<T> Gate<T> {
         self.0.send_replace(Some(Arc::new(service)));
     }
 
-    /// From now on nobody gets in.
+    /// From now on every request gets the problem.
     pub fn close(&self) {
         self.0.send_replace(None);
     }

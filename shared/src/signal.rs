@@ -1,4 +1,4 @@
-//! Wakes whoever waits for more of the log.
+//! Wakes the tasks that wait for more of the log.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ pub mod memory;
 pub mod redis;
 
 /// The greatest sum a view may hold. It is more than every JSON reader keeps exact (RFC 7493,
-/// section 2.2), so whoever shows sums writes the large ones as text.
+/// section 2.2), so answers show the large ones as text.
 pub const MAX_SUM: i64 = i64::MAX;
 
 /// Generations of views, of which one is live.
@@ -116,8 +116,8 @@ pub trait ViewStore: Send + Sync + 'static {
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>>;
 }
 
-/// News of the views of one generation. *Loss*: whoever is slow, or a store that forgets, may miss
-/// some; look again now and then. *Errors*: it is over; ask for a new one.
+/// News of the views of one generation. *Loss*: a caller that is slow may miss some, and a store
+/// may lose some; look at the views again now and then. *Errors*: it is over; ask for a new one.
 #[async_trait]
 pub trait Updates: Send {
     /// Waits for at least one, up to a few seconds; empty after that.

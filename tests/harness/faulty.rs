@@ -21,7 +21,7 @@ pub enum Fault {
     Broken,
     /// It arrives only after the tombstone that was sent behind it.
     Late,
-    /// A stranger has taken the position just before.
+    /// Another writer has taken the position just before.
     PositionTaken,
     /// There is no server to send it to; the caller is told so.
     NeverSent,

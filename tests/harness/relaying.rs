@@ -29,7 +29,7 @@ impl Relaying {
         Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
     }
 
-    /// It has tried to publish, and nobody is bound to the exchange.
+    /// Waits until it has tried to publish while no queue is bound to the exchange.
     pub async fn until_returned(&self) {
         until("the relay says what it waits for", || async {
             let waiting = self.health.waiting();

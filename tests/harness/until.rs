@@ -7,7 +7,7 @@ use crate::watched;
 /// The longest wait: only a test that is about to fail waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks at what nothing tells of. No other place of the tests polls.
+/// Between two looks at a state whose change is not signalled. No other place of the tests polls.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Asks again and again until there is an answer. Panics as soon as a service of this test has

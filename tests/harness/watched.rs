@@ -1,5 +1,5 @@
-//! The services that run for a test, so that whatever waits notices when one of them ends, and can
-//! tell what all of them wait for.
+//! The services that run for a test, so that a test that waits notices when one of them ends, and
+//! can tell what all of them wait for.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Appends of which nobody knows whether they arrived: each command counts once all the same.
+//! Appends with an unknown outcome: each command counts once all the same.
 
 use std::sync::Arc;
 

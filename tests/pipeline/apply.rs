@@ -45,7 +45,7 @@ async fn poison_parks_its_stream_at_its_version_and_stops_nothing_else(subject: 
     subject.apply(&events).await;
     assert_eq!((subject.version(&bad).await, subject.version(&good).await), (2, 2));
     assert_eq!(subject.parked().await, [(bad.clone(), 3)]);
-    // Later events of the stream add nothing over the hole, and take nobody's time.
+    // Later events of the stream add nothing over the hole, and do not hold the worker up.
     let later = subject.append(&bad, 5, &[paid(1)]).await;
     subject.apply(&later).await;
     assert_eq!((subject.version(&bad).await, subject.parked().await), (2, vec![(bad, 3)]));

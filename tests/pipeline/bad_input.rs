@@ -1,4 +1,4 @@
-//! Whatever is sent: a clear problem, never a 5xx, and nothing happens.
+//! Bad requests of any kind: a clear problem, never a 5xx, and nothing happens.
 
 use std::sync::Arc;
 

@@ -101,7 +101,7 @@ async fn a_body_that_does_not_come_gives_up_its_place() {
     let server = Server::start(limits).await;
     let head = "POST /length HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n";
     let silent = server.send(&format!("{head}x")).await;
-    // A byte now and then wins no time.
+    // A byte now and then does not extend the time.
     let (mut reading, mut writing) = server.send(head).await.into_split();
     let trickle = tokio::spawn(async move {
         for _ in 0..9 {
@@ -150,7 +150,7 @@ async fn an_answer_that_is_not_read_gives_up_its_place() {
     let (server, silent) = taken_by_an_answer().await;
     until_there_is_a_place(&server).await;
     assert!(rest(silent).await.len() < LARGE, "it was cut");
-    // Whoever reads gets all of it, however long it is.
+    // A client that reads gets all of it, however long it is.
     assert!(server.ask("GET", "/large", "localhost").await.len() > LARGE);
 }
 
@@ -198,7 +198,7 @@ async fn probes_are_answered_when_all_places_are_taken() {
     let lower = answer.to_ascii_lowercase();
     assert!(lower.contains("connection: close") && lower.contains("retry-after: 1"), "{answer}");
     assert!(answer.contains("/problems/unavailable") && answer.contains("2 connections"));
-    // The spare place is for a moment alone; whoever comes meanwhile is turned away at once.
+    // The spare place is held for a moment; a client that comes meanwhile is cut off at once.
     let spare = server.send(half).await;
     assert_eq!(server.connect_and_ask_livez().await, "");
     assert_eq!(rest(spare).await, "");

@@ -77,7 +77,7 @@ fn found(violations: &[String], what: &str) {
     assert!(violations.iter().any(|violation| violation.contains(what)), "{violations:#?}");
 }
 
-/// A relay is started again after it published what nobody confirmed.
+/// A relay is started again after it published events that reached no queue.
 async fn restarted_before_the_confirm(moved: bool) -> Vec<String> {
     let own = Own::default();
     let store = own.mongodb().await;
@@ -93,7 +93,7 @@ async fn restarted_before_the_confirm(moved: bool) -> Vec<String> {
         let head = store.head().await.unwrap();
         store.move_relay_checkpoint(&orders.log, head).await.unwrap();
     }
-    // Bound while nobody publishes, so that it does not come in the middle of a run.
+    // Bound while no relay runs, so that it does not come in the middle of a run.
     let recorder = Recorder::bind(&servers::rabbitmq(), own.namespace.as_str()).await;
     let relay = Relaying::start(&own).await;
     notes.ask(&orders, Uuid::new_v4(), create()).await;
@@ -111,7 +111,7 @@ async fn a_checkpoint_that_moves_before_the_confirm_is_found() {
     found(&violations, "the exchange carried 1 of 4 events");
 }
 
-/// A writer freezes with its position drawn, and wakes up after the relay has sealed it and gone on.
+/// A writer freezes with its position drawn; it wakes up when the hole is sealed and relayed past.
 async fn sealed_while_its_writer_froze(overwrites: bool) -> Vec<String> {
     let own = Own::default();
     let recorder = Recorder::bind(&servers::rabbitmq(), own.namespace.as_str()).await;
@@ -151,7 +151,7 @@ async fn a_writer_that_writes_where_a_hole_was_sealed_is_found() {
     found(&violations, "the exchange carried 1 of 2 events");
 }
 
-/// A payment is on its way; a stranger takes its version; a shipment is asked for.
+/// A payment is on its way; another process takes its version; a shipment is asked for.
 async fn shipped_with_the_payment_in_flight(flaw: Flaw) -> Vec<String> {
     let own = Own::default();
     let store = own.mongodb().await;
@@ -166,7 +166,7 @@ async fn shipped_with_the_payment_in_flight(flaw: Flaw) -> Vec<String> {
     let shipped = notes.send(&one, order, ship());
     frozen.hooks.thaw(&store).await;
     notes.hear(shipped).await;
-    drop(paid); // Nobody heard of it: this is about the shipment, not about a lost payment.
+    drop(paid); // Its outcome is not noted: this is about the shipment, not a lost payment.
     let violations = judged(&log(&store).await, &notes.known);
     own.remove().await;
     violations

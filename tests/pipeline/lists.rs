@@ -13,7 +13,7 @@ use waybill::verify::Report;
 
 type Entries = Vec<(String, String)>;
 
-/// Changes lists behind the pipeline's back.
+/// Changes lists directly in Redis: no event leads to it.
 async fn tamper(system: &System, enter: Entries, leave: Entries) {
     let views = system.own.redis().await;
     let live = views.live().await.unwrap().unwrap();

@@ -116,7 +116,7 @@ async fn a_snapshot_that_cannot_be_read_is_left_alone(store: Store) {
     assert_eq!(pay(&store, id).await, (151, 150));
 }
 
-/// What no command can have led to is told of, and nothing is decided upon it.
+/// Events that no command can have led to are reported, and nothing is decided upon them.
 async fn a_stream_with_a_gap_is_not_folded(store: Store) {
     let id = order(&store, 3).await;
     let stream = StreamName::new("order", id);

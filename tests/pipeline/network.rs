@@ -1,4 +1,4 @@
-//! Networks that cut, hold back and swallow: what the services make of them.
+//! Networks that cut connections, hold bytes back or lose them: what the services do then.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Domain code that panics spoils its own command alone. A group that dies all the same is told of.
+//! Domain code that panics spoils its own command alone. A group that still dies is reported.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -167,6 +167,6 @@ async fn it_ends_with_its_guard_and_with_its_server() {
         TcpStream::connect(address).await.is_err().then_some(())
     })
     .await;
-    // Nothing listens there now: whoever connects through a proxy hears that it is over.
+    // Nothing listens there now: the proxy ends each connection to it.
     has_ended(&mut connect(&Proxy::start(address)).await).await;
 }

@@ -14,7 +14,7 @@ use waybill::client::Client;
 const EACH: usize = 4;
 
 /// The healer repairs after two seconds what the live path has left out: what comes earlier came on
-/// the live path, past the order that everyone races for.
+/// the live path, past the order that all clients race for.
 const LIVE: Duration = Duration::from_secs(2);
 
 async fn create(client: &Client, total: i64) -> String {

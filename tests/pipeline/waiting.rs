@@ -1,4 +1,4 @@
-//! Whatever waits for services says why it waits in vain.
+//! A test that waits for services in vain says why.
 
 use std::time::{Duration, Instant};
 

@@ -102,7 +102,7 @@ impl Worker {
     }
 }
 
-/// With deliveries always at hand, nothing but a look at the time makes a worker look up.
+/// With deliveries always at hand a worker notices a swap only because it looks now and then.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_is_noticed_by_all_workers_however_much_there_is_to_apply() {
     let own = Own::default();

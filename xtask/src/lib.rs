@@ -1,4 +1,4 @@
-//! The workshop's tools: private servers, and where their programs come from.
+//! For developers: private servers, and where their programs come from.
 
 pub mod install;
 pub mod programs;

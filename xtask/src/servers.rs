@@ -1,5 +1,5 @@
 //! Private servers: each on a port of 127.0.0.1 that is reserved for it, with its data under one temporary folder.
-//! They end with whoever started them; what a killed run left is cleared away by the next.
+//! They end with the program that started them; the next run clears away what a killed one left.
 
 mod folder;
 mod mongodb;

@@ -6,7 +6,7 @@ use shared::problem::Problem;
 use shared::token::number;
 use uuid::Uuid;
 
-/// Whose request it is. There is nobody to tell apart yet.
+/// The client of every request: without authentication all clients are the same.
 pub const PRINCIPAL: &str = "anonymous";
 
 /// Longest key, in characters.

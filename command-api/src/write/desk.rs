@@ -1,4 +1,4 @@
-//! Who is next: two places for groups, and what is known of each stream between them.
+//! Starts the groups: two may run at a time. Keeps what is known of each stream between them.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const GROUP: usize = 256;
 /// Bytes of the commands in a group, by their JSON: an insert stays far below what a message to
 /// MongoDB may have (48 MB), and the others do not wait long behind it.
 const GROUP_BYTES: usize = 4 << 20;
-/// A group that takes longer holds nobody up for the sake of fuller groups.
+/// When the latest group is older than this, the next one starts, however small it is.
 const STUCK: Duration = Duration::from_millis(20);
 /// Between two looks for jobs whose clients are gone or whose time is over.
 const PURGE: Duration = Duration::from_millis(100);
@@ -111,8 +111,8 @@ impl<A: Aggregate> Desk<A> {
         }
     }
 
-    /// A group starts at once when none is under way. The second place is for half the crowd:
-    /// what comes first after a group would else start a tiny one, at the cost of a whole one.
+    /// A group starts at once when none is under way. A second one starts when half as
+    /// many jobs are ready as there were lately: a tiny group would cost as much as a full one.
     fn is_time(&self) -> bool {
         let ready = self.queues.ready();
         let any = ready > 0 || !self.owed.is_empty();

@@ -73,7 +73,7 @@ pub fn is_due(before: Version, after: Version) -> bool {
     before / INTERVAL != after / INTERVAL
 }
 
-/// Keeps a snapshot, behind everybody's back: nobody waits for it, and it may get lost.
+/// Keeps a snapshot, in a task of its own: no request waits for it, and it may get lost.
 pub fn keep<A: Aggregate>(store: &Arc<dyn EventStore>, stream: &StreamName, known: &mut Known<A>) {
     let Some(snapshot) = known.snapshot(stream) else { return };
     known.bytes = snapshot.state.len();

@@ -30,7 +30,7 @@ struct Found {
 enum Cause {
     /// It is written after all.
     Mine,
-    /// Somebody carried the same key out.
+    /// A commit with the same key is there.
     Key(Box<Commit>),
     /// The stream went on without it.
     Stream,
@@ -78,7 +78,7 @@ impl<A: Aggregate> Group<A> {
                 tracing::warn!(%failure, "positions were taken");
             }
             for draft in drafts {
-                // Without an answer in the end nothing is certain: the resolution by tombstone is.
+                // Without an answer the cause is not known: in the end a tombstone settles it.
                 match found.as_ref().map_or(Cause::Hidden, |found| found.cause(&draft)) {
                     Cause::Hidden => hidden.push(draft),
                     cause => self.settle(draft, cause, found.as_ref().ok(), owed),
@@ -161,9 +161,9 @@ impl<A: Aggregate> Group<A> {
         self.tell(News::Free { stream, known, again: Some(job), key: None });
     }
 
-    /// Nobody knows what became of the insert (timeout, lost connection, no majority in time).
+    /// The outcome of the insert is unknown (timeout, lost connection, no majority in time).
     /// A tombstone at a commit's own position settles it: if the tombstone wins, the commit can
-    /// never appear; if not, what stands there tells.
+    /// never appear; if not, what stands there tells the outcome.
     pub(super) async fn settle_unknown(
         &self,
         mut drafts: Vec<Draft<A>>,

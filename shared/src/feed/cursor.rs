@@ -71,7 +71,7 @@ impl Feed for Cursor {
     }
 
     async fn settle(&mut self) -> Result<()> {
-        Ok(()) // Nobody else waits for it: a new cursor starts where its maker says.
+        Ok(()) // Nothing to store: a new cursor starts at the position that it is given.
     }
 }
 

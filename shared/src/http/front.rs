@@ -21,7 +21,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// Answers by the routes what is asked by a name of the service, and probes by any.
+    /// Answers requests whose `Host` is a name of the service, and probes with any `Host`.
     pub async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response {
         if !probes::is_probe(request.uri().path())
             && let Err(problem) = self.hosts.check(request.uri(), request.headers())
@@ -38,7 +38,7 @@ impl Front {
         }
     }
 
-    /// Answers probes, and tells everybody else to come back.
+    /// Answers probes; answers every other request with 503, to be tried again.
     pub async fn answer_probe(self: Arc<Self>, request: Request<Incoming>) -> Response {
         if probes::is_probe(request.uri().path()) {
             return closing(self.answer(request).await);

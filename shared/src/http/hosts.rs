@@ -1,4 +1,4 @@
-//! By which names a service is called.
+//! The names under which clients may call a service.
 //!
 //! A page may have its own name resolved to 127.0.0.1 while it is open in a browser. Its requests
 //! then are of the same origin, and only the name in `Host` tells them from those of this machine.

@@ -4,8 +4,8 @@ use http::HeaderMap;
 
 use crate::problem::Problem;
 
-/// Browsers send `Origin` with every POST of a page; one of another site may not send commands with
-/// its visitor's reach (RFC 6454, section 7).
+/// Browsers send `Origin` with every POST of a page; a page of another site may not send commands
+/// through the browser of its visitor (RFC 6454, section 7).
 pub fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let Some(origin) = headers.get(http::header::ORIGIN) else { return Ok(()) };

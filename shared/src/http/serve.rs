@@ -93,7 +93,7 @@ fn connect(stream: TcpStream, place: Place, front: &Arc<Front>, graceful: &Grace
     });
 }
 
-/// Who may be connected at a time.
+/// Places for connections: how many may be open at a time.
 struct Places {
     usual: Arc<Semaphore>,
     spare: Arc<Semaphore>,

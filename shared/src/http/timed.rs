@@ -1,4 +1,4 @@
-//! A connection whose other end may not keep the service waiting with an answer.
+//! A connection on which the client has a limited time to take an answer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// Writing fails when what is there to be written is not taken within `patience`, from the first
-/// moment that the other end keeps it waiting. Taking a little of it wins no time.
+/// moment that the other end keeps it waiting. Taking a part of it does not extend the time.
 pub struct Timed<S> {
     inner: S,
     patience: Duration,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The longest anybody may ask for.
+/// The longest wait that a client may ask for.
 pub const MAX: Duration = Duration::from_secs(30);
 
 /// The seconds asked for, cut to the maximum; `None` without a readable preference.

@@ -151,7 +151,7 @@ struct Walk {
     queue: String,
     connection: Connection,
     channel: Channel,
-    /// What waited at the start: no more is looked at, or new arrivals would lead it on for ever.
+    /// What waited at the start: no more is looked at, or with new arrivals it would never end.
     total: u32,
     seen: u32,
     removed: u32,
@@ -195,7 +195,7 @@ impl Walk {
     }
 
     /// Lets go of everything. The broker puts it back a moment after it has answered; that is
-    /// waited for, so that who looks next finds it.
+    /// waited for, so that the next look finds it.
     async fn end(self) -> Result<()> {
         in_time(LOOKING, self.channel.close(200, "done".into())).await?;
         // All is done by now; it may only be hidden for a moment longer.

@@ -1,4 +1,4 @@
-//! Sets of views: made one at a time, swapped at once, forgotten without a trace.
+//! Sets of views: made one at a time, swapped at once, removed completely.
 
 use std::sync::Arc;
 

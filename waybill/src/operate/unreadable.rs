@@ -50,7 +50,7 @@ pub async fn discard(projector: &Client, id: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Reasons quote what strangers sent: nothing of it may steer a terminal.
+/// Reasons quote messages of any sender: no control character of them may reach the terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -106,7 +106,7 @@ fn surroundings(command: &mut Command, folder: &Path, ports: &Ports) {
         .env("ERL_EPMD_PORT", ports.epmd.number().to_string());
 }
 
-/// The broker greets whoever speaks AMQP 0-9-1.
+/// The broker greets a client that speaks AMQP 0-9-1.
 fn answers(port: u16) -> Option<()> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;

@@ -10,8 +10,8 @@ use super::{MongoDb, failure};
 use crate::log::LogId;
 use crate::{Failure, Result};
 
-/// How long a look at the identity is trusted. Where the server is replaced connections break, and
-/// then no look is.
+/// How long a look at the identity is trusted. When a server is replaced, connections break;
+/// after that no earlier look is trusted.
 const TRUST: Duration = Duration::from_secs(1);
 
 /// The log that this adapter was connected to, and when that was seen last.

@@ -1,4 +1,4 @@
-//! Who relays the log to the exchange, and how far it is confirmed.
+//! Which process relays the log to the exchange, and how far the exchange has confirmed it.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl MongoDb {
         let free = doc! { "$or": [
             { "$eq": ["$holder", holder.clone()] },
             { "$lt": ["$expires", "$$NOW"] },
-            // From before the clock was set back: nobody asks for so long.
+            // From before the clock was set back: no relay asks for so long.
             { "$gt": ["$expires", { "$add": ["$$NOW", 2 * millis] }] },
         ] };
         let take = doc! { "$set": {
@@ -42,7 +42,7 @@ impl MongoDb {
         Ok(now.is_some() && now == holder.get_str("$literal").ok())
     }
 
-    /// Lets another take over at once.
+    /// Gives the lease up, so that another relay takes over at once.
     pub async fn release_relay(&self, holder: &str) -> Result<()> {
         let mine = doc! { "_id": "relay", "holder": holder };
         let what = "giving up the relay";

@@ -1,5 +1,5 @@
-//! Snapshots, in a collection of their own. They carry the id of their log: one that outlived it
-//! is not of what the log holds now.
+//! Snapshots, in a collection of their own. They carry the id of their log: one that outlived
+//! its log says nothing of the log that is there now.
 
 use futures::TryStreamExt as _;
 use mongodb::bson::{DateTime, doc};

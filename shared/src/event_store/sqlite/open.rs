@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS snapshots (
 ) STRICT;
 "#;
 
-/// Nobody else writes here: a position missing below the head was drawn by a process that is gone.
+/// No other process writes here: a position missing below the head was drawn by one that is gone.
 const SEAL: &str = r#"
 WITH RECURSIVE every(position) AS (
     SELECT 1 WHERE (SELECT count(*) < max(position) FROM commits)

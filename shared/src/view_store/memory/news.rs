@@ -1,4 +1,4 @@
-//! Tells whoever listens what happens to the views.
+//! Tells its listeners what happens to the views.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 -- Moves the checkpoint when every stream of a page has reached its version, or is parked: then its
--- events up to there are let go, and whoever unparks it brings them in.
+-- events up to there are let go, and the retry that unparks it brings them in.
 --
 -- KEYS[1] checkpoint, KEYS[2] parked streams, KEYS[3] updates, KEYS[4] versions let go, KEYS[5..] views.
 -- ARGV from, to, then stream and version for each view.

@@ -1,5 +1,5 @@
 -- Adds an empty generation as the one that is being made, if there is none. A pointer without a
--- description counts as none: it is what a flush leaves in bad luck.
+-- description counts as none: a flush can leave such a pointer behind.
 --
 -- KEYS building, generations, checkpoint. ARGV id, description. Returns 1 when it is added.
 

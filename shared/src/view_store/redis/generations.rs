@@ -1,4 +1,5 @@
-//! Generations: described in one hash, pointed to by two keys, removed in an order that no kill spoils.
+//! Generations: described in one hash, pointed to by two keys. A removal that a kill interrupts is
+//! found again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

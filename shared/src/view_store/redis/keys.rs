@@ -44,7 +44,7 @@ impl GenerationKeys {
         format!("{}:checkpoint", self.tag)
     }
 
-    /// String with an expiry: who makes the generation.
+    /// String with an expiry: the worker that makes or heals the generation.
     pub fn builder(&self) -> String {
         format!("{}:builder", self.tag)
     }

@@ -81,7 +81,7 @@ async fn provoke(cluster: &Cluster, step: &str) {
             let rebuild = cluster.projectors[0].client.send(Method::POST, "/rebuild", &[], "");
             drop(tokio::time::timeout(Duration::from_secs(1), rebuild).await);
         }
-        // Positions that nobody will ever fill.
+        // Positions that no writer will ever fill.
         "seal" => drop(tokio::time::timeout(Duration::from_secs(1), skip(cluster)).await),
         _ => {}
     }
