@@ -1,6 +1,6 @@
 //! redis-server, with an append-only file.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use super::{Port, Process};
 use crate::Result;
+
+/// Copies that Redis may spoil by replacing its files meanwhile.
+const COPIES: u32 = 100;
 
 #[derive(Debug)]
 pub struct Redis {
@@ -52,14 +55,27 @@ impl Redis {
     }
 }
 
-/// The append-only file is a folder of files.
+/// The append-only file is a folder of files. Redis may replace some of them while they are copied:
+/// then it is copied again.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let (from, to) = (from.join("appendonlydir"), to.join("appendonlydir"));
-    let broken = |error: std::io::Error| format!("{}: {error}", from.display());
-    std::fs::create_dir_all(&to).map_err(broken)?;
-    for entry in std::fs::read_dir(&from).map_err(broken)? {
-        let entry = entry.map_err(broken)?;
-        std::fs::copy(entry.path(), to.join(entry.file_name())).map_err(broken)?;
+    let mut tries = 0;
+    loop {
+        match copy_all(&from, &to) {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < COPIES => tries += 1,
+            done => return done.map_err(|error| format!("{}: {error}", from.display())),
+        }
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
     }
     Ok(())
 }
