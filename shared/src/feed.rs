@@ -49,7 +49,8 @@ pub struct UnreadablePage {
 
 /// The feeds of generations.
 ///
-/// *Of the unreadable*: it is kept for all generations together until an operator discards it. A
+/// *Of the unreadable*: it is kept for all generations together, within the bounds of the
+/// adapter, until an operator discards it. A
 /// call that looks, finds or discards takes messages out for a moment, and other calls do not see
 /// them meanwhile. So one may seem not to be there, and a total be too small; nothing gets lost.
 #[async_trait]
