@@ -44,10 +44,9 @@ async fn handle<A: Aggregate>(
 ) -> Answer {
     same_origin(headers)?;
     let body = body?;
-    let service = gate.service()?;
-    submit::has_room(&service)?;
     let lines = is_ndjson(headers);
     let commands = if lines { bodies::lines(&body)? } else { bodies::array(&body)? };
+    let service = gate.service()?;
     let key = headers::idempotency_key(headers)?;
     let meta = headers::meta(headers);
     let mut together = Together::default();

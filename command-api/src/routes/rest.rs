@@ -40,9 +40,8 @@ async fn handle<A: Aggregate>(
 ) -> Answer {
     same_origin(headers)?;
     let mut command = route(&A::RESOURCE, method, path)?;
-    let service = gate.service()?;
-    submit::has_room(&service)?;
     merge(&mut command, &body?, &A::RESOURCE)?;
+    let service = gate.service()?;
     let with = With {
         key: headers::idempotency_key(headers)?,
         expected: headers::if_match(headers, &service.log)?,

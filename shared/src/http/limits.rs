@@ -38,6 +38,8 @@ impl Default for Limits {
 
 /// Open files that are left for the log, for servers, and for connections that are being closed.
 const OTHERS: usize = 512;
+/// Connections below which a service can't serve many clients.
+const FEW: usize = 1_000;
 
 impl Limits {
     /// The default, cut to the files that the process may have open, which `listeners` share.
@@ -45,9 +47,11 @@ impl Limits {
         let limits = Self::default();
         let Some(files) = open_files::limit() else { return limits };
         let (wanted, limits) = (limits.connections, limits.within(files, listeners));
-        if limits.connections < wanted {
-            let connections = limits.connections;
+        let connections = limits.connections;
+        if connections < FEW {
             tracing::warn!(files, connections, "few open files are allowed: raise `ulimit -Hn`");
+        } else if connections < wanted {
+            tracing::info!(files, connections, "open files allow fewer connections than usual");
         }
         limits
     }
