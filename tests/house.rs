@@ -27,8 +27,16 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn all_sources() -> Vec<(String, String)> {
     let mut found = vec![];
-    for package in ["command-api", "orders", "projector", "query-api", "shared", "waybill", "xtask"]
-    {
+    for package in [
+        "command-api",
+        "orders",
+        "projector",
+        "query-api",
+        "shared",
+        "shared/kernel",
+        "waybill",
+        "xtask",
+    ] {
         sources(&root().join(package).join("src"), &mut found);
     }
     let name = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();

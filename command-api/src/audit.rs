@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::aggregate::Aggregate;
+use kernel::log::{Commit, LogId, Position, Recorded, Run, StreamName, Version};
+use kernel::{Failure, Timestamp};
 use serde::Serialize;
-use shared::aggregate::Aggregate;
 use shared::event_store::EventStore;
 use shared::feed::cursor::Cursor;
-use shared::log::{Commit, LogId, Position, Recorded, Run, StreamName, Version};
 use shared::message::{CloudEvent, source};
 use shared::problem::Problem;
 use shared::token::number;
-use shared::{Failure, Timestamp};
 use tokio::time::Instant;
 
 use crate::Service;

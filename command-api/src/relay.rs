@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::log::{Commit, LogId, Position};
+use kernel::{Failure, Namespace, Result};
 use shared::backoff::Backoff;
+use shared::crash;
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::cursor::Cursor;
 use shared::health::Health;
-use shared::log::{Commit, LogId, Position};
 use shared::message::{CloudEvent, source};
 use shared::pace::Pace;
 use shared::rabbitmq::{Message, Publisher, RabbitMq};
-use shared::{Failure, Namespace, Result, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -128,7 +129,7 @@ impl Relay {
 
     fn messages(&self, commits: &[Commit]) -> Result<Vec<Message>> {
         let events = commits.iter().flat_map(Commit::recorded);
-        let message = |event: shared::log::Recorded| {
+        let message = |event: kernel::log::Recorded| {
             let event = CloudEvent::new(event, &self.source);
             let body = serde_json::to_vec(&event)
                 .map_err(|e| Failure::permanent("encoding an event", e))?;

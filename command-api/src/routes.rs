@@ -8,7 +8,7 @@ mod rest;
 mod submit;
 
 use http::Method;
-use shared::aggregate::Aggregate;
+use kernel::aggregate::Aggregate;
 use shared::health::Health;
 use shared::http::probes::probes;
 use shared::http::serve::Routes;

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::aggregate::Aggregate;
+use kernel::aggregate::Aggregate;
+use kernel::log::LogId;
+use kernel::{Failure, Result};
 use shared::event_store::mongodb::MongoDb;
 use shared::event_store::until_replaced;
 use shared::health::Health;
 use shared::http::{Limits, serve};
-use shared::log::LogId;
 use shared::rabbitmq::RabbitMq;
 use shared::service_gate::Gate;
 use shared::wait::until_there;
-use shared::{Failure, Result};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -7,9 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::Result;
+use kernel::log::{Entry, Position};
+use shared::crash;
 use shared::event_store::EventStore;
-use shared::log::{Entry, Position};
-use shared::{Result, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::aggregate::Aggregate;
+use kernel::aggregate::Aggregate;
+use kernel::log::LogId;
+use kernel::{Failure, Namespace, Result};
 use shared::event_store::EventStore;
 use shared::health::Health;
-use shared::log::LogId;
-use shared::{Failure, Namespace, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -19,10 +19,10 @@ mod settle;
 
 use std::sync::Arc;
 
-use shared::aggregate::{Aggregate, Refusal};
+use kernel::aggregate::{Aggregate, Refusal};
+use kernel::log::{Commit, Meta, Position, StreamName, Version};
 use shared::event_store::EventStore;
 use shared::health::Health;
-use shared::log::{Commit, Meta, Position, StreamName, Version};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

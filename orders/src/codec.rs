@@ -3,10 +3,10 @@
 //! A changed event gets the next schema version, a golden file in `orders/golden/`, and an
 //! upcaster here that leads from the version before to it; files and upcasters stay for ever.
 
+use kernel::aggregate::Invalid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shared::aggregate::Invalid;
 
 use crate::order::Event;
 
@@ -25,7 +25,7 @@ pub fn encode(event: &Event) -> Result<(String, u32, Value), Invalid> {
     Ok((name.to_owned(), schema, data?))
 }
 
-pub fn decode(event: &shared::log::Event) -> Result<Event, Invalid> {
+pub fn decode(event: &kernel::log::Event) -> Result<Event, Invalid> {
     match (event.kind.as_str(), event.schema) {
         ("OrderCreated", 1) => Ok(Event::OrderCreated(read(event)?)),
         ("ItemAdded", 1) => Ok(Event::ItemAdded(read(event)?)),
@@ -45,7 +45,7 @@ fn json(data: &impl Serialize) -> Result<Value, Invalid> {
     serde_json::to_value(data).map_err(|error| Invalid::new(error.to_string()))
 }
 
-fn read<T: DeserializeOwned>(event: &shared::log::Event) -> Result<T, Invalid> {
+fn read<T: DeserializeOwned>(event: &kernel::log::Event) -> Result<T, Invalid> {
     T::deserialize(&event.data).map_err(|error| {
         Invalid::new(format!(
             "event {} ({} of schema {}): {error}",

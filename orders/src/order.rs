@@ -6,10 +6,10 @@ mod decide;
 pub mod event;
 mod evolve;
 
+use kernel::Timestamp;
+use kernel::aggregate::{Action, Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::Timestamp;
-use shared::aggregate::{Action, Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
 use uuid::Uuid;
 
 pub use self::command::Command;
@@ -198,7 +198,7 @@ impl Aggregate for OrderAggregate {
         codec::encode(event)
     }
 
-    fn decode(event: &shared::log::Event) -> Result<Event, Invalid> {
+    fn decode(event: &kernel::log::Event) -> Result<Event, Invalid> {
         codec::decode(event)
     }
 }

@@ -1,12 +1,12 @@
 //! The views of orders: each order as it is, and what it adds to lists, rankings and sums.
 
-use shared::log::Recorded;
-use shared::projection::{Cell, Facts, Projection, Rank, Unprojectable};
+use kernel::log::Recorded;
+use kernel::projection::{Cell, Facts, Projection, Rank, Unprojectable};
 
 use crate::codec;
 use crate::order::{Event, Order, OrderAggregate};
 use crate::values::Name;
-use shared::aggregate::Aggregate as _;
+use kernel::aggregate::Aggregate as _;
 
 #[derive(Debug, Clone, Copy)]
 pub struct OrderProjection;
@@ -101,11 +101,11 @@ pub mod names {
     }
 
     /// Bytes of the time in front of an entry, and in front of a product's name.
-    pub const TIME: usize = shared::timestamp::WIDTH;
+    pub const TIME: usize = kernel::timestamp::WIDTH;
     /// Bytes of an order's id.
     pub const ID: usize = 36;
     /// Bytes of the value in front of a ranked entry.
-    pub const RANK: usize = shared::projection::RANK;
+    pub const RANK: usize = kernel::projection::RANK;
 }
 
 fn lists(order: &Order, facts: &mut Facts) {

@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use kernel::Timestamp;
+use kernel::aggregate::{Aggregate as _, Ambient, Refusal, RefusalKind};
 use orders::order::bounds::{MAX_ITEMS, MAX_TEXT, MAX_TOTAL, MAX_UNITS};
 use orders::{Event, Order, OrderAggregate};
 use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::aggregate::{Aggregate as _, Ambient, Refusal, RefusalKind};
 use uuid::Uuid;
 
 fn decide(order: &Option<Order>, mut command: Value) -> Result<Vec<Event>, Refusal> {

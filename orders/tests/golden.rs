@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use kernel::aggregate::Aggregate as _;
+use kernel::log::Event;
 use orders::OrderAggregate;
 use serde_json::Value;
-use shared::aggregate::Aggregate as _;
-use shared::log::Event;
 use uuid::Uuid;
 
 fn golden() -> Vec<Event> {

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use kernel::log::{LogId, StreamName};
+use kernel::projection::Change;
 use orders::OrderQueries;
 use orders::view::names;
 use serde_json::{Value, json};
-use shared::log::{LogId, StreamName};
-use shared::projection::Change;
 use shared::queries::{Queries as _, Question, Reply, Views};
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore as _};

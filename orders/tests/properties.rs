@@ -2,16 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use kernel::Timestamp;
+use kernel::aggregate::{Aggregate, Ambient, Refusal};
+use kernel::log::{Meta, Recorded, StreamName};
+use kernel::projection::{Project as _, Projected, Projection as _, Stored};
 use orders::order::Command;
 use orders::order::bounds::{MAX_ITEMS, MAX_TOTAL, MAX_UNITS};
 use orders::values::MAX;
 use orders::{Event, Order, OrderAggregate, OrderProjection, Status};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::aggregate::{Aggregate, Ambient, Refusal};
-use shared::log::{Meta, Recorded, StreamName};
-use shared::projection::{Project as _, Projected, Projection as _, Stored};
 use uuid::Uuid;
 
 const ORDER: Uuid = Uuid::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef);
@@ -155,11 +155,11 @@ fn record(event: &Event, before: usize) -> Recorded {
         version: before as i64 + 1,
         at: Timestamp::from_millis(1_800_000_000_000 + before as i64),
         meta: Meta::default(),
-        event: shared::log::Event { id: Uuid::from_u128(before as u128), kind, schema, data },
+        event: kernel::log::Event { id: Uuid::from_u128(before as u128), kind, schema, data },
     }
 }
 
-fn fold<'a>(events: impl Iterator<Item = &'a shared::log::Event>) -> Option<Order> {
+fn fold<'a>(events: impl Iterator<Item = &'a kernel::log::Event>) -> Option<Order> {
     let mut state = None;
     events.for_each(|event| {
         OrderAggregate::evolve(&mut state, &OrderAggregate::decode(event).unwrap())
@@ -179,7 +179,7 @@ proptest! {
     fn events_read_back_through_json_and_bson_fold_to_the_same_state(commands in prop::collection::vec(command(), 1..25)) {
         let (state, events) = run(commands);
         let json = events.iter().map(|event| serde_json::from_slice(&serde_json::to_vec(&event.event).unwrap()).unwrap());
-        let json: Vec<shared::log::Event> = json.collect();
+        let json: Vec<kernel::log::Event> = json.collect();
         prop_assert_eq!(fold(json.iter()), state.clone());
         for (event, back) in events.iter().zip(&json) {
             let document = bson::serialize_to_document(&bson::doc! { "data": bson::serialize_to_bson(&event.event.data).unwrap() }).unwrap();

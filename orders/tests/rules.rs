@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+use kernel::Timestamp;
+use kernel::aggregate::{Aggregate as _, Ambient};
 use orders::{Order, OrderAggregate, Status};
 use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::aggregate::{Aggregate as _, Ambient};
 use uuid::Uuid;
 
 /// What accepted commands led to.

@@ -5,6 +5,7 @@ mod unreadable;
 use std::sync::PoisonError;
 
 use http::{HeaderMap, StatusCode};
+use kernel::log::StreamName;
 use serde_json::{Value, json};
 use shared::health::Health;
 use shared::http::answer::into_response;
@@ -12,7 +13,6 @@ use shared::http::origin::same_origin;
 use shared::http::probes::{get_or_head, probes};
 use shared::http::serve::Routes;
 use shared::http::{Answer, close, json as json_answer};
-use shared::log::StreamName;
 use shared::problem::Problem;
 use shared::service_gate::Gate;
 use shared::view_store::{Generation, Parked};

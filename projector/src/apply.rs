@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use shared::log::{Commit, Recorded, StreamName, Version};
-use shared::projection::{Change, Stored, Unprojectable};
+use kernel::log::{Commit, Recorded, StreamName, Version};
+use kernel::projection::{Change, Stored, Unprojectable};
+use kernel::{Failure, Result};
+use shared::crash;
 use shared::view_store::{Applied, GenerationId};
-use shared::{Failure, Result, crash};
 
 use crate::Projector;
 use crate::park::Poison;

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use kernel::log::Position;
+use kernel::{Result, Timestamp};
+use shared::crash;
 use shared::feed::cursor::Cursor;
-use shared::log::Position;
 use shared::view_store::{Generation, GenerationId, Progress};
-use shared::{Result, Timestamp, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

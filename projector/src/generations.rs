@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::Result;
-use shared::log::LogId;
+use kernel::Result;
+use kernel::log::LogId;
 use shared::view_store::{Generation, GenerationId};
 use tokio_util::sync::CancellationToken;
 

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use kernel::Result;
+use kernel::log::{Commit, Position, Run, StreamName, Version};
+use shared::crash;
 use shared::feed::cursor::Cursor;
-use shared::log::{Commit, Position, Run, StreamName, Version};
 use shared::view_store::{Advance, Generation};
-use shared::{Result, crash};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

@@ -19,10 +19,10 @@ pub mod worker;
 
 use std::sync::{Arc, Mutex};
 
+use kernel::projection::Project;
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
 use shared::health::Health;
-use shared::projection::Project;
 use shared::view_store::{GenerationId, ViewStore};
 
 /// What a projector works with.

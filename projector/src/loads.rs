@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shared::projection::Stored;
+use kernel::projection::Stored;
 
 /// Views of one load at most.
 const MOST: usize = 256;

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use kernel::projection::Projected;
 use orders::OrderProjection;
 use projector::config::Config;
 use shared::process;
-use shared::projection::Projected;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -4,9 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use shared::log::{Commit, StreamName, Version};
+use kernel::log::{Commit, StreamName, Version};
+use kernel::{Failure, Result, Timestamp};
 use shared::view_store::{Answer, Generation, GenerationId, Parked, Read};
-use shared::{Failure, Result, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 

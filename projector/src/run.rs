@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use kernel::projection::Project;
+use kernel::{Failure, Result};
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::queue::Queues;
 use shared::health::Health;
 use shared::http::{Limits, serve};
-use shared::projection::Project;
 use shared::rabbitmq::RabbitMq;
 use shared::service_gate::Gate;
 use shared::view_store::redis::Redis;
 use shared::wait::until_there;
-use shared::{Failure, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

@@ -3,12 +3,13 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use kernel::Result;
 use shared::backoff::Backoff;
+use shared::crash;
 use shared::event_store::until_replaced;
 use shared::feed::Feed;
 use shared::pace::Pace;
 use shared::view_store::Generation;
-use shared::{Result, crash};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

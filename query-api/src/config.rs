@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use shared::Namespace;
+use kernel::Namespace;
 use shared::config::{Invalid, Settings};
 use shared::http::Hosts;
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::{Failure, Result};
 use shared::health::Health;
 use shared::http::{Limits, serve};
 use shared::queries::Queries;
 use shared::service_gate::Gate;
 use shared::view_store::redis::Redis;
 use shared::wait::until_there;
-use shared::{Failure, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use shared::log::{Position, StreamName, Version};
+use kernel::log::{Position, StreamName, Version};
 use shared::problem::Problem;
 use shared::queries::{Queries, Question, Reply, Unanswered, Views};
 use shared::token::{MAX_STREAMS, Seen, Token};

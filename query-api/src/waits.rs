@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shared::log::{Position, StreamName, Version};
+use kernel::log::{Position, StreamName, Version};
 use shared::token::Seen;
 use shared::view_store::{Answer, GenerationId, Read, Reading, Update, Updates, ViewStore};
 use tokio::sync::Notify;
@@ -101,7 +101,7 @@ impl Waits {
         &self,
         generation: &GenerationId,
         mut updates: Box<dyn Updates>,
-    ) -> shared::Result<()> {
+    ) -> kernel::Result<()> {
         let mut swept = Instant::now();
         while self.is_wanted(generation) {
             let news = updates.next().await?;
@@ -118,7 +118,7 @@ impl Waits {
     }
 
     /// Looks at all that is waited for, and wakes the requests that it concerns.
-    async fn sweep(&self, generation: &GenerationId) -> shared::Result<()> {
+    async fn sweep(&self, generation: &GenerationId) -> kernel::Result<()> {
         let streams: Vec<StreamName> = lock(&self.table).streams.keys().cloned().collect();
         for page in streams.chunks(PAGE) {
             let reads = [Read::Versions(page.to_vec()), Read::Parked(page.to_vec())];

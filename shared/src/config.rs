@@ -6,7 +6,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::Namespace;
+use kernel::Namespace;
+
 use crate::http::Hosts;
 
 /// Exit code of a service whose configuration is wrong.

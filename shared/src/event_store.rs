@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
+use kernel::{Failure, Result, Timestamp};
 
-use crate::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use crate::signal::Signal;
-use crate::{Failure, Result, Timestamp};
 
 #[cfg(feature = "mongodb")]
 pub mod mongodb;

@@ -2,10 +2,10 @@
 //! over the log; one contract suite runs on both.
 
 use async_trait::async_trait;
+use kernel::log::{Position, Recorded};
+use kernel::{Result, Timestamp};
 
-use crate::log::{Position, Recorded};
 use crate::view_store::Generation;
-use crate::{Result, Timestamp};
 
 pub mod cursor;
 #[cfg(feature = "rabbitmq")]

@@ -1,11 +1,10 @@
 //! The message: one event as CloudEvents 1.0 in JSON (<https://github.com/cloudevents/spec>).
 
+use kernel::log::{Event, LogId, Meta, Recorded, StreamName};
+use kernel::{Namespace, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
-
-use crate::log::{Event, LogId, Meta, Recorded, StreamName};
-use crate::{Namespace, Timestamp};
 
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// In front of every event's name in the attribute `type`.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderValue, StatusCode, header};
+use kernel::Failure;
+use kernel::aggregate::{Invalid, Refusal, RefusalKind};
 use serde::Serialize;
 use serde_json::Value;
 use warp::reply::Response;
-
-use crate::Failure;
-use crate::aggregate::{Invalid, Refusal, RefusalKind};
 
 /// `type` is stable and for programs, `detail` is for people and says what was expected.
 #[derive(Debug, Clone, PartialEq, Serialize)]

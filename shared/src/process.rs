@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
+use kernel::{Failure, Result};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Invalid, Settings};
-use crate::{Failure, Result, crash, open_files, shutdown, telemetry};
+use crate::{crash, open_files, shutdown, telemetry};
 
 /// Reads the configuration, starts logging, and runs until a signal or a failure that waiting does
 /// not mend. Exit codes: 0 stopped, 1 failed, 2 configuration or a server's settings to be mended.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
+use kernel::Failure;
+use kernel::log::{Position, StreamName, Version};
 
-use crate::Failure;
-use crate::log::{Position, StreamName, Version};
 use crate::problem::Problem;
 use crate::view_store::{Answer, GenerationId, Read, Reading, ViewStore};
 

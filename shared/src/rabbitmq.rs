@@ -7,6 +7,7 @@ mod unreadable;
 
 use std::time::Duration;
 
+use kernel::{Failure, Namespace, Result};
 use lapin::options::{
     BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions, QueueDeleteOptions,
@@ -19,7 +20,6 @@ use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 pub use self::consumer::{Consumer, Delivery};
 pub use self::publisher::{Message, Publisher};
 pub use self::unreadable::Aside;
-use crate::{Failure, Namespace, Result};
 
 /// The name, behind the namespace, of the queue for messages that are no events.
 const UNREADABLE: &str = "unreadable";

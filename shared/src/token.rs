@@ -3,7 +3,7 @@
 //! `<log>.<version>@<stream>[,<version>@<stream>…]` up to 20 streams, else `<log>.<position>`. What
 //! names no stream or no version is no token: a query would wait for it in vain.
 
-use crate::log::{LogId, Position, StreamName, Version};
+use kernel::log::{LogId, Position, StreamName, Version};
 
 pub const HEADER: &str = "consistency-token";
 /// More streams than this are replaced by a position.

@@ -8,12 +8,11 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kernel::log::{LogId, Position, StreamName, Version};
+use kernel::projection::{Change, Stored};
+use kernel::{Namespace, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-use crate::log::{LogId, Position, StreamName, Version};
-use crate::projection::{Change, Stored};
-use crate::{Namespace, Result, Timestamp};
 
 pub mod memory;
 #[cfg(feature = "redis")]

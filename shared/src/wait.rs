@@ -1,8 +1,8 @@
 //! Waiting for a server that is not there yet.
 
+use kernel::Result;
 use tokio_util::sync::CancellationToken;
 
-use crate::Result;
 use crate::backoff::Backoff;
 use crate::health::Health;
 

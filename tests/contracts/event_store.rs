@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use shared::Timestamp;
+use kernel::Timestamp;
+use kernel::log::{Commit, Entry, Event, MAX_EVENTS, Meta, Position, Run, StreamName, Version};
 use shared::event_store::{EventStore, Inserted, Snapshot};
-use shared::log::{Commit, Entry, Event, MAX_EVENTS, Meta, Position, Run, StreamName, Version};
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::Timestamp;
+use kernel::Timestamp;
+use kernel::log::{Commit, Entry, Event, LogId, Meta, Recorded, StreamName};
 use shared::event_store::EventStore;
 use shared::feed::cursor::Cursors;
 use shared::feed::queue::Queues;
 use shared::feed::{Feed, Feeds, UnreadablePage};
-use shared::log::{Commit, Entry, Event, LogId, Meta, Recorded, StreamName};
 use shared::message::{CloudEvent, source};
 use shared::rabbitmq::Message;
 use shared::view_store::Generation;

@@ -1,6 +1,6 @@
 //! What the feeds of queues do with messages that are no events.
 
-use shared::Timestamp;
+use kernel::Timestamp;
 use shared::feed::{Feeds as _, Unreadable};
 use shared::message::CloudEvent;
 use shared::rabbitmq::{Aside, Message};

@@ -4,9 +4,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use shared::Timestamp;
-use shared::log::{LogId, StreamName, Version};
-use shared::projection::{Cell, Change, Rank, Stored, Sum, ranked};
+use kernel::Timestamp;
+use kernel::log::{LogId, StreamName, Version};
+use kernel::projection::{Cell, Change, Rank, Stored, Sum, ranked};
 use shared::view_store::memory::Memory;
 use shared::view_store::{
     Advance, Answer, Applied, Generation, GenerationId, List, MAX_SUM, Parked, Read, ViewStore,

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use kernel::log::Entry;
+use kernel::{Failure, Result};
 use shared::event_store::{EventStore, Inserted, NotInserted};
-use shared::log::Entry;
-use shared::{Failure, Result};
 
 use crate::wrapped::{Hooks, Wrapped};
 

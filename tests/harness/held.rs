@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use shared::Result;
+use kernel::Result;
+use kernel::log::Entry;
 use shared::event_store::{EventStore, Inserted, NotInserted};
-use shared::log::Entry;
 use tokio::sync::watch;
 
 use crate::until;

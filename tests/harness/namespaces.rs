@@ -1,6 +1,6 @@
 //! A namespace of one test's own: database, exchange, queues and keys. Nothing of it stays.
 
-use shared::Namespace;
+use kernel::Namespace;
 use shared::event_store::mongodb::MongoDb;
 use shared::rabbitmq::RabbitMq;
 use shared::view_store::ViewStore as _;

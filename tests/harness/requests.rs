@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use command_api::write::Request;
+use kernel::Timestamp;
+use kernel::aggregate::{Aggregate as _, Ambient};
+use kernel::log::Meta;
 use orders::OrderAggregate;
 use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::aggregate::{Aggregate as _, Ambient};
-use shared::log::Meta;
 use tokio::time::Instant;
 use uuid::Uuid;
 

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use kernel::Result;
+use kernel::log::{Commit, Entry, StreamName, Version};
 use mongodb::Collection;
 use mongodb::bson::{DateTime, Document, doc, serialize_to_bson};
-use shared::Result;
 use shared::event_store::{EventStore, Inserted, NotInserted, Part};
-use shared::log::{Commit, Entry, StreamName, Version};
 use tokio::sync::Notify;
 
 use crate::until;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use kernel::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
+use kernel::projection::Projected;
 use orders::OrderProjection;
 use projector::Projector;
 use projector::apply::Outcome;
@@ -9,8 +11,6 @@ use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::feed::cursor::Cursors;
 use shared::health::Health;
-use shared::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
-use shared::projection::Projected;
 use shared::view_store::{Generation, GenerationId, ViewStore};
 use uuid::Uuid;
 
@@ -95,7 +95,7 @@ pub fn commit(
             schema: 1,
             data: data.clone(),
         }],
-        at: shared::Timestamp::now(),
+        at: kernel::Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
         key: Uuid::now_v7().to_string(),
         fingerprint: String::new(),

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kernel::log::StreamName;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::Value;
-use shared::log::StreamName;
 use tokio_util::sync::CancellationToken;
 use waybill::verify::Parked;
 use xtask::servers::Servers;

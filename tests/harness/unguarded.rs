@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shared::Result;
-use shared::log::{Position, StreamName, Version};
-use shared::projection::{Change, Stored};
+use kernel::Result;
+use kernel::log::{Position, StreamName, Version};
+use kernel::projection::{Change, Stored};
 use shared::view_store::memory::Memory;
 use shared::view_store::{
     Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Updates, ViewStore,

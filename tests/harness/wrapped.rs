@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::Result;
+use kernel::Result;
+use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use shared::event_store::{EventStore, Inserted, NotInserted, Part, Snapshot};
-use shared::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use shared::signal::Signal;
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.

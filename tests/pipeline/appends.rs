@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use command_api::write::{Accepted, Outcome, Rejected, Request, Writer};
+use kernel::log::{Commit, Entry, Run};
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::{EventStore, Inserted};
 use shared::health::Health;
-use shared::log::{Commit, Entry, Run};
 use tests::faulty::{Fault, Faulty};
 use tests::requests::request;
 use tests::wrapped::Wrapped;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use kernel::log::{Recorded, StreamName};
+use kernel::projection::{Cell, Change, Sum};
 use projector::apply::Outcome;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
-use shared::log::{Recorded, StreamName};
-use shared::projection::{Cell, Change, Sum};
 use shared::view_store::memory::Memory;
 use tests::Own;
 use tests::stores::TempDir;

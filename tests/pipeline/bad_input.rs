@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use http::Method;
+use kernel::Namespace;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::Namespace;
 use shared::http::Hosts;
 use tests::stores::TempDir;
 use tokio_util::sync::CancellationToken;

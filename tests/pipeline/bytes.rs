@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use command_api::write::{Request, Writer};
 use futures::future::join_all;
+use kernel::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
+use kernel::log::{Event, Meta, StreamName, Version};
 use serde_json::{Value, json};
-use shared::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
 use shared::event_store::{EventStore, Part};
 use shared::health::Health;
-use shared::log::{Event, Meta, StreamName, Version};
 use tests::held::Held;
 use tests::wrapped::{Hooks, Wrapped};
 use tokio::time::Instant;
@@ -119,7 +119,7 @@ impl Hooks for Counted {
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
-    ) -> shared::Result<Part> {
+    ) -> kernel::Result<Part> {
         let found = store.streams(above).await?;
         self.0.fetch_add(found.commits.len(), Ordering::SeqCst);
         Ok(found)

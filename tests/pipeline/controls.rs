@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use command_api::Service;
+use kernel::log::{Commit, Entry};
 use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::event_store::mongodb::MongoDb;
 use shared::health::Health;
-use shared::log::{Commit, Entry};
 use tests::notes::Notes;
 use tests::relaying::Relaying;
 use tests::sabotage::{Flaw, Frozen, Remembering};

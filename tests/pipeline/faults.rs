@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use kernel::log::Entry;
 use shared::event_store::EventStore as _;
 use shared::event_store::mongodb::MongoDb;
-use shared::log::Entry;
 use tests::services::{System, Urls};
 use waybill::load::Plan;
 use xtask::servers::Servers;

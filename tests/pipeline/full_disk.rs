@@ -60,7 +60,7 @@ impl OnSmallDisk {
         until("there are views", || async { self.queries.get("/stats").await.ok() }).await;
     }
 
-    async fn create(&self, number: usize) -> shared::Result<Response> {
+    async fn create(&self, number: usize) -> kernel::Result<Response> {
         let name = format!("order {number}");
         let headers = [("idempotency-key", name.as_str()), ("x-correlation-id", &name)];
         let item = json!({ "sku": "A", "name": "x".repeat(200), "quantity": 1, "unit_price": 5 });

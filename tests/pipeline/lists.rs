@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use kernel::log::StreamName;
+use kernel::projection::Change;
 use orders::view::names;
 use serde_json::json;
-use shared::log::StreamName;
-use shared::projection::Change;
 use shared::view_store::{Applied, ViewStore as _};
 use tests::services::{System, Urls};
 use uuid::Uuid;

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use command_api::write::{Rejected, Writer};
+use kernel::aggregate::Aggregate as _;
+use kernel::log::{Commit, Entry, Event, Meta, StreamName, Version};
+use kernel::{Result, Timestamp};
 use orders::OrderAggregate;
 use serde_json::json;
-use shared::aggregate::Aggregate as _;
 use shared::event_store::{EventStore, Part};
 use shared::health::Health;
-use shared::log::{Commit, Entry, Event, Meta, StreamName, Version};
-use shared::{Result, Timestamp};
 use tests::requests::request;
 use tests::until;
 use tests::wrapped::{Hooks, Wrapped};

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use http::Method;
+use kernel::log::Position;
 use serde_json::json;
 use shared::event_store::EventStore as _;
-use shared::log::Position;
 use shared::view_store::ViewStore as _;
 use tests::proxy::Proxies;
 use tests::services::{System, Urls};
@@ -160,7 +160,7 @@ async fn connections_that_stall_for_seconds_under_load_lose_nothing() {
 /// Name of a request, as its key and as its correlation id.
 const SWALLOWED: &str = "swallowed";
 
-async fn create(client: &Client) -> shared::Result<Response> {
+async fn create(client: &Client) -> kernel::Result<Response> {
     let headers = [("idempotency-key", SWALLOWED), ("x-correlation-id", SWALLOWED)];
     let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
     let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });

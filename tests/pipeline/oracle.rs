@@ -1,8 +1,8 @@
 //! The oracle of the fault campaign finds what it is there to find.
 
+use kernel::Timestamp;
+use kernel::log::{Event, StreamName};
 use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::log::{Event, StreamName};
 use tests::torture::known::{Known, Told};
 use tests::torture::oracle::{
     Logged, events_are_legal, exchange_is_complete, log_is_true, parked_is_true, refusals_are_true,

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use command_api::write::{Outcome, Rejected, Request, Writer};
+use kernel::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
+use kernel::log::{Entry, Event, Meta, StreamName};
 use orders::OrderAggregate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::health::Health;
-use shared::log::{Entry, Event, Meta, StreamName};
 use tests::requests::request;
 use tests::until;
 use tests::wrapped::{Hooks, Wrapped};

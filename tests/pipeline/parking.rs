@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use kernel::Result;
+use kernel::log::{Entry, Recorded, StreamName, Version};
 use serde_json::{Value, json};
-use shared::Result;
 use shared::event_store::{EventStore, Inserted, NotInserted, Part};
-use shared::log::{Entry, Recorded, StreamName, Version};
 use shared::view_store::{Generation, GenerationId, Parked, ViewStore};
 use tests::Own;
 use tests::subject::{Subject, commit, created, paid, stream};
@@ -27,7 +27,7 @@ async fn park(subject: &Subject, stream: &StreamName, version: Version, let_go: 
         reason: "of another build".to_owned(),
         projection: 1,
         build: "another".to_owned(),
-        at: shared::Timestamp::now(),
+        at: kernel::Timestamp::now(),
         let_go,
     };
     subject.projector.views.park(&subject.generation, &note).await.unwrap();

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use command_api::write::{Rejected, Request, Writer};
+use kernel::log::{Commit, Entry, Position};
+use kernel::{Failure, Result};
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::EventStore;
 use shared::health::Health;
-use shared::log::{Commit, Entry, Position};
-use shared::{Failure, Result};
 use tests::held::Held;
 use tests::requests::request;
 use tests::stores::TempDir;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Method;
+use kernel::log::{Commit, Entry, Event, Meta, StreamName};
 use serde_json::{Value, json};
 use shared::event_store::EventStore as _;
-use shared::log::{Commit, Entry, Event, Meta, StreamName};
 use tests::services::{System, Urls};
 use tests::until;
 use uuid::Uuid;
@@ -106,7 +106,7 @@ async fn a_poisonous_event_parks_its_order_and_is_told_of() {
             schema: 1,
             data: json!({}),
         }],
-        at: shared::Timestamp::now(),
+        at: kernel::Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
         key: Uuid::now_v7().to_string(),
         fingerprint: String::new(),

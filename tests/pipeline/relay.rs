@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use kernel::log::{Commit, Entry, Event, Meta, Position, StreamName};
 use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::{EventStore as _, Inserted};
 use shared::health::Health;
-use shared::log::{Commit, Entry, Event, Meta, Position, StreamName};
 use tests::Own;
 use tests::relaying::Relaying;
 use tests::until;
@@ -24,7 +24,7 @@ fn commit(position: Position) -> Commit {
         from: 1,
         to: 2,
         events: vec![event(), event()],
-        at: shared::Timestamp::now(),
+        at: kernel::Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
         key: Uuid::now_v7().to_string(),
         fingerprint: String::new(),

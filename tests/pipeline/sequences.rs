@@ -138,7 +138,7 @@ async fn a_batch_tells_what_was_not_attempted() {
     let folder = TempDir::default();
     let faulty = Faulty::over(Arc::new(folder.sqlite()), &[]);
     let (gate, health, stop) = (Gate::default(), Health::default(), CancellationToken::new());
-    let namespace = shared::Namespace::default();
+    let namespace = kernel::Namespace::default();
     let service =
         Service::<OrderAggregate>::start(faulty.clone(), &namespace, &health, stop.clone());
     gate.open(service.await.unwrap().0);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use kernel::log::{LogId, StreamName};
 use orders::OrderQueries;
 use serde_json::{Value, json};
-use shared::log::{LogId, StreamName};
 use shared::queries::Question;
 use shared::token::Token;
 use shared::view_store::memory::Memory;

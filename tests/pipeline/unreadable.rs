@@ -1,8 +1,8 @@
 //! Messages on a view queue that are no events: kept aside, shown, discarded.
 
 use http::Method;
+use kernel::log::{Commit, Event, LogId, Meta, StreamName};
 use serde_json::{Value, json};
-use shared::log::{Commit, Event, LogId, Meta, StreamName};
 use shared::message::{CloudEvent, source};
 use shared::view_store::ViewStore as _;
 use tests::services::{System, Urls};
@@ -24,7 +24,7 @@ fn event(system: &System, log: &LogId) -> Vec<u8> {
         from: 1,
         to: 1,
         events: vec![event],
-        at: shared::Timestamp::now(),
+        at: kernel::Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
         key: Uuid::now_v7().to_string(),
         fingerprint: String::new(),

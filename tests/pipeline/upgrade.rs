@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use command_api::write::Writer;
+use kernel::log::Recorded;
+use kernel::projection::{Change, Project, Projected, Stored, Unprojectable};
 use orders::{OrderAggregate, OrderProjection};
 use projector::Projector;
 use serde_json::json;
 use shared::feed::queue::Queues;
 use shared::health::Health;
-use shared::log::Recorded;
-use shared::projection::{Change, Project, Projected, Stored, Unprojectable};
 use shared::view_store::ViewStore as _;
 use shared::view_store::redis::Redis;
 use tests::relaying::Relaying;

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::StatusCode;
+use kernel::log::{Position, Recorded};
+use kernel::projection::Projected;
+use kernel::{Result, log::LogId};
 use orders::OrderProjection;
 use projector::{Projector, admin};
 use shared::event_store::EventStore as _;
 use shared::feed::{Feed, Feeds, Unreadable, UnreadablePage};
 use shared::health::Health;
 use shared::http::{Hosts, Limits, serve};
-use shared::log::{Position, Recorded};
-use shared::projection::Projected;
 use shared::service_gate::Gate;
 use shared::view_store::{Generation, GenerationId, ViewStore as _};
-use shared::{Result, log::LogId};
 use tests::subject::{Subject, created, paid, stream};
 use tests::{Own, until};
 use tokio::task::JoinHandle;
@@ -158,7 +158,7 @@ async fn a_worker_of_other_views_neither_makes_nor_repairs_the_live_ones() {
 }
 
 fn orders_version() -> u32 {
-    use shared::projection::Project as _;
+    use kernel::projection::Project as _;
     Projected(OrderProjection).version()
 }
 

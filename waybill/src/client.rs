@@ -6,8 +6,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client as Pool, Error};
 use hyper_util::rt::TokioExecutor;
+use kernel::{Failure, Result};
 use serde_json::Value;
-use shared::{Failure, Result};
 
 /// One of the services; connections are kept and used again.
 #[derive(Clone)]

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use kernel::{Failure, Result};
 use serde_json::{Value, json};
-use shared::{Failure, Result};
 use tokio_util::sync::CancellationToken;
 
 use self::lanes::send;

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use indicatif::{ProgressBar, ProgressStyle};
+use kernel::aggregate::Aggregate as _;
+use kernel::{Failure, Result};
 use orders::OrderAggregate;
 use serde_json::Value;
-use shared::aggregate::Aggregate as _;
 use shared::backoff::Backoff;
-use shared::{Failure, Result};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};

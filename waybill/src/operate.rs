@@ -4,8 +4,8 @@ pub mod unreadable;
 
 use std::time::{Duration, Instant};
 
+use kernel::{Failure, Result};
 use serde_json::Value;
-use shared::{Failure, Result};
 
 use crate::client::Client;
 use crate::load::progress;

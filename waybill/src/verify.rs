@@ -8,7 +8,7 @@ mod fold;
 
 use std::time::{Duration, Instant};
 
-use shared::Result;
+use kernel::Result;
 
 use self::compare::Compare;
 use self::fold::Folded;

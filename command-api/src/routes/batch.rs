@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
+use kernel::aggregate::Aggregate;
+use kernel::log::Meta;
 use serde_json::{Value, json};
-use shared::aggregate::Aggregate;
 use shared::http::origin::same_origin;
 use shared::http::{Answer, answer, body};
-use shared::log::Meta;
 use shared::problem::Problem;
 use shared::service_gate::Gate;
 use tokio::sync::oneshot;

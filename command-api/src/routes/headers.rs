@@ -1,7 +1,7 @@
 //! What requests say in their headers.
 
 use http::HeaderMap;
-use shared::log::{LogId, Meta, Version};
+use kernel::log::{LogId, Meta, Version};
 use shared::problem::Problem;
 use shared::token::number;
 use uuid::Uuid;

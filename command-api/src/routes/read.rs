@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use kernel::Timestamp;
+use kernel::aggregate::Aggregate;
+use kernel::log::StreamName;
 use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::aggregate::Aggregate;
 use shared::http::answer::set;
 use shared::http::probes::get_or_head;
 use shared::http::{Answer, json as json_answer, wait};
-use shared::log::StreamName;
 use shared::message::{CloudEvent, source};
 use shared::problem::Problem;
 use shared::service_gate::Gate;

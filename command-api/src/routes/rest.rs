@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use kernel::aggregate::{Action, Aggregate, Resource};
 use serde_json::{Map, Value};
-use shared::aggregate::{Action, Aggregate, Resource};
 use shared::http::origin::same_origin;
 use shared::http::{Answer, answer, body, json};
 use shared::problem::Problem;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use kernel::Timestamp;
+use kernel::aggregate::{Aggregate, Ambient};
+use kernel::log::{Meta, StreamName, Version};
 use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::aggregate::{Aggregate, Ambient};
-use shared::log::{Meta, StreamName, Version};
 use shared::problem::Problem;
 use shared::token::Token;
 use tokio::sync::oneshot;

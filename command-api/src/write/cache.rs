@@ -1,8 +1,8 @@
 //! The states of the streams that were written lately, bound by their bytes.
 
+use kernel::aggregate::Aggregate;
+use kernel::log::StreamName;
 use lru::LruCache;
-use shared::aggregate::Aggregate;
-use shared::log::StreamName;
 
 use super::draft::Known;
 

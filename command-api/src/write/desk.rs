@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use shared::aggregate::Aggregate;
+use kernel::aggregate::Aggregate;
+use kernel::log::{Position, StreamName};
 use shared::event_store::EventStore;
 use shared::health::Health;
-use shared::log::{Position, StreamName};
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};

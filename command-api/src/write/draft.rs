@@ -1,10 +1,10 @@
 //! What is known of a stream, and the commit that a decision leads to.
 
+use kernel::Timestamp;
+use kernel::aggregate::{Aggregate, Invalid};
+use kernel::log::{Commit, Event, MAX_EVENTS, Position, StreamName, Version};
 use serde_json::Value;
-use shared::Timestamp;
-use shared::aggregate::{Aggregate, Invalid};
 use shared::event_store::Snapshot;
-use shared::log::{Commit, Event, MAX_EVENTS, Position, StreamName, Version};
 use uuid::Uuid;
 
 use super::guarded::guarded;

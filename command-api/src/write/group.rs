@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use shared::aggregate::Aggregate;
+use kernel::Failure;
+use kernel::aggregate::Aggregate;
+use kernel::log::{Commit, Entry, Position};
+use shared::crash;
 use shared::event_store::{EventStore, Inserted, NotInserted};
-use shared::log::{Commit, Entry, Position};
-use shared::{Failure, crash};
 use tokio::sync::mpsc;
 
 use super::desk::News;

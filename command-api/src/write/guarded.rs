@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use shared::aggregate::Invalid;
+use kernel::aggregate::Invalid;
 
 /// What a call that panicked may have left half-changed is to be dropped.
 pub fn guarded<T>(what: &str, call: impl FnOnce() -> T) -> Result<T, Invalid> {

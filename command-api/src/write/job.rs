@@ -1,6 +1,6 @@
 //! A request on its way through the write side.
 
-use shared::aggregate::Aggregate;
+use kernel::aggregate::Aggregate;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use kernel::log::Position;
+use kernel::{Failure, Result};
+use shared::crash;
 use shared::event_store::EventStore;
-use shared::log::Position;
-use shared::{Failure, Result, crash};
 
 /// Draws that may turn out too small before the counter must be taken for broken.
 const DRAWS: u32 = 5;

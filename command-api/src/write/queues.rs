@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use shared::aggregate::Aggregate;
-use shared::log::StreamName;
+use kernel::aggregate::Aggregate;
+use kernel::log::StreamName;
 
 use super::Rejected;
 use super::job::Job;

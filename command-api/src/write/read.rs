@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use shared::Result;
-use shared::aggregate::{Aggregate, Invalid};
+use kernel::Result;
+use kernel::aggregate::{Aggregate, Invalid};
+use kernel::log::{StreamName, Version};
 use shared::event_store::EventStore;
-use shared::log::{StreamName, Version};
 
 use super::draft::{Known, kind};
 

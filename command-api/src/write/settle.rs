@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use shared::aggregate::Aggregate;
+use kernel::aggregate::Aggregate;
+use kernel::log::{Commit, Entry, Position, StreamName, Version};
+use kernel::{Failure, Result};
 use shared::backoff::Backoff;
 use shared::event_store::Inserted;
-use shared::log::{Commit, Entry, Position, StreamName, Version};
-use shared::{Failure, Result};
 
 use super::Rejected;
 use super::desk::News;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use kernel::Timestamp;
+use kernel::aggregate::{Addressed, Aggregate as _, Ambient, Invalid};
+use kernel::log::StreamName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use shared::Timestamp;
-use shared::aggregate::{Addressed, Aggregate as _, Ambient, Invalid};
-use shared::log::StreamName;
 use uuid::Uuid;
 
 use super::OrderAggregate;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use shared::aggregate::{Refusal, RefusalKind};
+use kernel::aggregate::{Refusal, RefusalKind};
 
 use super::bounds::Size;
 use super::command::{CancelOrder, DeliverProducts, ProcessPayment, RefundPayment, ShipProducts};

@@ -1,8 +1,8 @@
 //! What happened to an order. The data of each event is what its command said, decided: defaults
 //! are filled in.
 
+use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::Timestamp;
 use uuid::Uuid;
 
 use crate::values::{Amount, Currency, CustomerId, Name, Note, Price, Quantity, Sku};

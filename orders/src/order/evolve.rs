@@ -31,7 +31,7 @@ fn place(created: &OrderCreated) -> Order {
         paid: 0,
         refunded: 0,
         placed_at: created.placed_at,
-        updated_at: shared::Timestamp::default(),
+        updated_at: kernel::Timestamp::default(),
     };
     order.total = total(&order);
     order.status = status(&order, false);

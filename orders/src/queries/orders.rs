@@ -2,10 +2,10 @@
 
 mod page;
 
-use shared::aggregate::Aggregate as _;
-use shared::log::StreamName;
+use kernel::aggregate::Aggregate as _;
+use kernel::log::StreamName;
+use kernel::projection::Stored;
 use shared::problem::Problem;
-use shared::projection::Stored;
 use shared::queries::{Reply, Unanswered, Views};
 use shared::view_store::{Answer, Read};
 use uuid::Uuid;

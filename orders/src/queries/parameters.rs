@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::Timestamp;
+use kernel::Timestamp;
 use shared::problem::Problem;
 
 const DEFAULT_LIMIT: usize = 50;

@@ -117,7 +117,7 @@ fn named(id: &str) -> Result<&str, Problem> {
 }
 
 /// The queue is walked through, message by message.
-async fn in_time<T>(walk: impl Future<Output = shared::Result<T>>) -> Result<T, Problem> {
+async fn in_time<T>(walk: impl Future<Output = kernel::Result<T>>) -> Result<T, Problem> {
     let late = |_| Problem::unavailable("The queue is too long to be looked through in time.");
     Ok(tokio::time::timeout(PATIENCE, walk).await.map_err(late)??)
 }

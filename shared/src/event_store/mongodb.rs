@@ -20,6 +20,8 @@ use ::mongodb::options::ReturnDocument;
 use ::mongodb::{Collection, Database};
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
+use kernel::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
+use kernel::{Failure, Result};
 use tokio::sync::Mutex;
 
 use self::document::CommitDocument;
@@ -27,9 +29,7 @@ use self::find::Query;
 use self::guess::Guess;
 use self::identity::Identity;
 use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
-use crate::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
 use crate::signal::Signal;
-use crate::{Failure, Result};
 
 const DUPLICATE_KEY: i32 = 11000;
 const RAISING: &str = "raising the position counter";

@@ -9,13 +9,13 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use kernel::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
+use kernel::{Failure, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params_from_iter};
 
 use self::rows::Stored;
 use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
-use crate::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
 use crate::signal::Signal;
-use crate::{Failure, Result, Timestamp};
 
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
 /// Bound values in one statement: far below SQLite's limit of 32,766.

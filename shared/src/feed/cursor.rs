@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kernel::Result;
+use kernel::log::{Position, Recorded, Run};
 
 use super::{Feed, Feeds, Unreadable, UnreadablePage};
-use crate::Result;
 use crate::event_store::EventStore;
-use crate::log::{Position, Recorded, Run};
 use crate::signal::Listener;
 use crate::view_store::Generation;
 

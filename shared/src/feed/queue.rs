@@ -3,14 +3,14 @@
 mod keeper;
 
 use async_trait::async_trait;
+use kernel::log::{LogId, Position, Recorded};
+use kernel::{Namespace, Result};
 
 use self::keeper::Keeper;
 use super::{Feed, Feeds, Unreadable, UnreadablePage};
-use crate::log::{LogId, Position, Recorded};
 use crate::message;
 use crate::rabbitmq::{Aside, Consumer, Delivery, RabbitMq};
 use crate::view_store::Generation;
-use crate::{Namespace, Result};
 
 pub struct Queue {
     consumer: Consumer,

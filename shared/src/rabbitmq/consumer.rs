@@ -2,11 +2,11 @@
 
 use futures::future::FutureExt as _;
 use futures::stream::StreamExt as _;
+use kernel::{Failure, Result};
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Connection};
 
 use super::{failure, in_time};
-use crate::{Failure, Result};
 
 /// Takes deliveries from a queue. After any error it is of no use any more; what it did not settle
 /// is delivered again.

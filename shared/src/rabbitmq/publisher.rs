@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 
 use futures::future::join_all;
+use kernel::{Failure, Result};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::{PATIENCE, close, failure, in_time};
-use crate::{Failure, Result, crash};
+use crate::crash;
 
 const WHAT: &str = "publishing";
 

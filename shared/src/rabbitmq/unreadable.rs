@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kernel::{Failure, Result, Timestamp};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions};
 use lapin::protocol::AMQPSoftError;
@@ -12,7 +13,6 @@ use uuid::Uuid;
 use super::publisher::{confirm_select, publish};
 use super::{RabbitMq, close, count, in_time, quorum, unless};
 use crate::feed::{Unreadable, UnreadablePage};
-use crate::{Failure, Result, Timestamp};
 
 const REASON: &str = "x-reason";
 const QUEUE: &str = "x-queue";

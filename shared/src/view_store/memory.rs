@@ -10,6 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kernel::log::{Position, StreamName, Version};
+use kernel::projection::{Change, Stored};
+use kernel::{Failure, Result};
 
 use self::news::News;
 use self::view::View;
@@ -17,9 +20,6 @@ use super::{
     Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Update, Updates,
     ViewStore,
 };
-use crate::log::{Position, StreamName, Version};
-use crate::projection::{Change, Stored};
-use crate::{Failure, Result};
 
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<RwLock<State>>);

@@ -15,15 +15,15 @@ use ::redis::{
     Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
 };
 use async_trait::async_trait;
+use kernel::log::{Position, StreamName, Version};
+use kernel::projection::{Change, Stored};
+use kernel::{Failure, Result};
 
 use self::keys::Keys;
 use self::scripts::Scripts;
 use super::{
     Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Updates, ViewStore,
 };
-use crate::log::{Position, StreamName, Version};
-use crate::projection::{Change, Stored};
-use crate::{Failure, Result};
 
 #[derive(Clone)]
 pub struct Redis {

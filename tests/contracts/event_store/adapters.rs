@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use kernel::log::{Entry, Run};
 use shared::event_store::EventStore as _;
-use shared::log::{Entry, Run};
 use tests::Own;
 use tests::stores::TempDir;
 

@@ -1,7 +1,7 @@
 //! What is read at a time, in number and in bytes.
 
+use kernel::log::{Commit, Entry, Position, StreamName, Version};
 use shared::event_store::READ_BYTES;
-use shared::log::{Commit, Entry, Position, StreamName, Version};
 
 use super::{Store, commit, insert, stream};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shared::log::LogId;
+use kernel::log::LogId;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Advance, Applied, Generation, Progress};
 use tests::Own;
@@ -55,7 +55,7 @@ async fn generations_share_nothing_and_leave_nothing(views: Views) {
 async fn progress_is_told_while_a_generation_is_made(views: Views) {
     let id = generation(&views).await;
     assert_eq!(views.progress(&id).await.unwrap(), None);
-    let now = shared::Timestamp::now();
+    let now = kernel::Timestamp::now();
     let progress = Progress { at: now, reached: 5, head: 900, outrun: true };
     views.report(&id, &progress).await.unwrap();
     assert_eq!(views.progress(&id).await.unwrap(), Some(progress));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shared::log::{StreamName, Version};
+use kernel::log::{StreamName, Version};
 use shared::view_store::memory::Memory;
 use shared::view_store::{Advance, Answer, GenerationId, Parked, Read, Update, Updates};
 use tests::Own;
@@ -20,7 +20,7 @@ pub fn note(stream: &StreamName, version: Version) -> Parked {
         reason: "because".to_owned(),
         projection: 1,
         build: "b".to_owned(),
-        at: shared::Timestamp::now(),
+        at: kernel::Timestamp::now(),
         let_go: version,
     }
 }

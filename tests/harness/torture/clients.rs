@@ -87,14 +87,14 @@ impl One {
     async fn impatient(
         &self,
         salt: usize,
-        answer: impl Future<Output = shared::Result<Response>>,
-    ) -> shared::Result<Response> {
+        answer: impl Future<Output = kernel::Result<Response>>,
+    ) -> kernel::Result<Response> {
         let patience = Duration::from_micros(200 * (salt as u64 % 25));
         match tokio::time::timeout(patience, answer).await {
             Ok(answer) => answer,
             Err(_) => {
                 self.known.lock().unwrap().disconnects += 1;
-                Err(shared::Failure::transient("waiting", "the client went away"))
+                Err(kernel::Failure::transient("waiting", "the client went away"))
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kernel::log::{Commit, StreamName};
 use serde_json::Value;
-use shared::log::{Commit, StreamName};
 use waybill::verify::Parked;
 
 /// What a client was told of one command.

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::Timestamp;
+use kernel::log::{Event, Recorded};
 use serde::Deserialize as _;
-use shared::Timestamp;
-use shared::log::{Event, Recorded};
 use shared::message::CloudEvent;
 use waybill::client::Client;
 use waybill::verify::Parked;

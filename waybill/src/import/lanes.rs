@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use http::StatusCode;
 use indicatif::ProgressBar;
+use kernel::{Failure, Result};
 use serde_json::{Value, json};
 use shared::backoff::Backoff;
-use shared::{Failure, Result};
 use uuid::Uuid;
 
 use super::rows::Row;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
+use kernel::{Failure, Result};
 use serde_json::{Map, Value, json};
-use shared::{Failure, Result};
 
 /// A command of the file, or its text where it is none.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use http::Method;
+use kernel::{Failure, Result};
 use serde_json::json;
-use shared::{Failure, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;

@@ -3,10 +3,10 @@
 
 use std::collections::VecDeque;
 
+use kernel::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
-use shared::Timestamp;
 use uuid::Uuid;
 
 const PRODUCTS: usize = 500;
@@ -224,8 +224,8 @@ impl Zipf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::aggregate::{Aggregate, Ambient};
     use orders::{OrderAggregate, order::Command};
-    use shared::aggregate::{Aggregate, Ambient};
 
     #[test]
     fn the_same_seed_makes_the_same_orders() {

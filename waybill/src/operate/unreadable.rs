@@ -1,7 +1,7 @@
 //! What arrived as an event and is none: `unreadable`.
 
 use http::{Method, StatusCode};
-use shared::Result;
+use kernel::Result;
 
 use super::text;
 use crate::client::Client;

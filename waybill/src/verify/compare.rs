@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kernel::aggregate::Aggregate as _;
+use kernel::log::{LogId, StreamName};
+use kernel::{Failure, Result};
 use orders::{Order, OrderAggregate, OrderQueries, Status};
 use serde_json::Value;
-use shared::aggregate::Aggregate as _;
-use shared::log::{LogId, StreamName};
 use shared::queries::{Queries as _, Question, Views};
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore as _};
-use shared::{Failure, Result};
 
 use super::fold::Folded;
 use crate::client::Client;

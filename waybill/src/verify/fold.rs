@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use kernel::log::{Recorded, StreamName, Version};
+use kernel::projection::{Change, Project as _, Projected};
+use kernel::{Failure, Result};
 use orders::OrderProjection;
 use serde_json::Value;
-use shared::log::{Recorded, StreamName, Version};
 use shared::message::CloudEvent;
-use shared::projection::{Change, Project as _, Projected};
-use shared::{Failure, Result};
 
 use crate::client::Client;
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use kernel::aggregate::Aggregate as _;
+use kernel::log::{StreamName, Version};
+use kernel::projection::Stored;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use shared::aggregate::Aggregate as _;
-use shared::log::{StreamName, Version};
 use shared::problem::Problem;
-use shared::projection::Stored;
 use shared::queries::{Reply, Unanswered, Views};
 
 use super::super::{Answered, reply};

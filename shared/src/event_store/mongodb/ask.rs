@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use kernel::{Failure, Result};
+
 use super::MongoDb;
-use crate::{Failure, Result};
 
 /// For one call, its retry by the driver included. The driver itself waits without end for an answer on
 /// a connection that the network has lost.

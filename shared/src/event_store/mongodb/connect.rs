@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::log::LogId;
+use kernel::{Failure, Namespace, Result};
 use mongodb::bson::{Bson, doc};
 use mongodb::event::EventHandler;
 use mongodb::event::cmap::CmapEvent;
@@ -15,9 +17,7 @@ use mongodb::{Client, Collection, Database, IndexModel};
 use super::ask::in_time;
 use super::identity::Identity;
 use super::{DUPLICATE_KEY, MongoDb, failure};
-use crate::log::LogId;
 use crate::signal::Signal;
-use crate::{Failure, Namespace, Result};
 
 /// For connecting: a log that was made without its indexes gets them first.
 const PATIENCE: Duration = Duration::from_secs(60);

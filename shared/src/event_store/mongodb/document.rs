@@ -1,11 +1,10 @@
 //! How entries are written as documents.
 
+use kernel::log::{Commit, Entry, Event, Meta, Position, StreamName, Version};
+use kernel::{Failure, Result, Timestamp};
 use mongodb::bson::{self, DateTime, RawDocumentBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::log::{Commit, Entry, Event, Meta, Position, StreamName, Version};
-use crate::{Failure, Result, Timestamp};
 
 /// The stream of what is no commit: tombstones and the log's identity.
 const NO_STREAM: &str = "~";

@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use futures::TryStreamExt as _;
+use kernel::log::{Entry, Position};
+use kernel::{Failure, Result};
 use mongodb::bson::{Document, RawDocumentBuf, deserialize_from_slice, doc};
 
 use super::document::CommitDocument;
 use super::{MongoDb, failure};
 use crate::event_store::READ_BYTES;
-use crate::log::{Entry, Position};
-use crate::{Failure, Result};
 
 /// Documents that a cursor fetches at a time at most: a scan is twice as fast as with the driver's
 /// default.

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::log::Position;
+use kernel::log::Position;
 
 /// How long another writer is expected to go on writing.
 const COMPANY: Duration = Duration::from_secs(300);

@@ -4,11 +4,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use kernel::log::LogId;
+use kernel::{Failure, Result};
 use mongodb::bson::{Document, doc};
 
 use super::{MongoDb, failure};
-use crate::log::LogId;
-use crate::{Failure, Result};
 
 /// How long a look at the identity is trusted. When a server is replaced, connections break;
 /// after that no earlier look is trusted.

@@ -1,10 +1,10 @@
 //! Inserting, and what an error of it means.
 
+use kernel::Result;
 use mongodb::bson::RawDocumentBuf;
 use mongodb::error::{Error, ErrorKind, InsertManyError};
 
 use super::{APPENDING, DUPLICATE_KEY, MongoDb, failure};
-use crate::Result;
 use crate::event_store::{Inserted, NotInserted};
 
 impl MongoDb {

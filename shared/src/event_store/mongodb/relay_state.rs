@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use kernel::Result;
+use kernel::log::{LogId, Position};
 use mongodb::bson::{Bson, doc};
 use mongodb::options::ReturnDocument;
 
 use super::{MongoDb, failure};
-use crate::Result;
-use crate::log::{LogId, Position};
 
 impl MongoDb {
     /// Takes or renews the relay's lease; false while another holds it. Expiry is told by the

@@ -2,14 +2,14 @@
 //! its log says nothing of the log that is there now.
 
 use futures::TryStreamExt as _;
+use kernel::log::{Position, StreamName, Version};
+use kernel::{Result, Timestamp};
 use mongodb::bson::{DateTime, doc};
 use serde::{Deserialize, Serialize};
 
 use super::connect::is_duplicate;
 use super::{MongoDb, failure};
 use crate::event_store::Snapshot;
-use crate::log::{Position, StreamName, Version};
-use crate::{Result, Timestamp};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SnapshotDocument {

@@ -4,11 +4,11 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use kernel::{Failure, Result};
 use rusqlite::Connection;
 
 use super::{Sqlite, failure, head};
 use crate::signal::Signal;
-use crate::{Failure, Result};
 
 const SCHEMA: &str = r#"
 PRAGMA journal_mode = WAL;

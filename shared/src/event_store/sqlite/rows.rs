@@ -1,9 +1,8 @@
 //! How entries are written as rows.
 
+use kernel::log::{Commit, Entry, Position, StreamName, Version};
+use kernel::{Failure, Result, Timestamp};
 use rusqlite::Row;
-
-use crate::log::{Commit, Entry, Position, StreamName, Version};
-use crate::{Failure, Result, Timestamp};
 
 const NO_STREAM: &str = "~";
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use kernel::log::{StreamName, Version};
+use kernel::projection::{Change, Sum, ranked};
+
 use super::Views;
 use super::view::View;
-use crate::log::{StreamName, Version};
-use crate::projection::{Change, Sum, ranked};
 use crate::view_store::{Applied, Update};
 
 impl Views {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kernel::{Failure, Result};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::view_store::{Update, Updates};
-use crate::{Failure, Result};
 
 /// News that a slow listener may be behind.
 const BEHIND: usize = 1_024;

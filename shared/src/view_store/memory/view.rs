@@ -1,9 +1,8 @@
 //! A view as it is kept: large documents are compressed, as all of them are in memory.
 
+use kernel::log::Version;
+use kernel::projection::Stored;
 use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
-
-use crate::log::Version;
-use crate::projection::Stored;
 
 /// Bytes from which on a document is worth compressing.
 const LARGE: usize = 2_048;

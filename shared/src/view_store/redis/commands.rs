@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use kernel::log::{Position, StreamName, Version};
+use kernel::projection::{Change, Stored};
+use kernel::{Failure, Result};
 use redis::{Cmd, FromRedisValue, Pipeline, Script, Value};
 
 use super::keys::GenerationKeys;
-use crate::log::{Position, StreamName, Version};
-use crate::projection::{Change, Stored};
 use crate::view_store::{Answer, Applied, List, Parked, Read};
-use crate::{Failure, Result};
 
 pub fn evalsha(script: &Script, keys: &[String]) -> Cmd {
     let mut call = redis::cmd("EVALSHA");

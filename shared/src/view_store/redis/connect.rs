@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kernel::{Failure, Namespace, Result};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{Client, IntoConnectionInfo as _, RedisResult};
@@ -10,7 +11,6 @@ use redis::{Client, IntoConnectionInfo as _, RedisResult};
 use super::keys::Keys;
 use super::scripts::Scripts;
 use super::{Redis, failure};
-use crate::{Failure, Namespace, Result};
 
 /// How long Redis may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kernel::{Failure, Result};
 use redis::Pipeline;
 
 use super::{Redis, commands};
 use crate::view_store::{Generation, GenerationId, Progress, ViewStore as _};
-use crate::{Failure, Result};
 
 fn parse_generation(text: &str) -> Result<Generation> {
     serde_json::from_str(text).map_err(|e| Failure::permanent("reading a generation", e))

@@ -2,8 +2,9 @@
 //!
 //! All keys of a generation share a hash tag, so that a script may touch them together.
 
-use crate::Namespace;
-use crate::log::StreamName;
+use kernel::Namespace;
+use kernel::log::StreamName;
+
 use crate::view_store::GenerationId;
 
 #[derive(Debug, Clone)]

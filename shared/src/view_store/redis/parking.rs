@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use kernel::log::{StreamName, Version};
+use kernel::{Failure, Result};
 use redis::Pipeline;
 
 use super::{Redis, commands};
-use crate::log::{StreamName, Version};
 use crate::view_store::{GenerationId, Parked};
-use crate::{Failure, Result};
 
 impl Redis {
     pub(super) async fn park_stream(&self, generation: &GenerationId, note: &Parked) -> Result<()> {

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kernel::Result;
+use kernel::log::StreamName;
 use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamReadReply};
 use redis::{AsyncConnectionConfig, Client};
 
 use super::failure;
-use crate::Result;
-use crate::log::StreamName;
 use crate::view_store::{Update, Updates};
 
 /// Longest wait of one read, in milliseconds.

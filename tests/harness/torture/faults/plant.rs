@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use kernel::aggregate::{Aggregate as _, Ambient};
+use kernel::log::{Commit, Entry, Event, Meta, StreamName};
+use kernel::{Namespace, Result, Timestamp};
 use orders::OrderAggregate;
 use serde_json::json;
-use shared::aggregate::{Aggregate as _, Ambient};
 use shared::event_store::EventStore as _;
 use shared::event_store::mongodb::MongoDb;
-use shared::log::{Commit, Entry, Event, Meta, StreamName};
-use shared::{Namespace, Result, Timestamp};
 use uuid::Uuid;
 
 use super::Cluster;

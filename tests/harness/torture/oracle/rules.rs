@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use kernel::Timestamp;
+use kernel::aggregate::{Aggregate as _, Ambient};
+use kernel::log::StreamName;
 use orders::{Command, Event, Order, OrderAggregate};
 use serde_json::{Value, json};
-use shared::Timestamp;
-use shared::aggregate::{Aggregate as _, Ambient};
-use shared::log::StreamName;
 use uuid::Uuid;
 
 use super::{Known, Logged, Told};

@@ -1,0 +1,14 @@
+//! What a domain needs and nothing else: aggregates, projections, the terms of the log.
+//!
+//! Pure: no server, no runtime, no HTTP. A domain depends on this crate alone.
+
+pub mod aggregate;
+pub mod failure;
+pub mod log;
+pub mod namespace;
+pub mod projection;
+pub mod timestamp;
+
+pub use failure::{Failure, Result};
+pub use namespace::Namespace;
+pub use timestamp::Timestamp;
