@@ -2,29 +2,30 @@
 
 mod customers;
 mod orders;
-mod parameters;
 mod stats;
 
 use async_trait::async_trait;
+use kernel::parameters::Parameters;
+use kernel::query::{Error, Queries, Question, Reply, Views};
+use kernel::views::{Batch, List};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::problem::Problem;
-use shared::queries::{Queries, Question, Reply, Unanswered, Views};
-use shared::view_store::{Answer, List};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use self::parameters::Parameters;
 use crate::values::MAX;
 
 #[derive(Debug, Clone, Copy)]
 pub struct OrderQueries;
 
-type Answered = Result<Option<Reply>, Unanswered>;
+/// Entries of a page, where the client does not say how many it wants.
+const DEFAULT_LIMIT: usize = 50;
+
+type Answered = Result<Option<Reply>, Error>;
 
 #[async_trait]
 impl Queries for OrderQueries {
-    async fn answer(&self, views: &Views<'_>, question: &Question) -> Answered {
+    async fn answer(&self, views: &dyn Views, question: &Question) -> Answered {
         let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
         let mut parameters = Parameters::new(&question.parameters);
         let with = &mut parameters;
@@ -42,7 +43,7 @@ impl Queries for OrderQueries {
 }
 
 fn reply(value: &impl Serialize) -> Answered {
-    let body = serde_json::to_vec(value).map_err(|error| Problem::internal(error.to_string()))?;
+    let body = serde_json::to_vec(value).map_err(|error| Error::Broken(error.to_string()))?;
     Ok(Some(Reply { body, version: None, shows: vec![] }))
 }
 
@@ -63,18 +64,16 @@ fn cut(mut entries: Vec<String>, limit: usize) -> (Vec<String>, Option<String>) 
     (entries, next)
 }
 
-fn entries(answer: Option<Answer>) -> Vec<String> {
-    match answer {
-        Some(Answer::List(entries)) => entries,
-        _ => vec![],
-    }
+async fn entries(views: &dyn Views, list: List) -> Result<Vec<String>, Error> {
+    let mut batch = Batch::new();
+    let entries = batch.list(list);
+    Ok(views.read(&batch).await?.take(entries)?)
 }
 
-fn records(answer: Option<Answer>) -> Vec<Record> {
-    match answer {
-        Some(Answer::Records(records)) => records.into_iter().map(Record).collect(),
-        _ => vec![],
-    }
+async fn records(views: &dyn Views, names: Vec<String>) -> Result<Vec<Record>, Error> {
+    let mut batch = Batch::new();
+    let records = batch.records(names);
+    Ok(views.read(&batch).await?.take(records)?.into_iter().map(Record).collect())
 }
 
 /// A record of sums and texts.

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use kernel::log::{LogId, StreamName};
 use kernel::projection::Change;
+use kernel::query::{Queries as _, Question, Reply};
 use orders::OrderQueries;
 use orders::view::names;
 use serde_json::{Value, json};
-use shared::queries::{Queries as _, Question, Reply, Views};
 use shared::view_store::memory::Memory;
-use shared::view_store::{Generation, ViewStore as _};
+use shared::view_store::{Generation, GenerationViews, ViewStore as _};
 use uuid::Uuid;
 
 struct Subject {
@@ -56,7 +56,7 @@ impl Subject {
             parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let question =
             Question { path: vec!["orders".to_owned()], parameters: BTreeMap::from_iter(pairs) };
-        let views = Views::new(&self.views, &self.generation.id);
+        let views = GenerationViews::new(&self.views, &self.generation.id);
         match OrderQueries.answer(&views, &question).await {
             Ok(Some(reply)) => (serde_json::from_slice(&reply.body).unwrap(), reply),
             other => panic!("{other:?}"),

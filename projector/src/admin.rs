@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 
 use http::{HeaderMap, StatusCode};
 use kernel::log::StreamName;
+use kernel::views::Parked;
 use serde_json::{Value, json};
 use shared::health::Health;
 use shared::http::answer::into_response;
@@ -15,7 +16,7 @@ use shared::http::serve::Routes;
 use shared::http::{Answer, close, json as json_answer};
 use shared::problem::Problem;
 use shared::service_gate::Gate;
-use shared::view_store::{Generation, Parked};
+use shared::view_store::Generation;
 use warp::Filter;
 
 use crate::Projector;

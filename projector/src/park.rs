@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kernel::log::{Commit, StreamName, Version};
+use kernel::views::{Batch, Parked};
 use kernel::{Failure, Result, Timestamp};
-use shared::view_store::{Answer, Generation, GenerationId, Parked, Read};
+use shared::view_store::{Generation, GenerationId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -105,12 +106,10 @@ impl Projector {
 
     /// The notes of those of the streams that are parked.
     async fn notes(&self, generation: &GenerationId, streams: Vec<StreamName>) -> Result<Notes> {
-        let answers = self.views.read(generation, &[Read::Parked(streams)]).await?.answers;
-        let notes = answers.into_iter().flat_map(|answer| match answer {
-            Answer::Parked(notes) => notes,
-            _ => vec![],
-        });
-        Ok(notes.flatten().map(|note| (note.stream.clone(), note)).collect())
+        let mut batch = Batch::new();
+        let notes = batch.parked(streams);
+        let notes = self.views.read(generation, &batch).await?.answers.take(notes)?;
+        Ok(notes.into_iter().flatten().map(|note| (note.stream.clone(), note)).collect())
     }
 
     /// Lets go of events behind a gap at which this build has parked their stream. `gaps` are the

@@ -1,7 +1,7 @@
 //! Answers questions from the views alone.
 //!
 //! `routes` read requests, `service` finds the live generation, `waits` tells when views
-//! contain what a client has seen already; what can be asked is the domain's (`shared::queries::Queries`).
+//! contain what a client has seen already; what can be asked is the domain's (`kernel::query::Queries`).
 
 #[cfg(feature = "servers")]
 pub mod config;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
+use kernel::query::Question;
 use shared::http::answer::{self, into_response};
 use shared::http::probes::{get_or_head, probes};
 use shared::http::serve::Routes;
 use shared::http::{Answer, close, path, wait};
 use shared::problem::Problem;
-use shared::queries::Question;
 use shared::service_gate::Gate;
 use shared::token::{self, Token};
 use uuid::Uuid;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::query::Queries;
 use kernel::{Failure, Result};
 use shared::health::Health;
 use shared::http::{Limits, serve};
-use shared::queries::Queries;
 use shared::service_gate::Gate;
 use shared::view_store::redis::Redis;
 use shared::wait::until_there;

@@ -3,11 +3,13 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use kernel::Failure;
 use kernel::log::{Position, StreamName, Version};
+use kernel::query::{self, Queries, Question, Reply, Views as _};
+use kernel::views::Batch;
 use shared::problem::Problem;
-use shared::queries::{Queries, Question, Reply, Unanswered, Views};
 use shared::token::{MAX_STREAMS, Seen, Token};
-use shared::view_store::{Answer, Generation, GenerationId, Read, ViewStore};
+use shared::view_store::{Generation, GenerationId, GenerationViews, ViewStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +26,37 @@ pub struct Service {
     stop: CancellationToken,
     /// The generation that was live last time; every read tells whether it still is.
     live: RwLock<Option<Generation>>,
+}
+
+/// Why there is no answer from this generation.
+enum Unanswered {
+    /// Another generation went live meanwhile; ask again there.
+    Moved,
+    Problem(Problem),
+}
+
+impl From<Problem> for Unanswered {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        Self::Problem(failure.into())
+    }
+}
+
+impl From<query::Error> for Unanswered {
+    fn from(error: query::Error) -> Self {
+        Self::Problem(match error {
+            query::Error::Moved => return Self::Moved,
+            query::Error::NotFound { what, detail } => Problem::unknown(what, detail),
+            query::Error::InvalidParameter(error) => error.into(),
+            query::Error::Failure(failure) => failure.into(),
+            query::Error::Broken(why) => Problem::internal(why),
+        })
+    }
 }
 
 /// An answer, the token of what it shows, and the generation that showed it.
@@ -52,13 +85,13 @@ impl Service {
         let deadline = Instant::now() + wait;
         for _ in 0..SWAPS {
             let generation = self.generation().await?;
-            let views = Views::new(self.views.as_ref(), &generation.id);
+            let views = GenerationViews::new(self.views.as_ref(), &generation.id);
             let answered = match seen {
                 Some(seen) => self.catch_up(&views, &generation, seen, deadline).await,
                 None => Ok(()),
             };
             let answered = match answered {
-                Ok(()) => self.queries.answer(&views, question).await,
+                Ok(()) => self.queries.answer(&views, question).await.map_err(Unanswered::from),
                 Err(unanswered) => Err(unanswered),
             };
             match answered {
@@ -67,7 +100,6 @@ impl Service {
                 }
                 Err(Unanswered::Moved) => self.forget(),
                 Err(Unanswered::Problem(problem)) => return Err(problem),
-                Err(Unanswered::Failure(failure)) => return Err(failure.into()),
             }
         }
         Err(Problem::unavailable("The views are being replaced; try again."))
@@ -100,7 +132,7 @@ impl Service {
 
     async fn catch_up(
         &self,
-        views: &Views<'_>,
+        views: &GenerationViews<'_>,
         generation: &Generation,
         seen: &Token,
         deadline: Instant,
@@ -110,7 +142,7 @@ impl Service {
                 let detail = "The views of that log are being made; try again.";
                 return Err(Problem::not_consistent_yet(detail).into());
             }
-            views.read(&[]).await?; // Those may be live by now.
+            views.read(&Batch::new()).await?; // Those may be live by now.
             let detail = "The Consistency-Token belongs to another log; ask without it.";
             return Err(Problem::cursor_of_another_log(detail).into());
         }
@@ -136,14 +168,14 @@ impl Service {
 
     async fn contains(
         &self,
-        views: &Views<'_>,
+        views: &GenerationViews<'_>,
         generation: &Generation,
         seen: &Seen,
     ) -> Result<bool, Unanswered> {
         match seen {
             Seen::Streams(streams) => contains_streams(views, streams).await,
             Seen::Position(position) => {
-                views.read(&[]).await?; // It may be no longer live.
+                views.read(&Batch::new()).await?; // It may be no longer live.
                 let checkpoint = self.views.checkpoint(&generation.id).await?;
                 Ok(checkpoint.is_some_and(|checkpoint| checkpoint >= *position))
             }
@@ -152,16 +184,17 @@ impl Service {
 }
 
 async fn contains_streams(
-    views: &Views<'_>,
+    views: &GenerationViews<'_>,
     streams: &[(StreamName, Version)],
 ) -> Result<bool, Unanswered> {
     let names: Vec<StreamName> = streams.iter().map(|(stream, _)| stream.clone()).collect();
-    let reads = [Read::Versions(names.clone()), Read::Parked(names)];
-    let answers = views.read(&reads).await?;
-    let [Answer::Versions(stored), Answer::Parked(parked)] = &answers[..] else { return Ok(false) };
+    let mut batch = Batch::new();
+    let (stored, parked) = (batch.versions(names.clone()), batch.parked(names));
+    let mut answers = views.read(&batch).await?;
+    let (stored, parked) = (answers.take(stored)?, answers.take(parked)?);
     let mut all = true;
     for (((stream, wanted), version), note) in streams.iter().zip(stored).zip(parked) {
-        if version >= wanted {
+        if version >= *wanted {
             continue;
         }
         if let Some(note) = note {

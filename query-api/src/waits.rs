@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::log::{Position, StreamName, Version};
+use kernel::views::Batch;
 use shared::token::Seen;
-use shared::view_store::{Answer, GenerationId, Read, Reading, Update, Updates, ViewStore};
+use shared::view_store::{GenerationId, Reading, Update, Updates, ViewStore};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -121,24 +122,23 @@ impl Waits {
     async fn sweep(&self, generation: &GenerationId) -> kernel::Result<()> {
         let streams: Vec<StreamName> = lock(&self.table).streams.keys().cloned().collect();
         for page in streams.chunks(PAGE) {
-            let reads = [Read::Versions(page.to_vec()), Read::Parked(page.to_vec())];
-            let Reading { live, answers, .. } = self.views.read(generation, &reads).await?;
+            let mut batch = Batch::new();
+            let (versions, notes) = (batch.versions(page.to_vec()), batch.parked(page.to_vec()));
+            let Reading { live, mut answers, .. } = self.views.read(generation, &batch).await?;
+            let (versions, notes) = (answers.take(versions)?, answers.take(notes)?);
             let table = lock(&self.table);
             if live.as_ref() != Some(generation) {
                 table.wake(&Update::Missed); // Another generation is live: the requests look there.
                 return Ok(());
             }
-            let [Answer::Versions(versions), Answer::Parked(notes)] = &answers[..] else {
-                continue;
-            };
             for ((stream, version), note) in page.iter().zip(versions).zip(notes) {
-                table.wake(&Update::Applied(stream.clone(), *version));
+                table.wake(&Update::Applied(stream.clone(), version));
                 if note.is_some() {
                     table.wake(&Update::Parked(stream.clone()));
                 }
             }
         }
-        let live = self.views.read(generation, &[]).await?.live;
+        let live = self.views.read(generation, &Batch::new()).await?.live;
         let checkpoint = self.views.checkpoint(generation).await?;
         let table = lock(&self.table);
         match checkpoint.filter(|_| live.as_ref() == Some(generation)) {

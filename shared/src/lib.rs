@@ -15,7 +15,6 @@ pub mod open_files;
 pub mod pace;
 pub mod problem;
 pub mod process;
-pub mod queries;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
 pub mod service_gate;

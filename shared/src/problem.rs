@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderValue, StatusCode, header};
-use kernel::Failure;
 use kernel::aggregate::{Invalid, Refusal, RefusalKind};
+use kernel::{Failure, parameters};
 use serde::Serialize;
 use serde_json::Value;
 use warp::reply::Response;
@@ -149,6 +149,12 @@ impl Problem {
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         Self::validation(invalid.detail)
+    }
+}
+
+impl From<parameters::Error> for Problem {
+    fn from(error: parameters::Error) -> Self {
+        Self::malformed(error.to_string())
     }
 }
 

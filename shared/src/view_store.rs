@@ -2,21 +2,23 @@
 //!
 //! Views are disposable: everything in here can be made again from the log.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Bound;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::log::{LogId, Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
+use kernel::views::{Answers, Batch, Parked};
 use kernel::{Namespace, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod generation_views;
 pub mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
+
+pub use self::generation_views::GenerationViews;
 
 /// The greatest sum a view may hold. It is more than every JSON reader keeps exact (RFC 7493,
 /// section 2.2), so answers show the large ones as text.
@@ -108,8 +110,8 @@ pub trait ViewStore: Send + Sync + 'static {
     /// What was reported last, while the generation is being made.
     async fn progress(&self, generation: &GenerationId) -> Result<Option<Progress>>;
 
-    /// Answers all reads at once.
-    async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading>;
+    /// Answers all reads of the batch at once.
+    async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading>;
 
     /// What happens to the views of a generation from now on.
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>>;
@@ -141,7 +143,7 @@ pub struct Reading {
     pub live: Option<GenerationId>,
     /// Nothing behind this position is in the answers. The views may lack something before it.
     pub applied: Position,
-    pub answers: Vec<Answer>,
+    pub answers: Answers,
 }
 
 /// One complete set of views.
@@ -189,23 +191,6 @@ impl fmt::Display for GenerationId {
     }
 }
 
-/// Why a stream is not applied, and by whom that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parked {
-    pub stream: StreamName,
-    /// The first version that could not be applied.
-    pub version: Version,
-    pub reason: String,
-    /// Version of the projection.
-    pub projection: u32,
-    /// The build that found it; empty once a part of the stream was applied after all.
-    pub build: String,
-    pub at: Timestamp,
-    /// Events up to this version were let go: they are brought in from the log.
-    #[serde(default)]
-    pub let_go: Version,
-}
-
 /// How far the making of a generation is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -249,38 +234,4 @@ pub enum Advance {
     /// The checkpoint stands somewhere else; resume from there.
     Elsewhere(Position),
     NoGeneration,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Read {
-    Views(Vec<StreamName>),
-    /// The versions of the streams' views; 0 where there is none.
-    Versions(Vec<StreamName>),
-    /// Why the streams are parked.
-    Parked(Vec<StreamName>),
-    /// Records of sums, by name; one that does not exist is empty.
-    Records(Vec<String>),
-    List(List),
-    /// How many entries a list has.
-    Count(String),
-}
-
-/// A part of a sorted list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct List {
-    pub index: String,
-    pub from: Bound<String>,
-    pub to: Bound<String>,
-    pub descending: bool,
-    pub limit: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    Views(Vec<Option<Stored>>),
-    Versions(Vec<Version>),
-    Parked(Vec<Option<Parked>>),
-    Records(Vec<BTreeMap<String, String>>),
-    List(Vec<String>),
-    Count(u64),
 }

@@ -7,10 +7,9 @@ use futures::future::join_all;
 use kernel::Timestamp;
 use kernel::log::{LogId, StreamName, Version};
 use kernel::projection::{Cell, Change, Rank, Stored, Sum, ranked};
+use kernel::views::{Batch, List, Parked};
 use shared::view_store::memory::Memory;
-use shared::view_store::{
-    Advance, Answer, Applied, Generation, GenerationId, List, MAX_SUM, Parked, Read, ViewStore,
-};
+use shared::view_store::{Advance, Applied, Generation, GenerationId, MAX_SUM, ViewStore};
 use tests::Own;
 use uuid::Uuid;
 
@@ -53,16 +52,16 @@ async fn apply(views: &Views, id: &GenerationId, change: Change) -> Applied {
 }
 
 async fn record(views: &Views, id: &GenerationId, name: &str) -> Vec<(String, String)> {
-    let mut answers =
-        views.read(id, &[Read::Records(vec![name.to_owned()])]).await.unwrap().answers;
-    let Some(Answer::Records(mut records)) = answers.pop() else { panic!("no records") };
+    let mut batch = Batch::new();
+    let records = batch.records(vec![name.to_owned()]);
+    let mut records = views.read(id, &batch).await.unwrap().answers.take(records).unwrap();
     records.remove(0).into_iter().collect()
 }
 
 async fn list(views: &Views, id: &GenerationId, list: List) -> Vec<String> {
-    let mut answers = views.read(id, &[Read::List(list)]).await.unwrap().answers;
-    let Some(Answer::List(entries)) = answers.pop() else { panic!("no list") };
-    entries
+    let mut batch = Batch::new();
+    let entries = batch.list(list);
+    views.read(id, &batch).await.unwrap().answers.take(entries).unwrap()
 }
 
 fn all(index: &str) -> List {
@@ -112,9 +111,10 @@ async fn sums_lists_and_texts_follow_the_changes(views: Views) {
     );
     assert_eq!(record(&views, &id, "other").await, [pair("t", "ä")], "greatest by bytes");
     assert_eq!(list(&views, &id, all("list")).await, ["y", "z"]);
-    let counts = [Read::Count("list".to_owned()), Read::Count("none".to_owned())];
-    let counts = views.read(&id, &counts).await.unwrap();
-    assert_eq!(counts.answers, [Answer::Count(2), Answer::Count(0)]);
+    let mut batch = Batch::new();
+    let (list, none) = (batch.count("list"), batch.count("none"));
+    let mut counts = views.read(&id, &batch).await.unwrap().answers;
+    assert_eq!((counts.take(list).unwrap(), counts.take(none).unwrap()), (2, 0));
 }
 
 async fn rankings_move_with_their_sums(views: Views) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kernel::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
 use kernel::projection::Projected;
+use kernel::views::{Batch, Record};
 use orders::OrderProjection;
 use projector::Projector;
 use projector::apply::Outcome;
@@ -35,6 +36,14 @@ impl Subject {
             serving: Arc::default(),
         };
         Self { projector, generation: generation.id }
+    }
+
+    /// Records of sums and texts, by name.
+    pub async fn records(&self, names: &[&str]) -> Vec<Record> {
+        let mut batch = Batch::new();
+        let records = batch.records(names.iter().map(|name| (*name).to_owned()).collect());
+        let read = self.projector.views.read(&self.generation, &batch).await;
+        read.unwrap().answers.take(records).unwrap()
     }
 
     /// Writes commits of one event each, and returns the events.

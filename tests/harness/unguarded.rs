@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
+use kernel::views::{Batch, Parked};
 use shared::view_store::memory::Memory;
 use shared::view_store::{
-    Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, Progress, Reading, Updates, ViewStore,
 };
 use tokio::sync::Barrier;
 
@@ -133,8 +134,8 @@ impl ViewStore for Meeting {
         self.views.parked(generation).await
     }
 
-    async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading> {
-        self.views.read(generation, reads).await
+    async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {
+        self.views.read(generation, batch).await
     }
 
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {

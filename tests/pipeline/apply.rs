@@ -31,9 +31,7 @@ async fn shuffled_and_repeated_events_count_once(subject: Subject) {
         subject.apply(&batch).await;
     }
     assert_eq!(subject.version(&stream).await, 21);
-    let read = [shared::view_store::Read::Records(vec!["stats".to_owned()])];
-    let answers = subject.projector.views.read(&subject.generation, &read).await.unwrap().answers;
-    let shared::view_store::Answer::Records(records) = &answers[0] else { panic!("records") };
+    let records = subject.records(&["stats"]).await;
     assert_eq!((records[0]["orders"].as_str(), records[0]["revenue:EUR"].as_str()), ("1", "20"));
 }
 
@@ -99,9 +97,7 @@ async fn counted_after_a_meeting(guarded: bool) -> Option<String> {
     let stream = stream();
     let events = subject.append(&stream, 1, &[created(&stream, 5)]).await;
     tokio::join!(subject.apply(&events), subject.apply(&events));
-    let read = [shared::view_store::Read::Records(vec!["stats".to_owned()])];
-    let answers = subject.projector.views.read(&subject.generation, &read).await.unwrap().answers;
-    let shared::view_store::Answer::Records(records) = &answers[0] else { panic!("records") };
+    let records = subject.records(&["stats"]).await;
     records[0].get("orders").cloned()
 }
 
@@ -151,14 +147,8 @@ async fn any_deliveries_end_in_the_same_views() {
                     assert_eq!(handle.block_on(subject.version(stream)), 9);
                 }
             }
-            let stats = [&redis, &memory].map(|subject| {
-                let read = [shared::view_store::Read::Records(vec![
-                    "stats".to_owned(),
-                    "customer:c".to_owned(),
-                ])];
-                let read = subject.projector.views.read(&subject.generation, &read);
-                handle.block_on(read).unwrap().answers
-            });
+            let stats = [&redis, &memory]
+                .map(|subject| handle.block_on(subject.records(&["stats", "customer:c"])));
             assert_eq!(stats[0], stats[1]);
             Ok(())
         });

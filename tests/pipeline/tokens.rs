@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::Method;
 use kernel::log::{LogId, StreamName};
+use kernel::query::Question;
 use orders::OrderQueries;
 use serde_json::{Value, json};
-use shared::queries::Question;
 use shared::token::Token;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore as _};

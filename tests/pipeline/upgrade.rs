@@ -5,6 +5,7 @@ use std::sync::Arc;
 use command_api::write::Writer;
 use kernel::log::Recorded;
 use kernel::projection::{Change, Project, Projected, Stored, Unprojectable};
+use kernel::views::Batch;
 use orders::{OrderAggregate, OrderProjection};
 use projector::Projector;
 use serde_json::json;
@@ -80,9 +81,9 @@ impl Worker {
 
 async fn orders(views: &Redis) -> Option<i64> {
     let live = views.live().await.unwrap()?;
-    let read = [shared::view_store::Read::Records(vec!["stats".to_owned()])];
-    let answers = views.read(&live.id, &read).await.unwrap().answers;
-    let shared::view_store::Answer::Records(records) = &answers[0] else { return None };
+    let mut batch = Batch::new();
+    let records = batch.records(vec!["stats".to_owned()]);
+    let records = views.read(&live.id, &batch).await.unwrap().answers.take(records).unwrap();
     records[0].get("orders")?.parse().ok()
 }
 

@@ -2,27 +2,29 @@
 
 use std::ops::Bound;
 
+use kernel::parameters::{Parameters, bad};
+use kernel::query::{Error, Views};
+use kernel::views::{Batch, List};
 use serde_json::{Value, json};
-use shared::problem::Problem;
-use shared::queries::{Unanswered, Views};
-use shared::view_store::{Answer, List, Read};
 
-use super::parameters::{Parameters, bad};
-use super::{Answered, Record, cut, entries, page, records, reply};
+use super::{Answered, DEFAULT_LIMIT, Record, cut, entries, page, records, reply};
 use crate::values::Currency;
 use crate::view::names;
 
-pub async fn one(views: &Views<'_>, parameters: &mut Parameters<'_>, id: &str) -> Answered {
+pub async fn one(views: &dyn Views, parameters: &mut Parameters<'_>, id: &str) -> Answered {
     parameters.finish()?;
     match customers(views, &[id.to_owned()]).await?.pop() {
         Some(customer) => reply(&customer),
-        None => Err(Problem::unknown("customer", format!("Nobody ordered as {id:?}.")).into()),
+        None => {
+            let detail = format!("Nobody ordered as {id:?}.");
+            Err(Error::NotFound { what: "customer", detail })
+        }
     }
 }
 
-pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
     let currency = parameters.text("currency");
-    let limit = parameters.limit()?;
+    let limit = parameters.limit(DEFAULT_LIMIT)?;
     let ranked = |text: &str| {
         text.get(..names::RANK).is_some_and(|rank| rank.bytes().all(|b| b.is_ascii_digit()))
     };
@@ -37,35 +39,38 @@ pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answere
     };
     let Some(currency) = currency else { return reply(&json!({ "items": [], "next": null })) };
     let index = names::customers_by_value(&currency);
-    let found = views.read(&[Read::List(page(index, true, after, limit))]).await?.pop();
-    let (found, next) = cut(entries(found), limit);
+    let found = entries(views, page(index, true, after, limit)).await?;
+    let (found, next) = cut(found, limit);
     let ids: Vec<String> =
         found.iter().filter_map(|entry| Some(entry.get(names::RANK..)?.to_owned())).collect();
     reply(&json!({ "items": customers(views, &ids).await?, "next": next }))
 }
 
 /// The currency of most orders; of several the first by name.
-async fn most_used(views: &Views<'_>) -> Result<Option<String>, Unanswered> {
-    let stats = records(views.read(&[Read::Records(vec![names::STATS.to_owned()])]).await?.pop());
+async fn most_used(views: &dyn Views) -> Result<Option<String>, Error> {
+    let stats = records(views, vec![names::STATS.to_owned()]).await?;
     let counts = stats.first().map(|stats| stats.numbers(names::CURRENCY)).unwrap_or_default();
     let most = counts.into_iter().rev().max_by_key(|(_, orders)| *orders);
     Ok(most.map(|(currency, _)| currency))
 }
 
 /// The customers by these ids who ordered anything, in this order.
-async fn customers(views: &Views<'_>, ids: &[String]) -> Result<Vec<Value>, Unanswered> {
-    let mut reads = vec![Read::Records(ids.iter().map(|id| names::customer(id)).collect())];
-    for id in ids {
-        reads.extend([false, true].map(|newest| Read::List(edge(id, newest))));
+async fn customers(views: &dyn Views, ids: &[String]) -> Result<Vec<Value>, Error> {
+    let mut batch = Batch::new();
+    let records = batch.records(ids.iter().map(|id| names::customer(id)).collect());
+    let edges: Vec<_> =
+        ids.iter().map(|id| [false, true].map(|newest| batch.list(edge(id, newest)))).collect();
+    let mut answers = views.read(&batch).await?;
+    let records = answers.take(records)?;
+    let mut customers = vec![];
+    for ((id, record), [first, last]) in ids.iter().zip(records).zip(edges) {
+        if let Some(first) = time(answers.take(first)?)
+            && let Some(last) = time(answers.take(last)?)
+        {
+            customers.push(customer(id, &Record(record), first, last));
+        }
     }
-    let mut answers = views.read(&reads).await?.into_iter();
-    let records = records(answers.next());
-    let mut time = || time(answers.next());
-    let each = ids.iter().zip(records).filter_map(|(id, record)| {
-        let (first, last) = (time(), time());
-        Some(customer(id, &record, first?, last?))
-    });
-    Ok(each.collect())
+    Ok(customers)
 }
 
 fn customer(id: &str, record: &Record, first: String, last: String) -> Value {
@@ -84,6 +89,6 @@ fn edge(customer: &str, newest: bool) -> List {
     List { index, from: Bound::Unbounded, to: Bound::Unbounded, descending: newest, limit: 1 }
 }
 
-fn time(answer: Option<Answer>) -> Option<String> {
-    Some(entries(answer).first()?.get(..names::TIME)?.to_owned())
+fn time(entries: Vec<String>) -> Option<String> {
+    Some(entries.first()?.get(..names::TIME)?.to_owned())
 }

@@ -4,21 +4,21 @@ mod page;
 
 use kernel::aggregate::Aggregate as _;
 use kernel::log::StreamName;
+use kernel::parameters::{self, Parameters, bad};
 use kernel::projection::Stored;
-use shared::problem::Problem;
-use shared::queries::{Reply, Unanswered, Views};
-use shared::view_store::{Answer, Read};
+use kernel::query::{Error, Reply, Views};
+use kernel::views::Batch;
 use uuid::Uuid;
 
 use self::page::{Asked, Page};
-use super::parameters::{Parameters, bad};
-use super::{Answered, cut, entries, page};
+use super::{Answered, DEFAULT_LIMIT, cut, entries, page};
 use crate::order::{OrderAggregate, Status};
 use crate::view::names;
 
-pub async fn one(views: &Views<'_>, parameters: &mut Parameters<'_>, id: &str) -> Answered {
+pub async fn one(views: &dyn Views, parameters: &mut Parameters<'_>, id: &str) -> Answered {
     parameters.finish()?;
-    let unknown = || Problem::unknown("order", format!("There is no order {id:?}."));
+    let unknown =
+        || Error::NotFound { what: "order", detail: format!("There is no order {id:?}.") };
     let id: Uuid = id.parse().map_err(|_| unknown())?;
     let stream = StreamName::new(OrderAggregate::CATEGORY, id);
     let found = documents(views, vec![stream.clone()]).await?.pop().flatten();
@@ -27,10 +27,10 @@ pub async fn one(views: &Views<'_>, parameters: &mut Parameters<'_>, id: &str) -
     Ok(Some(Reply { body: view.document, version: Some(view.version), shows }))
 }
 
-pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
     let status = parameters.text("status").map(status).transpose()?;
     let customer = parameters.text("customer_id");
-    let limit = parameters.limit()?;
+    let limit = parameters.limit(DEFAULT_LIMIT)?;
     let after =
         parameters.cursor(|text| text.len() == names::TIME + names::ID && text.is_ascii())?;
     parameters.finish()?;
@@ -40,21 +40,21 @@ pub async fn list(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answere
         (None, Some(customer)) => names::orders_by_customer(customer),
         (Some(status), Some(customer)) => names::orders_by_both(status.as_str(), customer),
     };
-    let found = views.read(&[Read::List(page(index, true, after, limit))]).await?.pop();
-    let (found, next) = cut(entries(found), limit);
+    let found = entries(views, page(index, true, after, limit)).await?;
+    let (found, next) = cut(found, limit);
     Page::of(views, Asked { status, customer }, &found, next).await?.reply()
 }
-fn status(text: &str) -> Result<Status, Problem> {
+
+fn status(text: &str) -> Result<Status, parameters::Error> {
     let known = || Status::ALL.map(Status::as_str).join(", ");
     Status::parse(text).ok_or_else(|| bad("status", &format!("one of {}", known()), text))
 }
 
 async fn documents(
-    views: &Views<'_>,
+    views: &dyn Views,
     streams: Vec<StreamName>,
-) -> Result<Vec<Option<Stored>>, Unanswered> {
-    match views.read(&[Read::Views(streams)]).await?.pop() {
-        Some(Answer::Views(views)) => Ok(views),
-        _ => Ok(vec![]),
-    }
+) -> Result<Vec<Option<Stored>>, Error> {
+    let mut batch = Batch::new();
+    let found = batch.views(streams);
+    Ok(views.read(&batch).await?.take(found)?)
 }

@@ -2,21 +2,23 @@
 
 use std::ops::Bound;
 
+use kernel::parameters::{Parameters, bad};
+use kernel::query::Views;
+use kernel::views::{Batch, List};
 use serde_json::{Map, Value, json};
-use shared::queries::Views;
-use shared::view_store::{Answer, List, Read};
 
-use super::parameters::{Parameters, bad};
-use super::{Answered, cut, entries, page, records, reply};
+use super::{Answered, DEFAULT_LIMIT, Record, cut, entries, page, records, reply};
 use crate::order::Status;
 use crate::view::names;
 
-pub async fn totals(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn totals(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
     parameters.finish()?;
-    let reads =
-        [Read::Records(vec![names::STATS.to_owned()]), Read::Count(names::CUSTOMERS.to_owned())];
-    let mut answers = views.read(&reads).await?.into_iter();
-    let stats = records(answers.next()).pop();
+    let mut batch = Batch::new();
+    let stats = batch.records(vec![names::STATS.to_owned()]);
+    let customers = batch.count(names::CUSTOMERS);
+    let mut answers = views.read(&batch).await?;
+    let stats = answers.take(stats)?.pop().map(Record);
+    let customers = answers.take(customers)?;
     let number = |field: &str| stats.as_ref().map_or(0.into(), |stats| stats.sum(field));
     let by_status: Map<String, Value> = Status::ALL
         .iter()
@@ -25,10 +27,6 @@ pub async fn totals(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answe
             (name.to_owned(), number(&format!("{}{name}", names::BY_STATUS)))
         })
         .collect();
-    let customers = match answers.next() {
-        Some(Answer::Count(count)) => count,
-        _ => 0,
-    };
     reply(&json!({
         "orders": number("orders"),
         "by_status": by_status,
@@ -37,10 +35,10 @@ pub async fn totals(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answe
     }))
 }
 
-pub async fn daily(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn daily(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
     let from = parameters.date("from")?;
     let to = parameters.date("to")?;
-    let limit = parameters.limit()?;
+    let limit = parameters.limit(DEFAULT_LIMIT)?;
     let after = parameters.date("cursor")?;
     parameters.finish()?;
     if let (Some(from), Some(to)) = (&from, &to)
@@ -56,10 +54,9 @@ pub async fn daily(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answer
         descending: false,
         limit: limit + 1,
     };
-    let (days, next) = cut(entries(views.read(&[Read::List(days)]).await?.pop()), limit);
-    let wanted = Read::Records(days.iter().map(|date| names::day(date)).collect());
-    let found = records(views.read(&[wanted]).await?.pop());
-    let day = |(date, day): (&String, super::Record)| {
+    let (days, next) = cut(entries(views, days).await?, limit);
+    let found = records(views, days.iter().map(|date| names::day(date)).collect()).await?;
+    let day = |(date, day): (&String, Record)| {
         let (orders, units) = (day.sum("orders"), day.sum("units"));
         let revenue = day.sums(names::REVENUE);
         let empty = orders == 0 && units == 0 && revenue.is_empty();
@@ -70,16 +67,15 @@ pub async fn daily(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answer
     reply(&json!({ "items": items, "next": next }))
 }
 
-pub async fn products(views: &Views<'_>, parameters: &mut Parameters<'_>) -> Answered {
-    let limit = parameters.limit()?;
+pub async fn products(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
+    let limit = parameters.limit(DEFAULT_LIMIT)?;
     let after = parameters.cursor(|text| text.len() > names::RANK)?;
     parameters.finish()?;
     let best = page(names::PRODUCTS.to_owned(), true, after, limit);
-    let (best, next) = cut(entries(views.read(&[Read::List(best)]).await?.pop()), limit);
+    let (best, next) = cut(entries(views, best).await?, limit);
     let skus: Vec<&str> = best.iter().filter_map(|entry| entry.get(names::RANK..)).collect();
-    let wanted = Read::Records(skus.iter().map(|sku| names::product(sku)).collect());
-    let found = records(views.read(&[wanted]).await?.pop());
-    let product = |(sku, product): (&&str, super::Record)| {
+    let found = records(views, skus.iter().map(|sku| names::product(sku)).collect()).await?;
+    let product = |(sku, product): (&&str, Record)| {
         let named = product.0.get("name").and_then(|text| text.get(names::TIME + names::ID..));
         json!({
             "sku": sku,

@@ -1,4 +1,4 @@
-//! What a domain needs and nothing else: aggregates, projections, the terms of the log.
+//! What a domain needs and nothing else: aggregates, projections, queries, the terms of the log.
 //!
 //! Pure: no server, no runtime, no HTTP. A domain depends on this crate alone.
 
@@ -6,8 +6,11 @@ pub mod aggregate;
 pub mod failure;
 pub mod log;
 pub mod namespace;
+pub mod parameters;
 pub mod projection;
+pub mod query;
 pub mod timestamp;
+pub mod views;
 
 pub use failure::{Failure, Result};
 pub use namespace::Namespace;

@@ -17,9 +17,9 @@ use kernel::{Failure, Result};
 use self::news::News;
 use self::view::View;
 use super::{
-    Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Update, Updates,
-    ViewStore,
+    Advance, Applied, Generation, GenerationId, Progress, Reading, Update, Updates, ViewStore,
 };
+use kernel::views::{Answers, Batch, Parked};
 
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<RwLock<State>>);
@@ -233,11 +233,12 @@ impl ViewStore for Memory {
         Ok(views.map(|views| views.parked.values().cloned().collect()).unwrap_or_default())
     }
 
-    async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading> {
+    async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {
         let state = self.state();
         let nothing = Views::default();
         let views = state.views(generation).unwrap_or(&nothing);
-        let answers = reads.iter().map(|read| views.answer(read)).collect();
+        let answers = batch.reads().iter().map(|read| views.answer(read)).collect();
+        let answers = Answers::new(answers);
         Ok(Reading { live: state.live.clone(), applied: views.applied, answers })
     }
 

@@ -21,9 +21,8 @@ use kernel::{Failure, Result};
 
 use self::keys::Keys;
 use self::scripts::Scripts;
-use super::{
-    Advance, Applied, Generation, GenerationId, Parked, Progress, Read, Reading, Updates, ViewStore,
-};
+use super::{Advance, Applied, Generation, GenerationId, Progress, Reading, Updates, ViewStore};
+use kernel::views::{Answers, Batch, Parked};
 
 #[derive(Clone)]
 pub struct Redis {
@@ -192,12 +191,12 @@ impl ViewStore for Redis {
         self.parked_streams(generation).await
     }
 
-    async fn read(&self, generation: &GenerationId, reads: &[Read]) -> Result<Reading> {
+    async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {
         let what = "reading views";
         let keys = self.keys.of(generation);
         let mut ask = Pipeline::new();
         ask.get(&self.keys.live);
-        for read in reads {
+        for read in batch.reads() {
             commands::ask(&mut ask, &keys, read);
         }
         ask.get(keys.applied()); // Last: it covers all that was read.
@@ -205,8 +204,8 @@ impl ViewStore for Redis {
         let mut values = values.into_iter();
         let mut next = || values.next().ok_or_else(|| Failure::transient(what, "too few answers"));
         let live: Option<String> = commands::parse(what, next()?)?;
-        let answers = reads.iter().map(|read| commands::answer(what, read, &mut next));
-        let answers = answers.collect::<Result<_>>()?;
+        let answers = batch.reads().iter().map(|read| commands::answer(what, read, &mut next));
+        let answers = Answers::new(answers.collect::<Result<_>>()?);
         let applied: Option<Position> = commands::parse(what, next()?)?;
         let live = live.map(GenerationId::stored);
         Ok(Reading { live, applied: applied.unwrap_or(0), answers })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kernel::log::LogId;
+use kernel::views::Batch;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Advance, Applied, Generation, Progress};
 use tests::Own;
@@ -27,7 +28,7 @@ async fn one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set(views
     );
     assert!(views.begin(&two).await.unwrap());
     assert!(views.promote(Some(&one.id), &two.id).await.unwrap());
-    let live = views.read(&one.id, &[]).await.unwrap().live;
+    let live = views.read(&one.id, &Batch::new()).await.unwrap().live;
     assert_eq!(live, Some(two.id.clone()), "every read tells which is live");
     assert!(views.remove(&two.id).await.is_err(), "it is live");
     views.remove(&one.id).await.unwrap();

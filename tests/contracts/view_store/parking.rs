@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use kernel::views::Parked;
 use shared::view_store::memory::Memory;
-use shared::view_store::{Advance, Applied, GenerationId, Parked};
+use shared::view_store::{Advance, Applied, GenerationId};
 use tests::Own;
 
 use super::updates::note;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use kernel::log::{StreamName, Version};
+use kernel::views::{Batch, Parked};
 use shared::view_store::memory::Memory;
-use shared::view_store::{Advance, Answer, GenerationId, Parked, Read, Update, Updates};
+use shared::view_store::{Advance, GenerationId, Update, Updates};
 use tests::Own;
 
 use super::{Views, apply, change, generation, stream};
 
 async fn applied(views: &Views, id: &GenerationId) -> i64 {
-    views.read(id, &[]).await.unwrap().applied
+    views.read(id, &Batch::new()).await.unwrap().applied
 }
 
 pub fn note(stream: &StreamName, version: Version) -> Parked {
@@ -41,9 +42,11 @@ async fn what_is_parked_is_read_with_its_reason(views: Views) {
     let (id, a, b) = (generation(&views).await, stream(), stream());
     let parked = note(&a, 1);
     views.park(&id, &parked).await.unwrap();
-    let read = [Read::Parked(vec![b.clone(), a.clone()]), Read::Parked(vec![])];
-    let answers = views.read(&id, &read).await.unwrap().answers;
-    assert_eq!(answers, [Answer::Parked(vec![None, Some(parked)]), Answer::Parked(vec![])]);
+    let mut batch = Batch::new();
+    let (notes, none) = (batch.parked(vec![b.clone(), a.clone()]), batch.parked(vec![]));
+    let mut answers = views.read(&id, &batch).await.unwrap().answers;
+    assert_eq!(answers.take(notes).unwrap(), [None, Some(parked)]);
+    assert_eq!(answers.take(none).unwrap(), []);
 }
 
 /// Takes updates until there are so many.

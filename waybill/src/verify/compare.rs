@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kernel::aggregate::Aggregate as _;
 use kernel::log::{LogId, StreamName};
+use kernel::query::{Queries as _, Question};
 use kernel::{Failure, Result};
 use orders::{Order, OrderAggregate, OrderQueries, Status};
 use serde_json::Value;
-use shared::queries::{Queries as _, Question, Views};
 use shared::view_store::memory::Memory;
-use shared::view_store::{Generation, ViewStore as _};
+use shared::view_store::{Generation, GenerationViews, ViewStore as _};
 
 use super::fold::Folded;
 use crate::client::Client;
@@ -217,7 +217,7 @@ impl Expected {
             path: path.split('/').skip(1).map(str::to_owned).collect(),
             parameters: parameters.clone(),
         };
-        let views = Views::new(&self.views, &self.generation.id);
+        let views = GenerationViews::new(&self.views, &self.generation.id);
         let what = "answering from the fold";
         match OrderQueries.answer(&views, &question).await {
             Ok(Some(reply)) => {

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use kernel::aggregate::Aggregate as _;
 use kernel::log::{StreamName, Version};
 use kernel::projection::Stored;
+use kernel::query::{Error, Reply, Views};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use shared::problem::Problem;
-use shared::queries::{Reply, Unanswered, Views};
 
 use super::super::{Answered, reply};
 use super::documents;
@@ -37,7 +36,7 @@ struct Header<'a> {
 impl Asked<'_> {
     /// Whether the document is in the list still. (List and documents are two reads; an order may
     /// change in between.)
-    fn fits(self, document: &[u8]) -> Result<bool, Problem> {
+    fn fits(self, document: &[u8]) -> Result<bool, Error> {
         if self.status.is_none() && self.customer.is_none() {
             return Ok(true);
         }
@@ -58,11 +57,11 @@ pub struct Page {
 impl Page {
     /// Reads the orders of these entries; `next` is the cursor behind all of them.
     pub async fn of(
-        views: &Views<'_>,
+        views: &dyn Views,
         asked: Asked<'_>,
         entries: &[String],
         next: Option<String>,
-    ) -> Result<Self, Unanswered> {
+    ) -> Result<Self, Error> {
         let mut page = Self { next, ..Self::default() };
         let mut considered: Option<&String> = None;
         for chunk in entries.chunks(CHUNK) {
@@ -112,6 +111,6 @@ fn stream(entry: &str) -> Option<StreamName> {
     Some(StreamName::new(OrderAggregate::CATEGORY, entry.get(names::TIME..)?.parse().ok()?))
 }
 
-fn broken(error: serde_json::Error) -> Problem {
-    Problem::internal(format!("a stored view can't be read: {error}"))
+fn broken(error: serde_json::Error) -> Error {
+    Error::Broken(format!("a stored view can't be read: {error}"))
 }

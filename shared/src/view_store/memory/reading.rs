@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use super::Views;
 use super::view::View;
-use crate::view_store::{Answer, List, Read};
+use kernel::views::{Answer, List, Read};
 
 impl Views {
     pub fn answer(&self, read: &Read) -> Answer {

@@ -9,7 +9,8 @@ use kernel::{Failure, Result};
 use redis::{Cmd, FromRedisValue, Pipeline, Script, Value};
 
 use super::keys::GenerationKeys;
-use crate::view_store::{Answer, Applied, List, Parked, Read};
+use crate::view_store::Applied;
+use kernel::views::{Answer, List, Parked, Read};
 
 pub fn evalsha(script: &Script, keys: &[String]) -> Cmd {
     let mut call = redis::cmd("EVALSHA");

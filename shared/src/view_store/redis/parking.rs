@@ -7,7 +7,8 @@ use kernel::{Failure, Result};
 use redis::Pipeline;
 
 use super::{Redis, commands};
-use crate::view_store::{GenerationId, Parked};
+use crate::view_store::GenerationId;
+use kernel::views::Parked;
 
 impl Redis {
     pub(super) async fn park_stream(&self, generation: &GenerationId, note: &Parked) -> Result<()> {
