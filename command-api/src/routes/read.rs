@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use kernel::Timestamp;
 use kernel::aggregate::Aggregate;
 use kernel::log::StreamName;
+use kernel::parameters::{Parameters, bad};
 use serde_json::{Value, json};
 use shared::http::answer::set;
 use shared::http::probes::get_or_head;
@@ -24,17 +25,17 @@ use super::into_response;
 use crate::Service;
 use crate::audit::{self, Folded, Past, Until};
 
-const LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
+/// Commits or events of a page, where the client does not say how many it wants.
+const DEFAULT_LIMIT: usize = 100;
 
-type Parameters = BTreeMap<String, String>;
+type Given = BTreeMap<String, String>;
 
 pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> {
     let with = {
         let gate = gate.clone();
         warp::any().map(move || gate.clone())
     };
-    let query = warp::query::<Parameters>;
+    let query = warp::query::<Given>;
     let feed = warp::path!("events")
         .and(get_or_head())
         .and(with.clone())
@@ -58,31 +59,12 @@ pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> 
     feed.or(events).unify().or(state).unify().boxed()
 }
 
-fn known(parameters: &Parameters, names: &[&str]) -> Result<(), Problem> {
-    match parameters.keys().find(|name| !names.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => {
-            let names = names.join(", ");
-            Err(Problem::malformed(format!(
-                "Parameter {name:?} is unknown here; expected: {names}."
-            )))
-        }
-    }
-}
-
-fn bad(name: &str, expected: &str, got: &str) -> Problem {
-    Problem::malformed(format!("Parameter {name:?}: expected {expected}, got {got:?}."))
-}
-
-async fn feed<A: Aggregate>(
-    gate: Gate<Service<A>>,
-    parameters: Parameters,
-    headers: HeaderMap,
-) -> Answer {
-    known(&parameters, &["after", "limit"])?;
+async fn feed<A: Aggregate>(gate: Gate<Service<A>>, given: Given, headers: HeaderMap) -> Answer {
+    let mut parameters = Parameters::new(&given);
+    parameters.only(&["after", "limit"])?;
     let service = gate.service()?;
-    let limit = limit(&parameters)?;
-    let after = match parameters.get("after") {
+    let limit = parameters.limit(DEFAULT_LIMIT)?;
+    let after = match parameters.text("after") {
         None => 0,
         Some(text) => audit::parse_cursor(text, &service.log)?,
     };
@@ -107,29 +89,13 @@ fn unknown<A: Aggregate>(id: &str) -> Problem {
     Problem::unknown(name, format!("There is no {name} {id:?}."))
 }
 
-fn limit(parameters: &Parameters) -> Result<usize, Problem> {
-    let Some(text) = parameters.get("limit") else { return Ok(LIMIT) };
-    match text.parse() {
-        Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-        _ => Err(bad("limit", &format!("an integer from 1 to {MAX_LIMIT}"), text)),
-    }
-}
-
-async fn events<A: Aggregate>(
-    gate: Gate<Service<A>>,
-    id: String,
-    parameters: Parameters,
-) -> Answer {
-    known(&parameters, &["after", "limit"])?;
-    let limit = limit(&parameters)?;
-    let after = match parameters.get("after") {
-        None => 0,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|after| *after >= 0)
-            .ok_or_else(|| bad("after", "the `next` of an answer, or a version", text))?,
-    };
+async fn events<A: Aggregate>(gate: Gate<Service<A>>, id: String, given: Given) -> Answer {
+    let mut parameters = Parameters::new(&given);
+    parameters.only(&["after", "limit"])?;
+    let limit = parameters.limit(DEFAULT_LIMIT)?;
+    let version = |text: &str| text.parse().ok().filter(|after| *after >= 0);
+    let after = parameters.read("after", "the `next` of an answer, or a version", version)?;
+    let after = after.unwrap_or(0);
     let service = gate.service()?;
     let stream = stream::<A>(&id)?;
     let place = service.reading().await?;
@@ -149,13 +115,14 @@ async fn events<A: Aggregate>(
     Ok(response)
 }
 
-async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, parameters: Parameters) -> Answer {
-    known(&parameters, &["version", "at"])?;
-    let until = match (parameters.get("version"), parameters.get("at")) {
+async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, given: Given) -> Answer {
+    let mut parameters = Parameters::new(&given);
+    parameters.only(&["version", "at"])?;
+    let until = match (parameters.text("version"), parameters.text("at")) {
         (None, None) => Until::Now,
         (Some(text), None) => match text.parse() {
             Ok(version) if version >= 1 => Until::Version(version),
-            _ => return Err(bad("version", "an integer from 1", text)),
+            _ => return Err(bad("version", "an integer from 1", text).into()),
         },
         (None, Some(text)) => Until::Time(
             Timestamp::parse(text).map_err(|_| bad("at", "a time as in RFC 3339", text))?,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use kernel::parameters::Parameters;
 use serde_json::{Value, json};
 use shared::feed::Unreadable;
 use shared::http::answer::{into_response, no_content};
@@ -17,14 +18,14 @@ use warp::Filter;
 
 use crate::Projector;
 
-const LIMIT: usize = 50;
-const MAX_LIMIT: usize = 1_000;
+/// Items of a page, where the client does not say how many it wants.
+const DEFAULT_LIMIT: usize = 50;
 /// Longest walk through the queue.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Characters of each that the list shows.
 const EXCERPT: usize = 4_096;
 
-type Parameters = BTreeMap<String, String>;
+type Given = BTreeMap<String, String>;
 
 pub fn routes(gate: Gate<Projector>) -> Routes {
     let with = warp::any().map(move || gate.clone());
@@ -32,7 +33,7 @@ pub fn routes(gate: Gate<Projector>) -> Routes {
     let list = warp::path!("unreadable")
         .and(get_or_head())
         .and(with.clone())
-        .and(warp::query::<Parameters>())
+        .and(warp::query::<Given>())
         .then(|gate: Gate<Projector>, parameters| async move {
             into_response(list(&gate, &parameters).await)
         });
@@ -48,8 +49,10 @@ pub fn routes(gate: Gate<Projector>) -> Routes {
 }
 
 /// The oldest, each with its beginning.
-async fn list(gate: &Gate<Projector>, parameters: &Parameters) -> Answer {
-    let limit = limit(parameters)?;
+async fn list(gate: &Gate<Projector>, given: &Given) -> Answer {
+    let mut parameters = Parameters::new(given);
+    parameters.only(&["limit"])?;
+    let limit = parameters.limit(DEFAULT_LIMIT)?;
     let page = gate.service()?.feeds.unreadable(limit).await?;
     let items: Vec<Value> = page.items.iter().map(summary).collect();
     json_answer(StatusCode::OK, &json!({ "items": items, "total": page.total, "next": null }))
@@ -78,20 +81,6 @@ async fn discard(gate: &Gate<Projector>, id: &str, headers: &HeaderMap) -> Answe
 fn unknown(id: &str) -> Problem {
     let detail = format!("{id:?} is not here, or somebody else looks at it just now.");
     Problem::unknown("unreadable", detail)
-}
-
-fn limit(parameters: &Parameters) -> Result<usize, Problem> {
-    if let Some(name) = parameters.keys().find(|name| *name != "limit") {
-        let detail = format!("Parameter {name:?} is unknown here; expected: limit.");
-        return Err(Problem::malformed(detail));
-    }
-    let Some(text) = parameters.get("limit") else { return Ok(LIMIT) };
-    let fits = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    fits.ok_or_else(|| {
-        Problem::malformed(format!(
-            "Parameter \"limit\": expected an integer from 1 to {MAX_LIMIT}, got {text:?}."
-        ))
-    })
 }
 
 fn facts(one: &Unreadable) -> Value {
