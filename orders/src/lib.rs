@@ -1,7 +1,6 @@
 //! The domain: orders. Pure rules (`order`), the views made of their events (`view`), and the
 //! questions that views answer (`queries`). No I/O.
 
-pub mod codec;
 pub mod order;
 pub mod queries;
 pub mod values;

@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 pub use self::command::Command;
 pub use self::event::Event;
-use crate::codec;
 use crate::values::{Currency, CustomerId, Name, Price, Quantity, Sku};
 
 /// An order after its latest event.
@@ -195,10 +194,10 @@ impl Aggregate for OrderAggregate {
     }
 
     fn encode(event: &Event) -> Result<(String, u32, Value), Invalid> {
-        codec::encode(event)
+        event::codec::encode(event)
     }
 
     fn decode(event: &kernel::log::Event) -> Result<Event, Invalid> {
-        codec::decode(event)
+        event::codec::decode(event)
     }
 }

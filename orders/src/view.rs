@@ -3,7 +3,6 @@
 use kernel::log::Recorded;
 use kernel::projection::{Cell, Facts, Projection, Rank, Unprojectable};
 
-use crate::codec;
 use crate::order::{Event, Order, OrderAggregate};
 use crate::values::Name;
 use kernel::aggregate::Aggregate as _;
@@ -17,8 +16,8 @@ impl Projection for OrderProjection {
     const VERSION: u32 = 2;
 
     fn fold(view: Option<Order>, recorded: &Recorded) -> Result<Order, Unprojectable> {
-        let event =
-            codec::decode(&recorded.event).map_err(|invalid| Unprojectable(invalid.detail))?;
+        let event = OrderAggregate::decode(&recorded.event)
+            .map_err(|invalid| Unprojectable(invalid.detail))?;
         let mut order = view;
         OrderAggregate::evolve(&mut order, &event);
         let missing = || Unprojectable(format!("{} before OrderCreated", recorded.event.kind));
@@ -39,7 +38,7 @@ impl Projection for OrderProjection {
     }
 
     fn proposals(order: &Order, recorded: &Recorded) -> Vec<(Cell, String)> {
-        match codec::decode(&recorded.event) {
+        match OrderAggregate::decode(&recorded.event) {
             Ok(Event::OrderCreated(created)) => created
                 .items
                 .iter()

@@ -1,6 +1,8 @@
 //! What happened to an order. The data of each event is what its command said, decided: defaults
 //! are filled in.
 
+pub(super) mod codec;
+
 use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

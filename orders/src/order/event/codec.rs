@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::order::Event;
+use super::Event;
 
 /// Name, schema version and data.
 pub fn encode(event: &Event) -> Result<(String, u32, Value), Invalid> {
