@@ -47,10 +47,24 @@ pub struct Item {
 }
 
 impl Item {
-    /// Quantity × unit price. (The schema of events allows more than any command may order.)
+    /// Quantity × unit price.
     pub fn value(&self) -> i64 {
-        self.quantity.get().saturating_mul(self.unit_price.get())
+        total([self.line()])
     }
+
+    /// Quantity and unit price.
+    fn line(&self) -> (i64, i64) {
+        (self.quantity.get(), self.unit_price.get())
+    }
+}
+
+/// The total of lines, each a quantity and a unit price. (The schema of events allows more than any
+/// command may order; such a total stands still at the greatest number.)
+pub fn total(lines: impl IntoIterator<Item = (i64, i64)>) -> i64 {
+    let add = |total: i64, (quantity, unit_price): (i64, i64)| {
+        total.saturating_add(quantity.saturating_mul(unit_price))
+    };
+    lines.into_iter().fold(0, add)
 }
 
 /// The first that fits, from the top.

@@ -2,6 +2,7 @@
 //! as large as this, so no order that is accepted fills the sums that another one needs.
 
 use super::event::OrderedItem;
+use super::{Item, total};
 
 pub const MAX_ITEMS: usize = 500;
 /// Of all items together.
@@ -11,8 +12,31 @@ pub const MAX_TOTAL: i64 = 1_000_000_000_000;
 /// Bytes of sku and name of all items together.
 pub const MAX_TEXT: usize = 48 << 10;
 
+/// What one item adds to the size of its order.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    /// Bytes of sku and name.
+    text: usize,
+    quantity: i64,
+    unit_price: i64,
+}
+
+impl From<&OrderedItem> for Line {
+    fn from(item: &OrderedItem) -> Self {
+        let text = item.sku.as_str().len() + item.name.as_str().len();
+        Self { text, quantity: item.quantity.get(), unit_price: item.unit_price.get() }
+    }
+}
+
+impl From<&Item> for Line {
+    fn from(item: &Item) -> Self {
+        let text = item.sku.as_str().len() + item.name.as_str().len();
+        Self { text, quantity: item.quantity.get(), unit_price: item.unit_price.get() }
+    }
+}
+
 /// What a command would make of an order.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Size {
     items: usize,
     units: i64,
@@ -21,20 +45,13 @@ pub struct Size {
 }
 
 impl Size {
-    pub fn of<'a>(items: impl IntoIterator<Item = &'a OrderedItem>) -> Self {
-        items.into_iter().fold(Self::default(), |size, item| {
-            let (quantity, price) = (item.quantity.get(), item.unit_price.get());
-            size.with(item.sku.as_str().len() + item.name.as_str().len(), quantity, price)
-        })
-    }
-
-    /// One item more.
-    pub fn with(self, text: usize, quantity: i64, unit_price: i64) -> Self {
+    pub fn of(lines: impl IntoIterator<Item = Line>) -> Self {
+        let lines: Vec<Line> = lines.into_iter().collect();
         Self {
-            items: self.items + 1,
-            units: self.units.saturating_add(quantity),
-            total: self.total.saturating_add(quantity.saturating_mul(unit_price)),
-            text: self.text + text,
+            items: lines.len(),
+            units: lines.iter().fold(0, |units, line| units.saturating_add(line.quantity)),
+            total: total(lines.iter().map(|line| (line.quantity, line.unit_price))),
+            text: lines.iter().map(|line| line.text).sum(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use kernel::aggregate::{Refusal, RefusalKind};
 
-use super::bounds::Size;
+use super::bounds::{Line, Size};
 use super::command::{CancelOrder, DeliverProducts, ProcessPayment, RefundPayment, ShipProducts};
 use super::event::{
     Event, ItemRemoved, OrderCancelled, OrderCreated, OrderedItem, Parcel, PaymentProcessed,
@@ -60,7 +60,7 @@ fn create(order: Option<&Order>, created: &OrderCreated) -> Decision {
         let detail = format!("Order {} was created before.", created.order_id);
         return Err(refusal(RefusalKind::Exists, "order-exists", detail));
     }
-    in_range(Size::of(&created.items))?;
+    in_range(Size::of(created.items.iter().map(Line::from)))?;
     Ok(vec![Event::OrderCreated(created.clone())])
 }
 
@@ -100,11 +100,7 @@ fn add_item(order: &Order, item: &OrderedItem) -> Result<Event, Refusal> {
         let detail = format!("The order has {} already; remove it first.", item.sku);
         return Err(illegal("item-exists", detail));
     }
-    let with = |size: Size, item: &Item| {
-        let text = item.sku.as_str().len() + item.name.as_str().len();
-        size.with(text, item.quantity.get(), item.unit_price.get())
-    };
-    in_range(order.items.iter().fold(Size::of([item]), with))?;
+    in_range(Size::of(order.items.iter().map(Line::from).chain([item.into()])))?;
     Ok(Event::ItemAdded(item.clone()))
 }
 

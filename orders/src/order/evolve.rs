@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::event::{Event, OrderCreated, OrderedItem, Parcel};
-use super::{Item, Order, Status};
+use super::{Item, Order, Status, total};
 use crate::values::Sku;
 
 /// Total on every event that `decide` returned for this state; what can't apply changes nothing.
@@ -12,7 +12,7 @@ pub fn evolve(state: &mut Option<Order>, event: &Event) {
         (None, Event::OrderCreated(created)) => *state = Some(place(created)),
         (Some(order), event) => {
             apply(order, event);
-            order.total = total(order);
+            order.total = total(order.items.iter().map(Item::line));
             order.status = status(order, matches!(event, Event::OrderCancelled(_)));
         }
         (None, _) => {}
@@ -33,13 +33,9 @@ fn place(created: &OrderCreated) -> Order {
         placed_at: created.placed_at,
         updated_at: kernel::Timestamp::default(),
     };
-    order.total = total(&order);
+    order.total = total(order.items.iter().map(Item::line));
     order.status = status(&order, false);
     order
-}
-
-fn total(order: &Order) -> i64 {
-    order.items.iter().fold(0, |total, item| total.saturating_add(item.value()))
 }
 
 fn item(ordered: &OrderedItem) -> Item {

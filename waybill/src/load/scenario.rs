@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use kernel::Timestamp;
+use orders::order::total;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
@@ -77,7 +78,7 @@ impl Iterator for Scenario {
         if self.chance(10) {
             self.change(order, &mut lines, &mut commands);
         }
-        let total = lines.iter().map(|line| line.quantity * line.price()).sum();
+        let total = total(lines.iter().map(|line| (line.quantity, line.price())));
         if self.chance(8) {
             commands.push(command("CancelOrder", order, json!({ "reason": "ordered by mistake" })));
         } else if self.chance(93) {
