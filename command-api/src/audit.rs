@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use kernel::aggregate::Aggregate;
 use kernel::log::{Commit, LogId, Position, Recorded, Run, StreamName, Version};
+use kernel::parameters::bad;
 use kernel::{Failure, Timestamp};
 use serde::Serialize;
 use shared::event_store::EventStore;
 use shared::feed::cursor::Cursor;
 use shared::message::{CloudEvent, source};
 use shared::problem::Problem;
-use shared::token::number;
+use shared::token::FeedCursor;
 use tokio::time::Instant;
 
 use crate::Service;
@@ -25,23 +26,15 @@ pub struct Page {
     pub head: Position,
 }
 
-/// A place in the feed: `<log id>.<position>`, or a bare position.
+/// Reads a place in the feed of `log`, and refuses one of another log.
 pub fn parse_cursor(text: &str, log: &LogId) -> Result<Position, Problem> {
-    let bad = || {
-        Problem::malformed(format!(
-            "Parameter \"after\": expected the `next` of an answer, or a position, got {text:?}."
-        ))
-    };
-    let (of, position) = match text.split_once('.') {
-        Some((of, position)) => (Some(of), position),
-        None => (None, text),
-    };
-    let position = number(position).ok_or_else(bad)?;
-    match of {
-        Some(of) if of != log.as_str() => Err(Problem::cursor_of_another_log(format!(
+    let expected = "the `next` of an answer, or a position";
+    let cursor = FeedCursor::parse(text).ok_or_else(|| bad("after", expected, text))?;
+    match &cursor.log {
+        Some(of) if of != log => Err(Problem::cursor_of_another_log(format!(
             "The log is {log} now; start again from its beginning."
         ))),
-        _ => Ok(position),
+        _ => Ok(cursor.position),
     }
 }
 
@@ -74,7 +67,7 @@ pub async fn feed<A: Aggregate>(
     drop(place);
     Ok(Page {
         events: events.map(|event| CloudEvent::new(event, &source)).collect(),
-        next: format!("{}.{}", service.log, run.to),
+        next: FeedCursor::new(&service.log, run.to).to_string(),
         head: service.store.head().await?,
     })
 }

@@ -29,8 +29,8 @@ impl Token {
 
     pub fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("expected a Consistency-Token as it was answered, got {text:?}");
-        let (log, seen) =
-            text.split_once('.').filter(|(log, _)| !log.is_empty()).ok_or_else(bad)?;
+        let (log, seen) = split(text);
+        let log = log.filter(|log| !log.is_empty()).ok_or_else(bad)?;
         let seen = if let Some(position) = number(seen) {
             Seen::Position(position)
         } else {
@@ -46,6 +46,40 @@ impl Token {
     }
 }
 
+/// A place in the feed of a log: written `<log>.<position>`, as a token of a position is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedCursor {
+    /// Of which log the position is; a client may leave it out.
+    pub log: Option<LogId>,
+    pub position: Position,
+}
+
+impl FeedCursor {
+    pub fn new(log: &LogId, position: Position) -> Self {
+        Self { log: Some(log.clone()), position }
+    }
+
+    /// Reads what is written, or a bare position.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (log, position) = split(text);
+        Some(Self { log: log.map(LogId::stored), position: number(position)? })
+    }
+}
+
+impl std::fmt::Display for FeedCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(log) = &self.log {
+            write!(f, "{log}.")?;
+        }
+        write!(f, "{}", self.position)
+    }
+}
+
+/// The log, and what is said of it.
+fn split(text: &str) -> (Option<&str>, &str) {
+    text.split_once('.').map_or((None, text), |(log, seen)| (Some(log), seen))
+}
+
 /// A version or a position: ASCII digits alone, no sign.
 pub fn number(text: &str) -> Option<i64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
@@ -53,10 +87,10 @@ pub fn number(text: &str) -> Option<i64> {
 
 impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.", self.log)?;
         match &self.seen {
-            Seen::Position(position) => write!(f, "{position}"),
+            Seen::Position(position) => FeedCursor::new(&self.log, *position).fmt(f),
             Seen::Streams(streams) => {
+                write!(f, "{}.", self.log)?;
                 for (index, (stream, version)) in streams.iter().enumerate() {
                     let comma = if index == 0 { "" } else { "," };
                     write!(f, "{comma}{version}@{stream}")?;
@@ -115,6 +149,18 @@ mod tests {
         }
         for text in ["", "L", "1", ".1", &format!(".1@{STREAM}")] {
             assert!(Token::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_the_feed_may_leave_out_its_log() {
+        let log = LogId::random();
+        let written = FeedCursor::new(&log, 7).to_string();
+        assert_eq!(written, Token { log: log.clone(), seen: Seen::Position(7) }.to_string());
+        assert_eq!(FeedCursor::parse(&written), Some(FeedCursor::new(&log, 7)));
+        assert_eq!(FeedCursor::parse("7"), Some(FeedCursor { log: None, position: 7 }));
+        for bad in ["", "-1", "+1", "a", "a.", "a.b", "a.1.2", "1."] {
+            assert_eq!(FeedCursor::parse(bad), None, "{bad:?}");
         }
     }
 

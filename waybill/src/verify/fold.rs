@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kernel::log::{Recorded, StreamName, Version};
+use kernel::log::{Position, Recorded, StreamName, Version};
 use kernel::projection::{Change, Project as _, Projected};
 use kernel::{Failure, Result};
 use orders::OrderProjection;
 use serde_json::Value;
 use shared::message::CloudEvent;
+use shared::token::FeedCursor;
 
 use crate::client::Client;
 
@@ -122,6 +123,6 @@ impl Folded {
 }
 
 /// The position in a cursor of the feed.
-pub fn position(cursor: &str) -> Option<i64> {
-    cursor.rsplit('.').next()?.parse().ok()
+pub fn position(cursor: &str) -> Option<Position> {
+    FeedCursor::parse(cursor).map(|cursor| cursor.position)
 }
