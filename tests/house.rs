@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Each client library, and the only files that may name it.
 const LIBRARIES: [(&str, &[&str]); 4] = [
-    ("lapin", &["shared/src/rabbitmq.rs", "shared/src/rabbitmq/"]),
+    ("lapin", &["shared/src/messaging/rabbitmq.rs", "shared/src/messaging/rabbitmq/"]),
     ("mongodb", &["shared/src/event_store/mongodb.rs", "shared/src/event_store/mongodb/"]),
     ("redis", &["shared/src/view_store/redis.rs", "shared/src/view_store/redis/"]),
     ("rusqlite", &["shared/src/event_store/sqlite.rs", "shared/src/event_store/sqlite/"]),

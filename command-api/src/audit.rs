@@ -10,9 +10,9 @@ use kernel::{Failure, Timestamp};
 use serde::Serialize;
 use shared::event_store::EventStore;
 use shared::feed::cursor::Cursor;
-use shared::message::{CloudEvent, source};
-use shared::problem::Problem;
-use shared::token::FeedCursor;
+use shared::http::consistency_token::FeedCursor;
+use shared::http::problem::Problem;
+use shared::messaging::cloud_event::{CloudEvent, source};
 use tokio::time::Instant;
 
 use crate::Service;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use command_api::config::Config;
 use orders::OrderAggregate;
-use shared::process;
+use shared::service::process;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use kernel::log::{Commit, LogId, Position};
 use kernel::{Failure, Namespace, Result};
-use shared::backoff::Backoff;
-use shared::crash;
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::cursor::Cursor;
-use shared::health::Health;
-use shared::message::{CloudEvent, source};
-use shared::pace::Pace;
-use shared::rabbitmq::{Message, Publisher, RabbitMq};
+use shared::messaging::cloud_event::{CloudEvent, source};
+use shared::messaging::rabbitmq::{Message, Publisher, RabbitMq};
+use shared::service::backoff::Backoff;
+use shared::service::failpoint;
+use shared::service::health::Health;
+use shared::service::min_interval::Pace;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -171,9 +171,9 @@ struct Checkpoint {
 impl Checkpoint {
     async fn store(&mut self, relay: &Relay, interval: Duration) -> Result<()> {
         if self.confirmed > self.stored && self.since.elapsed() >= interval {
-            crash::point("checkpoint.before");
+            failpoint::hit("checkpoint.before");
             relay.store.move_relay_checkpoint(&relay.log, self.confirmed).await?;
-            crash::point("checkpoint.after");
+            failpoint::hit("checkpoint.after");
             self.stored = self.confirmed;
             self.since = Instant::now();
         }

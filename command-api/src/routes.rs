@@ -9,11 +9,11 @@ mod submit;
 
 use http::Method;
 use kernel::aggregate::Aggregate;
-use shared::health::Health;
 use shared::http::probes::probes;
 use shared::http::serve::Routes;
 use shared::http::{answer, close};
-use shared::service_gate::Gate;
+use shared::service::health::Health;
+use shared::service::slot::Gate;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter as _, Reply};

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use kernel::Result;
 use kernel::log::{Entry, Position};
-use shared::crash;
 use shared::event_store::EventStore;
+use shared::service::failpoint;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -73,9 +73,9 @@ impl Sealer {
             .collect();
         if let Some(first) = old.first() {
             tracing::warn!(positions = old.len(), first = first.position(), "sealing a hole");
-            crash::point("seal.before");
+            failpoint::hit("seal.before");
             self.store.insert(&old).await?;
-            crash::point("seal.after");
+            failpoint::hit("seal.after");
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
 use kernel::{Failure, Namespace, Result};
 use shared::event_store::EventStore;
-use shared::health::Health;
+use shared::service::health::Health;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use kernel::aggregate::{Aggregate, Refusal};
 use kernel::log::{Commit, Meta, Position, StreamName, Version};
 use shared::event_store::EventStore;
-use shared::health::Health;
+use shared::service::health::Health;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

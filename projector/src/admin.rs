@@ -8,14 +8,14 @@ use http::{HeaderMap, StatusCode};
 use kernel::log::StreamName;
 use kernel::views::Parked;
 use serde_json::{Value, json};
-use shared::health::Health;
 use shared::http::answer::into_response;
 use shared::http::origin::same_origin;
 use shared::http::probes::{get_or_head, probes};
+use shared::http::problem::Problem;
 use shared::http::serve::Routes;
 use shared::http::{Answer, close, json as json_answer};
-use shared::problem::Problem;
-use shared::service_gate::Gate;
+use shared::service::health::Health;
+use shared::service::slot::Gate;
 use shared::view_store::Generation;
 use warp::Filter;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kernel::log::{Commit, Recorded, StreamName, Version};
 use kernel::projection::{Change, Stored, Unprojectable};
 use kernel::{Failure, Result};
-use shared::crash;
+use shared::service::failpoint;
 use shared::view_store::{Applied, GenerationId};
 
 use crate::Projector;
@@ -182,9 +182,9 @@ impl Projector {
         pending: &mut Pending,
         round: &mut Round,
     ) -> Result<bool> {
-        crash::point("script.before");
+        failpoint::hit("script.before");
         let outcomes = self.views.apply(generation, &changes).await?;
-        crash::point("script.after");
+        failpoint::hit("script.after");
         for (change, outcome) in changes.iter().zip(outcomes) {
             match outcome {
                 Applied::NoGeneration => return Ok(false),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kernel::log::Position;
 use kernel::{Result, Timestamp};
-use shared::crash;
 use shared::feed::cursor::Cursor;
+use shared::service::failpoint;
 use shared::view_store::{Generation, GenerationId, Progress};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -122,9 +122,9 @@ impl Projector {
         if self.store.log_id().await? != generation.log {
             return Ok(Built::Look); // What was read of late may be another log's.
         }
-        crash::point("swap.before");
+        failpoint::hit("swap.before");
         let promoted = self.views.promote(replaces.as_ref(), &generation.id).await?;
-        crash::point("swap.after");
+        failpoint::hit("swap.after");
         if !promoted {
             return Ok(Built::Look);
         }

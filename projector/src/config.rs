@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
-use shared::config::{Invalid, Settings};
 use shared::http::Hosts;
+use shared::service::config::{Invalid, Settings};
 
 #[derive(Debug, Clone)]
 pub struct Config {

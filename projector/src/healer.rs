@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use kernel::Result;
 use kernel::log::{Commit, Position, Run, StreamName, Version};
-use shared::crash;
 use shared::feed::cursor::Cursor;
+use shared::service::failpoint;
 use shared::view_store::{Advance, Generation};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -87,9 +87,9 @@ impl Projector {
         overdue.saw(run.to);
         let reached = versions(&run.commits);
         loop {
-            crash::point("advance.before");
+            failpoint::hit("advance.before");
             let advanced = self.views.advance(&generation.id, from, run.to, &reached).await?;
-            crash::point("advance.after");
+            failpoint::hit("advance.after");
             match advanced {
                 Advance::Moved => return Ok(Step::Reached(run.to)),
                 Advance::Elsewhere(position) => return Ok(Step::Reached(position)),

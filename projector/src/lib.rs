@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use kernel::projection::Project;
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
-use shared::health::Health;
+use shared::service::health::Health;
 use shared::view_store::{GenerationId, ViewStore};
 
 /// What a projector works with.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kernel::projection::Projected;
 use orders::OrderProjection;
 use projector::config::Config;
-use shared::process;
+use shared::service::process;
 
 #[tokio::main]
 async fn main() -> ExitCode {

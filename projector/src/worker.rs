@@ -4,11 +4,11 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use kernel::Result;
-use shared::backoff::Backoff;
-use shared::crash;
 use shared::event_store::until_replaced;
 use shared::feed::Feed;
-use shared::pace::Pace;
+use shared::service::backoff::Backoff;
+use shared::service::failpoint;
+use shared::service::min_interval::Pace;
 use shared::view_store::Generation;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -168,9 +168,9 @@ impl Projector {
             let full = events.len() >= FULL;
             match self.apply(&generation.id, events).await? {
                 Outcome::Applied => {
-                    crash::point("ack.before");
+                    failpoint::hit("ack.before");
                     feed.settle().await?;
-                    crash::point("ack.after");
+                    failpoint::hit("ack.after");
                 }
                 Outcome::NoGeneration => return Ok(()),
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orders::OrderQueries;
 use query_api::config::Config;
-use shared::process;
+use shared::service::process;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -6,18 +6,18 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use kernel::query::Question;
 use shared::http::answer::{self, into_response};
+use shared::http::consistency_token::{self, Token};
 use shared::http::probes::{get_or_head, probes};
+use shared::http::problem::Problem;
 use shared::http::serve::Routes;
 use shared::http::{Answer, close, path, wait};
-use shared::problem::Problem;
-use shared::service_gate::Gate;
-use shared::token::{self, Token};
+use shared::service::slot::Gate;
 use uuid::Uuid;
 use warp::Filter as _;
 
 use crate::Service;
 use crate::service::Shown;
-use shared::health::Health;
+use shared::service::health::Health;
 
 /// How long a query waits for a token without `Prefer: wait=`.
 const WAIT: Duration = Duration::from_secs(2);
@@ -46,7 +46,10 @@ async fn query(
 ) -> Answer {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let path = path::segments(path.trim_start_matches('/'))?;
-    let seen = text(token::HEADER).map(Token::parse).transpose().map_err(Problem::malformed)?;
+    let seen = text(consistency_token::HEADER)
+        .map(Token::parse)
+        .transpose()
+        .map_err(Problem::malformed)?;
     let wait = wait::preferred(text("prefer")).unwrap_or(WAIT);
     let service = gate.service()?;
     let shown = service.answer(&Question { path, parameters }, seen.as_ref(), wait).await?;
@@ -61,7 +64,7 @@ async fn query(
     };
     answer::set(&mut response, "etag", &etag);
     answer::set(&mut response, "cache-control", "no-cache");
-    answer::set(&mut response, token::HEADER, &shown.token.to_string());
+    answer::set(&mut response, consistency_token::HEADER, &shown.token.to_string());
     Ok(response)
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use kernel::query::Queries;
 use kernel::{Failure, Result};
-use shared::health::Health;
 use shared::http::{Limits, serve};
-use shared::service_gate::Gate;
+use shared::service::health::Health;
+use shared::service::retry::until_there;
+use shared::service::slot::Gate;
 use shared::view_store::redis::Redis;
-use shared::wait::until_there;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

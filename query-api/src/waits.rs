@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kernel::log::{Position, StreamName, Version};
 use kernel::views::Batch;
-use shared::token::Seen;
+use shared::http::consistency_token::Seen;
 use shared::view_store::{GenerationId, Reading, Update, Updates, ViewStore};
 use tokio::sync::Notify;
 use tokio::time::Instant;

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use kernel::{Failure, Result, Timestamp};
 
-use crate::signal::Signal;
+use crate::event_store::append_notifier::Signal;
 
+pub mod append_notifier;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 #[cfg(feature = "sqlite")]

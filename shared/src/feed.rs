@@ -2,9 +2,10 @@
 //! over the log; one contract suite runs on both.
 
 use async_trait::async_trait;
+use kernel::Result;
 use kernel::log::{Position, Recorded};
-use kernel::{Result, Timestamp};
 
+use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
 use crate::view_store::Generation;
 
 pub mod cursor;
@@ -24,27 +25,6 @@ pub trait Feed: Send {
 
     /// All that `next` returned so far is dealt with and need not come again.
     async fn settle(&mut self) -> Result<()>;
-}
-
-/// Bytes that arrived as an event and are none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    pub id: String,
-    /// Why they are no event.
-    pub reason: String,
-    /// Where they arrived.
-    pub queue: String,
-    /// When they were found to be unreadable, to the second.
-    pub at: Timestamp,
-    pub body: Vec<u8>,
-}
-
-/// A look at what was unreadable.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UnreadablePage {
-    pub items: Vec<Unreadable>,
-    /// How many there are, shown or not.
-    pub total: u32,
 }
 
 /// The feeds of generations.

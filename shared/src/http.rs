@@ -2,13 +2,16 @@
 
 pub mod answer;
 pub mod body;
+pub mod consistency_token;
 mod front;
 pub mod hosts;
 pub mod limits;
 pub mod origin;
 pub mod path;
 pub mod probes;
+pub mod problem;
 pub mod serve;
+pub mod strict_json;
 mod timed;
 pub mod wait;
 

@@ -1,9 +1,10 @@
 //! What the feeds of queues do with messages that are no events.
 
 use kernel::Timestamp;
-use shared::feed::{Feeds as _, Unreadable};
-use shared::message::CloudEvent;
-use shared::rabbitmq::{Aside, Message};
+use shared::feed::Feeds as _;
+use shared::messaging::cloud_event::CloudEvent;
+use shared::messaging::dead_letter::Unreadable;
+use shared::messaging::rabbitmq::{Aside, Message};
 use tests::until;
 
 use super::feed::{OfQueue, Subject as _, commit, of_queue, remove, take};

@@ -2,7 +2,7 @@
 
 use kernel::Namespace;
 use shared::event_store::mongodb::MongoDb;
-use shared::rabbitmq::RabbitMq;
+use shared::messaging::rabbitmq::RabbitMq;
 use shared::view_store::ViewStore as _;
 use shared::view_store::redis::Redis;
 use uuid::Uuid;

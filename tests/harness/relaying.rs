@@ -5,7 +5,7 @@ use std::sync::Arc;
 use command_api::relay::Relay;
 use command_api::seal::Sealer;
 use shared::event_store::EventStore as _;
-use shared::health::Health;
+use shared::service::health::Health;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 

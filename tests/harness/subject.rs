@@ -11,7 +11,7 @@ use projector::apply::Outcome;
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::feed::cursor::Cursors;
-use shared::health::Health;
+use shared::service::health::Health;
 use shared::view_store::{Generation, GenerationId, ViewStore};
 use uuid::Uuid;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
+use shared::event_store::append_notifier::Signal;
 use shared::event_store::{EventStore, Inserted, NotInserted, Part, Snapshot};
-use shared::signal::Signal;
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
 #[async_trait]

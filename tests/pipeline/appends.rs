@@ -7,7 +7,7 @@ use kernel::log::{Commit, Entry, Run};
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::{EventStore, Inserted};
-use shared::health::Health;
+use shared::service::health::Health;
 use tests::faulty::{Fault, Faulty};
 use tests::requests::request;
 use tests::wrapped::Wrapped;

@@ -11,7 +11,7 @@ use kernel::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resourc
 use kernel::log::{Event, Meta, StreamName, Version};
 use serde_json::{Value, json};
 use shared::event_store::{EventStore, Part};
-use shared::health::Health;
+use shared::service::health::Health;
 use tests::held::Held;
 use tests::wrapped::{Hooks, Wrapped};
 use tokio::time::Instant;

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use shared::health::Health;
 use shared::http::probes::{get_or_head, probes};
 use shared::http::{Hosts, Limits, answer, body, close, serve};
+use shared::service::health::Health;
 use tests::services::program;
 use tests::{let_pass, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -9,7 +9,7 @@ use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::event_store::mongodb::MongoDb;
-use shared::health::Health;
+use shared::service::health::Health;
 use tests::notes::Notes;
 use tests::relaying::Relaying;
 use tests::sabotage::{Flaw, Frozen, Remembering};

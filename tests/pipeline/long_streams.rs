@@ -11,7 +11,7 @@ use kernel::{Result, Timestamp};
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::{EventStore, Part};
-use shared::health::Health;
+use shared::service::health::Health;
 use tests::requests::request;
 use tests::until;
 use tests::wrapped::{Hooks, Wrapped};

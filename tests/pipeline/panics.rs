@@ -11,7 +11,7 @@ use orders::OrderAggregate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::event_store::{EventStore, Inserted, NotInserted};
-use shared::health::Health;
+use shared::service::health::Health;
 use tests::requests::request;
 use tests::until;
 use tests::wrapped::{Hooks, Wrapped};

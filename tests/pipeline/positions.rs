@@ -10,7 +10,7 @@ use kernel::{Failure, Result};
 use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::EventStore;
-use shared::health::Health;
+use shared::service::health::Health;
 use tests::held::Held;
 use tests::requests::request;
 use tests::stores::TempDir;

@@ -7,7 +7,7 @@ use kernel::log::{Commit, Entry, Event, Meta, Position, StreamName};
 use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::{EventStore as _, Inserted};
-use shared::health::Health;
+use shared::service::health::Health;
 use tests::Own;
 use tests::relaying::Relaying;
 use tests::until;

@@ -8,9 +8,9 @@ use command_api::write::{Outcome, Rejected, Request, Sequence, WAITING_BYTES, Wr
 use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
-use shared::health::Health;
 use shared::http::{Hosts, Limits, serve};
-use shared::service_gate::Gate;
+use shared::service::health::Health;
+use shared::service::slot::Gate;
 use tests::faulty::{Fault, Faulty};
 use tests::held::Held;
 use tests::requests::request;

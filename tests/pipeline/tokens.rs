@@ -8,7 +8,7 @@ use kernel::log::{LogId, StreamName};
 use kernel::query::Question;
 use orders::OrderQueries;
 use serde_json::{Value, json};
-use shared::token::Token;
+use shared::http::consistency_token::Token;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore as _};
 use tests::services::{System, Urls};

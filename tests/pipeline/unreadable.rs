@@ -3,7 +3,7 @@
 use http::Method;
 use kernel::log::{Commit, Event, LogId, Meta, StreamName};
 use serde_json::{Value, json};
-use shared::message::{CloudEvent, source};
+use shared::messaging::cloud_event::{CloudEvent, source};
 use shared::view_store::ViewStore as _;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;

@@ -10,7 +10,7 @@ use orders::{OrderAggregate, OrderProjection};
 use projector::Projector;
 use serde_json::json;
 use shared::feed::queue::Queues;
-use shared::health::Health;
+use shared::service::health::Health;
 use shared::view_store::ViewStore as _;
 use shared::view_store::redis::Redis;
 use tests::relaying::Relaying;

@@ -15,7 +15,7 @@ use kernel::aggregate::Aggregate as _;
 use kernel::{Failure, Result};
 use orders::OrderAggregate;
 use serde_json::Value;
-use shared::backoff::Backoff;
+use shared::service::backoff::Backoff;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use shared::{process, shutdown, telemetry};
+use shared::service::process;
+use shared::service::shutdown;
+use shared::service::telemetry;
 use waybill::client::Client;
 use waybill::operate::unreadable;
 use waybill::{import, load, operate, up, verify};

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use shared::problem::Problem;
-use shared::strict_json;
+use shared::http::problem::Problem;
+use shared::http::strict_json;
 
 /// Bytes of the largest command: the body of a request, an element of an array, a line.
 pub const COMMAND: usize = 64 << 10;

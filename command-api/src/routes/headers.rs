@@ -2,8 +2,8 @@
 
 use http::HeaderMap;
 use kernel::log::{LogId, Meta, Version};
-use shared::problem::Problem;
-use shared::token::number;
+use shared::http::consistency_token::number;
+use shared::http::problem::Problem;
 use uuid::Uuid;
 
 /// The client of every request: without authentication all clients are the same.

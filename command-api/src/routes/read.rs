@@ -10,12 +10,12 @@ use kernel::log::StreamName;
 use kernel::parameters::{Parameters, bad};
 use serde_json::{Value, json};
 use shared::http::answer::set;
+use shared::http::consistency_token::{self, Token};
 use shared::http::probes::get_or_head;
+use shared::http::problem::Problem;
 use shared::http::{Answer, json as json_answer, wait};
-use shared::message::{CloudEvent, source};
-use shared::problem::Problem;
-use shared::service_gate::Gate;
-use shared::token::{self, Token};
+use shared::messaging::cloud_event::{CloudEvent, source};
+use shared::service::slot::Gate;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -73,7 +73,7 @@ async fn feed<A: Aggregate>(gate: Gate<Service<A>>, given: Given, headers: Heade
     let page = audit::feed(&service, after, limit, wait).await?;
     let mut response = json_answer(StatusCode::OK, &page)?;
     if after <= page.head {
-        set(&mut response, token::HEADER, &page.next); // A cursor is written as a position's token is.
+        set(&mut response, consistency_token::HEADER, &page.next); // A cursor is written as a position's token is.
     }
     Ok(response)
 }
@@ -110,7 +110,7 @@ async fn events<A: Aggregate>(gate: Gate<Service<A>>, id: String, given: Given) 
     drop(place);
     if let Some(last) = last {
         let shown = Token::of_stream(&service.log, &stream, last);
-        set(&mut response, token::HEADER, &shown.to_string());
+        set(&mut response, consistency_token::HEADER, &shown.to_string());
     }
     Ok(response)
 }
@@ -154,6 +154,6 @@ async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, given: Given) -
     let mut response = json_answer(StatusCode::OK, &body)?;
     set(&mut response, "etag", &etag(version, &service.log));
     let shown = Token::of_stream(&service.log, &stream, version);
-    set(&mut response, token::HEADER, &shown.to_string());
+    set(&mut response, consistency_token::HEADER, &shown.to_string());
     Ok(response)
 }

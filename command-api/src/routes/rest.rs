@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use kernel::aggregate::{Action, Aggregate, Resource};
 use serde_json::{Map, Value};
+use shared::http::consistency_token;
 use shared::http::origin::same_origin;
+use shared::http::problem::Problem;
 use shared::http::{Answer, answer, body, json};
-use shared::problem::Problem;
-use shared::service_gate::Gate;
-use shared::token;
+use shared::service::slot::Gate;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -51,7 +51,7 @@ async fn handle<A: Aggregate>(
     let accepted = submit::outcome::<A>(outcome, submit::patience()).await?;
     let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
     answer::set(&mut response, "etag", &headers::etag(accepted.version, &service.log));
-    answer::set(&mut response, token::HEADER, &submit::token(&service, &accepted));
+    answer::set(&mut response, consistency_token::HEADER, &submit::token(&service, &accepted));
     if accepted.from == 1 {
         let location = format!("/{}/{}", A::RESOURCE.path, accepted.stream.id());
         answer::set(&mut response, "location", &location);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::aggregate::Aggregate;
 use kernel::log::{Position, StreamName};
 use shared::event_store::EventStore;
-use shared::health::Health;
+use shared::service::health::Health;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use kernel::Failure;
 use kernel::aggregate::Aggregate;
 use kernel::log::{Commit, Entry, Position};
-use shared::crash;
 use shared::event_store::{EventStore, Inserted, NotInserted};
+use shared::service::failpoint;
 use tokio::sync::mpsc;
 
 use super::desk::News;
@@ -168,10 +168,10 @@ impl<A: Aggregate> Group<A> {
         if entries.is_empty() {
             return;
         }
-        crash::point("insert.before");
+        failpoint::hit("insert.before");
         match self.store.insert(&entries).await {
             Ok(outcomes) => {
-                crash::point("insert.after");
+                failpoint::hit("insert.after");
                 owed.clear(); // A tombstone that was refused stood there already.
                 let (written, refused): (Vec<_>, Vec<_>) = drafts
                     .into_iter()

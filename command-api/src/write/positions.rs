@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use kernel::log::Position;
 use kernel::{Failure, Result};
-use shared::crash;
 use shared::event_store::EventStore;
+use shared::service::failpoint;
 
 /// Draws that may turn out too small before the counter must be taken for broken.
 const DRAWS: u32 = 5;
@@ -62,9 +62,9 @@ async fn fill(
         if draw > 0 {
             store.raise_counter(0).await?;
         }
-        crash::point("draw.before");
+        failpoint::hit("draw.before");
         owed.extend(store.draw(missing).await?);
-        crash::point("draw.after");
+        failpoint::hit("draw.after");
     }
     Err(Failure::transient("drawing positions", "the counter stays behind the log"))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use kernel::aggregate::Aggregate;
 use kernel::log::{Commit, Entry, Position, StreamName, Version};
 use kernel::{Failure, Result};
-use shared::backoff::Backoff;
 use shared::event_store::Inserted;
+use shared::service::backoff::Backoff;
 
 use super::Rejected;
 use super::desk::News;

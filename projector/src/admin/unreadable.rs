@@ -6,14 +6,14 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use kernel::parameters::Parameters;
 use serde_json::{Value, json};
-use shared::feed::Unreadable;
 use shared::http::answer::{into_response, no_content};
 use shared::http::origin::same_origin;
 use shared::http::probes::get_or_head;
+use shared::http::problem::Problem;
 use shared::http::serve::Routes;
 use shared::http::{Answer, json as json_answer};
-use shared::problem::Problem;
-use shared::service_gate::Gate;
+use shared::messaging::dead_letter::Unreadable;
+use shared::service::slot::Gate;
 use warp::Filter;
 
 use crate::Projector;

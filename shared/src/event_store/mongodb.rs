@@ -29,7 +29,7 @@ use self::find::Query;
 use self::guess::Guess;
 use self::identity::Identity;
 use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
-use crate::signal::Signal;
+use crate::event_store::append_notifier::Signal;
 
 const DUPLICATE_KEY: i32 = 11000;
 const RAISING: &str = "raising the position counter";

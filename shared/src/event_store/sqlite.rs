@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params_from
 
 use self::rows::Stored;
 use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
-use crate::signal::Signal;
+use crate::event_store::append_notifier::Signal;
 
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
 /// Bound values in one statement: far below SQLite's limit of 32,766.

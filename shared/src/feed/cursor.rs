@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Position, Recorded, Run};
 
-use super::{Feed, Feeds, Unreadable, UnreadablePage};
+use super::{Feed, Feeds};
 use crate::event_store::EventStore;
-use crate::signal::Listener;
+use crate::event_store::append_notifier::Listener;
+use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
 use crate::view_store::Generation;
 
 /// Commits read at a time.

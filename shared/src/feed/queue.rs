@@ -7,9 +7,10 @@ use kernel::log::{LogId, Position, Recorded};
 use kernel::{Namespace, Result};
 
 use self::keeper::Keeper;
-use super::{Feed, Feeds, Unreadable, UnreadablePage};
-use crate::message;
-use crate::rabbitmq::{Aside, Consumer, Delivery, RabbitMq};
+use super::{Feed, Feeds};
+use crate::messaging::cloud_event;
+use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
+use crate::messaging::rabbitmq::{Aside, Consumer, Delivery, RabbitMq};
 use crate::view_store::Generation;
 
 pub struct Queue {
@@ -31,7 +32,7 @@ impl Queue {
 
     /// The event of a delivery. What is none is kept elsewhere meanwhile; the others do not wait for it.
     fn readable(&mut self, delivery: Delivery) -> Option<Recorded> {
-        match message::decode(&delivery.body, &self.log) {
+        match cloud_event::decode(&delivery.body, &self.log) {
             Ok(event) => {
                 self.unsettled.push(delivery.tag);
                 Some(event)

@@ -8,7 +8,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// What a handler returns; both sides become a response in one place.
 pub type Answer = Result<Response, Problem>;

@@ -7,7 +7,7 @@ use futures::{Stream, TryStreamExt as _};
 use tokio::time::Instant;
 use warp::{Filter, Rejection};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// A body above the limit is still read up to here, or the client would see a reset connection
 /// and not the answer.

@@ -12,7 +12,7 @@ use warp::reply::Response;
 use super::body::Deadline;
 use super::serve::Routes;
 use super::{Hosts, Limits, probes};
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 pub struct Front {
     pub routes: Routes,

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// `localhost`, any IP address, and the names that were configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

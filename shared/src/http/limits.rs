@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::open_files;
+use crate::service::open_files;
 
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// Browsers send `Origin` with every POST of a page; a page of another site may not send commands
 /// through the browser of its visitor (RFC 6454, section 7).

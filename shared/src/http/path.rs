@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The segments of a path, decoded (RFC 3986, section 2.1); a slash at the end adds none.
 pub fn segments(path: &str) -> Result<Vec<String>, Problem> {

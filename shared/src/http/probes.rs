@@ -6,8 +6,8 @@ use warp::reply::Response;
 use warp::{Filter, Reply as _};
 
 use super::answer;
-use crate::health::Health;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::service::health::Health;
 
 /// Alive as long as it answers; ready when nothing it needs is missing.
 pub fn probes(health: Health) -> BoxedFilter<(Response,)> {

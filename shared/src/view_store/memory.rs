@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
+use kernel::views::{Answers, Batch, Parked};
 use kernel::{Failure, Result};
 
 use self::news::News;
@@ -19,7 +20,6 @@ use self::view::View;
 use super::{
     Advance, Applied, Generation, GenerationId, Progress, Reading, Update, Updates, ViewStore,
 };
-use kernel::views::{Answers, Batch, Parked};
 
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<RwLock<State>>);

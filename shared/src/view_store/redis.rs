@@ -17,12 +17,12 @@ use ::redis::{
 use async_trait::async_trait;
 use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
+use kernel::views::{Answers, Batch, Parked};
 use kernel::{Failure, Result};
 
 use self::keys::Keys;
 use self::scripts::Scripts;
 use super::{Advance, Applied, Generation, GenerationId, Progress, Reading, Updates, ViewStore};
-use kernel::views::{Answers, Batch, Parked};
 
 #[derive(Clone)]
 pub struct Redis {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use kernel::Timestamp;
 use kernel::log::{Event, Recorded};
 use serde::Deserialize as _;
-use shared::message::CloudEvent;
+use shared::messaging::cloud_event::CloudEvent;
 use waybill::client::Client;
 use waybill::verify::Parked;
 

@@ -9,7 +9,7 @@ use http::StatusCode;
 use indicatif::ProgressBar;
 use kernel::{Failure, Result};
 use serde_json::{Value, json};
-use shared::backoff::Backoff;
+use shared::service::backoff::Backoff;
 use uuid::Uuid;
 
 use super::rows::Row;

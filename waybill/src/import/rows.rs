@@ -38,7 +38,7 @@ fn ndjson(file: File) -> Rows {
         let text =
             line.map_or_else(|e| e.to_string(), |line| String::from_utf8_lossy(&line).into_owned());
         let text = text.trim_start_matches('\u{feff}').to_owned();
-        let command = shared::strict_json::read(text.as_bytes()).map_err(|_| text.clone());
+        let command = shared::http::strict_json::read(text.as_bytes()).map_err(|_| text.clone());
         (!text.trim().is_empty()).then_some(Row { line: number, command })
     };
     Box::new(lines.filter_map(read))

@@ -7,8 +7,8 @@ use kernel::projection::{Change, Project as _, Projected};
 use kernel::{Failure, Result};
 use orders::OrderProjection;
 use serde_json::Value;
-use shared::message::CloudEvent;
-use shared::token::FeedCursor;
+use shared::http::consistency_token::FeedCursor;
+use shared::messaging::cloud_event::CloudEvent;
 
 use crate::client::Client;
 

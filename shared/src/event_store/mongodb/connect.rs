@@ -17,7 +17,7 @@ use mongodb::{Client, Collection, Database, IndexModel};
 use super::ask::in_time;
 use super::identity::Identity;
 use super::{DUPLICATE_KEY, MongoDb, failure};
-use crate::signal::Signal;
+use crate::event_store::append_notifier::Signal;
 
 /// For connecting: a log that was made without its indexes gets them first.
 const PATIENCE: Duration = Duration::from_secs(60);

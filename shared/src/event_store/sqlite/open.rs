@@ -8,7 +8,7 @@ use kernel::{Failure, Result};
 use rusqlite::Connection;
 
 use super::{Sqlite, failure, head};
-use crate::signal::Signal;
+use crate::event_store::append_notifier::Signal;
 
 const SCHEMA: &str = r#"
 PRAGMA journal_mode = WAL;

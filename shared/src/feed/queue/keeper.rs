@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::PREFETCH;
-use crate::backoff::Backoff;
-use crate::rabbitmq::{Aside, Delivery};
+use crate::messaging::rabbitmq::{Aside, Delivery};
+use crate::service::backoff::Backoff;
 
 /// Ends with its guard; what it has not kept by then is delivered again.
 pub struct Keeper {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use kernel::views::{Answer, List, Read};
+
 use super::Views;
 use super::view::View;
-use kernel::views::{Answer, List, Read};
 
 impl Views {
     pub fn answer(&self, read: &Read) -> Answer {

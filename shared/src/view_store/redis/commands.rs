@@ -5,12 +5,12 @@ use std::ops::Bound;
 
 use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
+use kernel::views::{Answer, List, Parked, Read};
 use kernel::{Failure, Result};
 use redis::{Cmd, FromRedisValue, Pipeline, Script, Value};
 
 use super::keys::GenerationKeys;
 use crate::view_store::Applied;
-use kernel::views::{Answer, List, Parked, Read};
 
 pub fn evalsha(script: &Script, keys: &[String]) -> Cmd {
     let mut call = redis::cmd("EVALSHA");

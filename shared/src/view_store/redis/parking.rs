@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use kernel::log::{StreamName, Version};
+use kernel::views::Parked;
 use kernel::{Failure, Result};
 use redis::Pipeline;
 
 use super::{Redis, commands};
 use crate::view_store::GenerationId;
-use kernel::views::Parked;
 
 impl Redis {
     pub(super) async fn park_stream(&self, generation: &GenerationId, note: &Parked) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Processes that die at a named place of the code (`shared/src/crash.rs`).
+//! Processes that die at a named place of the code (`shared/src/service/failpoint.rs`).
 
 use std::time::{Duration, Instant};
 

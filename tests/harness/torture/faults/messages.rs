@@ -31,7 +31,8 @@ async fn queues(cluster: &Cluster) -> Vec<String> {
 /// A worker makes them again, the healer fills the gap.
 async fn delete_queues(cluster: &Cluster) {
     let namespace = kernel::Namespace::parse(NAMESPACE).expect("a valid name");
-    let broker = shared::rabbitmq::RabbitMq::new(&cluster.servers.rabbitmq.url(), &namespace);
+    let broker =
+        shared::messaging::rabbitmq::RabbitMq::new(&cluster.servers.rabbitmq.url(), &namespace);
     for queue in queues(cluster).await {
         drop(broker.delete(&queue).await);
     }

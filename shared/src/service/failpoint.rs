@@ -11,10 +11,10 @@ pub fn set_up() {
 }
 
 #[cfg(feature = "failpoints")]
-pub fn point(name: &str) {
+pub fn hit(name: &str) {
     fail::fail_point!(name, |_| std::process::abort());
 }
 
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub fn point(_: &str) {}
+pub fn hit(_: &str) {}

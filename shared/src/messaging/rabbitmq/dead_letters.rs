@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::publisher::{confirm_select, publish};
 use super::{RabbitMq, close, count, in_time, quorum, unless};
-use crate::feed::{Unreadable, UnreadablePage};
+use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
 
 const REASON: &str = "x-reason";
 const QUEUE: &str = "x-queue";

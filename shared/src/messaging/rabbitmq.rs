@@ -2,8 +2,8 @@
 //! alarm the broker blocks it, and then the client writes nothing on it, acks included.
 
 mod consumer;
+mod dead_letters;
 mod publisher;
-mod unreadable;
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 
 pub use self::consumer::{Consumer, Delivery};
+pub use self::dead_letters::Aside;
 pub use self::publisher::{Message, Publisher};
-pub use self::unreadable::Aside;
 
 /// The name, behind the namespace, of the queue for messages that are no events.
 const UNREADABLE: &str = "unreadable";

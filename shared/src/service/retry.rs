@@ -3,8 +3,8 @@
 use kernel::Result;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
-use crate::health::Health;
+use crate::service::backoff::Backoff;
+use crate::service::health::Health;
 
 /// Tries until it succeeds, saying what it waits for; `None` when `stop` came first. An error that
 /// waiting does not mend is returned. Every attempt has to end by itself.

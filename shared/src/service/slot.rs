@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The code that builds the service opens it; every handler gets the service from it.
 pub struct Gate<T>(Arc<watch::Sender<Option<Arc<T>>>>);

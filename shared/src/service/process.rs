@@ -8,8 +8,11 @@ use kernel::{Failure, Result};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Invalid, Settings};
-use crate::{crash, open_files, shutdown, telemetry};
+use crate::service::config::{self, Invalid, Settings};
+use crate::service::failpoint;
+use crate::service::open_files;
+use crate::service::shutdown;
+use crate::service::telemetry;
 
 /// Reads the configuration, starts logging, and runs until a signal or a failure that waiting does
 /// not mend. Exit codes: 0 stopped, 1 failed, 2 configuration or a server's settings to be mended.
@@ -20,7 +23,7 @@ pub async fn run<C, R>(
 where
     R: Future<Output = Result<()>>,
 {
-    crash::set_up();
+    failpoint::set_up();
     let (config, log_filter) = match read(Settings::from_environment()) {
         Ok(read) => read,
         Err(invalid) => {

@@ -9,7 +9,7 @@ use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::{PATIENCE, close, failure, in_time};
-use crate::crash;
+use crate::service::failpoint;
 
 const WHAT: &str = "publishing";
 
@@ -78,9 +78,9 @@ pub(super) async fn publish<'a>(
     let sends = messages.map(|(properties, body)| {
         channel.basic_publish(exchange.clone(), key.clone(), options, body, properties)
     });
-    crash::point("publish.before");
+    failpoint::hit("publish.before");
     let sent = tokio::time::timeout(PATIENCE, join_all(sends)).await;
-    crash::point("publish.after");
+    failpoint::hit("publish.after");
     let sent = sent.map_err(|_| Failure::transient(WHAT, "the broker takes no messages"))?;
     let mut confirms =
         sent.into_iter().collect::<lapin::Result<VecDeque<_>>>().map_err(failure(WHAT))?;
@@ -88,7 +88,7 @@ pub(super) async fn publish<'a>(
     let half = confirms.len() / 2;
     while let Some(confirm) = confirms.pop_front() {
         if confirms.len() == half {
-            crash::point("confirm.before");
+            failpoint::hit("confirm.before");
         }
         // A return may be attached to another message's confirm, but to one of this run's.
         match in_time(WHAT, confirm).await? {
@@ -102,7 +102,7 @@ pub(super) async fn publish<'a>(
             }
         }
     }
-    crash::point("confirm.after");
+    failpoint::hit("confirm.after");
     Ok(returned)
 }
 
@@ -111,7 +111,7 @@ fn properties(message: &Message) -> BasicProperties {
         .with_message_id(message.id.as_str().into())
         .with_type(message.kind.as_str().into())
         .with_timestamp(message.timestamp)
-        .with_content_type(crate::message::CONTENT_TYPE.into())
+        .with_content_type(crate::messaging::cloud_event::CONTENT_TYPE.into())
         .with_app_id("waybill".into())
         .with_delivery_mode(2)
 }

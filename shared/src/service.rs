@@ -1,0 +1,14 @@
+//! The shell of a service: configuration, start and end of the process, what it waits for, and what
+//! its loops wait with.
+
+pub mod backoff;
+pub mod config;
+pub mod failpoint;
+pub mod health;
+pub mod min_interval;
+pub mod open_files;
+pub mod process;
+pub mod retry;
+pub mod shutdown;
+pub mod slot;
+pub mod telemetry;
