@@ -7,7 +7,7 @@ pub mod event;
 mod evolve;
 
 use kernel::Timestamp;
-use kernel::aggregate::{Action, Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
+use kernel::aggregate::{Action, Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -195,8 +195,8 @@ impl Aggregate for OrderAggregate {
         ],
     };
 
-    fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Command>, Invalid> {
-        command::parse(body, ambient)
+    fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>, Invalid> {
+        command::parse(body, context)
     }
 
     fn decide(state: &Option<Order>, command: &Command) -> Result<Vec<Event>, Refusal> {

@@ -1,7 +1,7 @@
 //! The views of orders: each order as it is, and what it adds to lists, rankings and sums.
 
 use kernel::log::Recorded;
-use kernel::projection::{Cell, Facts, Projection, Rank, Unprojectable};
+use kernel::projection::{Facts, FieldKey, Projection, Rank, Unprojectable};
 
 use crate::order::{Event, Order, OrderAggregate};
 use crate::values::Name;
@@ -37,7 +37,7 @@ impl Projection for OrderProjection {
         facts
     }
 
-    fn proposals(order: &Order, recorded: &Recorded) -> Vec<(Cell, String)> {
+    fn text_candidates(order: &Order, recorded: &Recorded) -> Vec<(FieldKey, String)> {
         match OrderAggregate::decode(&recorded.event) {
             Ok(Event::OrderCreated(created)) => created
                 .items
@@ -118,11 +118,11 @@ fn lists(order: &Order, facts: &mut Facts) {
 }
 
 fn totals(order: &Order, facts: &mut Facts) {
-    let cell = |prefix: &str, field: &str| Cell::new(names::STATS, format!("{prefix}{field}"));
-    facts.add(cell("", "orders"), 1);
-    facts.add(cell(names::BY_STATUS, order.status.as_str()), 1);
-    facts.add(cell(names::CURRENCY, order.currency.as_str()), 1);
-    facts.add(cell(names::REVENUE, order.currency.as_str()), order.net());
+    let key = |prefix: &str, field: &str| FieldKey::new(names::STATS, format!("{prefix}{field}"));
+    facts.add(key("", "orders"), 1);
+    facts.add(key(names::BY_STATUS, order.status.as_str()), 1);
+    facts.add(key(names::CURRENCY, order.currency.as_str()), 1);
+    facts.add(key(names::REVENUE, order.currency.as_str()), order.net());
 }
 
 /// 1 for an order that counts, 0 for a cancelled one.
@@ -132,34 +132,33 @@ fn counts(order: &Order) -> i64 {
 
 fn customer(order: &Order, facts: &mut Facts) {
     let id = order.customer_id.as_str();
-    let cell = |field: String| Cell::new(names::customer(id), field);
-    facts.add(cell("orders".to_owned()), counts(order));
-    let value = cell(format!("{}{}", names::LIFETIME, order.currency));
+    let key = |field: String| FieldKey::new(names::customer(id), field);
+    facts.add(key("orders".to_owned()), counts(order));
+    let value = key(format!("{}{}", names::LIFETIME, order.currency));
     let index = names::customers_by_value(order.currency.as_str());
     facts.add_ranked(value, order.net(), Rank { index, member: id.to_owned(), zeros: true });
 }
 
 fn day(order: &Order, facts: &mut Facts) {
     let date = order.placed_at.date();
-    let cell = |field: String| Cell::new(names::day(&date), field);
-    facts.add(cell("orders".to_owned()), counts(order));
-    facts.add(cell("units".to_owned()), counts(order) * order.units());
-    facts.add(cell(format!("{}{}", names::REVENUE, order.currency)), order.net());
+    let key = |field: String| FieldKey::new(names::day(&date), field);
+    facts.add(key("orders".to_owned()), counts(order));
+    facts.add(key("units".to_owned()), counts(order) * order.units());
+    facts.add(key(format!("{}{}", names::REVENUE, order.currency)), order.net());
 }
 
 fn products(order: &Order, facts: &mut Facts) {
     for item in &order.items {
         let sku = item.sku.as_str();
-        let cell = |field: String| Cell::new(names::product(sku), field);
+        let key = |field: String| FieldKey::new(names::product(sku), field);
         let rank = Rank { index: names::PRODUCTS.to_owned(), member: sku.to_owned(), zeros: false };
-        facts.add(cell("orders".to_owned()), counts(order));
-        facts.add_ranked(cell("units".to_owned()), counts(order) * item.quantity.get(), rank);
-        facts
-            .add(cell(format!("{}{}", names::VALUE, order.currency)), counts(order) * item.value());
+        facts.add(key("orders".to_owned()), counts(order));
+        facts.add_ranked(key("units".to_owned()), counts(order) * item.quantity.get(), rank);
+        facts.add(key(format!("{}{}", names::VALUE, order.currency)), counts(order) * item.value());
     }
 }
 
 /// A product is called as in the newest order that has it.
-fn name(order: &Order, sku: &str, name: &Name) -> (Cell, String) {
-    (Cell::new(names::product(sku), "name"), format!("{}{name}", names::entry(order)))
+fn name(order: &Order, sku: &str, name: &Name) -> (FieldKey, String) {
+    (FieldKey::new(names::product(sku), "name"), format!("{}{name}", names::entry(order)))
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use kernel::Timestamp;
-use kernel::aggregate::{Aggregate as _, Ambient, Refusal, RefusalKind};
+use kernel::aggregate::{Aggregate as _, CommandContext, Refusal, RefusalKind};
 use orders::order::bounds::{MAX_ITEMS, MAX_TEXT, MAX_TOTAL, MAX_UNITS};
 use orders::{Event, Order, OrderAggregate};
 use serde_json::{Value, json};
@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 fn decide(order: &Option<Order>, mut command: Value) -> Result<Vec<Event>, Refusal> {
     command["order_id"] = json!(Uuid::from_u128(7));
-    let ambient = Ambient { now: Timestamp::default(), new_id: Uuid::nil() };
-    let command = OrderAggregate::parse(command, &ambient).unwrap().command;
+    let context = CommandContext { now: Timestamp::default(), new_id: Uuid::nil() };
+    let command = OrderAggregate::parse(command, &context).unwrap().command;
     OrderAggregate::decide(order, &command)
 }
 

@@ -46,7 +46,7 @@ impl Subject {
             sums: vec![],
             enter: lists.map(|list| (list, entry.clone())).to_vec(),
             leave: vec![],
-            greatest: vec![],
+            greatest_texts: vec![],
         };
         self.views.apply(&self.generation.id, &[change]).await.unwrap();
     }

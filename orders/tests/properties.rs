@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use kernel::Timestamp;
-use kernel::aggregate::{Aggregate, Ambient, Refusal};
+use kernel::aggregate::{Aggregate, CommandContext, Refusal};
 use kernel::log::{Meta, Recorded, StreamName};
-use kernel::projection::{Project as _, Projected, Projection as _, Stored};
+use kernel::projection::{ErasedProjection as _, JsonProjection, Projection as _, Stored};
 use orders::order::Command;
 use orders::order::bounds::{MAX_ITEMS, MAX_TOTAL, MAX_UNITS};
 use orders::values::MAX;
@@ -86,8 +86,8 @@ fn fill(mut command: Value, order: Option<&Order>) -> Value {
 }
 
 fn parse(command: Value) -> Option<Command> {
-    let ambient = Ambient { now: Timestamp::from_millis(1_800_000_000_000), new_id: ORDER };
-    OrderAggregate::parse(command, &ambient).ok().map(|addressed| addressed.command)
+    let context = CommandContext { now: Timestamp::from_millis(1_800_000_000_000), new_id: ORDER };
+    OrderAggregate::parse(command, &context).ok().map(|envelope| envelope.command)
 }
 
 fn consistent(order: &Order) {
@@ -118,9 +118,9 @@ fn consistent(order: &Order) {
 
 /// No order takes the room of another one: millions that are as large fit into each sum.
 fn leaves_room(order: &Order) {
-    for (cell, value) in OrderProjection::facts(order).sums() {
-        assert!((0..=MAX_TOTAL).contains(&value), "{cell:?} of {order:?}");
-        assert!(value.checked_mul(9_000_000).is_some(), "{cell:?} of {order:?}");
+    for (key, value) in OrderProjection::facts(order).sums() {
+        assert!((0..=MAX_TOTAL).contains(&value), "{key:?} of {order:?}");
+        assert!(value.checked_mul(9_000_000).is_some(), "{key:?} of {order:?}");
     }
 }
 
@@ -192,14 +192,14 @@ proptest! {
     #[test]
     fn views_do_not_depend_on_batches(commands in prop::collection::vec(command(), 1..25), cuts in prop::collection::vec(1_usize..6, 1..25)) {
         let (state, events) = run(commands);
-        let projection = Projected(OrderProjection);
+        let projection = JsonProjection(OrderProjection);
         let (mut stored, mut sums) = (None::<Stored>, std::collections::BTreeMap::new());
         let (mut rest, mut cuts) = (&events[..], cuts.iter().cycle());
         while !rest.is_empty() {
             let (batch, after) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
             let change = projection.project(stored.as_ref(), batch).unwrap();
             for sum in &change.sums {
-                *sums.entry(sum.cell.clone()).or_insert(0) += sum.delta;
+                *sums.entry(sum.key.clone()).or_insert(0) += sum.delta;
             }
             stored = Some(Stored { version: change.to, document: change.document });
             rest = after;
@@ -209,7 +209,7 @@ proptest! {
         prop_assert_eq!(&whole.document, &stored.document);
         sums.retain(|_, sum| *sum != 0);
         let expected: std::collections::BTreeMap<_, _> =
-            whole.sums.iter().filter(|sum| sum.delta != 0).map(|sum| (sum.cell.clone(), sum.delta)).collect();
+            whole.sums.iter().filter(|sum| sum.delta != 0).map(|sum| (sum.key.clone(), sum.delta)).collect();
         prop_assert_eq!(sums, expected);
         let view: Order = serde_json::from_slice(&stored.document).unwrap();
         prop_assert_eq!(view.version, events.len() as i64);

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use kernel::Timestamp;
-use kernel::aggregate::{Aggregate as _, Ambient};
+use kernel::aggregate::{Aggregate as _, CommandContext};
 use orders::{Order, OrderAggregate, Status};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -19,8 +19,8 @@ impl Given {
     fn when(&mut self, kind: &str, mut with: Value) -> Then {
         with["type"] = json!(kind);
         with["order_id"] = json!(Uuid::from_u128(7));
-        let ambient = Ambient { now: Timestamp::default(), new_id: Uuid::nil() };
-        let command = OrderAggregate::parse(with, &ambient).expect("a valid command").command;
+        let context = CommandContext { now: Timestamp::default(), new_id: Uuid::nil() };
+        let command = OrderAggregate::parse(with, &context).expect("a valid command").command;
         let events = OrderAggregate::decide(&self.0, &command).map_err(|refusal| refusal.rule)?;
         events.iter().for_each(|event| OrderAggregate::evolve(&mut self.0, event));
         Ok(events.iter().map(|event| OrderAggregate::encode(event).unwrap().0).collect())

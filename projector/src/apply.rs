@@ -277,7 +277,7 @@ impl Projector {
 fn weight(change: &Change) -> usize {
     const SUM: usize = 256;
     let entries = change.sums.len() + change.enter.len() + change.leave.len();
-    change.document.len() + SUM * (entries + change.greatest.len())
+    change.document.len() + SUM * (entries + change.greatest_texts.len())
 }
 
 /// Of several events one is to blame: they are applied one by one from here on, until it is alone.

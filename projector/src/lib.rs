@@ -19,7 +19,7 @@ pub mod worker;
 
 use std::sync::{Arc, Mutex};
 
-use kernel::projection::Project;
+use kernel::projection::ErasedProjection;
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
 use shared::service::health::Health;
@@ -31,7 +31,7 @@ pub struct Projector {
     pub store: Arc<dyn EventStore>,
     pub views: Arc<dyn ViewStore>,
     pub feeds: Arc<dyn Feeds>,
-    pub projection: Arc<dyn Project>,
+    pub projection: Arc<dyn ErasedProjection>,
     pub health: Health,
     /// Tells workers apart, in leases.
     pub holder: String,

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use kernel::projection::Projected;
+use kernel::projection::JsonProjection;
 use orders::OrderProjection;
 use projector::config::Config;
 use shared::service::process;
@@ -13,7 +13,7 @@ async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {
         let listener = process::listen("WAYBILL_PROJECTOR_LISTEN", config.listen)?;
         process::tell(config.address_file.as_deref(), &[("operations", &listener)])?;
-        projector::run::run(config, Arc::new(Projected(OrderProjection)), listener, stop).await
+        projector::run::run(config, Arc::new(JsonProjection(OrderProjection)), listener, stop).await
     })
     .await
 }

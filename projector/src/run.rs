@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::projection::Project;
+use kernel::projection::ErasedProjection;
 use kernel::{Failure, Result};
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::queue::Queues;
@@ -22,7 +22,7 @@ use crate::{Projector, admin};
 /// Runs until `stop`; a batch under way is finished first.
 pub async fn run(
     config: Config,
-    projection: Arc<dyn Project>,
+    projection: Arc<dyn ErasedProjection>,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<()> {
@@ -45,7 +45,7 @@ pub async fn run(
 
 async fn work(
     config: &Config,
-    projection: Arc<dyn Project>,
+    projection: Arc<dyn ErasedProjection>,
     gate: &Gate<Projector>,
     health: Health,
     stop: &CancellationToken,

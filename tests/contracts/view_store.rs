@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use kernel::Timestamp;
 use kernel::log::{LogId, StreamName, Version};
-use kernel::projection::{Cell, Change, Rank, Stored, Sum, ranked};
+use kernel::projection::{Change, FieldKey, Rank, Stored, Sum, ranked};
 use kernel::views::{Batch, List, Parked};
 use shared::view_store::memory::Memory;
 use shared::view_store::{Advance, Applied, Generation, GenerationId, MAX_SUM, ViewStore};
@@ -29,12 +29,12 @@ fn change(stream: &StreamName, base: Version, to: Version) -> Change {
         sums: vec![],
         enter: vec![],
         leave: vec![],
-        greatest: vec![],
+        greatest_texts: vec![],
     }
 }
 
 fn sum(field: &str, delta: i64) -> Sum {
-    Sum { cell: Cell::new("totals", field), delta, rank: None }
+    Sum { key: FieldKey::new("totals", field), delta, rank: None }
 }
 
 fn entry(index: &str, member: &str) -> (String, String) {
@@ -89,18 +89,18 @@ async fn a_change_applies_to_its_base_and_to_nothing_else(views: Views) {
 
 async fn sums_lists_and_texts_follow_the_changes(views: Views) {
     let (id, stream) = (generation(&views).await, stream());
-    let text = |text: &str| (Cell::new("totals", "text"), text.to_owned());
+    let text = |text: &str| (FieldKey::new("totals", "text"), text.to_owned());
     let first = Change {
         sums: vec![sum("a", 5), sum("b", -7)],
         enter: vec![entry("list", "x"), entry("list", "y")],
-        greatest: vec![text("b~"), (Cell::new("other", "t"), "ä".to_owned())],
+        greatest_texts: vec![text("b~"), (FieldKey::new("other", "t"), "ä".to_owned())],
         ..change(&stream, 0, 1)
     };
     let second = Change {
         sums: vec![sum("a", -5)],
         enter: vec![entry("list", "z")],
         leave: vec![entry("list", "x"), entry("nowhere", "x")],
-        greatest: vec![text("a"), (Cell::new("other", "t"), "z".to_owned())],
+        greatest_texts: vec![text("a"), (FieldKey::new("other", "t"), "z".to_owned())],
         ..change(&stream, 1, 2)
     };
     assert_eq!(views.apply(&id, &[first, second]).await.unwrap(), [Applied::Applied; 2]);
@@ -121,7 +121,7 @@ async fn rankings_move_with_their_sums(views: Views) {
     let (id, a, b) = (generation(&views).await, stream(), stream());
     let sold = |stream: &StreamName, base, sku: &str, delta, zeros| Change {
         sums: vec![Sum {
-            cell: Cell::new(format!("product:{sku}"), "units"),
+            key: FieldKey::new(format!("product:{sku}"), "units"),
             delta,
             rank: Some(Rank { index: "best".to_owned(), member: sku.to_owned(), zeros }),
         }],

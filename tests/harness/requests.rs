@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use command_api::write::Request;
 use kernel::Timestamp;
-use kernel::aggregate::{Aggregate as _, Ambient};
+use kernel::aggregate::{Aggregate as _, CommandContext};
 use kernel::log::Meta;
 use orders::OrderAggregate;
 use serde_json::{Value, json};
@@ -18,14 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn request(mut command: Value, order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
     command["order_id"] = json!(order);
     let text = command.to_string();
-    let ambient = Ambient { now: Timestamp::now(), new_id: Uuid::now_v7() };
-    let addressed = OrderAggregate::parse(command, &ambient).unwrap();
+    let context = CommandContext { now: Timestamp::now(), new_id: Uuid::now_v7() };
+    let envelope = OrderAggregate::parse(command, &context).unwrap();
     Request {
-        stream: addressed.stream,
-        command: addressed.command,
+        stream: envelope.stream,
+        command: envelope.command,
         bytes: text.len(),
         start_by: Instant::now() + PATIENCE,
-        fresh: addressed.fresh,
+        fresh: envelope.fresh,
         expected: None,
         key: key.map(|key| format!("me/{key}")),
         fingerprint: text,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernel::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
-use kernel::projection::Projected;
+use kernel::projection::JsonProjection;
 use kernel::views::{Batch, Record};
 use orders::OrderProjection;
 use projector::Projector;
@@ -28,7 +28,7 @@ impl Subject {
             feeds: Arc::new(Cursors(store.clone())),
             store,
             views,
-            projection: Arc::new(Projected(OrderProjection)),
+            projection: Arc::new(JsonProjection(OrderProjection)),
             health: Health::default(),
             holder: "test".to_owned(),
             parking: Arc::default(),

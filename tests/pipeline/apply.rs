@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernel::log::{Recorded, StreamName};
-use kernel::projection::{Cell, Change, Sum};
+use kernel::projection::{Change, FieldKey, Sum};
 use projector::apply::Outcome;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
@@ -61,17 +61,17 @@ async fn a_sum_out_of_range_parks_the_order_that_leads_there(subject: Subject) {
     let (other, one, two) = (StreamName::stored("other"), stream(), stream());
     // Room for the value of one order is left. (Orders that are accepted would take millions.)
     let delta = shared::view_store::MAX_SUM - 9;
-    let cell = Cell::new("stats", "revenue:EUR");
+    let key = FieldKey::new("stats", "revenue:EUR");
     let full = Change {
         stream: other,
         base: 0,
         to: 1,
         position: 0,
         document: b"{}".to_vec(),
-        sums: vec![Sum { cell, delta, rank: None }],
+        sums: vec![Sum { key, delta, rank: None }],
         enter: vec![],
         leave: vec![],
-        greatest: vec![],
+        greatest_texts: vec![],
     };
     subject.projector.views.apply(&subject.generation, &[full]).await.unwrap();
     for stream in [&one, &two] {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use command_api::write::{Request, Writer};
 use futures::future::join_all;
-use kernel::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
+use kernel::aggregate::{Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
 use kernel::log::{Event, Meta, StreamName, Version};
 use serde_json::{Value, json};
 use shared::event_store::{EventStore, Part};
@@ -32,7 +32,7 @@ impl Aggregate for Memo {
     const RESOURCE: Resource =
         Resource { name: "memo", path: "memos", id: "id", create: "Create", actions: &[] };
 
-    fn parse(_: Value, _: &Ambient) -> Result<Addressed<String>, Invalid> {
+    fn parse(_: Value, _: &CommandContext) -> Result<Envelope<String>, Invalid> {
         Err(Invalid::new("no command is read here"))
     }
 

@@ -26,7 +26,7 @@ async fn tamper(system: &System, enter: Entries, leave: Entries) {
         sums: vec![],
         enter,
         leave,
-        greatest: vec![],
+        greatest_texts: vec![],
     };
     assert_eq!(views.apply(&live.id, &[change]).await.unwrap(), [Applied::Applied]);
 }

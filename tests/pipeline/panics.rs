@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use command_api::write::{Outcome, Rejected, Request, Writer};
-use kernel::aggregate::{Addressed, Aggregate, Ambient, Invalid, Refusal, Resource};
+use kernel::aggregate::{Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
 use kernel::log::{Entry, Event, Meta, StreamName};
 use orders::OrderAggregate;
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ impl Aggregate for Fragile {
     const RESOURCE: Resource =
         Resource { name: "fragile", path: "fragile", id: "id", create: "Create", actions: &[] };
 
-    fn parse(_: Value, _: &Ambient) -> Result<Addressed<Panics>, Invalid> {
+    fn parse(_: Value, _: &CommandContext) -> Result<Envelope<Panics>, Invalid> {
         Err(Invalid::new("no command is read here"))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use command_api::write::Writer;
 use kernel::log::Recorded;
-use kernel::projection::{Change, Project, Projected, Stored, Unprojectable};
+use kernel::projection::{Change, ErasedProjection, JsonProjection, Stored, Unprojectable};
 use kernel::views::Batch;
 use orders::{OrderAggregate, OrderProjection};
 use projector::Projector;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// The projection of orders under a version of its own.
 struct Numbered(u32);
 
-impl Project for Numbered {
+impl ErasedProjection for Numbered {
     fn version(&self) -> u32 {
         self.0
     }
@@ -33,7 +33,7 @@ impl Project for Numbered {
         stored: Option<&Stored>,
         events: &[Recorded],
     ) -> Result<Change, Unprojectable> {
-        Projected(OrderProjection).project(stored, events)
+        JsonProjection(OrderProjection).project(stored, events)
     }
 }
 

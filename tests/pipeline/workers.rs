@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::StatusCode;
 use kernel::log::{Position, Recorded};
-use kernel::projection::Projected;
+use kernel::projection::JsonProjection;
 use kernel::{Result, log::LogId};
 use orders::OrderProjection;
 use projector::{Projector, admin};
@@ -77,7 +77,7 @@ impl Worker {
             store: Arc::new(own.mongodb().await),
             views: Arc::new(own.redis().await),
             feeds: Arc::new(Backlog(backlog.to_vec())),
-            projection: Arc::new(Projected(OrderProjection)),
+            projection: Arc::new(JsonProjection(OrderProjection)),
             health: Health::of(&["views"]),
             holder: name.to_owned(),
             parking: Arc::default(),
@@ -159,8 +159,8 @@ async fn a_worker_of_other_views_neither_makes_nor_repairs_the_live_ones() {
 }
 
 fn orders_version() -> u32 {
-    use kernel::projection::Project as _;
-    Projected(OrderProjection).version()
+    use kernel::projection::ErasedProjection as _;
+    JsonProjection(OrderProjection).version()
 }
 
 /// What was begun by a worker that is gone does not stand in the way for ever.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use command_api::Service as Commands;
 use kernel::log::LogId;
-use kernel::projection::Projected;
+use kernel::projection::JsonProjection;
 use kernel::{Failure, Namespace, Result};
 use orders::{OrderAggregate, OrderProjection, OrderQueries};
 use projector::{Projector, admin};
@@ -119,7 +119,7 @@ impl Running {
             feeds: Arc::new(Cursors(store.clone())),
             store,
             views: views.clone(),
-            projection: Arc::new(Projected(OrderProjection)),
+            projection: Arc::new(JsonProjection(OrderProjection)),
             health: health.clone(),
             holder: "embedded".to_owned(),
             parking: Arc::default(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use kernel::Timestamp;
-use kernel::aggregate::{Aggregate, Ambient};
+use kernel::aggregate::{Aggregate, CommandContext};
 use kernel::log::{Meta, StreamName, Version};
 use serde_json::{Value, json};
 use shared::http::consistency_token::Token;
@@ -64,15 +64,15 @@ pub fn submit_with<A: Aggregate>(
     together: &mut Together,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
     let text = command.to_string();
-    let ambient = Ambient { now: Timestamp::now(), new_id: Uuid::now_v7() };
-    let addressed = A::parse(command, &ambient)?;
-    let sequence = together.sequences.entry(addressed.stream.clone()).or_default().clone();
+    let context = CommandContext { now: Timestamp::now(), new_id: Uuid::now_v7() };
+    let envelope = A::parse(command, &context)?;
+    let sequence = together.sequences.entry(envelope.stream.clone()).or_default().clone();
     Ok(service.writer.submit(Request {
-        stream: addressed.stream,
-        command: addressed.command,
+        stream: envelope.stream,
+        command: envelope.command,
         bytes: text.len(),
         start_by: together.start_by,
-        fresh: addressed.fresh,
+        fresh: envelope.fresh,
         expected: with.expected,
         key: with.key,
         fingerprint: fingerprint(&text),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kernel::Timestamp;
-use kernel::aggregate::{Addressed, Aggregate as _, Ambient, Invalid};
+use kernel::aggregate::{Aggregate as _, CommandContext, Envelope, Invalid};
 use kernel::log::StreamName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -82,7 +82,7 @@ const TYPES: &str = "CreateOrder, AddItem, RemoveItem, ProcessPayment, RefundPay
                      ShipProducts, DeliverProducts or CancelOrder";
 
 /// Reads `{"type": …, "order_id": …, …}`.
-pub fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Command>, Invalid> {
+pub fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>, Invalid> {
     let Value::Object(mut fields) = body else {
         return Err(Invalid::new("A command is a JSON object."));
     };
@@ -93,9 +93,9 @@ pub fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Command>, Inval
     };
     if kind == "CreateOrder" {
         let fresh = order_id.is_none();
-        let order_id = order_id.unwrap_or(ambient.new_id);
-        let command = create(read(fields)?, order_id, ambient.now)?;
-        return Ok(addressed(order_id, command, fresh));
+        let order_id = order_id.unwrap_or(context.new_id);
+        let command = create(read(fields)?, order_id, context.now)?;
+        return Ok(envelope(order_id, command, fresh));
     }
     let command = match kind.as_str() {
         "AddItem" => Command::AddItem(read(fields)?),
@@ -112,13 +112,13 @@ pub fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Command>, Inval
         _ => return Err(Invalid::new(format!("`type`: expected {TYPES}, got {kind:?}"))),
     };
     match order_id {
-        Some(order_id) => Ok(addressed(order_id, command, false)),
+        Some(order_id) => Ok(envelope(order_id, command, false)),
         None => Err(Invalid::new("`order_id`: expected the UUID of an order; it is missing")),
     }
 }
 
-fn addressed(order_id: Uuid, command: Command, fresh: bool) -> Addressed<Command> {
-    Addressed { stream: StreamName::new(OrderAggregate::CATEGORY, order_id), command, fresh }
+fn envelope(order_id: Uuid, command: Command, fresh: bool) -> Envelope<Command> {
+    Envelope { stream: StreamName::new(OrderAggregate::CATEGORY, order_id), command, fresh }
 }
 
 fn order_id(field: Option<Value>) -> Result<Option<Uuid>, Invalid> {

@@ -26,7 +26,7 @@ pub trait Aggregate: Send + Sync + 'static {
 
     /// Reads a command from its JSON object (with `type`, and the id unless it may be drawn).
     /// Time and ids come in here, so that `decide` needs neither clock nor chance.
-    fn parse(body: Value, ambient: &Ambient) -> Result<Addressed<Self::Command>, Invalid>;
+    fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Self::Command>, Invalid>;
 
     /// The events that the command leads to (1 to `log::MAX_EVENTS`), or why it may not happen.
     fn decide(state: &Self::State, command: &Self::Command) -> Result<Vec<Self::Event>, Refusal>;
@@ -67,13 +67,13 @@ pub struct Action {
 
 /// The time and a new id for a command: the domain reads no clock and draws no ids.
 #[derive(Debug, Clone, Copy)]
-pub struct Ambient {
+pub struct CommandContext {
     pub now: Timestamp,
     pub new_id: Uuid,
 }
 
 #[derive(Debug, Clone)]
-pub struct Addressed<C> {
+pub struct Envelope<C> {
     pub stream: StreamName,
     pub command: C,
     /// Whether the stream can't have events yet, so that it need not be read.

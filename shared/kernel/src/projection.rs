@@ -25,8 +25,9 @@ pub trait Projection: Send + Sync + 'static {
     /// What a view in this state adds to sums and lists.
     fn facts(view: &Self::View) -> Facts;
 
-    /// Texts that this event proposes; of each cell's the greatest by bytes is kept, for ever.
-    fn proposals(_view: &Self::View, _event: &Recorded) -> Vec<(Cell, String)> {
+    /// Texts that this event offers for fields of records. A field keeps the greatest of its texts, by
+    /// bytes, for ever.
+    fn text_candidates(_view: &Self::View, _event: &Recorded) -> Vec<(FieldKey, String)> {
         vec![]
     }
 }
@@ -35,20 +36,20 @@ pub trait Projection: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unprojectable(pub String);
 
-/// A field of a record of sums, such as `revenue:EUR` of `day:2026-01-02`.
+/// A field of a record of sums and texts, such as `revenue:EUR` of `day:2026-01-02`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cell {
+pub struct FieldKey {
     pub record: String,
     pub field: String,
 }
 
-impl Cell {
+impl FieldKey {
     pub fn new(record: impl Into<String>, field: impl Into<String>) -> Self {
         Self { record: record.into(), field: field.into() }
     }
 }
 
-/// Keeps a sorted list by the value of a cell: its entries are `ranked(value, member)`.
+/// Keeps a list sorted by the value of a field: its entries are `ranked(value, member)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     pub index: String,
@@ -68,24 +69,24 @@ pub fn ranked(value: i64, member: &str) -> String {
 /// What one view states.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    sums: BTreeMap<Cell, i64>,
-    ranks: BTreeMap<Cell, Rank>,
+    sums: BTreeMap<FieldKey, i64>,
+    ranks: BTreeMap<FieldKey, Rank>,
     entries: BTreeSet<(String, String)>,
 }
 
 impl Facts {
-    pub fn add(&mut self, cell: Cell, value: i64) {
-        *self.sums.entry(cell).or_default() += value;
+    pub fn add(&mut self, key: FieldKey, value: i64) {
+        *self.sums.entry(key).or_default() += value;
     }
 
-    /// Adds to a cell that a list is sorted by. A ranked cell may never become negative.
-    pub fn add_ranked(&mut self, cell: Cell, value: i64, rank: Rank) {
-        self.ranks.insert(cell.clone(), rank);
-        self.add(cell, value);
+    /// Adds to a field that a list is sorted by. The value of such a field may never become negative.
+    pub fn add_ranked(&mut self, key: FieldKey, value: i64, rank: Rank) {
+        self.ranks.insert(key.clone(), rank);
+        self.add(key, value);
     }
 
-    pub fn sums(&self) -> impl Iterator<Item = (&Cell, i64)> {
-        self.sums.iter().map(|(cell, value)| (cell, *value))
+    pub fn sums(&self) -> impl Iterator<Item = (&FieldKey, i64)> {
+        self.sums.iter().map(|(key, value)| (key, *value))
     }
 
     pub fn enter(&mut self, index: impl Into<String>, member: impl Into<String>) {
@@ -108,12 +109,12 @@ pub struct Change {
     pub sums: Vec<Sum>,
     pub enter: Vec<(String, String)>,
     pub leave: Vec<(String, String)>,
-    pub greatest: Vec<(Cell, String)>,
+    pub greatest_texts: Vec<(FieldKey, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sum {
-    pub cell: Cell,
+    pub key: FieldKey,
     pub delta: i64,
     pub rank: Option<Rank>,
 }
@@ -125,8 +126,8 @@ pub struct Stored {
     pub document: Vec<u8>,
 }
 
-/// A projection without its type of view, as the pipeline sees it.
-pub trait Project: Send + Sync + 'static {
+/// A projection without its type of view: views are JSON documents here, as the pipeline sees them.
+pub trait ErasedProjection: Send + Sync + 'static {
     fn version(&self) -> u32;
 
     /// Folds `events` (of one stream, following `stored` without a gap) into a change.
@@ -137,11 +138,11 @@ pub trait Project: Send + Sync + 'static {
     ) -> Result<Change, Unprojectable>;
 }
 
-/// Hands a projection to the pipeline.
+/// A projection whose views are read from JSON and written as JSON.
 #[derive(Debug, Clone, Copy)]
-pub struct Projected<P>(pub P);
+pub struct JsonProjection<P>(pub P);
 
-impl<P: Projection> Project for Projected<P> {
+impl<P: Projection> ErasedProjection for JsonProjection<P> {
     fn version(&self) -> u32 {
         P::VERSION
     }
@@ -159,11 +160,11 @@ impl<P: Projection> Project for Projected<P> {
             None => None,
         };
         let before = view.as_ref().map(P::facts).unwrap_or_default();
-        let mut greatest: BTreeMap<Cell, String> = BTreeMap::new();
+        let mut greatest: BTreeMap<FieldKey, String> = BTreeMap::new();
         for event in events {
             let next = P::fold(view.take(), event)?;
-            for (cell, text) in P::proposals(&next, event) {
-                let kept = greatest.entry(cell).or_default();
+            for (key, text) in P::text_candidates(&next, event) {
+                let kept = greatest.entry(key).or_default();
                 *kept = std::mem::take(kept).max(text);
             }
             view = Some(next);
@@ -179,7 +180,7 @@ impl<P: Projection> Project for Projected<P> {
             sums,
             enter,
             leave,
-            greatest: greatest.into_iter().collect(),
+            greatest_texts: greatest.into_iter().collect(),
         })
     }
 }
@@ -191,23 +192,23 @@ fn parse<V: DeserializeOwned>(document: &[u8]) -> Result<V, Unprojectable> {
 
 type Entries = Vec<(String, String)>;
 
-/// What leads from the one set of facts to the other. A cell that is stated for the first time is
+/// What leads from the one set of facts to the other. A field that is stated for the first time is
 /// part of it even with 0, so that its rank is listed.
 fn difference(before: Facts, after: Facts) -> (Vec<Sum>, Entries, Entries) {
     let Facts { sums: mut old, ranks: mut old_ranks, entries: old_entries } = before;
     let Facts { sums: new, ranks: mut new_ranks, entries: new_entries } = after;
     let mut sums = vec![];
-    for (cell, value) in new {
-        let was = old.remove(&cell);
-        let rank = new_ranks.remove(&cell);
+    for (key, value) in new {
+        let was = old.remove(&key);
+        let rank = new_ranks.remove(&key);
         let delta = value - was.unwrap_or(0);
         if delta != 0 || (was.is_none() && rank.is_some()) {
-            sums.push(Sum { cell, delta, rank });
+            sums.push(Sum { key, delta, rank });
         }
     }
-    for (cell, value) in old.into_iter().filter(|(_, value)| *value != 0) {
-        let rank = old_ranks.remove(&cell);
-        sums.push(Sum { delta: -value, rank, cell });
+    for (key, value) in old.into_iter().filter(|(_, value)| *value != 0) {
+        let rank = old_ranks.remove(&key);
+        sums.push(Sum { delta: -value, rank, key });
     }
     let leave = old_entries.difference(&new_entries).cloned().collect();
     let enter = new_entries.difference(&old_entries).cloned().collect();

@@ -7,7 +7,7 @@ pub async fn sums_and_rankings_are_exact_beyond_what_a_double_holds(views: Views
     let large = 1_i64 << 53;
     let add = |version: Version, member: &str, delta| Change {
         sums: vec![Sum {
-            cell: Cell::new("totals", member),
+            key: FieldKey::new("totals", member),
             delta,
             rank: Some(Rank { index: "best".to_owned(), member: member.to_owned(), zeros: false }),
         }],

@@ -225,7 +225,7 @@ impl Zipf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kernel::aggregate::{Aggregate, Ambient};
+    use kernel::aggregate::{Aggregate, CommandContext};
     use orders::{OrderAggregate, order::Command};
 
     #[test]
@@ -240,8 +240,8 @@ mod tests {
         for commands in Scenario::new(7).take(500) {
             let mut state = None;
             for command in commands {
-                let ambient = Ambient { now: Timestamp::default(), new_id: Uuid::nil() };
-                let parsed: Command = OrderAggregate::parse(command.clone(), &ambient)
+                let context = CommandContext { now: Timestamp::default(), new_id: Uuid::nil() };
+                let parsed: Command = OrderAggregate::parse(command.clone(), &context)
                     .unwrap_or_else(|invalid| panic!("{command}: {invalid:?}"))
                     .command;
                 let events = OrderAggregate::decide(&state, &parsed)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel::log::{Position, Recorded, StreamName, Version};
-use kernel::projection::{Change, Project as _, Projected};
+use kernel::projection::{Change, ErasedProjection as _, JsonProjection};
 use kernel::{Failure, Result};
 use orders::OrderProjection;
 use serde_json::Value;
@@ -105,7 +105,7 @@ impl Folded {
         let (events, version) = (self.streams.get(stream)?, version.min(self.limit(stream)));
         let until: Vec<Recorded> =
             events.iter().take_while(|event| event.version <= version).cloned().collect();
-        Some(Projected(OrderProjection).project(None, &until).map_err(|error| error.0))
+        Some(JsonProjection(OrderProjection).project(None, &until).map_err(|error| error.0))
     }
 
     pub fn view(

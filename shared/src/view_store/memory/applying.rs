@@ -29,9 +29,9 @@ impl Views {
         for (index, member) in &change.enter {
             self.list(index).insert(member.clone());
         }
-        for (cell, text) in &change.greatest {
-            let record = self.records.entry(cell.record.clone()).or_default();
-            let kept = record.texts.entry(cell.field.clone()).or_default();
+        for (key, text) in &change.greatest_texts {
+            let record = self.records.entry(key.record.clone()).or_default();
+            let kept = record.texts.entry(key.field.clone()).or_default();
             if text.as_bytes() > kept.as_bytes() {
                 kept.clone_from(text);
             }
@@ -62,8 +62,8 @@ impl Views {
     /// Each with its value before and after, unless one leaves the range.
     fn sums<'a>(&self, sums: &'a [Sum]) -> Option<Vec<(&'a Sum, i64, i64)>> {
         let add = |sum: &'a Sum| {
-            let record = self.records.get(&sum.cell.record);
-            let now = record.and_then(|record| record.sums.get(&sum.cell.field)).copied();
+            let record = self.records.get(&sum.key.record);
+            let now = record.and_then(|record| record.sums.get(&sum.key.field)).copied();
             let before = now.unwrap_or(0);
             Some((sum, before, before.checked_add(sum.delta)?))
         };
@@ -71,8 +71,8 @@ impl Views {
     }
 
     fn set(&mut self, sum: &Sum, before: i64, after: i64) {
-        let record = self.records.entry(sum.cell.record.clone()).or_default();
-        record.sums.insert(sum.cell.field.clone(), after);
+        let record = self.records.entry(sum.key.record.clone()).or_default();
+        record.sums.insert(sum.key.field.clone(), after);
         if let Some(rank) = &sum.rank {
             let list = self.list(&rank.index);
             list.remove(&ranked(before, &rank.member));

@@ -7,7 +7,7 @@
 --         sums      (record, field, delta, list or 0, member, keep zeros)
 --         leave     (list, member)
 --         enter     (list, member)
---         greatest  (record, field, text)
+--         texts     (record, field, text); a field keeps the greatest of its texts
 --
 -- Returns -1 applied, -4 applied and the stream is parked, -2 no such generation, -3 a sum out of range,
 -- else the version that is stored. The note of a parked stream stays, its version raised: events behind

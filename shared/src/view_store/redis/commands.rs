@@ -52,8 +52,8 @@ pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change) -> Cmd {
     arguments.arg(change.stream.as_str()).arg(change.position);
     arguments.arg(change.sums.len());
     for sum in &change.sums {
-        arguments.arg(numbered.number(keys.record(&sum.cell.record)));
-        arguments.arg(&sum.cell.field).arg(sum.delta);
+        arguments.arg(numbered.number(keys.record(&sum.key.record)));
+        arguments.arg(&sum.key.field).arg(sum.delta);
         match &sum.rank {
             Some(rank) => {
                 arguments.arg(numbered.number(keys.list(&rank.index)));
@@ -68,9 +68,9 @@ pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change) -> Cmd {
             arguments.arg(numbered.number(keys.list(index))).arg(member);
         }
     }
-    arguments.arg(change.greatest.len());
-    for (cell, text) in &change.greatest {
-        arguments.arg(numbered.number(keys.record(&cell.record))).arg(&cell.field).arg(text);
+    arguments.arg(change.greatest_texts.len());
+    for (key, text) in &change.greatest_texts {
+        arguments.arg(numbered.number(keys.record(&key.record))).arg(&key.field).arg(text);
     }
     let mut call = evalsha(script, &numbered.keys);
     for argument in arguments.args_iter() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kernel::aggregate::{Aggregate as _, Ambient};
+use kernel::aggregate::{Aggregate as _, CommandContext};
 use kernel::log::{Commit, Entry, Event, Meta, StreamName};
 use kernel::{Namespace, Result, Timestamp};
 use orders::OrderAggregate;
@@ -89,8 +89,8 @@ fn created(order: Uuid) -> Event {
         "type": "CreateOrder", "order_id": order, "customer_id": "planted", "currency": "EUR",
         "items": [item],
     });
-    let ambient = Ambient { now: Timestamp::now(), new_id: order };
-    let command = OrderAggregate::parse(command, &ambient).expect("a command").command;
+    let context = CommandContext { now: Timestamp::now(), new_id: order };
+    let command = OrderAggregate::parse(command, &context).expect("a command").command;
     let events = OrderAggregate::decide(&None, &command).expect("a new order");
     let (kind, schema, data) = OrderAggregate::encode(&events[0]).expect("an event");
     Event { id: Uuid::now_v7(), kind, schema, data }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel::Timestamp;
-use kernel::aggregate::{Aggregate as _, Ambient};
+use kernel::aggregate::{Aggregate as _, CommandContext};
 use kernel::log::StreamName;
 use orders::{Command, Event, Order, OrderAggregate};
 use serde_json::{Value, json};
@@ -62,9 +62,9 @@ fn command_of(event: &Event, stream: &str) -> Result<Command, String> {
 }
 
 fn parse(body: Value) -> Result<Command, String> {
-    let ambient = Ambient { now: Timestamp::default(), new_id: Uuid::nil() };
-    let addressed = OrderAggregate::parse(body, &ambient).map_err(|invalid| invalid.detail)?;
-    Ok(addressed.command)
+    let context = CommandContext { now: Timestamp::default(), new_id: Uuid::nil() };
+    let envelope = OrderAggregate::parse(body, &context).map_err(|invalid| invalid.detail)?;
+    Ok(envelope.command)
 }
 
 /// A refusal is what the rules say of a state that the order was in when its client asked, or came
