@@ -87,7 +87,7 @@ pub async fn events(
     after: Version,
     limit: usize,
 ) -> Result<Option<Events>, Failure> {
-    let part = store.streams(&[(stream, after)]).await?;
+    let part = store.read_streams(&[(stream, after)]).await?;
     if part.commits.is_empty() && !exists(store, stream).await? {
         return Ok(None);
     }
@@ -99,7 +99,7 @@ pub async fn events(
 }
 
 async fn exists(store: &Arc<dyn EventStore>, stream: &StreamName) -> Result<bool, Failure> {
-    Ok(!store.streams(&[(stream, 0)]).await?.commits.is_empty())
+    Ok(!store.read_streams(&[(stream, 0)]).await?.commits.is_empty())
 }
 
 /// Up to where a state is asked for.
@@ -150,7 +150,7 @@ pub async fn state<A: Aggregate>(
     let mut state = A::State::default();
     let (mut latest, mut last) = (None, 0);
     loop {
-        let part = store.streams(&[(stream, last)]).await?;
+        let part = store.read_streams(&[(stream, last)]).await?;
         for event in part.commits.iter().flat_map(Commit::recorded) {
             last = event.version;
             if until.takes(&event) {

@@ -52,7 +52,7 @@ impl Sealer {
     /// are read.
     pub async fn sweep(&mut self) -> Result<()> {
         loop {
-            let there = self.store.positions(self.complete, PAGE).await?;
+            let there = self.store.read_positions(self.complete, PAGE).await?;
             let Some(last) = there.last().copied() else { return Ok(()) };
             let hole = there.iter().zip(self.complete + 1..).find(|(there, next)| *there != next);
             if let Some((above, first)) = hole {

@@ -240,7 +240,7 @@ impl Projector {
     ) -> Result<u32> {
         let wanted: Vec<(&StreamName, Version)> =
             gaps.iter().map(|(stream, version)| (stream, *version)).collect();
-        let part = self.store.streams(&wanted).await?;
+        let part = self.store.read_streams(&wanted).await?;
         for event in part.commits.iter().flat_map(Commit::recorded) {
             pending.add(event);
         }

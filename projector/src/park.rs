@@ -141,7 +141,7 @@ impl Projector {
         for _ in 0..PARTS {
             let Some(note) = self.note(generation, stream).await? else { return Ok(true) };
             let version = self.version(generation, stream).await?;
-            let part = self.store.streams(&[(stream, version)]).await?;
+            let part = self.store.read_streams(&[(stream, version)]).await?;
             if part.commits.is_empty() {
                 if self.views.unpark(generation, stream, note.let_go).await? {
                     return Ok(true);

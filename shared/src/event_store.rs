@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use kernel::{Failure, Result, Timestamp};
 
-use crate::event_store::append_notifier::Signal;
+use crate::event_store::append_notifier::AppendNotifier;
 
 pub mod append_notifier;
 #[cfg(feature = "mongodb")]
@@ -34,9 +34,9 @@ pub trait EventStore: Send + Sync + 'static {
     async fn log_id(&self) -> Result<LogId>;
 
     /// Hands out `count` consecutive positions. Only a hint: unique positions make the log safe.
-    async fn draw(&self, count: usize) -> Result<Range<Position>>;
+    async fn reserve_positions(&self, count: usize) -> Result<Range<Position>>;
 
-    /// After a collision: makes later draws start above everything that is stored, and by a `margin`
+    /// After a collision: makes later reservations start above everything that is stored, and by a `margin`
     /// more where another writer would have taken what is right above.
     async fn raise_counter(&self, margin: Position) -> Result<()>;
 
@@ -44,38 +44,38 @@ pub trait EventStore: Send + Sync + 'static {
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted>;
 
     /// What stands at these positions, ascending.
-    async fn at(&self, positions: &[Position]) -> Result<Vec<Entry>>;
+    async fn read_at(&self, positions: &[Position]) -> Result<Vec<Entry>>;
 
     /// The commits by these keys, without their events.
-    async fn by_key(&self, keys: &[&str]) -> Result<Vec<Commit>>;
+    async fn read_by_key(&self, keys: &[&str]) -> Result<Vec<Commit>>;
 
     /// Of each stream the commits that hold events above the given version, ascending within a
     /// stream; about `READ_BYTES` of them at most.
-    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Part>;
+    async fn read_streams(&self, above: &[(&StreamName, Version)]) -> Result<Part>;
 
     /// At most `limit` entries above `after` and about `READ_BYTES`, ascending; at least one when there
     /// is any. There may be holes: see `Run::take`.
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>>;
 
     /// At most `limit` positions above `after` that hold anything, ascending.
-    async fn positions(&self, after: Position, limit: usize) -> Result<Vec<Position>>;
+    async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>>;
 
     /// The highest position that holds anything; 0 for an empty log.
     async fn head(&self) -> Result<Position>;
 
     /// The latest snapshots of this kind, of those of the streams that have one. Each is of a state
     /// that was acknowledged in this very log.
-    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>>;
+    async fn read_snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>>;
 
     /// Keeps a snapshot, unless there is a later one. It may be lost at any time.
-    async fn keep(&self, snapshot: Snapshot) -> Result<()>;
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<()>;
 
     /// Gives the log a new identity, as a log that was restored from a backup needs: whatever was
     /// derived from what it held before belongs to another log from then on.
     async fn renew(&self) -> Result<LogId>;
 
-    /// Rings after each append of this process, and of others where the adapter can tell.
-    fn signal(&self) -> &Signal;
+    /// Notifies after each append of this process, and of others where the adapter can tell.
+    fn append_notifier(&self) -> &AppendNotifier;
 }
 
 /// Returns when another log has taken the place of `log`: the server behind the address was

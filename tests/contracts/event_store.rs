@@ -48,9 +48,9 @@ async fn an_empty_log_has_an_identity_and_nothing_else(store: Store) {
     assert_eq!(store.log_id().await.unwrap(), store.log_id().await.unwrap());
     assert_eq!(store.head().await.unwrap(), 0);
     assert_eq!(store.read(0, 10).await.unwrap(), []);
-    assert_eq!(store.at(&[1, 2]).await.unwrap(), []);
-    assert_eq!(store.by_key(&["nobody/none"]).await.unwrap(), []);
-    assert_eq!(store.streams(&[(&stream(), 0)]).await.unwrap().commits, []);
+    assert_eq!(store.read_at(&[1, 2]).await.unwrap(), []);
+    assert_eq!(store.read_by_key(&["nobody/none"]).await.unwrap(), []);
+    assert_eq!(store.read_streams(&[(&stream(), 0)]).await.unwrap().commits, []);
 }
 
 async fn a_commit_is_read_back_as_it_was_written(store: Store) {
@@ -58,10 +58,10 @@ async fn a_commit_is_read_back_as_it_was_written(store: Store) {
     assert_eq!(insert(&store, &[one.clone(), two.clone()]).await, [WRITTEN, WRITTEN]);
     let both = vec![Entry::Commit(one.clone()), Entry::Commit(two.clone())];
     assert_eq!(store.read(0, 10).await.unwrap(), both);
-    assert_eq!(store.at(&[2, 1]).await.unwrap(), both);
+    assert_eq!(store.read_at(&[2, 1]).await.unwrap(), both);
     let without_events = Commit { events: vec![], ..two.clone() };
-    assert_eq!(store.by_key(&[&two.key]).await.unwrap(), [without_events]);
-    assert_eq!(store.streams(&[(&one.stream, 0)]).await.unwrap().commits, [one]);
+    assert_eq!(store.read_by_key(&[&two.key]).await.unwrap(), [without_events]);
+    assert_eq!(store.read_streams(&[(&one.stream, 0)]).await.unwrap().commits, [one]);
     assert_eq!(store.head().await.unwrap(), 2);
 }
 
@@ -107,25 +107,29 @@ async fn streams_are_read_from_behind_a_version_in_order(store: Store) {
     let found = |commits: Vec<Commit>, of: &StreamName| {
         commits.iter().filter(|c| c.stream == *of).map(|c| c.from).collect::<Vec<_>>()
     };
-    let both = store.streams(&[(&a, 0), (&b, 0)]).await.unwrap().commits;
+    let both = store.read_streams(&[(&a, 0), (&b, 0)]).await.unwrap().commits;
     assert_eq!((found(both.clone(), &a), found(both, &b)), (vec![1, 3], vec![1, 2]));
-    let some = store.streams(&[(&a, 3), (&b, 1)]).await.unwrap().commits;
+    let some = store.read_streams(&[(&a, 3), (&b, 1)]).await.unwrap().commits;
     assert_eq!((found(some.clone(), &a), found(some, &b)), (vec![3], vec![2]));
-    assert_eq!(store.streams(&[(&a, 4), (&b, 2)]).await.unwrap().commits, []);
+    assert_eq!(store.read_streams(&[(&a, 4), (&b, 2)]).await.unwrap().commits, []);
 }
 
 async fn positions_are_handed_out_once_and_ascend_from_what_is_stored(store: Store) {
-    let draws = join_all((0..20).map(|_| store.draw(3))).await;
+    let draws = join_all((0..20).map(|_| store.reserve_positions(3))).await;
     let mut drawn: Vec<Position> = draws.into_iter().flat_map(|draw| draw.unwrap()).collect();
     drawn.sort_unstable();
     assert_eq!(drawn, (1..=60).collect::<Vec<_>>());
     insert(&store, &[commit(1_000, &stream(), 1, 1)]).await;
     store.raise_counter(0).await.unwrap();
-    assert_eq!(store.draw(1).await.unwrap(), 1_001..1_002);
+    assert_eq!(store.reserve_positions(1).await.unwrap(), 1_001..1_002);
     store.raise_counter(0).await.unwrap();
-    assert_eq!(store.draw(1).await.unwrap(), 1_002..1_003, "raising never goes back");
+    assert_eq!(store.reserve_positions(1).await.unwrap(), 1_002..1_003, "raising never goes back");
     store.raise_counter(64).await.unwrap();
-    assert_eq!(store.draw(1).await.unwrap(), 1_065..1_066, "and leaves room for other writers");
+    assert_eq!(
+        store.reserve_positions(1).await.unwrap(),
+        1_065..1_066,
+        "and leaves room for other writers"
+    );
 }
 
 async fn of_many_that_race_for_a_version_one_wins(store: Store) {
@@ -137,7 +141,7 @@ async fn of_many_that_race_for_a_version_one_wins(store: Store) {
     let outcomes: Vec<Inserted> =
         join_all(racers).await.into_iter().flat_map(|outcome| outcome.unwrap()).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == WRITTEN).count(), 1);
-    assert_eq!(store.streams(&[(&stream, 0)]).await.unwrap().commits.len(), 1);
+    assert_eq!(store.read_streams(&[(&stream, 0)]).await.unwrap().commits.len(), 1);
 }
 
 async fn what_many_write_at_once_is_all_there_in_order(store: Store) {
@@ -145,7 +149,7 @@ async fn what_many_write_at_once_is_all_there_in_order(store: Store) {
         let store = store.clone();
         tokio::spawn(async move {
             for group in 0..10 {
-                let drawn: Vec<Position> = store.draw(5).await.unwrap().collect();
+                let drawn: Vec<Position> = store.reserve_positions(5).await.unwrap().collect();
                 let commits: Vec<Commit> =
                     drawn.iter().map(|p| commit(*p, &stream(), 1, 1)).collect();
                 assert_eq!(
@@ -173,7 +177,7 @@ async fn a_stream_is_read_from_inside_its_largest_commit(store: Store) {
     ];
     insert(&store, &all).await;
     for (above, first) in [(0, 0), (most - 1, 0), (most, 1), (2 * most - 1, 1), (2 * most, 2)] {
-        let found = store.streams(&[(&stream, above)]).await.unwrap();
+        let found = store.read_streams(&[(&stream, above)]).await.unwrap();
         assert_eq!(found.commits, all[first..], "above {above}");
         assert!(found.complete);
     }
@@ -189,13 +193,13 @@ async fn the_latest_snapshot_of_a_kind_is_kept(store: Store) {
         at: Timestamp::from_millis(1_800_000_000_123),
         state: format!(r#"{{"version":{version}}}"#),
     };
-    let found = || async { store.snapshots("thing/1", &[&a, &b]).await.unwrap() };
+    let found = || async { store.read_snapshots("thing/1", &[&a, &b]).await.unwrap() };
     assert_eq!(found().await, []);
     for version in [100, 300, 200, 300] {
-        store.keep(snapshot("thing/1", version)).await.unwrap();
+        store.save_snapshot(snapshot("thing/1", version)).await.unwrap();
     }
     assert_eq!(found().await, [snapshot("thing/1", 300)]);
-    store.keep(snapshot("thing/2", 100)).await.unwrap();
+    store.save_snapshot(snapshot("thing/2", 100)).await.unwrap();
     assert_eq!(found().await, [], "one of another kind is none");
 }
 
@@ -211,7 +215,7 @@ async fn a_renewed_log_keeps_its_commits_and_forgets_what_was_derived_from_it(st
         at: first.at,
         state: "{}".to_owned(),
     };
-    store.keep(snapshot).await.unwrap();
+    store.save_snapshot(snapshot).await.unwrap();
     let renewed = store.renew().await.unwrap();
     assert_ne!(renewed, before);
     assert_eq!(store.log_id().await.unwrap(), renewed);
@@ -224,8 +228,8 @@ async fn a_renewed_log_keeps_its_commits_and_forgets_what_was_derived_from_it(st
     assert_eq!(store.read(0, 10).await.unwrap(), [Entry::Commit(first)]);
 }
 
-async fn an_append_rings(store: Store) {
-    let mut listener = store.signal().listen();
+async fn an_append_wakes_its_subscribers(store: Store) {
+    let mut listener = store.append_notifier().subscribe();
     insert(&store, &[commit(1, &stream(), 1, 1)]).await;
     let minute = std::time::Duration::from_secs(60);
     tokio::time::timeout(minute / 2, listener.wait(minute)).await.expect("woken at once");
@@ -247,5 +251,5 @@ tests::on_both_logs! {
     a_stream_is_read_from_inside_its_largest_commit
     the_latest_snapshot_of_a_kind_is_kept
     a_renewed_log_keeps_its_commits_and_forgets_what_was_derived_from_it
-    an_append_rings
+    an_append_wakes_its_subscribers
 }

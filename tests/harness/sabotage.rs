@@ -130,14 +130,14 @@ impl Hooks for Remembering {
         Ok(outcomes)
     }
 
-    async fn streams(
+    async fn read_streams(
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
     ) -> Result<Part> {
         for (stream, _) in above {
             if !self.seen.lock().unwrap().contains_key(*stream) {
-                let commits = store.streams(&[(*stream, 0)]).await?.commits;
+                let commits = store.read_streams(&[(*stream, 0)]).await?.commits;
                 self.seen.lock().unwrap().insert((*stream).clone(), commits);
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
-use shared::event_store::append_notifier::Signal;
+use shared::event_store::append_notifier::AppendNotifier;
 use shared::event_store::{EventStore, Inserted, NotInserted, Part, Snapshot};
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
@@ -24,12 +24,12 @@ pub trait Hooks: Send + Sync + 'static {
         store.raise_counter(margin).await
     }
 
-    async fn streams(
+    async fn read_streams(
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
     ) -> Result<Part> {
-        store.streams(above).await
+        store.read_streams(above).await
     }
 }
 
@@ -50,8 +50,8 @@ impl<H: Hooks> EventStore for Wrapped<H> {
         self.store.log_id().await
     }
 
-    async fn draw(&self, count: usize) -> Result<Range<Position>> {
-        self.store.draw(count).await
+    async fn reserve_positions(&self, count: usize) -> Result<Range<Position>> {
+        self.store.reserve_positions(count).await
     }
 
     async fn raise_counter(&self, margin: Position) -> Result<()> {
@@ -62,43 +62,43 @@ impl<H: Hooks> EventStore for Wrapped<H> {
         self.hooks.insert(&*self.store, entries).await
     }
 
-    async fn at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
-        self.store.at(positions).await
+    async fn read_at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
+        self.store.read_at(positions).await
     }
 
-    async fn by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
-        self.store.by_key(keys).await
+    async fn read_by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
+        self.store.read_by_key(keys).await
     }
 
-    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Part> {
-        self.hooks.streams(&*self.store, above).await
+    async fn read_streams(&self, above: &[(&StreamName, Version)]) -> Result<Part> {
+        self.hooks.read_streams(&*self.store, above).await
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>> {
         self.store.read(after, limit).await
     }
 
-    async fn positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
-        self.store.positions(after, limit).await
+    async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
+        self.store.read_positions(after, limit).await
     }
 
     async fn head(&self) -> Result<Position> {
         self.store.head().await
     }
 
-    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
-        self.store.snapshots(kind, streams).await
+    async fn read_snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
+        self.store.read_snapshots(kind, streams).await
     }
 
-    async fn keep(&self, snapshot: Snapshot) -> Result<()> {
-        self.store.keep(snapshot).await
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<()> {
+        self.store.save_snapshot(snapshot).await
     }
 
     async fn renew(&self) -> Result<LogId> {
         self.store.renew().await
     }
 
-    fn signal(&self) -> &Signal {
-        self.store.signal()
+    fn append_notifier(&self) -> &AppendNotifier {
+        self.store.append_notifier()
     }
 }

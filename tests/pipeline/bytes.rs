@@ -115,12 +115,12 @@ struct Counted(AtomicUsize);
 
 #[async_trait]
 impl Hooks for Counted {
-    async fn streams(
+    async fn read_streams(
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
     ) -> kernel::Result<Part> {
-        let found = store.streams(above).await?;
+        let found = store.read_streams(above).await?;
         self.0.fetch_add(found.commits.len(), Ordering::SeqCst);
         Ok(found)
     }

@@ -168,7 +168,7 @@ async fn while_the_broker_takes_nothing_the_views_follow_the_log_and_then_it_get
     store.insert(&[Entry::Tombstone(head + 2)]).await.unwrap();
     let head = head + 2;
     tests::until("the hole is sealed", || async {
-        (store.positions(head - 2, 10).await.unwrap() == [head - 1, head]).then_some(())
+        (store.read_positions(head - 2, 10).await.unwrap() == [head - 1, head]).then_some(())
     })
     .await;
     assert!(store.relay_checkpoint(&log).await.unwrap() < head - 2, "while nothing is published");

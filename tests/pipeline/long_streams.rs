@@ -25,12 +25,12 @@ struct Counted(AtomicUsize);
 
 #[async_trait]
 impl Hooks for Counted {
-    async fn streams(
+    async fn read_streams(
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
     ) -> Result<Part> {
-        let found = store.streams(above).await?;
+        let found = store.read_streams(above).await?;
         self.0.fetch_add(found.commits.len(), Ordering::SeqCst);
         Ok(found)
     }
@@ -87,7 +87,7 @@ async fn a_long_stream_costs_what_a_short_one_does(store: Store) {
     assert_eq!(pay(&store, long).await, (10_001, 10_000), "nobody kept a snapshot of it yet");
     let kind = format!("{}/{}", OrderAggregate::CATEGORY, OrderAggregate::STATE_VERSION);
     let stream = StreamName::new("order", long);
-    let snapshots = || async { store.snapshots(&kind, &[&stream]).await.unwrap() };
+    let snapshots = || async { store.read_snapshots(&kind, &[&stream]).await.unwrap() };
     until("a snapshot is kept", || async { snapshots().await.pop() }).await;
     for version in 10_002..10_102 {
         let (now, read) = pay(&store, long).await;
@@ -112,7 +112,7 @@ async fn a_snapshot_that_cannot_be_read_is_left_alone(store: Store) {
         at: Timestamp::from_millis(1_800_000_000_000),
         state: "not JSON".to_owned(),
     };
-    store.keep(broken).await.unwrap();
+    store.save_snapshot(broken).await.unwrap();
     assert_eq!(pay(&store, id).await, (151, 150));
 }
 
@@ -120,7 +120,7 @@ async fn a_snapshot_that_cannot_be_read_is_left_alone(store: Store) {
 async fn a_stream_with_a_gap_is_not_folded(store: Store) {
     let id = order(&store, 3).await;
     let stream = StreamName::new("order", id);
-    let mut late = store.streams(&[(&stream, 2)]).await.unwrap().commits.remove(0);
+    let mut late = store.read_streams(&[(&stream, 2)]).await.unwrap().commits.remove(0);
     late = Commit {
         position: store.head().await.unwrap() + 1,
         from: 7,

@@ -176,7 +176,7 @@ async fn swallow(network: &Network, cuts: usize) {
     let store = network.system.own.mongodb().await;
     let key = format!("anonymous/{SWALLOWED}");
     until("the commit is in the log", || async {
-        (store.by_key(&[&key]).await.unwrap().len() == 1).then_some(())
+        (store.read_by_key(&[&key]).await.unwrap().len() == 1).then_some(())
     })
     .await;
     for _ in 0..cuts {

@@ -146,12 +146,12 @@ impl Hooks for Meanwhile {
         store.insert(entries).await
     }
 
-    async fn streams(
+    async fn read_streams(
         &self,
         store: &dyn EventStore,
         above: &[(&StreamName, Version)],
     ) -> Result<Part> {
-        let part = store.streams(above).await?;
+        let part = store.read_streams(above).await?;
         if part.commits.is_empty() && !self.done.swap(true, Ordering::SeqCst) {
             let Entry::Commit(commit) = &self.late else { panic!("a commit") };
             store.insert(std::slice::from_ref(&self.late)).await?;

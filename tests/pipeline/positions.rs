@@ -109,7 +109,7 @@ async fn far_above(order: Uuid) -> Commit {
     writer.submit(create(order)).await.unwrap().unwrap();
     drop(writer);
     desk.await.unwrap();
-    let commit = store.at(&[1]).await.unwrap().pop().and_then(Entry::into_commit).unwrap();
+    let commit = store.read_at(&[1]).await.unwrap().pop().and_then(Entry::into_commit).unwrap();
     Commit { position: 1_000, ..commit }
 }
 
@@ -132,5 +132,5 @@ async fn positions_of_a_group_that_fails_half_way_are_filled_by_the_next() {
     assert!(paid.position > 1_000, "{paid:?}");
     drop(writer);
     desk.await.unwrap();
-    assert_eq!(store.at(&[1, 2]).await.unwrap(), [1, 2].map(Entry::Tombstone));
+    assert_eq!(store.read_at(&[1, 2]).await.unwrap(), [1, 2].map(Entry::Tombstone));
 }

@@ -112,7 +112,7 @@ impl<A: Aggregate> Group<A> {
     async fn refuse(&self, refused: Vec<(Job<A>, Known<A>, Rejected)>) {
         let keys: Vec<&str> =
             refused.iter().filter_map(|(job, ..)| job.request.key.as_deref()).collect();
-        let found = if keys.is_empty() { Ok(vec![]) } else { self.store.by_key(&keys).await };
+        let found = if keys.is_empty() { Ok(vec![]) } else { self.store.read_by_key(&keys).await };
         let found: HashMap<String, Commit> = match found {
             Ok(commits) => commits.into_iter().map(|commit| (commit.key.clone(), commit)).collect(),
             Err(failure) => {

@@ -63,7 +63,7 @@ async fn fill(
             store.raise_counter(0).await?;
         }
         failpoint::hit("draw.before");
-        owed.extend(store.draw(missing).await?);
+        owed.extend(store.reserve_positions(missing).await?);
         failpoint::hit("draw.after");
     }
     Err(Failure::transient("drawing positions", "the counter stays behind the log"))

@@ -27,7 +27,7 @@ pub async fn read<A: Aggregate>(
     let unknown: Vec<&StreamName> = unknown.map(|(stream, _)| stream).collect();
     let mut snapshots = HashMap::new();
     if !unknown.is_empty() {
-        for snapshot in store.snapshots(&kind::<A>(), &unknown).await? {
+        for snapshot in store.read_snapshots(&kind::<A>(), &unknown).await? {
             snapshots.extend(Known::of_snapshot(&snapshot).map(|known| (snapshot.stream, known)));
         }
     }
@@ -45,7 +45,7 @@ pub async fn read<A: Aggregate>(
             folded.iter().filter_map(|(stream, known)| Some((stream, known.as_ref().ok()?)));
         let above: Vec<(&StreamName, Version)> =
             sound.map(|(stream, known)| (stream, known.version)).collect();
-        let part = store.streams(&above).await?;
+        let part = store.read_streams(&above).await?;
         for commit in part.commits {
             if let Some(folded) = folded.get_mut(&commit.stream)
                 && let Ok(known) = folded
@@ -79,7 +79,7 @@ pub fn keep<A: Aggregate>(store: &Arc<dyn EventStore>, stream: &StreamName, know
     known.bytes = snapshot.state.len();
     let store = store.clone();
     tokio::spawn(async move {
-        if let Err(failure) = store.keep(snapshot).await {
+        if let Err(failure) = store.save_snapshot(snapshot).await {
             tracing::debug!(%failure, "a snapshot was not kept");
         }
     });

@@ -98,9 +98,9 @@ impl<A: Aggregate> Group<A> {
 
     async fn look(&self, drafts: &[Draft<A>]) -> Result<Found> {
         let positions: Vec<Position> = drafts.iter().map(|draft| draft.commit.position).collect();
-        let at = self.store.at(&positions).await?;
+        let at = self.store.read_at(&positions).await?;
         let keys: Vec<&str> = drafts.iter().map(|draft| draft.commit.key.as_str()).collect();
-        let by_key = self.store.by_key(&keys).await?;
+        let by_key = self.store.read_by_key(&keys).await?;
         let above = drafts.iter().map(|draft| (&draft.commit.stream, draft.known.version));
         let streams = self.gone_on(above.collect()).await?;
         Ok(Found {
@@ -114,7 +114,7 @@ impl<A: Aggregate> Group<A> {
     async fn gone_on(&self, mut above: Vec<(&StreamName, Version)>) -> Result<HashSet<StreamName>> {
         let mut found = HashSet::new();
         while !above.is_empty() {
-            let part = self.store.streams(&above).await?;
+            let part = self.store.read_streams(&above).await?;
             found.extend(part.commits.into_iter().map(|commit| commit.stream));
             if part.complete {
                 break;
@@ -214,7 +214,7 @@ impl<A: Aggregate> Group<A> {
             positions.iter().copied().filter(|position| !found.contains_key(position)).collect();
         if !rest.is_empty() {
             found.extend(
-                self.store.at(&rest).await?.into_iter().map(|entry| (entry.position(), entry)),
+                self.store.read_at(&rest).await?.into_iter().map(|entry| (entry.position(), entry)),
             );
         }
         Ok(found)

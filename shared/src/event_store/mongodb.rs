@@ -4,9 +4,9 @@ mod ask;
 mod connect;
 mod document;
 mod find;
-mod guess;
 mod identity;
 mod insert;
+mod position_allocator;
 mod relay_state;
 mod snapshots;
 
@@ -26,10 +26,10 @@ use tokio::sync::Mutex;
 
 use self::document::CommitDocument;
 use self::find::Query;
-use self::guess::Guess;
 use self::identity::Identity;
+use self::position_allocator::PositionAllocator;
 use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
-use crate::event_store::append_notifier::Signal;
+use crate::event_store::append_notifier::AppendNotifier;
 
 const DUPLICATE_KEY: i32 = 11000;
 const RAISING: &str = "raising the position counter";
@@ -44,10 +44,10 @@ pub struct MongoDb {
     control: Collection<::mongodb::bson::Document>,
     snapshots: Collection<snapshots::SnapshotDocument>,
     identity: Arc<Identity>,
-    guess: Arc<Mutex<Guess>>,
+    allocator: Arc<Mutex<PositionAllocator>>,
     /// Bytes of a commit, as those of the latest read were on average.
     commit_bytes: Arc<AtomicUsize>,
-    signal: Signal,
+    append_notifier: AppendNotifier,
 }
 
 fn failure(what: &str) -> impl Fn(Error) -> Failure + '_ {
@@ -75,7 +75,7 @@ impl MongoDb {
         last.ok_or_else(|| Failure::permanent(what, "the counter holds no 64-bit integer"))
     }
 
-    /// Moves the counter up to what is stored, and `margin` above it: guesses leave it behind.
+    /// Moves the counter up to what is stored, and `margin` above it: the allocator does not move it.
     async fn move_counter(&self, margin: Position) -> Result<()> {
         let last = self.read_head().await? + margin;
         self.control
@@ -94,22 +94,22 @@ impl EventStore for MongoDb {
         self.ask(what, |this| async move { this.read_identity().await }).await
     }
 
-    async fn draw(&self, count: usize) -> Result<Range<Position>> {
+    async fn reserve_positions(&self, count: usize) -> Result<Range<Position>> {
         let what = "drawing positions";
         let count = count as Position;
         self.ask(what, |this| async move { this.check_identity().await }).await?;
-        let mut guess = self.guess.lock().await;
-        if let Some(first) = guess.take(count) {
+        let mut allocator = self.allocator.lock().await;
+        if let Some(first) = allocator.take(count) {
             return Ok(first..first + count);
         }
         let ask = move |this: Self| async move { this.ask_counter(count).await };
         let last = self.ask(what, ask).await?;
-        guess.learn(last + 1);
+        allocator.learn(last + 1);
         Ok(last - count + 1..last + 1)
     }
 
     async fn raise_counter(&self, margin: Position) -> Result<()> {
-        self.guess.lock().await.distrust();
+        self.allocator.lock().await.distrust();
         self.ask(RAISING, move |this| async move { this.move_counter(margin).await }).await
     }
 
@@ -122,7 +122,7 @@ impl EventStore for MongoDb {
             .ask(APPENDING, |this| async move { Ok(this.insert_documents(documents).await) })
             .await;
         let outcomes = inserted.unwrap_or_else(|late| Err(NotInserted::Unknown(late)))?;
-        self.signal.ring();
+        self.append_notifier.notify();
         // The driver may have repeated it on a new connection, to a server that took the other's
         // place: nothing of that counts.
         let checked = self.ask(APPENDING, |this| async move { this.check_identity().await });
@@ -130,13 +130,13 @@ impl EventStore for MongoDb {
         Ok(outcomes)
     }
 
-    async fn at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
+    async fn read_at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
         let filter = doc! { "_id": { "$in": positions } };
         let query = Query { sort: doc! { "_id": 1 }, ..Query::of("reading positions", filter) };
         Ok(self.find(query).await?.entries)
     }
 
-    async fn by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
+    async fn read_by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
         let filter = doc! { "key": { "$in": keys } };
         let without_events = Some(doc! { "events": 0 });
         let query = Query { projection: without_events, ..Query::of("reading by key", filter) };
@@ -144,7 +144,7 @@ impl EventStore for MongoDb {
         Ok(found.into_iter().filter_map(Entry::into_commit).collect())
     }
 
-    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Part> {
+    async fn read_streams(&self, above: &[(&StreamName, Version)]) -> Result<Part> {
         let most = MAX_EVENTS as Version;
         let (whole, parts): (Vec<_>, Vec<_>) = above.iter().partition(|(_, version)| *version == 0);
         let whole: Vec<&str> = whole.iter().map(|(stream, _)| stream.as_str()).collect();
@@ -171,7 +171,7 @@ impl EventStore for MongoDb {
         Ok(self.find(Query { sort, limit, bytes: READ_BYTES, ..of }).await?.entries)
     }
 
-    async fn positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
+    async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
         let what = "reading positions";
         let find = move |this: Self| async move {
             let commits = this.commits.clone_with_type::<::mongodb::bson::Document>();
@@ -189,15 +189,15 @@ impl EventStore for MongoDb {
         self.ask("reading the head of the log", |this| async move { this.read_head().await }).await
     }
 
-    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
+    async fn read_snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
         let kind = kind.to_owned();
         let streams: Vec<StreamName> = streams.iter().map(|stream| (*stream).clone()).collect();
-        let read = move |this: Self| async move { this.read_snapshots(&kind, &streams).await };
+        let read = move |this: Self| async move { this.find_snapshots(&kind, &streams).await };
         self.ask("reading snapshots", read).await
     }
 
-    async fn keep(&self, snapshot: Snapshot) -> Result<()> {
-        let keep = move |this: Self| async move { this.keep_snapshot(snapshot).await };
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<()> {
+        let keep = move |this: Self| async move { this.replace_snapshot(snapshot).await };
         self.ask("keeping a snapshot", keep).await
     }
 
@@ -205,7 +205,7 @@ impl EventStore for MongoDb {
         self.ask("renewing the log", |this| async move { this.renew_identity().await }).await
     }
 
-    fn signal(&self) -> &Signal {
-        &self.signal
+    fn append_notifier(&self) -> &AppendNotifier {
+        &self.append_notifier
     }
 }

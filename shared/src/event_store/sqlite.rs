@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params_from
 
 use self::rows::Stored;
 use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
-use crate::event_store::append_notifier::Signal;
+use crate::event_store::append_notifier::AppendNotifier;
 
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
 /// Bound values in one statement: far below SQLite's limit of 32,766.
@@ -26,7 +26,7 @@ pub struct Sqlite {
     writer: Arc<Mutex<Connection>>,
     reader: Arc<Mutex<Connection>>,
     last_drawn: Arc<Mutex<Position>>,
-    signal: Signal,
+    append_notifier: AppendNotifier,
     _lock: Arc<File>,
 }
 
@@ -69,7 +69,7 @@ impl EventStore for Sqlite {
         Ok(LogId::stored(id.await?))
     }
 
-    async fn draw(&self, count: usize) -> Result<Range<Position>> {
+    async fn reserve_positions(&self, count: usize) -> Result<Range<Position>> {
         let mut last = lock(&self.last_drawn);
         let first = *last + 1;
         *last += count as Position;
@@ -89,18 +89,18 @@ impl EventStore for Sqlite {
         let rows = rows.map_err(NotInserted::Never)?;
         let inserted = self.run(what, &self.writer, move |connection| insert(connection, &rows));
         let outcomes = inserted.await.map_err(NotInserted::Unknown)?;
-        self.signal.ring();
+        self.append_notifier.notify();
         Ok(outcomes)
     }
 
-    async fn at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
+    async fn read_at(&self, positions: &[Position]) -> Result<Vec<Entry>> {
         let mut positions = positions.to_vec();
         positions.sort_unstable();
         let select = move |connection: &Connection| pages(connection, "position", &positions);
         self.select("reading positions", select).await
     }
 
-    async fn by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
+    async fn read_by_key(&self, keys: &[&str]) -> Result<Vec<Commit>> {
         let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
         let select = move |connection: &Connection| pages(connection, "key", &keys);
         let found = self.select("reading by key", select).await?.into_iter();
@@ -108,7 +108,7 @@ impl EventStore for Sqlite {
         Ok(without_events.map(|commit| Commit { events: vec![], ..commit }).collect())
     }
 
-    async fn streams(&self, above: &[(&StreamName, Version)]) -> Result<Part> {
+    async fn read_streams(&self, above: &[(&StreamName, Version)]) -> Result<Part> {
         let wanted: Vec<(String, Version)> =
             above.iter().map(|(stream, version)| (stream.as_str().to_owned(), *version)).collect();
         let select = move |connection: &mut Connection| {
@@ -143,7 +143,7 @@ impl EventStore for Sqlite {
         self.select("reading the log", select).await
     }
 
-    async fn positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
+    async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let select = move |connection: &mut Connection| {
             let sql = "SELECT position FROM commits WHERE position > ? ORDER BY position LIMIT ?";
@@ -157,7 +157,7 @@ impl EventStore for Sqlite {
         self.run("reading the head of the log", &self.reader, |connection| head(connection)).await
     }
 
-    async fn snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
+    async fn read_snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
         let kind = kind.to_owned();
         let streams: Vec<String> = streams.iter().map(|s| s.as_str().to_owned()).collect();
         let select = move |connection: &mut Connection| {
@@ -183,7 +183,7 @@ impl EventStore for Sqlite {
         self.run("reading snapshots", &self.reader, select).await
     }
 
-    async fn keep(&self, snapshot: Snapshot) -> Result<()> {
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<()> {
         let keep = move |connection: &mut Connection| {
             let sql = "INSERT INTO snapshots (stream, kind, version, position, at, state)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (stream) DO UPDATE
@@ -211,8 +211,8 @@ impl EventStore for Sqlite {
         Ok(new)
     }
 
-    fn signal(&self) -> &Signal {
-        &self.signal
+    fn append_notifier(&self) -> &AppendNotifier {
+        &self.append_notifier
     }
 }
 

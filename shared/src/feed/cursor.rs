@@ -10,7 +10,7 @@ use kernel::log::{Position, Recorded, Run};
 
 use super::{Feed, Feeds};
 use crate::event_store::EventStore;
-use crate::event_store::append_notifier::Listener;
+use crate::event_store::append_notifier::AppendSubscriber;
 use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
 use crate::view_store::Generation;
 
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// A place in the log, and the reading from there on. Waits at holes.
 pub struct Cursor {
     store: Arc<dyn EventStore>,
-    rung: Listener,
+    appended: AppendSubscriber,
     position: Position,
     /// Read, and not yet handed out.
     waiting: VecDeque<Recorded>,
@@ -30,8 +30,8 @@ pub struct Cursor {
 
 impl Cursor {
     pub fn new(store: Arc<dyn EventStore>, after: Position) -> Self {
-        let rung = store.signal().listen();
-        Self { store, rung, position: after, waiting: VecDeque::new() }
+        let appended = store.append_notifier().subscribe();
+        Self { store, appended, position: after, waiting: VecDeque::new() }
     }
 
     /// The last position of the runs so far.
@@ -48,12 +48,12 @@ impl Cursor {
 
     /// Waits until there may be more.
     pub async fn wait(&mut self) {
-        self.rung.wait(POLL).await;
+        self.appended.wait(POLL).await;
     }
 
     /// The same, where `at_most` is the longest wait.
     pub async fn wait_for(&mut self, at_most: Duration) {
-        self.rung.wait(at_most).await;
+        self.appended.wait(at_most).await;
     }
 }
 

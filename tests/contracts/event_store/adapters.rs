@@ -22,7 +22,7 @@ async fn sqlite_keeps_its_identity_and_seals_what_a_dead_process_left_open() {
     assert_eq!(after.log_id().await.unwrap(), log);
     let run = Run::take(0, after.read(0, 10).await.unwrap());
     assert_eq!((run.to, run.commits.len(), run.hole), (4, 2, None));
-    assert_eq!(after.draw(1).await.unwrap(), 5..6);
+    assert_eq!(after.reserve_positions(1).await.unwrap(), 5..6);
 }
 
 #[tokio::test]
@@ -39,12 +39,13 @@ async fn mongodb_writes_nothing_into_a_log_that_took_the_place_of_its_own() {
     let store: Store = Arc::new(own.mongodb().await);
     insert(&store, &[commit(1, &stream(), 1, 1)]).await;
     own.mongodb().await.renew().await.unwrap();
-    let refused = tests::until("it is noticed", || async { store.draw(1).await.err() }).await;
+    let refused =
+        tests::until("it is noticed", || async { store.reserve_positions(1).await.err() }).await;
     assert!(refused.is_permanent(), "{refused}");
     match store.insert(&[Entry::Tombstone(2)]).await.expect_err("another log") {
         NotInserted::Never(why) => assert!(why.is_permanent(), "{why}"),
         unknown => panic!("nothing may be sent: {unknown:?}"),
     }
-    assert!(store.snapshots("thing/1", &[&stream()]).await.unwrap().is_empty());
+    assert!(store.read_snapshots("thing/1", &[&stream()]).await.unwrap().is_empty());
     own.remove().await;
 }

@@ -43,7 +43,7 @@ async fn a_read_ends_with_the_commit_that_fills_it(store: Store) {
     let mut found = vec![];
     let mut above = [0, 0];
     loop {
-        let part = store.streams(&[(&a, above[0]), (&b, above[1])]).await.unwrap();
+        let part = store.read_streams(&[(&a, above[0]), (&b, above[1])]).await.unwrap();
         for commit in part.commits {
             above[usize::from(commit.stream == b)] = commit.to;
             found.push(commit.position);
@@ -59,9 +59,9 @@ async fn a_read_ends_with_the_commit_that_fills_it(store: Store) {
 async fn positions_alone_are_read_in_pages(store: Store) {
     insert(&store, &[commit(1, &stream(), 1, 1), commit(4, &stream(), 1, 1)]).await;
     store.insert(&[Entry::Tombstone(2)]).await.unwrap();
-    assert_eq!(store.positions(0, 2).await.unwrap(), [1, 2]);
-    assert_eq!(store.positions(2, 2).await.unwrap(), [4]);
-    assert_eq!(store.positions(4, 2).await.unwrap(), [0; 0]);
+    assert_eq!(store.read_positions(0, 2).await.unwrap(), [1, 2]);
+    assert_eq!(store.read_positions(2, 2).await.unwrap(), [4]);
+    assert_eq!(store.read_positions(4, 2).await.unwrap(), [0; 0]);
 }
 
 tests::on_both_logs! {

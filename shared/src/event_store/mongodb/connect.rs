@@ -17,7 +17,7 @@ use mongodb::{Client, Collection, Database, IndexModel};
 use super::ask::in_time;
 use super::identity::Identity;
 use super::{DUPLICATE_KEY, MongoDb, failure};
-use crate::event_store::append_notifier::Signal;
+use crate::event_store::append_notifier::AppendNotifier;
 
 /// For connecting: a log that was made without its indexes gets them first.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,9 +62,9 @@ impl MongoDb {
             snapshots: database.collection_with_options("snapshots", control.clone()),
             control: database.collection_with_options("control", control),
             identity,
-            guess: Default::default(),
+            allocator: Default::default(),
             commit_bytes: Default::default(),
-            signal: Signal::default(),
+            append_notifier: AppendNotifier::default(),
             database,
         }
     }

@@ -38,7 +38,7 @@ impl From<SnapshotDocument> for Snapshot {
 }
 
 impl MongoDb {
-    pub(super) async fn read_snapshots(
+    pub(super) async fn find_snapshots(
         &self,
         kind: &str,
         streams: &[StreamName],
@@ -52,7 +52,7 @@ impl MongoDb {
         Ok(found.into_iter().map(Snapshot::from).collect())
     }
 
-    pub(super) async fn keep_snapshot(&self, snapshot: Snapshot) -> Result<()> {
+    pub(super) async fn replace_snapshot(&self, snapshot: Snapshot) -> Result<()> {
         let what = "keeping a snapshot";
         let log = self.known_log().await?;
         let document = SnapshotDocument {

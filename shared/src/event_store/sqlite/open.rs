@@ -8,7 +8,7 @@ use kernel::{Failure, Result};
 use rusqlite::Connection;
 
 use super::{Sqlite, failure, head};
-use crate::event_store::append_notifier::Signal;
+use crate::event_store::append_notifier::AppendNotifier;
 
 const SCHEMA: &str = r#"
 PRAGMA journal_mode = WAL;
@@ -72,7 +72,7 @@ impl Sqlite {
             writer: Arc::new(Mutex::new(writer)),
             reader: Arc::new(Mutex::new(open()?)),
             last_drawn: Arc::new(Mutex::new(head)),
-            signal: Signal::default(),
+            append_notifier: AppendNotifier::default(),
             _lock: Arc::new(guard),
         })
     }

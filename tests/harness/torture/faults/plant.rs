@@ -54,13 +54,13 @@ async fn append(store: &MongoDb, commits: Vec<Commit>) {
 /// `Some` when all of it is there.
 async fn try_to_append(store: &MongoDb, commits: &[Commit]) -> Result<Option<()>> {
     let keys: Vec<&str> = commits.iter().map(|commit| commit.key.as_str()).collect();
-    let there = store.by_key(&keys).await?;
+    let there = store.read_by_key(&keys).await?;
     let is_there = |commit: &Commit| there.iter().any(|one| one.key == commit.key);
     let missing: Vec<&Commit> = commits.iter().filter(|commit| !is_there(commit)).collect();
     if missing.is_empty() {
         return Ok(Some(()));
     }
-    let positions = store.draw(missing.len()).await?;
+    let positions = store.reserve_positions(missing.len()).await?;
     let placed = missing.into_iter().zip(positions);
     let placed = placed.map(|(commit, position)| Commit { position, ..commit.clone() });
     store.insert(&placed.map(Entry::Commit).collect::<Vec<_>>()).await?;
