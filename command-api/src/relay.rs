@@ -13,7 +13,7 @@ use shared::messaging::rabbitmq::{Message, Publisher, RabbitMq};
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
 use shared::service::health::Health;
-use shared::service::min_interval::Pace;
+use shared::service::min_interval::MinInterval;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -93,7 +93,7 @@ impl Relay {
         let mut checkpoint = Checkpoint { stored: from, confirmed: from, since: Instant::now() };
         let mut leased = Instant::now();
         let mut cursor = Cursor::new(Arc::new(self.store.clone()), from);
-        let mut pace = Pace::default();
+        let mut interval = MinInterval::default();
         tracing::info!(from, "relays the log to the exchange");
         while !stop.is_cancelled() {
             if leased.elapsed() > TERM / 3 {
@@ -103,7 +103,7 @@ impl Relay {
                 }
             }
             let run = cursor.run().await?;
-            pace.start();
+            interval.start();
             for run in runs(&run.commits) {
                 publisher.publish(&self.messages(run)?).await?;
                 checkpoint.confirmed =
@@ -114,7 +114,7 @@ impl Relay {
             self.health.ready("relay");
             backoff.reset();
             if !run.commits.is_empty() && run.commits.len() < FULL {
-                pace.rest().await;
+                interval.rest().await;
             }
             if run.commits.is_empty() {
                 checkpoint.store(self, CHECKPOINT).await?;

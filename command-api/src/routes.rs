@@ -13,20 +13,20 @@ use shared::http::probes::probes;
 use shared::http::serve::Routes;
 use shared::http::{answer, close};
 use shared::service::health::Health;
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter as _, Reply};
 
 use crate::Service;
 
-/// Everything but the probes waits behind the gate until the service has its log.
-pub fn routes<A: Aggregate>(gate: Gate<Service<A>>, health: Health) -> Routes {
+/// Everything but the probes waits behind the slot until the service has its log.
+pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>, health: Health) -> Routes {
     let probes = probes(health);
-    let full = full(gate.clone());
-    let batch = batch::routes(gate.clone());
-    let read = read::routes(gate.clone());
-    let rest = rest::routes(gate);
+    let full = full(slot.clone());
+    let batch = batch::routes(slot.clone());
+    let read = read::routes(slot.clone());
+    let rest = rest::routes(slot);
     close(
         probes.or(full).unify().or(batch).unify().or(read).unify().or(rest).unify().boxed(),
         "GET, HEAD, POST",
@@ -35,10 +35,10 @@ pub fn routes<A: Aggregate>(gate: Gate<Service<A>>, health: Health) -> Routes {
 
 /// Turns commands away while there is no room for them, before anything of them is read: under
 /// overload most are, and what that costs is taken from the others.
-fn full<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> {
+fn full<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
     let turned_away = move |method: Method| {
         let is_command = method == Method::POST || method == Method::DELETE;
-        let service = gate.service().ok().filter(|_| is_command);
+        let service = slot.service().ok().filter(|_| is_command);
         let full = service.and_then(|service| submit::has_room(&service).err());
         std::future::ready(full.map(Reply::into_response).ok_or_else(warp::reject::not_found))
     };

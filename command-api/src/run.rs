@@ -11,8 +11,8 @@ use shared::event_store::until_replaced;
 use shared::http::{Limits, serve};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::health::Health;
-use shared::service::retry::until_there;
-use shared::service::slot::Gate;
+use shared::service::retry::until_connected;
+use shared::service::slot::ServiceSlot;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,21 +32,21 @@ pub async fn run<A: Aggregate>(
     stop: CancellationToken,
 ) -> Result<()> {
     let health = Health::of(&["mongodb", "commands", "relay"]);
-    let gate = Gate::<Service<A>>::default();
-    let routes = routes::routes(gate.clone(), health.clone());
+    let slot = ServiceSlot::<Service<A>>::default();
+    let routes = routes::routes(slot.clone(), health.clone());
     if let Ok(address) = listener.local_addr() {
         tracing::info!("command-api listens on http://{address}");
     }
     let (hosts, limits) = (config.hosts.clone(), Limits::of_process(1));
     let http = tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
-    let worked = work(&config, &gate, &health, &stop).await;
+    let worked = work(&config, &slot, &health, &stop).await;
     stop.cancel();
     let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
     if abandoned > 0 {
         tracing::warn!(abandoned, "connections were cut at the deadline");
     }
     if let Some(served) = worked? {
-        served.end(&gate).await;
+        served.end(&slot).await;
     }
     Ok(())
 }
@@ -55,17 +55,17 @@ pub async fn run<A: Aggregate>(
 /// was known of the one says nothing of the other.
 async fn work<A: Aggregate>(
     config: &Config,
-    gate: &Gate<Service<A>>,
+    slot: &ServiceSlot<Service<A>>,
     health: &Health,
     stop: &CancellationToken,
 ) -> Result<Option<Served>> {
-    let start = || Served::start(config, gate, health, stop);
-    while let Some((store, served)) = until_there("mongodb", health, stop, start).await? {
+    let start = || Served::start(config, slot, health, stop);
+    while let Some((store, served)) = until_connected("mongodb", health, stop, start).await? {
         tokio::select! {
             () = stop.cancelled() => return Ok(Some(served)),
             () = until_replaced(&store, &served.log) => {
                 health.waits("mongodb", "another log took the place of the one that was served");
-                served.end(gate).await;
+                served.end(slot).await;
             }
         }
     }
@@ -85,7 +85,7 @@ struct Served {
 impl Served {
     async fn start<A: Aggregate>(
         config: &Config,
-        gate: &Gate<Service<A>>,
+        slot: &ServiceSlot<Service<A>>,
         health: &Health,
         stop: &CancellationToken,
     ) -> Result<(MongoDb, Self)> {
@@ -104,13 +104,13 @@ impl Served {
             Relay::new(store.clone(), broker, log.clone(), &config.namespace, health.clone());
         let relay = tokio::spawn(relay.run(relay_stop.clone()));
         tokio::spawn(sealer.run(stop.clone()));
-        gate.open(service);
+        slot.fill(service);
         Ok((store, Self { log, desk, relay, relay_stop, stop }))
     }
 
     /// Every command that was taken is answered before the relay stops.
-    async fn end<A: Aggregate>(self, gate: &Gate<Service<A>>) {
-        gate.close();
+    async fn end<A: Aggregate>(self, slot: &ServiceSlot<Service<A>>) {
+        slot.clear();
         self.stop.cancel();
         if tokio::time::timeout(DEADLINE, self.desk).await.is_err() {
             tracing::warn!("commands of unknown outcome were abandoned at the deadline");

@@ -15,44 +15,41 @@ use shared::http::problem::Problem;
 use shared::http::serve::Routes;
 use shared::http::{Answer, close, json as json_answer};
 use shared::service::health::Health;
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use shared::view_store::Generation;
 use warp::Filter;
 
 use crate::Projector;
 
-pub fn routes(gate: Gate<Projector>, health: Health) -> Routes {
-    let unreadable = unreadable::routes(gate.clone());
-    let with = warp::any().map(move || gate.clone());
+pub fn routes(slot: ServiceSlot<Projector>, health: Health) -> Routes {
+    let unreadable = unreadable::routes(slot.clone());
+    let with = warp::any().map(move || slot.clone());
     let headers = warp::header::headers_cloned;
-    let generations = warp::path!("generations")
-        .and(get_or_head())
-        .and(with.clone())
-        .then(|gate: Gate<Projector>| async move { into_response(generations(&gate).await) });
-    let rebuild =
-        warp::path!("rebuild").and(warp::post()).and(with.clone()).and(headers()).then(
-            |gate: Gate<Projector>, headers| async move {
-                into_response(rebuild(&gate, &headers).await)
-            },
-        );
+    let generations = warp::path!("generations").and(get_or_head()).and(with.clone()).then(
+        |slot: ServiceSlot<Projector>| async move { into_response(generations(&slot).await) },
+    );
+    let rebuild = warp::path!("rebuild").and(warp::post()).and(with.clone()).and(headers()).then(
+        |slot: ServiceSlot<Projector>, headers| async move {
+            into_response(rebuild(&slot, &headers).await)
+        },
+    );
     let parked = warp::path!("parked")
         .and(get_or_head())
         .and(with.clone())
-        .then(|gate: Gate<Projector>| async move { into_response(parked(&gate).await) });
+        .then(|slot: ServiceSlot<Projector>| async move { into_response(parked(&slot).await) });
     let retry = warp::path!("parked" / String / "retry")
         .and(warp::post())
         .and(with.clone())
         .and(headers())
-        .then(|stream: String, gate: Gate<Projector>, headers| async move {
-            into_response(retry(&gate, &stream, &headers).await)
+        .then(|stream: String, slot: ServiceSlot<Projector>, headers| async move {
+            into_response(retry(&slot, &stream, &headers).await)
         });
-    let renew = warp::path!("log" / "renew")
-        .and(warp::post())
-        .and(with.clone())
-        .and(headers())
-        .then(|gate: Gate<Projector>, headers| async move {
-            into_response(renew(&gate, &headers).await)
-        });
+    let renew =
+        warp::path!("log" / "renew").and(warp::post()).and(with.clone()).and(headers()).then(
+            |slot: ServiceSlot<Projector>, headers| async move {
+                into_response(renew(&slot, &headers).await)
+            },
+        );
     let all =
         generations.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
     let all = probes(health).or(all.boxed()).unify().or(unreadable).unify();
@@ -61,8 +58,8 @@ pub fn routes(gate: Gate<Projector>, health: Health) -> Routes {
 
 /// Every generation with its checkpoint and whether this worker serves it, how far one in the making
 /// is, and the head of the log.
-async fn generations(gate: &Gate<Projector>) -> Answer {
-    let projector = gate.service()?;
+async fn generations(slot: &ServiceSlot<Projector>) -> Answer {
+    let projector = slot.service()?;
     let live = projector.views.live().await?.map(|live| live.id);
     let building = projector.views.building().await?.map(|building| building.id);
     let serving = projector.serving.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -87,9 +84,9 @@ async fn generations(gate: &Gate<Projector>) -> Answer {
 }
 
 /// Asks for a new generation beside the live one: 202, or 409 while one is being made.
-async fn rebuild(gate: &Gate<Projector>, headers: &HeaderMap) -> Answer {
+async fn rebuild(slot: &ServiceSlot<Projector>, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    let projector = gate.service()?;
+    let projector = slot.service()?;
     own_live(&projector).await?;
     match projector.begin_rebuild().await? {
         Some(generation) => json_answer(StatusCode::ACCEPTED, &json!({ "id": generation.id })),
@@ -98,9 +95,9 @@ async fn rebuild(gate: &Gate<Projector>, headers: &HeaderMap) -> Answer {
 }
 
 /// Gives a restored log its new identity; new views are made from it while the old ones serve.
-async fn renew(gate: &Gate<Projector>, headers: &HeaderMap) -> Answer {
+async fn renew(slot: &ServiceSlot<Projector>, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    let log = gate.service()?.store.renew().await?;
+    let log = slot.service()?.store.renew().await?;
     tracing::warn!(%log, "the log was given a new identity");
     json_answer(StatusCode::OK, &json!({ "log": log }))
 }
@@ -121,17 +118,17 @@ async fn own_live(projector: &Projector) -> Result<Generation, Problem> {
 }
 
 /// What could not be applied to the live views, and why.
-async fn parked(gate: &Gate<Projector>) -> Answer {
-    let projector = gate.service()?;
+async fn parked(slot: &ServiceSlot<Projector>) -> Answer {
+    let projector = slot.service()?;
     let live = live(&projector).await?;
     let items: Vec<Parked> = projector.views.parked(&live.id).await?;
     json_answer(StatusCode::OK, &json!({ "items": items, "next": null }))
 }
 
 /// Tries a parked stream again: 200 when it is applied, 409 when it is parked again.
-async fn retry(gate: &Gate<Projector>, stream: &str, headers: &HeaderMap) -> Answer {
+async fn retry(slot: &ServiceSlot<Projector>, stream: &str, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    let projector = gate.service()?;
+    let projector = slot.service()?;
     let live = own_live(&projector).await?;
     let notes = projector.views.parked(&live.id).await?;
     let stream = StreamName::stored(stream);

@@ -9,8 +9,8 @@ use shared::feed::queue::Queues;
 use shared::http::{Limits, serve};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::health::Health;
-use shared::service::retry::until_there;
-use shared::service::slot::Gate;
+use shared::service::retry::until_connected;
+use shared::service::slot::ServiceSlot;
 use shared::view_store::redis::Redis;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,14 +27,14 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<()> {
     let health = Health::of(&["mongodb", "redis", "views"]);
-    let gate = Gate::<Projector>::default();
+    let slot = ServiceSlot::<Projector>::default();
     if let Ok(address) = listener.local_addr() {
         tracing::info!("projector listens on http://{address}");
     }
-    let routes = admin::routes(gate.clone(), health.clone());
+    let routes = admin::routes(slot.clone(), health.clone());
     let (hosts, limits) = (config.hosts.clone(), Limits::of_process(1));
     let http = tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
-    let worked = work(&config, projection, &gate, health, &stop).await;
+    let worked = work(&config, projection, &slot, health, &stop).await;
     stop.cancel();
     let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
     if abandoned > 0 {
@@ -46,14 +46,16 @@ pub async fn run(
 async fn work(
     config: &Config,
     projection: Arc<dyn ErasedProjection>,
-    gate: &Gate<Projector>,
+    slot: &ServiceSlot<Projector>,
     health: Health,
     stop: &CancellationToken,
 ) -> Result<()> {
     let mongodb = || MongoDb::connect(&config.mongodb_url, &config.namespace);
-    let Some(store) = until_there("mongodb", &health, stop, mongodb).await? else { return Ok(()) };
+    let Some(store) = until_connected("mongodb", &health, stop, mongodb).await? else {
+        return Ok(());
+    };
     let redis = || Redis::connect(&config.redis_url, &config.namespace);
-    let Some(views) = until_there("redis", &health, stop, redis).await? else { return Ok(()) };
+    let Some(views) = until_connected("redis", &health, stop, redis).await? else { return Ok(()) };
     let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
     let projector = Projector {
         store: Arc::new(store),
@@ -66,7 +68,7 @@ async fn work(
         loads: Arc::default(),
         serving: Arc::default(),
     };
-    gate.open(projector.clone());
+    slot.fill(projector.clone());
     projector.run(stop.clone()).await;
     Ok(())
 }

@@ -8,7 +8,7 @@ use shared::event_store::until_replaced;
 use shared::feed::Feed;
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
-use shared::service::min_interval::Pace;
+use shared::service::min_interval::MinInterval;
 use shared::view_store::Generation;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -143,7 +143,7 @@ impl Projector {
         feed: &mut dyn Feed,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let mut pace = Pace::default();
+        let mut interval = MinInterval::default();
         let mut looked = Instant::now();
         loop {
             let events = {
@@ -164,7 +164,7 @@ impl Projector {
                 }
             };
             // From here to the end of the batch nothing interrupts.
-            pace.start();
+            interval.start();
             let full = events.len() >= FULL;
             match self.apply(&generation.id, events).await? {
                 Outcome::Applied => {
@@ -175,7 +175,7 @@ impl Projector {
                 Outcome::NoGeneration => return Ok(()),
             }
             if !full {
-                pace.rest().await;
+                interval.rest().await;
             }
         }
     }

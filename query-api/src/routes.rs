@@ -11,7 +11,7 @@ use shared::http::probes::{get_or_head, probes};
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
 use shared::http::{Answer, close, path, wait};
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
 
@@ -22,7 +22,7 @@ use shared::service::health::Health;
 /// How long a query waits for a token without `Prefer: wait=`.
 const WAIT: Duration = Duration::from_secs(2);
 
-pub fn routes(gate: Gate<Service>, health: Health) -> Routes {
+pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
     let page = warp::path::end().and(get_or_head()).map(|| {
         let page = include_str!("page.html").as_bytes().to_vec();
         answer::bytes(StatusCode::OK, page, "text/html; charset=utf-8")
@@ -32,14 +32,14 @@ pub fn routes(gate: Gate<Service>, health: Health) -> Routes {
         .and(warp::query::<BTreeMap<String, String>>())
         .and(warp::header::headers_cloned())
         .then(move |path: warp::path::FullPath, parameters, headers| {
-            let gate = gate.clone();
-            async move { into_response(query(&gate, path.as_str(), parameters, &headers).await) }
+            let slot = slot.clone();
+            async move { into_response(query(&slot, path.as_str(), parameters, &headers).await) }
         });
     close(probes(health).or(page).unify().or(queries).unify().boxed(), "GET, HEAD")
 }
 
 async fn query(
-    gate: &Gate<Service>,
+    slot: &ServiceSlot<Service>,
     path: &str,
     parameters: BTreeMap<String, String>,
     headers: &HeaderMap,
@@ -51,7 +51,7 @@ async fn query(
         .transpose()
         .map_err(Problem::malformed)?;
     let wait = wait::preferred(text("prefer")).unwrap_or(WAIT);
-    let service = gate.service()?;
+    let service = slot.service()?;
     let shown = service.answer(&Question { path, parameters }, seen.as_ref(), wait).await?;
     let no_route =
         || Problem::not_found("Nothing is answered at this path; the README lists what is.");

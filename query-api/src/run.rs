@@ -7,8 +7,8 @@ use kernel::query::Queries;
 use kernel::{Failure, Result};
 use shared::http::{Limits, serve};
 use shared::service::health::Health;
-use shared::service::retry::until_there;
-use shared::service::slot::Gate;
+use shared::service::retry::until_connected;
+use shared::service::slot::ServiceSlot;
 use shared::view_store::redis::Redis;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,14 +27,14 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<()> {
     let health = Health::of(&["redis", "views"]);
-    let gate = Gate::<Service>::default();
+    let slot = ServiceSlot::<Service>::default();
     if let Ok(address) = listener.local_addr() {
         tracing::info!("query-api listens on http://{address}");
     }
-    let routes = routes::routes(gate.clone(), health.clone());
+    let routes = routes::routes(slot.clone(), health.clone());
     let (hosts, limits) = (config.hosts.clone(), Limits::of_process(1));
     let http = tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
-    let worked = work(&config, queries, &gate, &health, &stop).await;
+    let worked = work(&config, queries, &slot, &health, &stop).await;
     stop.cancel();
     let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
     if abandoned > 0 {
@@ -46,15 +46,15 @@ pub async fn run(
 async fn work(
     config: &Config,
     queries: Arc<dyn Queries>,
-    gate: &Gate<Service>,
+    slot: &ServiceSlot<Service>,
     health: &Health,
     stop: &CancellationToken,
 ) -> Result<()> {
     let redis = || Redis::connect(&config.redis_url, &config.namespace);
-    let Some(views) = until_there("redis", health, stop, redis).await? else { return Ok(()) };
-    gate.open(Service::new(Arc::new(views), queries, stop.clone()));
+    let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
+    slot.fill(Service::new(Arc::new(views), queries, stop.clone()));
     while !stop.is_cancelled() {
-        if let Ok(service) = gate.service() {
+        if let Ok(service) = slot.service() {
             watch(&service, health).await;
         }
         tokio::select! {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::http::{Hosts, Limits, serve};
 use shared::service::health::Health;
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use tests::faulty::{Fault, Faulty};
 use tests::held::Held;
 use tests::requests::request;
@@ -137,14 +137,15 @@ async fn what_comes_first_is_carried_out(store: Store) {
 async fn a_batch_tells_what_was_not_attempted() {
     let folder = TempDir::default();
     let faulty = Faulty::over(Arc::new(folder.sqlite()), &[]);
-    let (gate, health, stop) = (Gate::default(), Health::default(), CancellationToken::new());
+    let (slot, health, stop) =
+        (ServiceSlot::default(), Health::default(), CancellationToken::new());
     let namespace = kernel::Namespace::default();
     let service =
         Service::<OrderAggregate>::start(faulty.clone(), &namespace, &health, stop.clone());
-    gate.open(service.await.unwrap().0);
+    slot.fill(service.await.unwrap().0);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
-    let routes = command_api::routes::routes(gate, health);
+    let routes = command_api::routes::routes(slot, health);
     let served =
         tokio::spawn(serve(listener, routes, Hosts::default(), Limits::default(), stop.clone()));
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());

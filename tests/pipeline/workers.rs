@@ -14,7 +14,7 @@ use shared::feed::{Feed, Feeds};
 use shared::http::{Hosts, Limits, serve};
 use shared::messaging::dead_letter::{Unreadable, UnreadablePage};
 use shared::service::health::Health;
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use shared::view_store::{Generation, GenerationId, ViewStore as _};
 use tests::subject::{Subject, created, paid, stream};
 use tests::{Own, until};
@@ -127,9 +127,9 @@ async fn a_swap_is_noticed_by_all_workers_however_much_there_is_to_apply() {
 }
 
 async fn post(projector: &Projector, path: &str) -> StatusCode {
-    let gate = Gate::default();
-    gate.open(projector.clone());
-    let routes = admin::routes(gate, Health::default());
+    let slot = ServiceSlot::default();
+    slot.fill(projector.clone());
+    let routes = admin::routes(slot, Health::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
     let stop = CancellationToken::new();

@@ -20,8 +20,8 @@ use shared::http::{Hosts, Limits, serve};
 use shared::service::config::{Invalid, Settings};
 use shared::service::health::Health;
 use shared::service::process::{listen, tell};
-use shared::service::retry::until_there;
-use shared::service::slot::Gate;
+use shared::service::retry::until_connected;
+use shared::service::slot::ServiceSlot;
 use shared::view_store::memory::Memory;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -111,7 +111,7 @@ impl Running {
             store: store.clone(),
             namespace: config.namespace.clone(),
             stop: stop.clone(),
-            gate: Gate::default(),
+            slot: ServiceSlot::default(),
             health: health.clone(),
         };
         let started = commands.start().await?;
@@ -132,9 +132,9 @@ impl Running {
             query: address(&query)?,
             projector: address(&operations)?,
         };
-        let (query_gate, admin_gate) = (Gate::default(), Gate::default());
-        query_gate.open(queries);
-        admin_gate.open(projector.clone());
+        let (query_slot, admin_slot) = (ServiceSlot::default(), ServiceSlot::default());
+        query_slot.fill(queries);
+        admin_slot.fill(projector.clone());
         let limits = Limits::of_process(3); // Three listeners.
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
@@ -145,9 +145,9 @@ impl Running {
                 serve(listener, routes, hosts, limits, stop).await;
             });
         };
-        spawn(command, command_api::routes::routes(commands.gate.clone(), health.clone()));
-        spawn(query, query_api::routes::routes(query_gate, health.clone()));
-        spawn(operations, admin::routes(admin_gate, health));
+        spawn(command, command_api::routes::routes(commands.slot.clone(), health.clone()));
+        spawn(query, query_api::routes::routes(query_slot, health.clone()));
+        spawn(operations, admin::routes(admin_slot, health));
         Ok(Self { addresses, tasks, ended, commands: tokio::spawn(commands.run(started, over)) })
     }
 
@@ -174,7 +174,7 @@ struct Writing {
     store: Arc<Sqlite>,
     namespace: Namespace,
     stop: CancellationToken,
-    gate: Gate<Commands<OrderAggregate>>,
+    slot: ServiceSlot<Commands<OrderAggregate>>,
     health: Health,
 }
 
@@ -184,7 +184,7 @@ impl Writing {
         let started = Commands::start(store, &self.namespace, &self.health, stop.clone());
         let (service, desk) = started.await?;
         let log = service.log.clone();
-        self.gate.open(service);
+        self.slot.fill(service);
         Ok(Written { log, desk, stop })
     }
 
@@ -196,7 +196,7 @@ impl Writing {
                 () = ended.cancelled() => false,
                 () = until_replaced(self.store.as_ref(), &written.log) => true,
             };
-            self.gate.close();
+            self.slot.clear();
             written.stop.cancel();
             self.health.waits("log", "it is being closed");
             if let Err(error) = written.desk.await {
@@ -206,7 +206,7 @@ impl Writing {
                 return;
             }
             let start = || self.start();
-            match until_there("log", &self.health, &self.stop, start).await {
+            match until_connected("log", &self.health, &self.stop, start).await {
                 Ok(Some(started)) => written = started,
                 Ok(None) => return,
                 Err(failure) => return tracing::error!(%failure, "the log can't be written"),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
 use shared::http::{Answer, answer, body};
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use warp::Filter;
@@ -25,20 +25,20 @@ use crate::write::Outcome;
 /// control character, so no other key is the same.
 const SEPARATOR: char = '\u{1f}';
 
-pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> {
+pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
     warp::path!("commands")
         .and(warp::post())
         .and(warp::header::headers_cloned())
         .and(body(BATCH))
         .then(move |headers, body| {
-            let gate = gate.clone();
-            async move { into_response(handle(&gate, &headers, body).await) }
+            let slot = slot.clone();
+            async move { into_response(handle(&slot, &headers, body).await) }
         })
         .boxed()
 }
 
 async fn handle<A: Aggregate>(
-    gate: &Gate<Service<A>>,
+    slot: &ServiceSlot<Service<A>>,
     headers: &HeaderMap,
     body: Result<Bytes, Problem>,
 ) -> Answer {
@@ -46,7 +46,7 @@ async fn handle<A: Aggregate>(
     let body = body?;
     let lines = is_ndjson(headers);
     let commands = if lines { bodies::lines(&body)? } else { bodies::array(&body)? };
-    let service = gate.service()?;
+    let service = slot.service()?;
     let key = headers::idempotency_key(headers)?;
     let meta = headers::meta(headers);
     let mut together = Together::default();

@@ -15,7 +15,7 @@ use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::{Answer, json as json_answer, wait};
 use shared::messaging::cloud_event::{CloudEvent, source};
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -30,10 +30,10 @@ const DEFAULT_LIMIT: usize = 100;
 
 type Given = BTreeMap<String, String>;
 
-pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> {
+pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
     let with = {
-        let gate = gate.clone();
-        warp::any().map(move || gate.clone())
+        let slot = slot.clone();
+        warp::any().map(move || slot.clone())
     };
     let query = warp::query::<Given>;
     let feed = warp::path!("events")
@@ -41,8 +41,8 @@ pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> 
         .and(with.clone())
         .and(query())
         .and(warp::header::headers_cloned())
-        .then(|gate, parameters, headers| async move {
-            into_response(feed(gate, parameters, headers).await)
+        .then(|slot, parameters, headers| async move {
+            into_response(feed(slot, parameters, headers).await)
         });
     let one = || warp::path(A::RESOURCE.path).and(warp::path::param::<String>());
     let events = one()
@@ -50,19 +50,23 @@ pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> 
         .and(get_or_head())
         .and(with.clone())
         .and(query())
-        .then(|id, gate, parameters| async move {
-            into_response(events::<A>(gate, id, parameters).await)
+        .then(|id, slot, parameters| async move {
+            into_response(events::<A>(slot, id, parameters).await)
         });
     let state = one().and(warp::path!("state")).and(get_or_head()).and(with).and(query()).then(
-        |id, gate, parameters| async move { into_response(state::<A>(gate, id, parameters).await) },
+        |id, slot, parameters| async move { into_response(state::<A>(slot, id, parameters).await) },
     );
     feed.or(events).unify().or(state).unify().boxed()
 }
 
-async fn feed<A: Aggregate>(gate: Gate<Service<A>>, given: Given, headers: HeaderMap) -> Answer {
+async fn feed<A: Aggregate>(
+    slot: ServiceSlot<Service<A>>,
+    given: Given,
+    headers: HeaderMap,
+) -> Answer {
     let mut parameters = Parameters::new(&given);
     parameters.only(&["after", "limit"])?;
-    let service = gate.service()?;
+    let service = slot.service()?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
     let after = match parameters.text("after") {
         None => 0,
@@ -89,14 +93,14 @@ fn unknown<A: Aggregate>(id: &str) -> Problem {
     Problem::unknown(name, format!("There is no {name} {id:?}."))
 }
 
-async fn events<A: Aggregate>(gate: Gate<Service<A>>, id: String, given: Given) -> Answer {
+async fn events<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: Given) -> Answer {
     let mut parameters = Parameters::new(&given);
     parameters.only(&["after", "limit"])?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
     let version = |text: &str| text.parse().ok().filter(|after| *after >= 0);
     let after = parameters.read("after", "the `next` of an answer, or a version", version)?;
     let after = after.unwrap_or(0);
-    let service = gate.service()?;
+    let service = slot.service()?;
     let stream = stream::<A>(&id)?;
     let place = service.reading().await?;
     let found = audit::events(&service.store, &stream, after, limit).await?;
@@ -115,7 +119,7 @@ async fn events<A: Aggregate>(gate: Gate<Service<A>>, id: String, given: Given) 
     Ok(response)
 }
 
-async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, given: Given) -> Answer {
+async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: Given) -> Answer {
     let mut parameters = Parameters::new(&given);
     parameters.only(&["version", "at"])?;
     let until = match (parameters.text("version"), parameters.text("at")) {
@@ -131,7 +135,7 @@ async fn state<A: Aggregate>(gate: Gate<Service<A>>, id: String, given: Given) -
             return Err(Problem::malformed("Expected `version` or `at`, not both."));
         }
     };
-    let service = gate.service()?;
+    let service = slot.service()?;
     let stream = stream::<A>(&id)?;
     let place = service.reading().await?;
     let past = match audit::state::<A>(&service.store, &stream, until).await? {

@@ -8,7 +8,7 @@ use shared::http::consistency_token;
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
 use shared::http::{Answer, answer, body, json};
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -18,21 +18,21 @@ use super::submit::{self, With};
 use super::{headers, into_response};
 use crate::Service;
 
-pub fn routes<A: Aggregate>(gate: Gate<Service<A>>) -> BoxedFilter<(Response,)> {
+pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
     warp::path(A::RESOURCE.path)
         .and(warp::path::tail())
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(body(COMMAND))
         .then(move |tail: warp::path::Tail, method, headers, body| {
-            let gate = gate.clone();
-            async move { into_response(handle(&gate, tail.as_str(), &method, &headers, body).await) }
+            let slot = slot.clone();
+            async move { into_response(handle(&slot, tail.as_str(), &method, &headers, body).await) }
         })
         .boxed()
 }
 
 async fn handle<A: Aggregate>(
-    gate: &Gate<Service<A>>,
+    slot: &ServiceSlot<Service<A>>,
     path: &str,
     method: &Method,
     headers: &HeaderMap,
@@ -41,7 +41,7 @@ async fn handle<A: Aggregate>(
     same_origin(headers)?;
     let mut command = route(&A::RESOURCE, method, path)?;
     merge(&mut command, &body?, &A::RESOURCE)?;
-    let service = gate.service()?;
+    let service = slot.service()?;
     let with = With {
         key: headers::idempotency_key(headers)?,
         expected: headers::if_match(headers, &service.log)?,

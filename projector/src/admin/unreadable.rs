@@ -13,7 +13,7 @@ use shared::http::problem::Problem;
 use shared::http::serve::Routes;
 use shared::http::{Answer, json as json_answer};
 use shared::messaging::dead_letter::Unreadable;
-use shared::service::slot::Gate;
+use shared::service::slot::ServiceSlot;
 use warp::Filter;
 
 use crate::Projector;
@@ -27,40 +27,43 @@ const EXCERPT: usize = 4_096;
 
 type Given = BTreeMap<String, String>;
 
-pub fn routes(gate: Gate<Projector>) -> Routes {
-    let with = warp::any().map(move || gate.clone());
+pub fn routes(slot: ServiceSlot<Projector>) -> Routes {
+    let with = warp::any().map(move || slot.clone());
     let one = || warp::path!("unreadable" / String);
     let list = warp::path!("unreadable")
         .and(get_or_head())
         .and(with.clone())
         .and(warp::query::<Given>())
-        .then(|gate: Gate<Projector>, parameters| async move {
-            into_response(list(&gate, &parameters).await)
+        .then(|slot: ServiceSlot<Projector>, parameters| async move {
+            into_response(list(&slot, &parameters).await)
         });
-    let show = one().and(get_or_head()).and(with.clone()).then(
-        |id: String, gate: Gate<Projector>| async move { into_response(show(&gate, &id).await) },
-    );
+    let show =
+        one().and(get_or_head()).and(with.clone()).then(
+            |id: String, slot: ServiceSlot<Projector>| async move {
+                into_response(show(&slot, &id).await)
+            },
+        );
     let discard = one().and(warp::delete()).and(with).and(warp::header::headers_cloned()).then(
-        |id: String, gate: Gate<Projector>, headers| async move {
-            into_response(discard(&gate, &id, &headers).await)
+        |id: String, slot: ServiceSlot<Projector>, headers| async move {
+            into_response(discard(&slot, &id, &headers).await)
         },
     );
     list.or(show).unify().or(discard).unify().boxed()
 }
 
 /// The oldest, each with its beginning.
-async fn list(gate: &Gate<Projector>, given: &Given) -> Answer {
+async fn list(slot: &ServiceSlot<Projector>, given: &Given) -> Answer {
     let mut parameters = Parameters::new(given);
     parameters.only(&["limit"])?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
-    let page = gate.service()?.feeds.unreadable(limit).await?;
+    let page = slot.service()?.feeds.unreadable(limit).await?;
     let items: Vec<Value> = page.items.iter().map(summary).collect();
     json_answer(StatusCode::OK, &json!({ "items": items, "total": page.total, "next": null }))
 }
 
 /// One with all its bytes: as `text` where they are UTF-8, else as `hex`.
-async fn show(gate: &Gate<Projector>, id: &str) -> Answer {
-    let found = in_time(gate.service()?.feeds.find_unreadable(named(id)?)).await?;
+async fn show(slot: &ServiceSlot<Projector>, id: &str) -> Answer {
+    let found = in_time(slot.service()?.feeds.find_unreadable(named(id)?)).await?;
     let found = found.ok_or_else(|| unknown(id))?;
     let mut shown = facts(&found);
     match String::from_utf8(found.body) {
@@ -70,9 +73,9 @@ async fn show(gate: &Gate<Projector>, id: &str) -> Answer {
     json_answer(StatusCode::OK, &shown)
 }
 
-async fn discard(gate: &Gate<Projector>, id: &str, headers: &HeaderMap) -> Answer {
+async fn discard(slot: &ServiceSlot<Projector>, id: &str, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    match in_time(gate.service()?.feeds.discard_unreadable(named(id)?)).await? {
+    match in_time(slot.service()?.feeds.discard_unreadable(named(id)?)).await? {
         true => Ok(no_content()),
         false => Err(unknown(id)),
     }

@@ -1,5 +1,5 @@
-//! Waiting between attempts: exponential, with full jitter, capped.
-//! (Jitter as in <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.)
+//! Waiting between attempts: exponential, with equal jitter, capped.
+//! ("Equal jitter" as in <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.)
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Keeps a busy loop from working in many small rounds.
+//! The least time between two rounds of a loop: keeps a busy one from working in many small rounds.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ const ROUND: Duration = Duration::from_millis(5);
 /// most every 5 ms unless they are full: each has its fixed cost in every server it touches, and a
 /// system that is busy with those costs is slower for every client.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct MinInterval {
     started: Option<Instant>,
 }
 
-impl Pace {
+impl MinInterval {
     /// A round starts.
     pub fn start(&mut self) {
         self.started = Some(Instant::now());

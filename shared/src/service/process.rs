@@ -42,7 +42,7 @@ where
     }
 }
 
-/// Listens; connections inherit TCP_NODELAY.
+/// Listens on `address`; `variable` names the setting in errors. A port of 0 is any free one.
 pub fn listen(variable: &str, address: SocketAddr) -> Result<TcpListener> {
     let what = format!("listening on {variable}={address}");
     let bind = || {

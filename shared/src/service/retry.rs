@@ -1,4 +1,4 @@
-//! Waiting for a server that is not there yet.
+//! Trying again until a server is there.
 
 use kernel::Result;
 use tokio_util::sync::CancellationToken;
@@ -6,9 +6,9 @@ use tokio_util::sync::CancellationToken;
 use crate::service::backoff::Backoff;
 use crate::service::health::Health;
 
-/// Tries until it succeeds, saying what it waits for; `None` when `stop` came first. An error that
-/// waiting does not mend is returned. Every attempt has to end by itself.
-pub async fn until_there<T, R>(
+/// Tries until an attempt succeeds, and tells `health` what it waits for; `None` when `stop` came
+/// first. A permanent failure is returned. Every attempt has to end by itself.
+pub async fn until_connected<T, R>(
     part: &'static str,
     health: &Health,
     stop: &CancellationToken,

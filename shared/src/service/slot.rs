@@ -1,4 +1,4 @@
-//! Turns requests away (503) until their service is complete.
+//! Where handlers find their service; without one they turn requests away (503).
 
 use std::sync::Arc;
 
@@ -6,32 +6,34 @@ use tokio::sync::watch;
 
 use crate::http::problem::Problem;
 
-/// The code that builds the service opens it; every handler gets the service from it.
-pub struct Gate<T>(Arc<watch::Sender<Option<Arc<T>>>>);
+/// The code that builds the service fills it, and clears it when the service ends or has to be built
+/// afresh; every handler gets the service from it.
+pub struct ServiceSlot<T>(Arc<watch::Sender<Option<Arc<T>>>>);
 
-impl<T> Clone for Gate<T> {
+impl<T> Clone for ServiceSlot<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T> Default for Gate<T> {
+impl<T> Default for ServiceSlot<T> {
     fn default() -> Self {
         Self(Arc::new(watch::channel(None).0))
     }
 }
 
-impl<T> Gate<T> {
-    pub fn open(&self, service: T) {
+impl<T> ServiceSlot<T> {
+    /// From now on every request gets this service.
+    pub fn fill(&self, service: T) {
         self.0.send_replace(Some(Arc::new(service)));
     }
 
     /// From now on every request gets the problem.
-    pub fn close(&self) {
+    pub fn clear(&self) {
         self.0.send_replace(None);
     }
 
-    /// The service, or the problem that it is not there yet.
+    /// The service, or the problem that there is none at the moment.
     pub fn service(&self) -> Result<Arc<T>, Problem> {
         let waiting = || {
             Problem::unavailable(
