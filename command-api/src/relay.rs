@@ -102,7 +102,7 @@ impl Relay {
                     return Ok(());
                 }
             }
-            let run = cursor.run().await?;
+            let run = cursor.next_run().await?;
             interval.start();
             for run in runs(&run.commits) {
                 publisher.publish(&self.messages(run)?).await?;

@@ -94,7 +94,7 @@ impl Projector {
                 self.views.report(&generation.id, &progress).await?;
                 self.tell(&progress, place);
             }
-            let run = cursor.run().await?;
+            let run = cursor.next_run().await?;
             if run.to == reached {
                 if place == Where::Alone {
                     let hole =

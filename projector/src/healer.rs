@@ -62,7 +62,7 @@ impl Projector {
         let mut cursor = Cursor::new(self.store.clone(), checkpoint);
         while Instant::now() < until && !stop.is_cancelled() {
             let from = cursor.position();
-            let run = cursor.run().await?;
+            let run = cursor.next_run().await?;
             overdue.saw(self.store.head().await?);
             if run.to == from {
                 pause(LOOK, stop).await;

@@ -126,7 +126,7 @@ impl Projector {
         let streams = gaps.iter().map(|(stream, ..)| stream.clone()).collect();
         let notes = self.notes(generation, streams).await?;
         let parked = gaps.iter().filter(|(stream, version, _)| {
-            notes.get(stream).is_some_and(|note| is_settled(note, *version))
+            notes.get(stream).is_some_and(|note| is_current(note, *version))
         });
         let events: Vec<(&StreamName, Version)> =
             parked.map(|(stream, _, highest)| (stream, *highest)).collect();
@@ -152,7 +152,7 @@ impl Projector {
             self.apply(generation, events).await?;
             let version = self.version(generation, stream).await?;
             let note = self.note(generation, stream).await?;
-            if note.is_some_and(|note| is_settled(&note, version)) {
+            if note.is_some_and(|note| is_current(&note, version)) {
                 return Ok(false);
             }
         }
@@ -185,7 +185,7 @@ impl Projector {
 }
 
 /// Whether this build has tried, and the view stands right before what it could not apply.
-fn is_settled(note: &Parked, view: Version) -> bool {
+fn is_current(note: &Parked, view: Version) -> bool {
     note.build == BUILD && note.version == view + 1
 }
 

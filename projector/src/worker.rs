@@ -41,7 +41,7 @@ enum Beside {
 }
 
 impl Projector {
-    /// Works until `stop`. Whatever breaks, it waits and starts again from what was not settled.
+    /// Works until `stop`. Whatever breaks, it waits and starts again from what was not acknowledged.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::for_servers();
         while !stop.is_cancelled() {
@@ -169,7 +169,7 @@ impl Projector {
             match self.apply(&generation.id, events).await? {
                 Outcome::Applied => {
                     failpoint::hit("ack.before");
-                    feed.settle().await?;
+                    feed.ack().await?;
                     failpoint::hit("ack.after");
                 }
                 Outcome::NoGeneration => return Ok(()),

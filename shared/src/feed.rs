@@ -17,14 +17,14 @@ pub mod queue;
 /// *Ordering*: the first arrivals of the events come in log order, to a feed that is alone on its
 /// source; several on one queue share them out. *Duplicates*: any event may come again at any
 /// time. *Blocking*: `next` waits until there is something. *Errors*: the feed is over; make a new
-/// one, which starts with everything that was not settled.
+/// one, which starts with everything that was not acknowledged.
 #[async_trait]
 pub trait Feed: Send {
     /// At least one event, and what else is ready, up to `limit`.
     async fn next(&mut self, limit: usize) -> Result<Vec<Recorded>>;
 
     /// All that `next` returned so far is dealt with and need not come again.
-    async fn settle(&mut self) -> Result<()>;
+    async fn ack(&mut self) -> Result<()>;
 }
 
 /// The feeds of generations.

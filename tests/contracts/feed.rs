@@ -103,7 +103,7 @@ impl Subject for OfCursor {
     }
 }
 
-/// Positions of the next `count` events, settled.
+/// Positions of the next `count` events, acknowledged.
 pub async fn take(feed: &mut dyn Feed, count: usize) -> Vec<i64> {
     let mut taken: Vec<Recorded> = vec![];
     while taken.len() < count {
@@ -120,7 +120,7 @@ async fn events_come_in_log_order_within_the_limit(subject: &dyn Subject) {
     let mut feed = subject.feeds().subscribe(subject.generation(), 0).await.unwrap();
     assert_eq!(take(feed.as_mut(), 100).await, (1..=100).collect::<Vec<_>>());
     assert_eq!(take(feed.as_mut(), 200).await, (101..=300).collect::<Vec<_>>());
-    feed.settle().await.unwrap();
+    feed.ack().await.unwrap();
 }
 
 async fn a_feed_waits_for_what_is_not_there_yet(subject: &dyn Subject) {
@@ -128,20 +128,20 @@ async fn a_feed_waits_for_what_is_not_there_yet(subject: &dyn Subject) {
     let mut feed = subject.feeds().subscribe(subject.generation(), 0).await.unwrap();
     let (taken, ()) = tokio::join!(take(feed.as_mut(), 3), subject.append(1, 3));
     assert_eq!(taken, [1, 2, 3]);
-    feed.settle().await.unwrap();
+    feed.ack().await.unwrap();
 }
 
-async fn what_was_not_settled_comes_again(subject: &dyn Subject) {
+async fn what_was_not_acknowledged_comes_again(subject: &dyn Subject) {
     subject.feeds().open(subject.generation()).await.unwrap();
     subject.append(1, 10).await;
     let mut feed = subject.feeds().subscribe(subject.generation(), 0).await.unwrap();
     assert_eq!(take(feed.as_mut(), 4).await, [1, 2, 3, 4]);
-    feed.settle().await.unwrap();
+    feed.ack().await.unwrap();
     assert_eq!(take(feed.as_mut(), 3).await, [5, 6, 7]);
     drop(feed);
     let mut feed = subject.feeds().subscribe(subject.generation(), 4).await.unwrap();
     assert_eq!(take(feed.as_mut(), 6).await, [5, 6, 7, 8, 9, 10]);
-    feed.settle().await.unwrap();
+    feed.ack().await.unwrap();
 }
 
 async fn opening_twice_and_closing_twice_are_fine(subject: &dyn Subject) {
@@ -203,7 +203,7 @@ macro_rules! contract {
 contract! {
     events_come_in_log_order_within_the_limit
     a_feed_waits_for_what_is_not_there_yet
-    what_was_not_settled_comes_again
+    what_was_not_acknowledged_comes_again
     opening_twice_and_closing_twice_are_fine
     where_nothing_is_unreadable_there_is_nothing_to_see_or_discard
 }

@@ -25,7 +25,7 @@ async fn with_garbage(bodies: &[&[u8]]) -> OfQueue {
     subject.append(1, 1).await;
     let mut feed = subject.feeds.subscribe(&subject.generation, 0).await.unwrap();
     assert_eq!(take(feed.as_mut(), 1).await, [1]);
-    feed.settle().await.unwrap();
+    feed.ack().await.unwrap();
     // It keeps the garbage beside the events, as long as it is asked for more.
     tokio::spawn(async move { while feed.next(100).await.is_ok() {} });
     subject

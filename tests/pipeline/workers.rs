@@ -33,7 +33,7 @@ impl Feed for Endless {
         Ok(self.0.clone())
     }
 
-    async fn settle(&mut self) -> Result<()> {
+    async fn ack(&mut self) -> Result<()> {
         Ok(())
     }
 }

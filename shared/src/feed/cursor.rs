@@ -40,7 +40,7 @@ impl Cursor {
     }
 
     /// The next run, empty when there is nothing more for now.
-    pub async fn run(&mut self) -> Result<Run> {
+    pub async fn next_run(&mut self) -> Result<Run> {
         let run = Run::take(self.position, self.store.read(self.position, PAGE).await?);
         self.position = run.to;
         Ok(run)
@@ -61,7 +61,7 @@ impl Cursor {
 impl Feed for Cursor {
     async fn next(&mut self, limit: usize) -> Result<Vec<Recorded>> {
         while self.waiting.is_empty() {
-            let run = self.run().await?;
+            let run = self.next_run().await?;
             self.waiting.extend(run.commits.iter().flat_map(|commit| commit.recorded()));
             if self.waiting.is_empty() {
                 self.wait().await;
@@ -71,7 +71,7 @@ impl Feed for Cursor {
         Ok(self.waiting.drain(..ready).collect())
     }
 
-    async fn settle(&mut self) -> Result<()> {
+    async fn ack(&mut self) -> Result<()> {
         Ok(()) // Nothing to store: a new cursor starts at the position that it is given.
     }
 }

@@ -16,8 +16,8 @@ use crate::view_store::Generation;
 pub struct Queue {
     consumer: Consumer,
     log: LogId,
-    /// Deliveries of events that were handed out and are not settled, ascending.
-    unsettled: Vec<u64>,
+    /// Deliveries of events that were handed out and are not acknowledged, ascending.
+    unacked: Vec<u64>,
     unreadable: Keeper,
 }
 
@@ -27,14 +27,14 @@ const TAKE: usize = 2 << 20;
 impl Queue {
     pub fn new(consumer: Consumer, log: LogId, broker: &RabbitMq) -> Self {
         let unreadable = Keeper::start(Aside::new(broker), consumer.queue().to_owned());
-        Self { consumer, log, unsettled: vec![], unreadable }
+        Self { consumer, log, unacked: vec![], unreadable }
     }
 
     /// The event of a delivery. What is none is kept elsewhere meanwhile; the others do not wait for it.
     fn readable(&mut self, delivery: Delivery) -> Option<Recorded> {
         match cloud_event::decode(&delivery.body, &self.log) {
             Ok(event) => {
-                self.unsettled.push(delivery.tag);
+                self.unacked.push(delivery.tag);
                 Some(event)
             }
             Err(reason) => {
@@ -66,12 +66,12 @@ impl Feed for Queue {
         }
     }
 
-    async fn settle(&mut self) -> Result<()> {
-        let settled = std::mem::take(&mut self.unsettled);
-        let Some(last) = settled.last().copied() else { return Ok(()) };
+    async fn ack(&mut self) -> Result<()> {
+        let acked = std::mem::take(&mut self.unacked);
+        let Some(last) = acked.last().copied() else { return Ok(()) };
         if self.unreadable.is_keeping_before(last) {
-            // One that is not kept yet may not be settled with those behind it.
-            for tag in settled {
+            // One that is not kept yet may not be acknowledged with those behind it.
+            for tag in acked {
                 self.consumer.ack(tag, false).await?;
             }
             return Ok(());
@@ -80,7 +80,7 @@ impl Feed for Queue {
     }
 }
 
-/// Unsettled deliveries of one worker: a few batches, so that the next one is always there.
+/// Deliveries that are not acknowledged of one worker: a few batches, so that the next one is always there.
 const PREFETCH: u16 = 512;
 
 /// Feeds that are queues, one for each generation, shared by all its workers.

@@ -162,7 +162,7 @@ impl RabbitMq {
         all_in_time("deleting a queue", delete).await
     }
 
-    /// Messages that wait in the queue, unsettled ones left out; `None` when there is no such queue.
+    /// Messages that wait in the queue, those that are delivered and not acknowledged left out; `None` when there is no such queue.
     pub async fn waiting(&self, queue: &str) -> Result<Option<u32>> {
         let (connection, channel) = self.connect("look").await?;
         let waiting = count(&channel, queue).await?;
@@ -180,7 +180,7 @@ impl RabbitMq {
     }
 
     /// Consumes a queue, declaring it where it is missing. At most `prefetch` deliveries are
-    /// unsettled at a time.
+    /// unacknowledged at a time.
     pub async fn consumer(&self, queue: &str, prefetch: u16) -> Result<Consumer> {
         all_in_time("consuming a queue", self.consume(queue, prefetch)).await
     }

@@ -11,7 +11,7 @@ use crate::service::backoff::Backoff;
 
 /// Ends with its guard; what it has not kept by then is delivered again.
 pub struct Keeper {
-    /// Deliveries that are not kept, or kept and not settled yet.
+    /// Deliveries that are not kept, or kept and not acknowledged yet.
     keeping: BTreeSet<u64>,
     wanted: mpsc::Sender<(Delivery, String)>,
     kept: mpsc::Receiver<u64>,
@@ -20,7 +20,7 @@ pub struct Keeper {
 
 impl Keeper {
     pub fn start(aside: Aside, from: String) -> Self {
-        // No more are unsettled at a time, so neither is ever full.
+        // No more are unacknowledged at a time, so neither is ever full.
         let (wanted, unkept) = mpsc::channel(usize::from(PREFETCH));
         let (told, kept) = mpsc::channel(usize::from(PREFETCH));
         let task = tokio::spawn(keep(aside, from, unkept, told));
@@ -31,12 +31,12 @@ impl Keeper {
         let tag = delivery.tag;
         self.keeping.insert(tag);
         if self.wanted.try_send((delivery, reason)).is_err() {
-            // It stays unsettled, and is delivered again once this consumer ends.
+            // It stays unacknowledged, and is delivered again once this consumer ends.
             tracing::error!(tag, "a message that is no event could not be kept");
         }
     }
 
-    /// The next delivery that was kept, to be settled. May be dropped while it waits.
+    /// The next delivery that was kept, to be acknowledged. May be dropped while it waits.
     pub async fn kept(&mut self) -> Option<u64> {
         let tag = self.kept.recv().await?;
         self.keeping.remove(&tag);

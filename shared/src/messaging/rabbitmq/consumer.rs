@@ -8,7 +8,7 @@ use lapin::{Channel, Connection};
 
 use super::{failure, in_time};
 
-/// Takes deliveries from a queue. After any error it is of no use any more; what it did not settle
+/// Takes deliveries from a queue. After any error it is of no use any more; what it did not acknowledge
 /// is delivered again.
 pub struct Consumer {
     /// Open as long as it is held.
@@ -18,7 +18,7 @@ pub struct Consumer {
     queue: String,
 }
 
-/// A message, and the number under which it is settled.
+/// A message, and the number under which it is acknowledged.
 pub struct Delivery {
     pub tag: u64,
     pub body: Vec<u8>,
@@ -58,9 +58,9 @@ impl Consumer {
         Ok(taken)
     }
 
-    /// Settles this delivery and, if `earlier`, all before it.
+    /// Acknowledges this delivery and, if `earlier`, all before it.
     pub async fn ack(&mut self, tag: u64, earlier: bool) -> Result<()> {
         let options = BasicAckOptions { multiple: earlier };
-        in_time("settling deliveries", self.channel.basic_ack(tag, options)).await
+        in_time("acknowledging deliveries", self.channel.basic_ack(tag, options)).await
     }
 }
