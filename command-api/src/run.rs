@@ -75,7 +75,7 @@ async fn work<A: Aggregate>(
 /// What works on a log beside the requests.
 struct Served {
     log: LogId,
-    desk: JoinHandle<()>,
+    scheduler: JoinHandle<()>,
     relay: JoinHandle<()>,
     relay_stop: CancellationToken,
     /// Ends what waits for more of this log.
@@ -91,7 +91,7 @@ impl Served {
     ) -> Result<(MongoDb, Self)> {
         let store = MongoDb::connect(&config.mongodb_url, &config.namespace).await?;
         let (log_of, stop) = (Arc::new(store.clone()), stop.child_token());
-        let (service, desk) =
+        let (service, scheduler) =
             Service::start(log_of, &config.namespace, health, stop.clone()).await?;
         let log = service.log.clone();
         let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
@@ -105,14 +105,14 @@ impl Served {
         let relay = tokio::spawn(relay.run(relay_stop.clone()));
         tokio::spawn(sealer.run(stop.clone()));
         slot.fill(service);
-        Ok((store, Self { log, desk, relay, relay_stop, stop }))
+        Ok((store, Self { log, scheduler, relay, relay_stop, stop }))
     }
 
     /// Every command that was taken is answered before the relay stops.
     async fn end<A: Aggregate>(self, slot: &ServiceSlot<Service<A>>) {
         slot.clear();
         self.stop.cancel();
-        if tokio::time::timeout(DEADLINE, self.desk).await.is_err() {
+        if tokio::time::timeout(DEADLINE, self.scheduler).await.is_err() {
             tracing::warn!("commands of unknown outcome were abandoned at the deadline");
         }
         self.relay_stop.cancel();

@@ -40,9 +40,9 @@ impl<A: Aggregate> Service<A> {
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>)> {
         let log = store.log_id().await?;
-        let (writer, desk) = Writer::start(store.clone(), health.clone());
+        let (writer, scheduler) = Writer::start(store.clone(), health.clone());
         let reads = Arc::new(Semaphore::new(READS));
-        Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, desk))
+        Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, scheduler))
     }
 
     /// A place to read the log, held while what was read is in memory.

@@ -34,7 +34,7 @@ async fn commits(store: &Store) -> Vec<Commit> {
 
 async fn after(fault: Fault, store: Store) -> (Arc<Wrapped<Faulty>>, Outcome) {
     let faulty = Faulty::over(store.clone(), &[fault]);
-    let (writer, desk) = Writer::<OrderAggregate>::start(faulty.clone(), Health::default());
+    let (writer, scheduler) = Writer::<OrderAggregate>::start(faulty.clone(), Health::default());
     let order = Uuid::new_v4();
     let outcome = writer.submit(create(order, None)).await.unwrap();
     assert!(faulty.hooks.is_spent());
@@ -42,7 +42,7 @@ async fn after(fault: Fault, store: Store) -> (Arc<Wrapped<Faulty>>, Outcome) {
     let paid = writer.submit(pay(order, 100, None)).await.unwrap().unwrap();
     assert_eq!(paid.version, 2);
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
     let commits = commits(&store).await;
     assert_eq!(
         commits.iter().map(|commit| (commit.from, commit.to)).collect::<Vec<_>>(),
@@ -73,13 +73,13 @@ async fn an_append_that_arrives_late_finds_its_position_buried(store: Store) {
 /// the next command, or with it.
 async fn an_append_that_was_never_sent_is_not_done_and_leaves_no_hole(store: Store) {
     let faulty = Faulty::over(store.clone(), &[Fault::NeverSent]);
-    let (writer, desk) = Writer::<OrderAggregate>::start(faulty.clone(), Health::default());
+    let (writer, scheduler) = Writer::<OrderAggregate>::start(faulty.clone(), Health::default());
     let refused = writer.submit(create(Uuid::new_v4(), None)).await.unwrap();
     assert!(matches!(refused, Err(Rejected::Unavailable(_))), "{refused:?}");
     let order = Uuid::new_v4();
     assert_eq!(writer.submit(create(order, None)).await.unwrap().unwrap().version, 1);
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
     let commits = commits(&store).await;
     assert_eq!(commits.len(), 1);
     assert!(commits[0].stream.as_str().ends_with(&order.to_string()));
@@ -93,14 +93,14 @@ async fn a_position_that_was_taken_is_replaced(store: Store) {
 async fn a_whole_group_is_settled(store: Store) {
     for fault in [Fault::LostBefore, Fault::LostAfter, Fault::Late, Fault::PositionTaken] {
         let faulty = Faulty::over(store.clone(), &[fault]);
-        let (writer, desk) = Writer::<OrderAggregate>::start(faulty, Health::default());
+        let (writer, scheduler) = Writer::<OrderAggregate>::start(faulty, Health::default());
         let outcomes: Vec<_> =
             (0..50).map(|_| writer.submit(create(Uuid::new_v4(), None))).collect();
         for outcome in outcomes {
             outcome.await.unwrap().unwrap();
         }
         drop(writer);
-        desk.await.unwrap();
+        scheduler.await.unwrap();
     }
     // A draw above the head, after collisions, may leave a hole; command-api seals it.
     let entries = store.read(0, 10_000).await.unwrap();
@@ -112,7 +112,7 @@ async fn the_same_key_counts_once_whatever_happens_in_between(store: Store) {
     let mut first: Option<Accepted> = None;
     for fault in [Fault::LostAfter, Fault::LostBefore, Fault::Late, Fault::PositionTaken] {
         // Each round is another process: nothing is remembered but the log.
-        let (writer, desk) = Writer::<OrderAggregate>::start(
+        let (writer, scheduler) = Writer::<OrderAggregate>::start(
             Faulty::over(store.clone(), &[fault]),
             Health::default(),
         );
@@ -124,7 +124,7 @@ async fn the_same_key_counts_once_whatever_happens_in_between(store: Store) {
         let other = writer.submit(pay(order, 20, Some("p"))).await.unwrap();
         assert_eq!(other, Err(Rejected::KeyMismatch));
         drop(writer);
-        desk.await.unwrap();
+        scheduler.await.unwrap();
     }
     assert_eq!(commits(&store).await.len(), 2);
 }

@@ -38,14 +38,14 @@ fn overdue(key: &str) -> Request<OrderAggregate> {
 struct Hanging {
     held: Arc<Wrapped<Held>>,
     writer: Writer<OrderAggregate>,
-    desk: JoinHandle<()>,
+    scheduler: JoinHandle<()>,
 }
 
 impl Hanging {
     fn start(store: &Store) -> Self {
         let held = Held::over(store.clone());
-        let (writer, desk) = Writer::start(held.clone(), Health::default());
-        Self { held, writer, desk }
+        let (writer, scheduler) = Writer::start(held.clone(), Health::default());
+        Self { held, writer, scheduler }
     }
 
     /// Both places for groups are taken, by one command each.
@@ -60,7 +60,7 @@ impl Hanging {
 
     async fn end(self) {
         drop(self.writer);
-        self.desk.await.unwrap();
+        self.scheduler.await.unwrap();
     }
 }
 

@@ -75,7 +75,7 @@ fn write(stream: &StreamName, text: &str) -> Request<Memo> {
 /// The entries of each insert when so many commands of so many bytes wait for the log.
 async fn inserts(store: Store, commands: usize, bytes: usize) -> Vec<usize> {
     let held = Held::over(store);
-    let (writer, desk) = Writer::<Memo>::start(held.clone(), Health::default());
+    let (writer, scheduler) = Writer::<Memo>::start(held.clone(), Health::default());
     let mut outcomes = vec![];
     for group in 1..=2 {
         outcomes.push(writer.submit(write(&stream(), "")));
@@ -89,7 +89,7 @@ async fn inserts(store: Store, commands: usize, bytes: usize) -> Vec<usize> {
         outcome.unwrap().unwrap();
     }
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
     held.hooks.inserts.lock().unwrap().split_off(2)
 }
 
@@ -129,7 +129,7 @@ impl Hooks for Counted {
 /// 40 states of 1 MiB: the latest are known, the earliest are forgotten and read again.
 async fn known_states_are_bound_in_bytes(store: Store) {
     let counted = Wrapped::over(store, Counted::default());
-    let (writer, desk) = Writer::<Memo>::start(counted.clone(), Health::default());
+    let (writer, scheduler) = Writer::<Memo>::start(counted.clone(), Health::default());
     let large = "x".repeat(1 << 20);
     let streams: Vec<StreamName> = (0..40).map(|_| stream()).collect();
     for stream in &streams {
@@ -148,7 +148,7 @@ async fn known_states_are_bound_in_bytes(store: Store) {
     assert_eq!(reads[..31], [0; 31], "the latest 31 MiB are known");
     assert_eq!(reads[39], 1, "the first is not");
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
 }
 
 tests::on_both_logs! {

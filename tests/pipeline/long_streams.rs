@@ -73,11 +73,11 @@ async fn order(store: &Store, events: i64) -> Uuid {
 /// A new process pays one unit: the version after that, and how many commits it read for it.
 async fn pay(store: &Store, order: Uuid) -> (Version, usize) {
     let counted = Wrapped::over(store.clone(), Counted::default());
-    let (writer, desk) = Writer::<OrderAggregate>::start(counted.clone(), Health::default());
+    let (writer, scheduler) = Writer::<OrderAggregate>::start(counted.clone(), Health::default());
     let pay = request(json!({ "type": "ProcessPayment", "amount": 1 }), order, None);
     let accepted = writer.submit(pay).await.unwrap().unwrap();
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
     (accepted.version, counted.hooks.0.load(Ordering::SeqCst))
 }
 
@@ -129,12 +129,12 @@ async fn a_stream_with_a_gap_is_not_folded(store: Store) {
         ..late
     };
     store.insert(&[Entry::Commit(late)]).await.unwrap();
-    let (writer, desk) = Writer::<OrderAggregate>::start(store.clone(), Health::default());
+    let (writer, scheduler) = Writer::<OrderAggregate>::start(store.clone(), Health::default());
     let pay = request(json!({ "type": "ProcessPayment", "amount": 1 }), id, None);
     let told = writer.submit(pay).await.unwrap().unwrap_err();
     assert!(matches!(&told, Rejected::Broken(why) if why.contains("version 7")), "{told:?}");
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
 }
 
 tests::on_both_logs! {

@@ -96,7 +96,7 @@ async fn soon<T>(outcome: Receiver<T>) -> T {
 /// More of them than there are places for groups, each in a group of its own.
 async fn domain_code_that_panics_takes_no_place(store: Store) {
     let health = Health::of(&["commands"]);
-    let (writer, desk) = Writer::<Fragile>::start(store.clone(), health.clone());
+    let (writer, scheduler) = Writer::<Fragile>::start(store.clone(), health.clone());
     for panics in [Panics::InDecide, Panics::InEvolve, Panics::InEncode] {
         for _ in 0..3 {
             let stream = stream();
@@ -114,18 +114,18 @@ async fn domain_code_that_panics_takes_no_place(store: Store) {
     }
     assert!(health.waiting().is_empty());
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
 }
 
 /// Read together with others, a stream whose folding panics spoils only itself.
 async fn a_stream_that_panics_when_it_is_read_spoils_only_itself(store: Store) {
     let (poisoned, healthy) = (stream(), stream());
-    let (writer, desk) = Writer::<Fragile>::start(store.clone(), Health::default());
+    let (writer, scheduler) = Writer::<Fragile>::start(store.clone(), Health::default());
     for (stream, panics) in [(&poisoned, Panics::InDecode), (&healthy, Panics::Nowhere)] {
         soon(writer.submit(command(stream, panics))).await.unwrap();
     }
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
     let health = Health::of(&["commands"]);
     let (writer, _desk) = Writer::<Fragile>::start(store, health.clone());
     for round in 2..=4 {
@@ -156,7 +156,7 @@ impl Hooks for Fault {
 
 async fn a_group_that_dies_ends_readiness_and_leaves_nobody_waiting(store: Store) {
     let health = Health::of(&["commands"]);
-    let (writer, desk) =
+    let (writer, scheduler) =
         Writer::<OrderAggregate>::start(Wrapped::over(store, Fault), health.clone());
     assert!(health.waiting().is_empty());
     let order = Uuid::new_v4();
@@ -179,7 +179,7 @@ async fn a_group_that_dies_ends_readiness_and_leaves_nobody_waiting(store: Store
     .await;
     assert!(is_unavailable(&soon(writer.submit(create())).await));
     drop(writer);
-    timeout(Duration::from_secs(30), desk).await.expect("the desk ends").unwrap();
+    timeout(Duration::from_secs(30), scheduler).await.expect("the scheduler ends").unwrap();
 }
 
 tests::on_both_logs! {

@@ -73,7 +73,7 @@ async fn a_second_writer_is_not_kept_waiting_by_one_that_guesses() {
         let busy = Busy::start(&own).await;
         let held = Held::over(Arc::new(own.mongodb().await));
         held.hooks.release();
-        let (second, desk) = Writer::start(held.clone(), Health::default());
+        let (second, scheduler) = Writer::start(held.clone(), Health::default());
         second.submit(create(Uuid::new_v4())).await.unwrap().unwrap();
         let inserts = held.hooks.inserts.lock().unwrap().len();
         assert!(inserts <= 3, "its first command took {inserts} inserts");
@@ -83,7 +83,7 @@ async fn a_second_writer_is_not_kept_waiting_by_one_that_guesses() {
         busy.stop.cancel();
         busy.clients.join_all().await;
         drop(second);
-        desk.await.unwrap();
+        scheduler.await.unwrap();
         own.remove().await;
     }
 }
@@ -105,22 +105,22 @@ impl Hooks for Stuck {
 async fn far_above(order: Uuid) -> Commit {
     let folder = TempDir::default();
     let store = Arc::new(folder.sqlite());
-    let (writer, desk) = Writer::start(store.clone(), Health::default());
+    let (writer, scheduler) = Writer::start(store.clone(), Health::default());
     writer.submit(create(order)).await.unwrap().unwrap();
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
     let commit = store.read_at(&[1]).await.unwrap().pop().and_then(Entry::into_commit).unwrap();
     Commit { position: 1_000, ..commit }
 }
 
-/// In one thread, so that both commands are in one group: the desk runs when they are submitted.
+/// In one thread, so that both commands are in one group: the scheduler runs when they are submitted.
 #[tokio::test]
 async fn positions_of_a_group_that_fails_half_way_are_filled_by_the_next() {
     let (folder, order) = (TempDir::default(), Uuid::new_v4());
     let store = Arc::new(folder.sqlite());
     store.insert(&[Entry::Commit(far_above(order).await)]).await.unwrap();
     let stuck = Wrapped::over(store.clone(), Stuck(AtomicBool::new(true)));
-    let (writer, desk) = Writer::start(stuck.clone(), Health::default());
+    let (writer, scheduler) = Writer::start(stuck.clone(), Health::default());
     // The one has its position at once, the other none above 1,000.
     let pay = || request(json!({ "type": "ProcessPayment", "amount": 50 }), order, None);
     for outcome in [writer.submit(create(Uuid::new_v4())), writer.submit(pay())] {
@@ -131,6 +131,6 @@ async fn positions_of_a_group_that_fails_half_way_are_filled_by_the_next() {
     let paid = writer.submit(pay()).await.unwrap().unwrap();
     assert!(paid.position > 1_000, "{paid:?}");
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
     assert_eq!(store.read_at(&[1, 2]).await.unwrap(), [1, 2].map(Entry::Tombstone));
 }

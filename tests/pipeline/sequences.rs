@@ -47,10 +47,10 @@ impl Asked {
     /// For an order of two items that is there already.
     async fn of_an_order(store: &Store) -> Self {
         let order = Uuid::new_v4();
-        let (writer, desk) = Writer::start(store.clone(), Health::default());
+        let (writer, scheduler) = Writer::start(store.clone(), Health::default());
         writer.submit(request(create(), order, Some(&order.to_string()))).await.unwrap().unwrap();
         drop(writer);
-        desk.await.unwrap();
+        scheduler.await.unwrap();
         Self { order, sequence: Sequence::default() }
     }
 

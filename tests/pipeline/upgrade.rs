@@ -113,7 +113,7 @@ async fn watch(views: Redis, over: CancellationToken) -> usize {
 async fn a_higher_projection_version_replaces_the_views_while_older_workers_serve() {
     let own = Own::default();
     let (views, relay) = (own.redis().await, Relaying::start(&own).await);
-    let (writer, desk) =
+    let (writer, scheduler) =
         Writer::<OrderAggregate>::start(Arc::new(own.mongodb().await), Health::default());
     let old = Worker::start(&own, 1).await;
     old.until_ready().await;
@@ -138,7 +138,7 @@ async fn a_higher_projection_version_replaces_the_views_while_older_workers_serv
     assert!(views.building().await.unwrap().is_none(), "it asks for nothing");
     late.stop().await;
     drop(writer);
-    desk.await.unwrap();
+    scheduler.await.unwrap();
     relay.stop().await;
     new.stop().await;
     own.remove().await;

@@ -164,7 +164,7 @@ impl Running {
 /// The write side of one log.
 struct Written {
     log: LogId,
-    desk: JoinHandle<()>,
+    scheduler: JoinHandle<()>,
     /// Ends what waits for more of this log.
     stop: CancellationToken,
 }
@@ -182,10 +182,10 @@ impl Writing {
     async fn start(&self) -> Result<Written> {
         let (store, stop) = (self.store.clone(), self.stop.child_token());
         let started = Commands::start(store, &self.namespace, &self.health, stop.clone());
-        let (service, desk) = started.await?;
+        let (service, scheduler) = started.await?;
         let log = service.log.clone();
         self.slot.fill(service);
-        Ok(Written { log, desk, stop })
+        Ok(Written { log, scheduler, stop })
     }
 
     /// Starts afresh whenever the log gets a new identity; ends after the last request.
@@ -199,7 +199,7 @@ impl Writing {
             self.slot.clear();
             written.stop.cancel();
             self.health.waits("log", "it is being closed");
-            if let Err(error) = written.desk.await {
+            if let Err(error) = written.scheduler.await {
                 tracing::error!(%error, "the write side ended early");
             }
             if !renewed {

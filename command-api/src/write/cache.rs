@@ -4,7 +4,7 @@ use kernel::aggregate::Aggregate;
 use kernel::log::StreamName;
 use lru::LruCache;
 
-use super::draft::Known;
+use super::stream_state::StreamState;
 
 /// Bytes of all states, as far as they can be told: some ten thousand orders.
 const LIMIT: usize = 32 << 20;
@@ -17,16 +17,16 @@ pub struct Cache<V> {
     limit: usize,
 }
 
-impl<A: Aggregate> Default for Cache<Known<A>> {
+impl<A: Aggregate> Default for Cache<StreamState<A>> {
     fn default() -> Self {
         Self::new(LIMIT)
     }
 }
 
-impl<A: Aggregate> Cache<Known<A>> {
-    pub fn keep(&mut self, stream: StreamName, known: Known<A>) {
-        let bytes = known.bytes;
-        self.put(stream, known, bytes);
+impl<A: Aggregate> Cache<StreamState<A>> {
+    pub fn keep(&mut self, stream: StreamName, state: StreamState<A>) {
+        let bytes = state.bytes;
+        self.put(stream, state, bytes);
     }
 }
 

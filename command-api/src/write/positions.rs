@@ -11,7 +11,7 @@ use shared::service::failpoint;
 /// Draws that may turn out too small before the counter must be taken for broken.
 const DRAWS: u32 = 5;
 
-/// How far above the log positions are drawn after so many collisions of a job. The first may be the
+/// How far above the log positions are drawn after so many collisions of a command. The first may be the
 /// end of a guess, and the counter is right. Later ones say that another writer guesses: it has taken
 /// what is right above the head before this one can insert there. What it does not come to fill is
 /// sealed by the relay after a second.
@@ -23,20 +23,20 @@ pub fn margin(collisions: u32) -> Position {
     }
 }
 
-/// Finds a position above each of `after`. Positions that are left over stay in `owed`, and all of
+/// Finds a position above each of `after`. Positions that are left over stay in `unused_positions`, and all of
 /// them after a failure.
 pub async fn assign(
     store: &Arc<dyn EventStore>,
     after: &[Position],
-    owed: &mut BTreeSet<Position>,
+    unused_positions: &mut BTreeSet<Position>,
 ) -> Result<Vec<Position>> {
     let mut assigned = vec![None; after.len()];
-    let filled = fill(store, after, owed, &mut assigned).await;
+    let filled = fill(store, after, unused_positions, &mut assigned).await;
     let assigned = assigned.into_iter().flatten();
     match filled {
         Ok(()) => Ok(assigned.collect()),
         Err(failure) => {
-            owed.extend(assigned);
+            unused_positions.extend(assigned);
             Err(failure)
         }
     }
@@ -45,12 +45,12 @@ pub async fn assign(
 async fn fill(
     store: &Arc<dyn EventStore>,
     after: &[Position],
-    owed: &mut BTreeSet<Position>,
+    unused_positions: &mut BTreeSet<Position>,
     assigned: &mut [Option<Position>],
 ) -> Result<()> {
     for draw in 0..=DRAWS {
         for (position, after) in assigned.iter_mut().zip(after) {
-            *position = position.or_else(|| take(owed, *after));
+            *position = position.or_else(|| take(unused_positions, *after));
         }
         let missing = assigned.iter().filter(|position| position.is_none()).count();
         if missing == 0 {
@@ -63,15 +63,15 @@ async fn fill(
             store.raise_counter(0).await?;
         }
         failpoint::hit("draw.before");
-        owed.extend(store.reserve_positions(missing).await?);
+        unused_positions.extend(store.reserve_positions(missing).await?);
         failpoint::hit("draw.after");
     }
     Err(Failure::transient("drawing positions", "the counter stays behind the log"))
 }
 
 /// The smallest position that is greater.
-fn take(owed: &mut BTreeSet<Position>, after: Position) -> Option<Position> {
-    let position = owed.range(after + 1..).next().copied()?;
-    owed.remove(&position);
+fn take(unused_positions: &mut BTreeSet<Position>, after: Position) -> Option<Position> {
+    let position = unused_positions.range(after + 1..).next().copied()?;
+    unused_positions.remove(&position);
     Some(position)
 }

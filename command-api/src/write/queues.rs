@@ -5,16 +5,16 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use kernel::aggregate::Aggregate;
 use kernel::log::StreamName;
 
-use super::Rejected;
-use super::job::Job;
+use super::pending_command::PendingCommand;
+use super::request::Rejected;
 
 pub struct Queues<A: Aggregate> {
-    streams: HashMap<StreamName, VecDeque<Job<A>>>,
-    /// Streams that have jobs and are in no group.
+    streams: HashMap<StreamName, VecDeque<PendingCommand<A>>>,
+    /// Streams that have commands and are in no group.
     ready: VecDeque<StreamName>,
     /// Streams that are in a group.
     busy: HashSet<StreamName>,
-    /// Idempotency keys of all jobs, those in groups too.
+    /// Idempotency keys of all commands, those in groups too.
     keys: HashSet<String>,
     /// A group died: everything is turned away from then on.
     failed: bool,
@@ -42,33 +42,38 @@ impl<A: Aggregate> Queues<A> {
         self.streams.is_empty()
     }
 
-    pub fn take(&mut self, job: Job<A>) {
-        if let Some(key) = &job.request.key
+    pub fn take(&mut self, command: PendingCommand<A>) {
+        if let Some(key) = &command.request.key
             && !self.keys.insert(key.clone())
         {
-            return job.answer(Err(Rejected::KeyInFlight));
+            return command.answer(Err(Rejected::KeyInFlight));
         }
-        if let Some(rejected) = self.turned_away(&job) {
-            return turn_away(&mut self.keys, job, rejected);
+        if let Some(rejected) = self.turned_away(&command) {
+            return turn_away(&mut self.keys, command, rejected);
         }
-        let stream = job.request.stream.clone();
+        let stream = command.request.stream.clone();
         let queue = self.streams.entry(stream.clone()).or_default();
-        queue.push_back(job);
+        queue.push_back(command);
         if queue.len() == 1 && !self.busy.contains(&stream) {
             self.ready.push_back(stream);
         }
     }
 
-    /// A stream is in no group any more; a job that must start afresh goes first.
-    pub fn free(&mut self, stream: StreamName, again: Option<Job<A>>, key: Option<String>) {
+    /// A stream is in no group any more; a command that must start afresh goes first.
+    pub fn free(
+        &mut self,
+        stream: StreamName,
+        retry: Option<PendingCommand<A>>,
+        key: Option<String>,
+    ) {
         self.busy.remove(&stream);
         if let Some(key) = key {
             self.keys.remove(&key);
         }
-        if let Some(job) = again {
-            match self.turned_away(&job) {
-                None => self.streams.entry(stream.clone()).or_default().push_front(job),
-                Some(rejected) => turn_away(&mut self.keys, job, rejected),
+        if let Some(command) = retry {
+            match self.turned_away(&command) {
+                None => self.streams.entry(stream.clone()).or_default().push_front(command),
+                Some(rejected) => turn_away(&mut self.keys, command, rejected),
             }
         }
         if self.streams.get(&stream).is_some_and(|queue| !queue.is_empty()) {
@@ -78,32 +83,32 @@ impl<A: Aggregate> Queues<A> {
         }
     }
 
-    /// The jobs of the next group: the first of each stream, up to so many and so many bytes.
-    pub fn next(&mut self, most: usize, most_bytes: usize) -> Vec<Job<A>> {
-        let mut jobs = Vec::with_capacity(self.ready.len().min(most));
+    /// The commands of the next group: the first of each stream, up to so many and so many bytes.
+    pub fn next(&mut self, most: usize, most_bytes: usize) -> Vec<PendingCommand<A>> {
+        let mut commands = Vec::with_capacity(self.ready.len().min(most));
         let mut bytes = 0;
-        while jobs.len() < most
+        while commands.len() < most
             && let Some(stream) = self.ready.pop_front()
         {
-            let Some(job) = self.next_of(&stream) else { continue };
-            bytes += job.request.bytes;
-            if bytes > most_bytes && !jobs.is_empty() {
-                self.streams.entry(stream.clone()).or_default().push_front(job);
+            let Some(command) = self.next_of(&stream) else { continue };
+            bytes += command.request.bytes;
+            if bytes > most_bytes && !commands.is_empty() {
+                self.streams.entry(stream.clone()).or_default().push_front(command);
                 self.ready.push_front(stream);
                 break;
             }
-            jobs.push(job);
+            commands.push(command);
             self.busy.insert(stream);
         }
-        jobs
+        commands
     }
 
-    /// The next job of a stream that is still to be started.
-    fn next_of(&mut self, stream: &StreamName) -> Option<Job<A>> {
-        while let Some(job) = self.streams.get_mut(stream).and_then(VecDeque::pop_front) {
-            match self.turned_away(&job) {
-                None => return Some(job),
-                Some(rejected) => turn_away(&mut self.keys, job, rejected),
+    /// The next command of a stream that is still to be started.
+    fn next_of(&mut self, stream: &StreamName) -> Option<PendingCommand<A>> {
+        while let Some(command) = self.streams.get_mut(stream).and_then(VecDeque::pop_front) {
+            match self.turned_away(&command) {
+                None => return Some(command),
+                Some(rejected) => turn_away(&mut self.keys, command, rejected),
             }
         }
         self.streams.remove(stream);
@@ -120,10 +125,10 @@ impl<A: Aggregate> Queues<A> {
     pub fn purge(&mut self) {
         for (stream, queue) in std::mem::take(&mut self.streams) {
             let mut left = VecDeque::with_capacity(queue.len());
-            for job in queue {
-                match self.turned_away(&job) {
-                    None => left.push_back(job),
-                    Some(rejected) => turn_away(&mut self.keys, job, rejected),
+            for command in queue {
+                match self.turned_away(&command) {
+                    None => left.push_back(command),
+                    Some(rejected) => turn_away(&mut self.keys, command, rejected),
                 }
             }
             if !left.is_empty() {
@@ -133,17 +138,21 @@ impl<A: Aggregate> Queues<A> {
         self.ready.retain(|stream| self.streams.contains_key(stream));
     }
 
-    /// Why a job is not to be started. Nothing was written of it.
-    fn turned_away(&self, job: &Job<A>) -> Option<Rejected> {
+    /// Why a command is not to be started. Nothing was written of it.
+    fn turned_away(&self, command: &PendingCommand<A>) -> Option<Rejected> {
         let failed = || Rejected::Unavailable("the service has to be restarted".to_owned());
-        if self.failed { Some(failed()) } else { job.given_up() }
+        if self.failed { Some(failed()) } else { command.given_up() }
     }
 }
 
-/// Answers a job that was not started.
-fn turn_away<A: Aggregate>(keys: &mut HashSet<String>, job: Job<A>, rejected: Rejected) {
-    if let Some(key) = &job.request.key {
+/// Answers a command that was not started.
+fn turn_away<A: Aggregate>(
+    keys: &mut HashSet<String>,
+    command: PendingCommand<A>,
+    rejected: Rejected,
+) {
+    if let Some(key) = &command.request.key {
         keys.remove(key);
     }
-    job.answer(Err(rejected));
+    command.answer(Err(rejected));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Outcome, Rejected};
+use super::request::{Outcome, Rejected};
 
 /// A client that sends several commands for one stream means each of them to follow those before
 /// it. When one has no certain outcome, those behind it are not attempted.

@@ -4,11 +4,11 @@ use kernel::aggregate::Aggregate;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::request::{Outcome, Rejected, Request};
 use super::room::Place;
 use super::sequence::{Link, Sequence};
-use super::{Outcome, Rejected, Request};
 
-pub struct Job<A: Aggregate> {
+pub struct PendingCommand<A: Aggregate> {
     pub request: Request<A>,
     /// Lost races and other fresh starts so far.
     pub attempts: u32,
@@ -19,7 +19,7 @@ pub struct Job<A: Aggregate> {
     link: Option<Link>,
 }
 
-impl<A: Aggregate> Job<A> {
+impl<A: Aggregate> PendingCommand<A> {
     pub fn new(request: Request<A>, reply: oneshot::Sender<Outcome>, place: Place) -> Self {
         let link = request.sequence.as_ref().map(Sequence::next);
         Self { request, attempts: 0, collisions: 0, reply, place, link }

@@ -1,0 +1,185 @@
+//! One group of commands: decided together, inserted together.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use kernel::aggregate::Aggregate;
+use kernel::log::{Commit, Entry, Position};
+use shared::event_store::{EventStore, Inserted, NotInserted};
+use shared::service::failpoint;
+use tokio::sync::mpsc;
+
+use super::group_event::GroupEvent;
+use super::pending_command::PendingCommand;
+use super::pending_commit::{PendingCommit, decide};
+use super::replies::Replies;
+use super::request::Rejected;
+use super::resolve::Resolver;
+use super::stream_state::StreamState;
+use super::{positions, stream_reader};
+
+pub struct CommitGroup<A: Aggregate> {
+    store: Arc<dyn EventStore>,
+    replies: Replies<A>,
+    resolver: Resolver<A>,
+}
+
+/// Commands, each with the cached state of its stream.
+type Commands<A> = Vec<(PendingCommand<A>, Option<StreamState<A>>)>;
+
+impl<A: Aggregate> CommitGroup<A> {
+    pub fn new(store: Arc<dyn EventStore>, events: mpsc::UnboundedSender<GroupEvent<A>>) -> Self {
+        let replies = Replies::new(store.clone(), events);
+        let resolver = Resolver::new(store.clone(), replies.clone());
+        Self { store, replies, resolver }
+    }
+
+    /// Answers every command, frees every stream, and tells which positions are left to fill.
+    pub async fn run(self, commands: Commands<A>, unused_positions: Vec<Position>) {
+        let mut unused_positions: BTreeSet<Position> = unused_positions.into_iter().collect();
+        let commits = self.decide(commands).await;
+        self.append(commits, &mut unused_positions).await;
+        let unused_positions = unused_positions.into_iter().collect();
+        self.replies.tell(GroupEvent::Over { unused_positions });
+    }
+
+    /// Decides all commands: first on cached states, then those that were refused on a fresh read.
+    async fn decide(&self, commands: Commands<A>) -> Vec<PendingCommit<A>> {
+        let mut commits = Vec::with_capacity(commands.len());
+        let mut unsure = vec![];
+        for (command, state) in commands {
+            let state = state.or_else(|| command.request.fresh.then(StreamState::empty));
+            let accepted = state.map(|state| (decide(&command.request, &state), state));
+            match accepted {
+                Some((Ok(events), state)) => commits.extend(self.commit(command, state, &events)),
+                Some((Err(_), state)) => unsure.push((command, Some(state))),
+                None => unsure.push((command, None)),
+            }
+        }
+        if !unsure.is_empty() {
+            let (commands, states): (Vec<_>, Vec<_>) = unsure.into_iter().unzip();
+            let stream = |command: &PendingCommand<A>| command.request.stream.clone();
+            let streams = commands.iter().map(stream).collect();
+            match stream_reader::read(&self.store, streams, states).await {
+                Ok(folded) => commits.extend(self.decide_finally(commands, folded).await),
+                Err(failure) => self.replies.reject_all(commands, &failure),
+            }
+        }
+        commits
+    }
+
+    fn commit(
+        &self,
+        command: PendingCommand<A>,
+        state: StreamState<A>,
+        events: &[A::Event],
+    ) -> Option<PendingCommit<A>> {
+        match PendingCommit::new(command, state, events) {
+            Ok(pending) => Some(pending),
+            Err(broken) => {
+                let (command, invalid) = *broken;
+                self.replies.reject(command, Rejected::Broken(invalid.detail));
+                None
+            }
+        }
+    }
+
+    /// Decides on states that were just read.
+    async fn decide_finally(
+        &self,
+        commands: Vec<PendingCommand<A>>,
+        mut folded: stream_reader::Folded<A>,
+    ) -> Vec<PendingCommit<A>> {
+        let mut commits = vec![];
+        let mut refused = vec![];
+        for command in commands {
+            let state = match folded.remove(&command.request.stream) {
+                Some(Ok(state)) => state,
+                Some(Err(invalid)) => {
+                    self.replies.reject(command, Rejected::Broken(invalid.detail));
+                    continue;
+                }
+                None => StreamState::empty(),
+            };
+            match decide(&command.request, &state) {
+                Ok(events) => commits.extend(self.commit(command, state, &events)),
+                Err(rejected) => refused.push((command, state, rejected)),
+            }
+        }
+        self.refuse(refused).await;
+        commits
+    }
+
+    /// Refuses, unless the request was carried out before: its key is looked up after the streams
+    /// were read, so that a commit that caused the refusal is found.
+    async fn refuse(&self, refused: Vec<(PendingCommand<A>, StreamState<A>, Rejected)>) {
+        let keys: Vec<&str> =
+            refused.iter().filter_map(|(command, ..)| command.request.key.as_deref()).collect();
+        let found = if keys.is_empty() { Ok(vec![]) } else { self.store.read_by_key(&keys).await };
+        let found: HashMap<String, Commit> = match found {
+            Ok(commits) => commits.into_iter().map(|commit| (commit.key.clone(), commit)).collect(),
+            Err(failure) => {
+                let commands = refused.into_iter().map(|(command, ..)| command);
+                return self.replies.reject_all(commands, &failure);
+            }
+        };
+        for (command, state, rejected) in refused {
+            let before = command.request.key.as_ref().and_then(|key| found.get(key));
+            match before {
+                Some(commit) => self.replies.replay(command, commit),
+                None => self.replies.answer(command, Some(state), Err(rejected)),
+            }
+        }
+    }
+
+    /// Inserts all commits, and tombstones where positions are left over, with one call.
+    async fn append(
+        &self,
+        mut commits: Vec<PendingCommit<A>>,
+        unused_positions: &mut BTreeSet<Position>,
+    ) {
+        let after: Vec<Position> = commits.iter().map(|pending| pending.state.position).collect();
+        match positions::assign(&self.store, &after, unused_positions).await {
+            Ok(positions) => {
+                for (pending, position) in commits.iter_mut().zip(positions) {
+                    pending.commit.position = position;
+                }
+            }
+            Err(failure) => return self.replies.reject_all(commands(commits), &failure),
+        }
+        let mut entries: Vec<Entry> =
+            commits.iter().map(|pending| Entry::Commit(pending.commit.clone())).collect();
+        entries.extend(unused_positions.iter().map(|position| Entry::Tombstone(*position)));
+        if entries.is_empty() {
+            return;
+        }
+        failpoint::hit("insert.before");
+        match self.store.insert(&entries).await {
+            Ok(outcomes) => {
+                failpoint::hit("insert.after");
+                unused_positions.clear(); // A tombstone that was refused stood there already.
+                let (written, refused): (Vec<_>, Vec<_>) = commits
+                    .into_iter()
+                    .zip(outcomes)
+                    .partition(|(_, outcome)| *outcome == Inserted::Written);
+                written.into_iter().for_each(|(pending, _)| self.replies.accept(pending));
+                let refused = refused.into_iter().map(|(pending, _)| pending).collect();
+                self.resolver.resolve_duplicates(refused, unused_positions).await;
+            }
+            Err(NotInserted::Never(failure)) => {
+                // Their positions are filled by a later group.
+                unused_positions.extend(commits.iter().map(|pending| pending.commit.position));
+                self.replies.reject_all(commands(commits), &failure);
+            }
+            Err(NotInserted::Unknown(failure)) => {
+                self.resolver.resolve_unknown(commits, unused_positions, &failure).await;
+            }
+        }
+    }
+}
+
+fn commands<A: Aggregate>(
+    commits: Vec<PendingCommit<A>>,
+) -> impl Iterator<Item = PendingCommand<A>> {
+    commits.into_iter().map(|pending| pending.command)
+}

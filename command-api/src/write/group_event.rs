@@ -1,0 +1,25 @@
+//! What a group tells the scheduler.
+
+use kernel::aggregate::Aggregate;
+use kernel::log::{Position, StreamName};
+
+use super::pending_command::PendingCommand;
+use super::stream_state::StreamState;
+
+#[expect(clippy::large_enum_variant, reason = "nearly all events are of free streams")]
+pub enum GroupEvent<A: Aggregate> {
+    /// A stream is no longer in the group.
+    StreamFree {
+        stream: StreamName,
+        /// Its state, where it is known for certain.
+        state: Option<StreamState<A>>,
+        /// A command that must start afresh; it goes before those that wait.
+        retry: Option<PendingCommand<A>>,
+        /// The idempotency key of the command that was answered.
+        key: Option<String>,
+    },
+    /// The group is over; these positions were reserved and not used.
+    Over { unused_positions: Vec<Position> },
+    /// The group ended by a fault: what became of its commands is not known.
+    Died,
+}

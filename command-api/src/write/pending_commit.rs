@@ -1,0 +1,95 @@
+//! Deciding a command, and the commit that an acceptance leads to.
+
+use kernel::Timestamp;
+use kernel::aggregate::{Aggregate, Invalid};
+use kernel::log::{Commit, Event, MAX_EVENTS, Version};
+use uuid::Uuid;
+
+use super::guarded::guarded;
+use super::pending_command::PendingCommand;
+use super::request::{Rejected, Request};
+use super::stream_state::{StreamState, approximate_length};
+
+/// A commit that waits for its position, and the state after it.
+pub struct PendingCommit<A: Aggregate> {
+    pub command: PendingCommand<A>,
+    pub commit: Commit,
+    /// The state that it was decided on.
+    pub state: StreamState<A>,
+    after: A::State,
+}
+
+/// Decides on a state. A refusal is final only on a state that was read for it.
+pub fn decide<A: Aggregate>(
+    request: &Request<A>,
+    state: &StreamState<A>,
+) -> Result<Vec<A::Event>, Rejected> {
+    if let Some(expected) = request.expected
+        && expected != state.version
+    {
+        return Err(Rejected::VersionMismatch { actual: state.version });
+    }
+    guarded("deciding", || A::decide(&state.state, &request.command))
+        .map_err(|invalid| Rejected::Broken(invalid.detail))?
+        .map_err(Rejected::Refused)
+}
+
+impl<A: Aggregate> PendingCommit<A> {
+    /// The commit of an acceptance; the command and what is wrong, where the domain's events can't be
+    /// written.
+    pub fn new(
+        command: PendingCommand<A>,
+        state: StreamState<A>,
+        events: &[A::Event],
+    ) -> Result<Self, Box<(PendingCommand<A>, Invalid)>> {
+        if events.is_empty() || events.len() > MAX_EVENTS {
+            let found = format!("a command led to {} events, 1 to {MAX_EVENTS} fit", events.len());
+            return Err(Box::new((command, Invalid::new(found))));
+        }
+        let written = guarded("writing an event", || encode::<A>(events, state.state.clone()));
+        let (encoded, after) = match written.flatten() {
+            Ok(written) => written,
+            Err(invalid) => return Err(Box::new((command, invalid))),
+        };
+        let request = &command.request;
+        let commit = Commit {
+            position: 0,
+            stream: request.stream.clone(),
+            from: state.version + 1,
+            to: state.version + events.len() as Version,
+            events: encoded,
+            at: Timestamp::now().max(state.at),
+            meta: request.meta.clone(),
+            key: request.key.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
+            fingerprint: request.fingerprint.clone(),
+        };
+        Ok(Self { command, commit, state, after })
+    }
+
+    /// The command, its commit, and the state of the stream once the commit is acknowledged.
+    pub fn acknowledged(self) -> (PendingCommand<A>, Commit, StreamState<A>) {
+        let Self { command, commit, after, state } = self;
+        let state = StreamState {
+            state: after,
+            version: commit.to,
+            position: commit.position,
+            at: commit.at,
+            bytes: state.bytes + approximate_length(&commit),
+        };
+        (command, commit, state)
+    }
+}
+
+/// The events as they are stored, and the state after them.
+fn encode<A: Aggregate>(
+    events: &[A::Event],
+    mut state: A::State,
+) -> Result<(Vec<Event>, A::State), Invalid> {
+    let mut encoded = Vec::with_capacity(events.len());
+    for event in events {
+        let (kind, schema, data) = A::encode(event)?;
+        encoded.push(Event { id: Uuid::now_v7(), kind, schema, data });
+        A::evolve(&mut state, event);
+    }
+    Ok((encoded, state))
+}

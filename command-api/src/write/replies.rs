@@ -1,0 +1,111 @@
+//! Answers commands, and frees their streams.
+
+use std::sync::Arc;
+
+use kernel::Failure;
+use kernel::aggregate::Aggregate;
+use kernel::log::Commit;
+use shared::event_store::EventStore;
+use tokio::sync::mpsc;
+
+use super::group_event::GroupEvent;
+use super::pending_command::PendingCommand;
+use super::pending_commit::PendingCommit;
+use super::request::{Accepted, Outcome, Rejected};
+use super::stream_reader;
+use super::stream_state::StreamState;
+
+/// How often a request starts afresh before its client is told of the conflict.
+const MAX_RETRIES: u32 = 30;
+
+/// Where the answers of one group go: to the clients, and to the scheduler.
+pub struct Replies<A: Aggregate> {
+    store: Arc<dyn EventStore>,
+    events: mpsc::UnboundedSender<GroupEvent<A>>,
+}
+
+impl<A: Aggregate> Clone for Replies<A> {
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), events: self.events.clone() }
+    }
+}
+
+impl<A: Aggregate> Replies<A> {
+    pub fn new(store: Arc<dyn EventStore>, events: mpsc::UnboundedSender<GroupEvent<A>>) -> Self {
+        Self { store, events }
+    }
+
+    pub fn tell(&self, event: GroupEvent<A>) {
+        drop(self.events.send(event)); // The scheduler outlives its groups, but for a forced shutdown.
+    }
+
+    /// Answers a command, and frees its stream before that: its client may send the next command.
+    pub fn answer(
+        &self,
+        mut command: PendingCommand<A>,
+        state: Option<StreamState<A>>,
+        outcome: Outcome,
+    ) {
+        command.conclude(&outcome);
+        let (stream, key) = (command.request.stream.clone(), command.request.key.clone());
+        self.tell(GroupEvent::StreamFree { stream, state, retry: None, key });
+        command.answer(outcome);
+    }
+
+    /// Answers a command whose commit is acknowledged, and saves a snapshot where one is due.
+    pub fn accept(&self, pending: PendingCommit<A>) {
+        let (command, commit, mut state) = pending.acknowledged();
+        if stream_reader::is_snapshot_due(commit.from - 1, commit.to) {
+            stream_reader::save_snapshot(&self.store, &commit.stream, &mut state);
+        }
+        self.answer(command, Some(state), Ok(Accepted::from(&commit)));
+    }
+
+    pub fn reject(&self, command: PendingCommand<A>, rejected: Rejected) {
+        self.answer(command, None, Err(rejected));
+    }
+
+    /// Nothing was written of these commands.
+    pub fn reject_all(
+        &self,
+        commands: impl IntoIterator<Item = PendingCommand<A>>,
+        failure: &Failure,
+    ) {
+        let why = match failure.is_permanent() {
+            true => "the log can't be used now; the service's own log tells more",
+            false => "the log can't be reached; try again",
+        };
+        let mut count = 0;
+        for command in commands {
+            count += 1;
+            self.reject(command, Rejected::Unavailable(why.to_owned()));
+        }
+        tracing::warn!(%failure, commands = count, "nothing was written");
+    }
+
+    /// Answers with what was answered before under the same key.
+    pub fn replay(&self, command: PendingCommand<A>, commit: &Commit) {
+        if commit.fingerprint != command.request.fingerprint {
+            return self.reject(command, Rejected::KeyMismatch);
+        }
+        self.answer(command, None, Ok(Accepted::from(commit)));
+    }
+
+    /// Starts the request afresh: on the state that it was decided on where that still holds, else on a
+    /// fresh read.
+    pub fn retry(&self, pending: PendingCommit<A>, state_holds: bool) {
+        let PendingCommit { mut command, state, .. } = pending;
+        command.attempts += 1;
+        command.collisions += u32::from(state_holds);
+        command.request.fresh = false;
+        if command.attempts > MAX_RETRIES {
+            return self.reject(command, Rejected::Conflict);
+        }
+        if command.is_abandoned() {
+            return self.reject(command, Rejected::Unknown);
+        }
+        let stream = command.request.stream.clone();
+        let state = state_holds.then_some(state);
+        self.tell(GroupEvent::StreamFree { stream, state, retry: Some(command), key: None });
+    }
+}
