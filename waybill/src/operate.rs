@@ -1,6 +1,6 @@
-//! What operators look at and ask for: `rebuild`, `parked`, `unreadable`, `audit`, `state`.
+//! What operators look at and ask for: `rebuild`, `parked`, `dead-letters`, `audit`, `state`.
 
-pub mod unreadable;
+pub mod dead_letters;
 
 use std::time::{Duration, Instant};
 

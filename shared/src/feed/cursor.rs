@@ -11,7 +11,7 @@ use kernel::log::{Position, Recorded, Run};
 use super::{Feed, Feeds};
 use crate::event_store::EventStore;
 use crate::event_store::append_notifier::AppendSubscriber;
-use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
+use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use crate::view_store::Generation;
 
 /// Commits read at a time.
@@ -93,15 +93,15 @@ impl Feeds for Cursors {
         Ok(())
     }
 
-    async fn unreadable(&self, _: usize) -> Result<UnreadablePage> {
-        Ok(UnreadablePage::default())
+    async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {
+        Ok(DeadLetterPage::default())
     }
 
-    async fn find_unreadable(&self, _: &str) -> Result<Option<Unreadable>> {
+    async fn find_dead_letter(&self, _: &str) -> Result<Option<DeadLetter>> {
         Ok(None)
     }
 
-    async fn discard_unreadable(&self, _: &str) -> Result<bool> {
+    async fn discard_dead_letter(&self, _: &str) -> Result<bool> {
         Ok(false)
     }
 }

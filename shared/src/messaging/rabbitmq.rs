@@ -18,11 +18,11 @@ use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 
 pub use self::consumer::{Consumer, Delivery};
-pub use self::dead_letters::Aside;
+pub use self::dead_letters::DeadLetterPublisher;
 pub use self::publisher::{Message, Publisher};
 
 /// The name, behind the namespace, of the queue for messages that are no events.
-const UNREADABLE: &str = "unreadable";
+const DEAD_LETTERS: &str = "dead-letters";
 /// A queue keeps at most this many messages; older ones fall out, and the views are healed.
 const QUEUE_LENGTH: i64 = 1_000_000;
 /// The broker removes a queue that was not used for so long, in milliseconds.
@@ -92,8 +92,9 @@ impl RabbitMq {
         format!("{}.events", self.namespace)
     }
 
-    pub fn unreadable(&self) -> String {
-        format!("{}.{UNREADABLE}", self.namespace)
+    /// The queue that keeps what is no event.
+    pub fn dead_letter_queue(&self) -> String {
+        format!("{}.{DEAD_LETTERS}", self.namespace)
     }
 
     async fn connect(&self, role: &str) -> Result<(Connection, Channel)> {
