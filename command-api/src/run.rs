@@ -23,7 +23,7 @@ use crate::seal::Sealer;
 use crate::{Service, routes};
 
 /// For commands, and then for the relay, to end after the last request.
-const DEADLINE: Duration = Duration::from_secs(5);
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`, then lets requests and the relay end.
 pub async fn run<A: Aggregate>(
@@ -112,11 +112,11 @@ impl Served {
     async fn end<A: Aggregate>(self, slot: &ServiceSlot<Service<A>>) {
         slot.clear();
         self.stop.cancel();
-        if tokio::time::timeout(DEADLINE, self.desk).await.is_err() {
+        if tokio::time::timeout(END_TIMEOUT, self.desk).await.is_err() {
             tracing::warn!("commands of unknown outcome were abandoned at the deadline");
         }
         self.relay_stop.cancel();
-        if tokio::time::timeout(DEADLINE, self.relay).await.is_err() {
+        if tokio::time::timeout(END_TIMEOUT, self.relay).await.is_err() {
             tracing::warn!("the relay was abandoned at the deadline");
         }
     }

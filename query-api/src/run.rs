@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::{Service, routes};
 
 /// Between two looks whether there are views.
-const LOOK: Duration = Duration::from_millis(250);
+const READINESS_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Runs until `stop`; requests under way end first.
 pub async fn run(
@@ -58,7 +58,7 @@ async fn work(
             watch(&service, health).await;
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(READINESS_POLL_INTERVAL) => {}
             () = stop.cancelled() => {}
         }
     }

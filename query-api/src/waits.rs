@@ -12,16 +12,16 @@ use shared::view_store::{GenerationId, Reading, Update, Updates, ViewStore};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Updates may be missed: so often the reader looks at the views for all requests that wait.
-const SWEEP: Duration = Duration::from_secs(1);
-/// Streams of one read of such a look.
-const PAGE: usize = 1_000;
-/// How often each request that waits looks itself, should the reader be held up.
-const LOOK: Duration = Duration::from_secs(5);
-/// Before the reader tries again.
-const PAUSE: Duration = Duration::from_millis(250);
+/// How often the reader looks at the views for all requests that wait: updates may be missed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Streams that one read of such a look asks for.
+const SWEEP_PAGE: usize = 1_000;
+/// How often each request that waits looks for itself, in case the reader is held up.
+const WAITER_POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the reader waits before it asks for the updates again.
+const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 /// How long the reader goes on after the last request that waited.
-const LINGER: Duration = Duration::from_secs(10);
+const READER_LINGER: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct Waits {
@@ -90,7 +90,7 @@ impl Waits {
             };
             if let Err(failure) = followed {
                 tracing::warn!(%failure, "changes of the views are not told; looking for them");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RECONNECT_DELAY).await;
                 if let Err(failure) = self.sweep(&generation).await {
                     tracing::debug!(%failure, "looking at the views that requests wait for");
                 }
@@ -110,7 +110,7 @@ impl Waits {
                 let table = lock(&self.table);
                 news.iter().for_each(|update| table.wake(update));
             }
-            if swept.elapsed() >= SWEEP {
+            if swept.elapsed() >= SWEEP_INTERVAL {
                 swept = Instant::now();
                 self.sweep(generation).await?;
             }
@@ -121,7 +121,7 @@ impl Waits {
     /// Looks at all that is waited for, and wakes the requests that it concerns.
     async fn sweep(&self, generation: &GenerationId) -> kernel::Result<()> {
         let streams: Vec<StreamName> = lock(&self.table).streams.keys().cloned().collect();
-        for page in streams.chunks(PAGE) {
+        for page in streams.chunks(SWEEP_PAGE) {
             let mut batch = Batch::new();
             let (versions, notes) = (batch.versions(page.to_vec()), batch.parked(page.to_vec()));
             let Reading { live, mut answers, .. } = self.views.read(generation, &batch).await?;
@@ -164,7 +164,7 @@ impl Waits {
 
 impl Table {
     fn is_wanted(&self) -> bool {
-        let recently = || self.wanted.is_some_and(|wanted| wanted.elapsed() < LINGER);
+        let recently = || self.wanted.is_some_and(|wanted| wanted.elapsed() < READER_LINGER);
         !self.streams.is_empty() || !self.checkpoint.is_empty() || recently()
     }
 
@@ -203,7 +203,7 @@ fn wake_up_to(waiting: &[(i64, Arc<Notify>)], reached: i64) {
 impl Place {
     /// Returns after a change, at the latest at `until`; now and then without either.
     pub async fn changed(&self, until: Instant) {
-        let until = until.min(Instant::now() + LOOK);
+        let until = until.min(Instant::now() + WAITER_POLL_INTERVAL);
         drop(tokio::time::timeout_at(until, self.woken.notified()).await);
     }
 }

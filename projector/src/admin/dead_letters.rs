@@ -21,7 +21,7 @@ use crate::Projector;
 /// Items of a page, where the client does not say how many it wants.
 const DEFAULT_LIMIT: usize = 50;
 /// Longest walk through the queue.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WALK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Characters of each that the list shows.
 const EXCERPT: usize = 4_096;
 
@@ -111,5 +111,5 @@ fn named(id: &str) -> Result<&str, Problem> {
 /// The queue is walked through, message by message.
 async fn in_time<T>(walk: impl Future<Output = kernel::Result<T>>) -> Result<T, Problem> {
     let late = |_| Problem::unavailable("The queue is too long to be looked through in time.");
-    Ok(tokio::time::timeout(PATIENCE, walk).await.map_err(late)??)
+    Ok(tokio::time::timeout(WALK_TIMEOUT, walk).await.map_err(late)??)
 }

@@ -17,7 +17,7 @@ use crate::view_store::Generation;
 /// Commits read at a time.
 const PAGE: usize = 1_000;
 /// How long an append of another process may go unnoticed.
-const POLL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A place in the log, and the reading from there on. Waits at holes.
 pub struct Cursor {
@@ -48,7 +48,7 @@ impl Cursor {
 
     /// Waits until there may be more.
     pub async fn wait(&mut self) {
-        self.appended.wait(POLL).await;
+        self.appended.wait(POLL_INTERVAL).await;
     }
 
     /// The same, where `at_most` is the longest wait.

@@ -26,8 +26,8 @@ const BYTES: i64 = 256 << 20;
 /// One look takes no more than this into memory, but for its last message.
 const LOOK_BYTES: usize = 16 << 20;
 /// Pause between two looks whether the broker has put back what a look held, and how many.
-const PAUSE: Duration = Duration::from_millis(10);
-const PAUSES: u32 = 200;
+const PUT_BACK_POLL_INTERVAL: Duration = Duration::from_millis(10);
+const PUT_BACK_POLLS: u32 = 200;
 const LOOKING: &str = "looking through the dead letters";
 
 /// Where a consumer puts what it can't read: a connection of its own, opened at need.
@@ -209,9 +209,9 @@ impl Walk {
     async fn until_put_back(&self) -> Result<()> {
         let channel = in_time(LOOKING, self.connection.create_channel()).await?;
         let left = self.total - self.removed;
-        for _ in 0..PAUSES {
+        for _ in 0..PUT_BACK_POLLS {
             match count(&channel, &self.queue).await? {
-                Some(count) if count < left => tokio::time::sleep(PAUSE).await,
+                Some(count) if count < left => tokio::time::sleep(PUT_BACK_POLL_INTERVAL).await,
                 _ => break,
             }
         }
