@@ -23,8 +23,9 @@ const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 /// How long the reader goes on after the last request that waited.
 const READER_LINGER: Duration = Duration::from_secs(10);
 
+/// The requests of this process that wait for views to change.
 #[derive(Clone)]
-pub struct Waits {
+pub struct WaitList {
     views: Arc<dyn ViewStore>,
     table: Arc<Mutex<Table>>,
 }
@@ -40,8 +41,8 @@ struct Table {
     checkpoint: Vec<(Position, Arc<Notify>)>,
 }
 
-/// The place of one request among those that wait; given up when it is dropped.
-pub struct Place {
+/// One request that waits; it leaves the list when this is dropped.
+pub struct Waiter {
     table: Arc<Mutex<Table>>,
     seen: Seen,
     woken: Arc<Notify>,
@@ -51,14 +52,15 @@ fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Waits {
+impl WaitList {
     pub fn new(views: Arc<dyn ViewStore>) -> Self {
         Self { views, table: Arc::default() }
     }
 
-    /// Takes a place, which is woken when the views contain one more of what was seen. Look once
-    /// more after this: what changed before is not told.
-    pub fn join(&self, generation: &GenerationId, seen: &Seen) -> Place {
+    /// Adds a request to the list, and returns at once. From now on the waiter is woken whenever the
+    /// views contain one more of what was seen. The caller has to look at the views once more after
+    /// this: of a change before it the waiter is not told.
+    pub fn join(&self, generation: &GenerationId, seen: &Seen) -> Waiter {
         let woken = Arc::new(Notify::new());
         let mut table = lock(&self.table);
         match seen {
@@ -75,7 +77,7 @@ impl Waits {
         if !std::mem::replace(&mut table.is_read, true) {
             tokio::spawn(self.clone().read());
         }
-        Place { table: self.table.clone(), seen: seen.clone(), woken }
+        Waiter { table: self.table.clone(), seen: seen.clone(), woken }
     }
 
     /// Reads updates and wakes the requests they concern, until none has waited for a while.
@@ -200,7 +202,7 @@ fn wake_up_to(waiting: &[(i64, Arc<Notify>)], reached: i64) {
     there.for_each(|(_, one)| one.notify_one());
 }
 
-impl Place {
+impl Waiter {
     /// Returns after a change, at the latest at `until`; now and then without either.
     pub async fn changed(&self, until: Instant) {
         let until = until.min(Instant::now() + WAITER_POLL_INTERVAL);
@@ -208,7 +210,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Waiter {
     fn drop(&mut self) {
         lock(&self.table).leave(&self.seen, &self.woken);
     }
