@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod contracts {
+    mod dead_letters;
     mod event_store;
     mod feed;
-    mod unreadable;
     mod view_store;
 }
 
@@ -20,6 +20,7 @@ mod pipeline {
     mod configuration;
     mod connections;
     mod controls;
+    mod dead_letters;
     mod embedded;
     mod faults;
     mod full_disk;
@@ -37,7 +38,6 @@ mod pipeline {
     mod replaced;
     mod sequences;
     mod tokens;
-    mod unreadable;
     mod upgrade;
     mod waiting;
     mod whole;

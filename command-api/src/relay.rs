@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// The lease's term; it is renewed at a third of it.
-const TERM: Duration = Duration::from_secs(6);
+const LEASE_TERM: Duration = Duration::from_secs(6);
 /// Messages that wait for their confirm together.
 const RUN: usize = 1_024;
 /// Commits that are relayed without waiting for more.
 const FULL: usize = 200;
 /// How often the checkpoint is stored: what a restart may publish again.
-const CHECKPOINT: Duration = Duration::from_millis(100);
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 
 pub struct Relay {
     store: MongoDb,
@@ -68,10 +68,10 @@ impl Relay {
     }
 
     async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
-        if !self.store.lease_relay(&self.holder, TERM).await? {
+        if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
             self.health.ready("relay"); // Another process leads: this one waits.
             tokio::select! {
-                () = tokio::time::sleep(TERM / 6) => {}
+                () = tokio::time::sleep(LEASE_TERM / 6) => {}
                 () = stop.cancelled() => {}
             }
             return Ok(());
@@ -96,9 +96,9 @@ impl Relay {
         let mut interval = MinInterval::default();
         tracing::info!(from, "relays the log to the exchange");
         while !stop.is_cancelled() {
-            if leased.elapsed() > TERM / 3 {
+            if leased.elapsed() > LEASE_TERM / 3 {
                 leased = Instant::now();
-                if !self.store.lease_relay(&self.holder, TERM).await? {
+                if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
                     return Ok(());
                 }
             }
@@ -108,7 +108,7 @@ impl Relay {
                 publisher.publish(&self.messages(run)?).await?;
                 checkpoint.confirmed =
                     run.last().map_or(checkpoint.confirmed, |commit| commit.position);
-                checkpoint.store(self, CHECKPOINT).await?;
+                checkpoint.store(self, CHECKPOINT_INTERVAL).await?;
             }
             checkpoint.confirmed = run.to;
             self.health.ready("relay");
@@ -117,7 +117,7 @@ impl Relay {
                 interval.rest().await;
             }
             if run.commits.is_empty() {
-                checkpoint.store(self, CHECKPOINT).await?;
+                checkpoint.store(self, CHECKPOINT_INTERVAL).await?;
                 tokio::select! {
                     () = cursor.wait() => {}
                     () = stop.cancelled() => {}

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::Result;
 use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
-use kernel::{Failure, Result};
 use shared::event_store::mongodb::MongoDb;
 use shared::event_store::until_replaced;
-use shared::http::{Limits, serve};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::health::Health;
 use shared::service::retry::until_connected;
+use shared::service::shell::Shell;
 use shared::service::slot::ServiceSlot;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -23,7 +23,7 @@ use crate::seal::Sealer;
 use crate::{Service, routes};
 
 /// For commands, and then for the relay, to end after the last request.
-const DEADLINE: Duration = Duration::from_secs(5);
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`, then lets requests and the relay end.
 pub async fn run<A: Aggregate>(
@@ -31,22 +31,12 @@ pub async fn run<A: Aggregate>(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<()> {
-    let health = Health::of(&["mongodb", "commands", "relay"]);
-    let slot = ServiceSlot::<Service<A>>::default();
-    let routes = routes::routes(slot.clone(), health.clone());
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!("command-api listens on http://{address}");
-    }
-    let (hosts, limits) = (config.hosts.clone(), Limits::of_process(1));
-    let http = tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
-    let worked = work(&config, &slot, &health, &stop).await;
-    stop.cancel();
-    let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
-    if abandoned > 0 {
-        tracing::warn!(abandoned, "connections were cut at the deadline");
-    }
-    if let Some(served) = worked? {
-        served.end(&slot).await;
+    let shell = Shell::<Service<A>>::new(&["mongodb", "commands", "relay"], stop);
+    let routes = routes::routes(shell.slot.clone(), shell.health.clone());
+    let work = work(&config, &shell);
+    let served = shell.serve("command-api", listener, config.hosts.clone(), routes, work).await?;
+    if let Some(served) = served {
+        served.end(&shell.slot).await;
     }
     Ok(())
 }
@@ -55,9 +45,7 @@ pub async fn run<A: Aggregate>(
 /// was known of the one says nothing of the other.
 async fn work<A: Aggregate>(
     config: &Config,
-    slot: &ServiceSlot<Service<A>>,
-    health: &Health,
-    stop: &CancellationToken,
+    Shell { slot, health, stop }: &Shell<Service<A>>,
 ) -> Result<Option<Served>> {
     let start = || Served::start(config, slot, health, stop);
     while let Some((store, served)) = until_connected("mongodb", health, stop, start).await? {
@@ -112,11 +100,11 @@ impl Served {
     async fn end<A: Aggregate>(self, slot: &ServiceSlot<Service<A>>) {
         slot.clear();
         self.stop.cancel();
-        if tokio::time::timeout(DEADLINE, self.scheduler).await.is_err() {
+        if tokio::time::timeout(END_TIMEOUT, self.scheduler).await.is_err() {
             tracing::warn!("commands of unknown outcome were abandoned at the deadline");
         }
         self.relay_stop.cancel();
-        if tokio::time::timeout(DEADLINE, self.relay).await.is_err() {
+        if tokio::time::timeout(END_TIMEOUT, self.relay).await.is_err() {
             tracing::warn!("the relay was abandoned at the deadline");
         }
     }

@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a hole is left to its writer, from when a commit above it was first seen.
-const PATIENCE: Duration = Duration::from_secs(1);
+const HOLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two looks for holes.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Positions looked at, or sealed, at a time.
 const PAGE: usize = 1_000;
 
@@ -42,7 +42,7 @@ impl Sealer {
                 tracing::debug!(%failure, "looking for holes");
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
                 () = stop.cancelled() => {}
             }
         }
@@ -68,7 +68,7 @@ impl Sealer {
         let now = Instant::now();
         let old: Vec<Entry> = hole
             .take(PAGE)
-            .filter(|position| now - *self.seen.entry(*position).or_insert(now) >= PATIENCE)
+            .filter(|position| now - *self.seen.entry(*position).or_insert(now) >= HOLE_TIMEOUT)
             .map(Entry::Tombstone)
             .collect();
         if let Some(first) = old.first() {

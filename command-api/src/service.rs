@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use crate::write::Writer;
 
 /// Reads of the log at a time: each holds up to 1 MiB of commits, and what is made of them.
-const READS: usize = 4;
+const CONCURRENT_READS: usize = 4;
 /// Longest wait for a place among them.
-const PATIENCE: Duration = Duration::from_secs(10);
+const READ_PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Service<A: Aggregate> {
     pub store: Arc<dyn EventStore>,
@@ -41,14 +41,15 @@ impl<A: Aggregate> Service<A> {
     ) -> Result<(Self, JoinHandle<()>)> {
         let log = store.log_id().await?;
         let (writer, scheduler) = Writer::start(store.clone(), health.clone());
-        let reads = Arc::new(Semaphore::new(READS));
+        let reads = Arc::new(Semaphore::new(CONCURRENT_READS));
         Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, scheduler))
     }
 
     /// A place to read the log, held while what was read is in memory.
     pub async fn reading(&self) -> Result<OwnedSemaphorePermit> {
         let what = "waiting to read the log";
-        let place = tokio::time::timeout(PATIENCE, self.reads.clone().acquire_owned()).await;
+        let place =
+            tokio::time::timeout(READ_PLACE_TIMEOUT, self.reads.clone().acquire_owned()).await;
         let place = place.map_err(|_| Failure::transient(what, "too many read it"))?;
         place.map_err(|closed| Failure::transient(what, closed))
     }

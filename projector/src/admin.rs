@@ -1,6 +1,6 @@
 //! The projector's own listener: probes, and what operators look at and ask for.
 
-mod unreadable;
+mod dead_letters;
 
 use std::sync::PoisonError;
 
@@ -22,7 +22,7 @@ use warp::Filter;
 use crate::Projector;
 
 pub fn routes(slot: ServiceSlot<Projector>, health: Health) -> Routes {
-    let unreadable = unreadable::routes(slot.clone());
+    let dead_letters = dead_letters::routes(slot.clone());
     let with = warp::any().map(move || slot.clone());
     let headers = warp::header::headers_cloned;
     let generations = warp::path!("generations").and(get_or_head()).and(with.clone()).then(
@@ -52,7 +52,7 @@ pub fn routes(slot: ServiceSlot<Projector>, health: Health) -> Routes {
         );
     let all =
         generations.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
-    let all = probes(health).or(all.boxed()).unify().or(unreadable).unify();
+    let all = probes(health).or(all.boxed()).unify().or(dead_letters).unify();
     close(all.boxed(), "GET, HEAD, POST, DELETE")
 }
 

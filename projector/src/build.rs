@@ -15,9 +15,9 @@ use crate::Projector;
 use crate::healer::Step;
 
 /// Of the lease on a generation in the making.
-const TERM: Duration = Duration::from_secs(5);
+const LEASE_TERM: Duration = Duration::from_secs(5);
 /// Between two measurements of the distance to the head.
-const PURSUIT: Duration = Duration::from_secs(5);
+const PURSUIT_INTERVAL: Duration = Duration::from_secs(5);
 /// Commits behind the head from which on a generation collects what comes.
 const NEAR: i64 = 1_000;
 
@@ -47,7 +47,7 @@ impl Projector {
         place: Where,
         stop: &CancellationToken,
     ) -> Result<Built> {
-        if !self.views.lease(&generation.id, &self.holder, TERM).await? {
+        if !self.views.lease(&generation.id, &self.holder, LEASE_TERM).await? {
             return Ok(Built::ByAnother);
         }
         let started = Instant::now();
@@ -82,9 +82,9 @@ impl Projector {
                 head = self.store.head().await?;
                 continue;
             }
-            if leased.elapsed() > TERM / 3 {
+            if leased.elapsed() > LEASE_TERM / 3 {
                 leased = Instant::now();
-                if !self.views.lease(&generation.id, &self.holder, TERM).await? {
+                if !self.views.lease(&generation.id, &self.holder, LEASE_TERM).await? {
                     return Ok(Built::ByAnother);
                 }
                 if self.store.log_id().await? != generation.log {
@@ -156,7 +156,7 @@ impl Pursuit {
     fn look(&mut self, now: Instant, reached: Position, head: Position) -> Progress {
         let behind = head - reached;
         match self.before {
-            Some((when, _)) if now - when < PURSUIT => {}
+            Some((when, _)) if now - when < PURSUIT_INTERVAL => {}
             Some((_, before)) => {
                 self.outrun = behind >= before && behind > NEAR;
                 self.before = Some((now, behind));
@@ -176,7 +176,7 @@ mod tests {
         let mut pursuit = Pursuit::default();
         let mut now = Instant::now();
         let mut look = |reached, head| {
-            now += PURSUIT;
+            now += PURSUIT_INTERVAL;
             pursuit.look(now, reached, head).outrun
         };
         assert!(!look(0, 10_000), "the first look has nothing to compare with");

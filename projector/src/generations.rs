@@ -12,9 +12,9 @@ use crate::build::{Built, Where};
 use crate::healer::pause;
 
 /// Between two looks at what others do.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a replaced generation's keys stay, for requests that still read them.
-const KEEP: Duration = Duration::from_secs(60);
+const REPLACED_KEYS_LIFETIME: Duration = Duration::from_secs(60);
 
 /// What there is to do about generations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Projector {
                 Next::Make { replaces } => self.make(&log, replaces, stop).await?,
                 Next::Outdated => {
                     self.health.waits("views", "views of a newer projection are live");
-                    pause(LOOK * 5, stop).await;
+                    pause(POLL_INTERVAL * 5, stop).await;
                 }
             }
         }
@@ -69,12 +69,12 @@ impl Projector {
             Some(ours) if ours.log == *log && ours.projection == version => {
                 if self.build(&ours, replaces, Where::Alone, stop).await? == Built::ByAnother {
                     self.health.waits("views", "another worker makes the views");
-                    pause(LOOK, stop).await;
+                    pause(POLL_INTERVAL, stop).await;
                 }
             }
             Some(newer) if newer.log == *log && newer.projection > version => {
                 self.health.waits("views", "views of a newer projection are being made");
-                pause(LOOK, stop).await
+                pause(POLL_INTERVAL, stop).await
             }
             Some(of_another) => {
                 self.health.waits("views", "removing views that can't be completed");
@@ -114,7 +114,7 @@ impl Projector {
                 }
                 _ => {}
             }
-            pause(LOOK, stop).await;
+            pause(POLL_INTERVAL, stop).await;
         }
         Ok(false)
     }
@@ -149,7 +149,7 @@ impl Projector {
         for old in &replaced {
             self.feeds.close(old).await?;
         }
-        pause(KEEP, stop).await;
+        pause(REPLACED_KEYS_LIFETIME, stop).await;
         for old in &replaced {
             if !stop.is_cancelled() {
                 self.remove(old).await?;

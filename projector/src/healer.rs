@@ -17,11 +17,11 @@ use crate::Projector;
 use crate::apply::Outcome;
 
 /// How long the live path may take before a commit counts as missing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LIVE_PATH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at a page that is not applied yet.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Of the lease, so that one worker heals for all.
-const TERM: Duration = Duration::from_secs(5);
+const LEASE_TERM: Duration = Duration::from_secs(5);
 
 /// Where a walk along the log has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +36,11 @@ impl Projector {
     pub async fn heal(&self, generation: &Generation, stop: &CancellationToken) -> Result<()> {
         let (mut overdue, mut held) = (Overdue::default(), false);
         while !stop.is_cancelled() {
-            held = self.views.lease(&generation.id, &self.holder, TERM).await?;
+            held = self.views.lease(&generation.id, &self.holder, LEASE_TERM).await?;
             if held {
                 self.heal_for(generation, &mut overdue, stop).await?;
             } else {
-                pause(TERM / 4, stop).await;
+                pause(LEASE_TERM / 4, stop).await;
             }
         }
         if held {
@@ -57,7 +57,7 @@ impl Projector {
         overdue: &mut Overdue,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let until = Instant::now() + TERM / 2;
+        let until = Instant::now() + LEASE_TERM / 2;
         let Some(checkpoint) = self.views.checkpoint(&generation.id).await? else { return Ok(()) };
         let mut cursor = Cursor::new(self.store.clone(), checkpoint);
         while Instant::now() < until && !stop.is_cancelled() {
@@ -65,7 +65,7 @@ impl Projector {
             let run = cursor.next_run().await?;
             overdue.saw(self.store.head().await?);
             if run.to == from {
-                pause(LOOK, stop).await;
+                pause(POLL_INTERVAL, stop).await;
             } else if self.check(generation, from, &run, overdue, stop).await?
                 != Step::Reached(run.to)
             {
@@ -109,7 +109,7 @@ impl Projector {
                     }
                 }
                 Advance::Behind(_) if stop.is_cancelled() => return Ok(Step::Reached(from)),
-                Advance::Behind(_) => pause(LOOK, stop).await,
+                Advance::Behind(_) => pause(POLL_INTERVAL, stop).await,
             }
         }
     }
@@ -147,7 +147,7 @@ impl Overdue {
 
     fn is(&mut self, position: Position) -> bool {
         while let Some((since, seen)) = self.seen.front()
-            && since.elapsed() >= PATIENCE
+            && since.elapsed() >= LIVE_PATH_TIMEOUT
         {
             self.overdue = *seen;
             self.seen.pop_front();

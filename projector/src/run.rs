@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
+use kernel::Result;
 use kernel::projection::ErasedProjection;
-use kernel::{Failure, Result};
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::queue::Queues;
-use shared::http::{Limits, serve};
 use shared::messaging::rabbitmq::RabbitMq;
-use shared::service::health::Health;
 use shared::service::retry::until_connected;
-use shared::service::slot::ServiceSlot;
+use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,43 +24,30 @@ pub async fn run(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<()> {
-    let health = Health::of(&["mongodb", "redis", "views"]);
-    let slot = ServiceSlot::<Projector>::default();
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!("projector listens on http://{address}");
-    }
-    let routes = admin::routes(slot.clone(), health.clone());
-    let (hosts, limits) = (config.hosts.clone(), Limits::of_process(1));
-    let http = tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
-    let worked = work(&config, projection, &slot, health, &stop).await;
-    stop.cancel();
-    let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
-    if abandoned > 0 {
-        tracing::warn!(abandoned, "connections were cut at the deadline");
-    }
-    worked
+    let shell = Shell::new(&["mongodb", "redis", "views"], stop);
+    let routes = admin::routes(shell.slot.clone(), shell.health.clone());
+    let work = work(&config, projection, &shell);
+    shell.serve("projector", listener, config.hosts.clone(), routes, work).await
 }
 
 async fn work(
     config: &Config,
     projection: Arc<dyn ErasedProjection>,
-    slot: &ServiceSlot<Projector>,
-    health: Health,
-    stop: &CancellationToken,
+    Shell { slot, health, stop }: &Shell<Projector>,
 ) -> Result<()> {
     let mongodb = || MongoDb::connect(&config.mongodb_url, &config.namespace);
-    let Some(store) = until_connected("mongodb", &health, stop, mongodb).await? else {
+    let Some(store) = until_connected("mongodb", health, stop, mongodb).await? else {
         return Ok(());
     };
     let redis = || Redis::connect(&config.redis_url, &config.namespace);
-    let Some(views) = until_connected("redis", &health, stop, redis).await? else { return Ok(()) };
+    let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
     let projector = Projector {
         store: Arc::new(store),
         views: Arc::new(views),
         feeds: Arc::new(Queues { broker, namespace: config.namespace.clone() }),
         projection,
-        health,
+        health: health.clone(),
         holder: Uuid::new_v4().to_string(),
         parking: Arc::default(),
         loads: Arc::default(),

@@ -22,11 +22,11 @@ const BATCH: usize = 256;
 /// Events that are applied without waiting for more.
 const FULL: usize = 128;
 /// How often a worker looks whether its generation is still live, however much there is to apply.
-const LOOK: Duration = Duration::from_millis(500);
-/// How long what is done beside serving may take to end; then it is no longer waited for.
-const GOODBYE: Duration = Duration::from_secs(10);
+const LIVENESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How long the tasks beside serving may take to end; after that they end by themselves.
+const BACKGROUND_END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often streams are retried whose retry was interrupted.
-const RETRY: Duration = Duration::from_secs(30);
+const PARKED_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What a worker does beside serving.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,8 @@ impl Projector {
         let beside = beside.map(|what| self.spawn(&generation, &over, what));
         let served = self.follow(&generation, feed.as_mut(), &over).await;
         over.cancel();
-        let ended = tokio::time::timeout(GOODBYE, futures::future::join_all(beside)).await;
+        let ended =
+            tokio::time::timeout(BACKGROUND_END_TIMEOUT, futures::future::join_all(beside)).await;
         if ended.is_err() {
             tracing::warn!("what is done beside serving ends later, by itself");
         }
@@ -129,7 +130,7 @@ impl Projector {
             self.retry_of_other_builds(generation, stop).await?;
             tokio::select! {
                 () = self.parking.resumed.notified() => {}
-                () = tokio::time::sleep(RETRY) => {}
+                () = tokio::time::sleep(PARKED_RETRY_INTERVAL) => {}
                 () = stop.cancelled() => {}
             }
         }
@@ -153,7 +154,7 @@ impl Projector {
                     tokio::select! {
                         biased;
                         () = stop.cancelled() => return Ok(()),
-                        () = tokio::time::sleep_until(looked + LOOK) => {
+                        () = tokio::time::sleep_until(looked + LIVENESS_POLL_INTERVAL) => {
                             if !self.is_live(generation).await? {
                                 return Ok(());
                             }

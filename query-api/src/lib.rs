@@ -1,6 +1,6 @@
 //! Answers questions from the views alone.
 //!
-//! `routes` read requests, `service` finds the live generation, `waits` tells when views
+//! `routes` read requests, `service` finds the live generation, `wait_list` tells when views
 //! contain what a client has seen already; what can be asked is the domain's (`kernel::query::Queries`).
 
 #[cfg(feature = "servers")]
@@ -9,6 +9,6 @@ pub mod routes;
 #[cfg(feature = "servers")]
 pub mod run;
 pub mod service;
-mod waits;
+mod wait_list;
 
 pub use service::Service;

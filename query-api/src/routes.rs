@@ -20,7 +20,7 @@ use crate::service::Shown;
 use shared::service::health::Health;
 
 /// How long a query waits for a token without `Prefer: wait=`.
-const WAIT: Duration = Duration::from_secs(2);
+const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 
 pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
     let page = warp::path::end().and(get_or_head()).map(|| {
@@ -50,7 +50,7 @@ async fn query(
         .map(Token::parse)
         .transpose()
         .map_err(Problem::malformed)?;
-    let wait = wait::preferred(text("prefer")).unwrap_or(WAIT);
+    let wait = wait::preferred(text("prefer")).unwrap_or(DEFAULT_WAIT);
     let service = slot.service()?;
     let shown = service.answer(&Question { path, parameters }, seen.as_ref(), wait).await?;
     let no_route =

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::Result;
 use kernel::query::Queries;
-use kernel::{Failure, Result};
-use shared::http::{Limits, serve};
 use shared::service::health::Health;
 use shared::service::retry::until_connected;
-use shared::service::slot::ServiceSlot;
+use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +16,7 @@ use crate::config::Config;
 use crate::{Service, routes};
 
 /// Between two looks whether there are views.
-const LOOK: Duration = Duration::from_millis(250);
+const READINESS_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Runs until `stop`; requests under way end first.
 pub async fn run(
@@ -26,29 +25,16 @@ pub async fn run(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<()> {
-    let health = Health::of(&["redis", "views"]);
-    let slot = ServiceSlot::<Service>::default();
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!("query-api listens on http://{address}");
-    }
-    let routes = routes::routes(slot.clone(), health.clone());
-    let (hosts, limits) = (config.hosts.clone(), Limits::of_process(1));
-    let http = tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
-    let worked = work(&config, queries, &slot, &health, &stop).await;
-    stop.cancel();
-    let abandoned = http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
-    if abandoned > 0 {
-        tracing::warn!(abandoned, "connections were cut at the deadline");
-    }
-    worked
+    let shell = Shell::new(&["redis", "views"], stop);
+    let routes = routes::routes(shell.slot.clone(), shell.health.clone());
+    let work = work(&config, queries, &shell);
+    shell.serve("query-api", listener, config.hosts.clone(), routes, work).await
 }
 
 async fn work(
     config: &Config,
     queries: Arc<dyn Queries>,
-    slot: &ServiceSlot<Service>,
-    health: &Health,
-    stop: &CancellationToken,
+    Shell { slot, health, stop }: &Shell<Service>,
 ) -> Result<()> {
     let redis = || Redis::connect(&config.redis_url, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
@@ -58,7 +44,7 @@ async fn work(
             watch(&service, health).await;
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(READINESS_POLL_INTERVAL) => {}
             () = stop.cancelled() => {}
         }
     }

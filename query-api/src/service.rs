@@ -13,7 +13,7 @@ use shared::view_store::{Generation, GenerationId, GenerationViews, ViewStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::waits::Waits;
+use crate::wait_list::WaitList;
 
 /// Answers that may find another generation live than they began with: swaps are rare.
 const SWAPS: u32 = 5;
@@ -21,7 +21,7 @@ const SWAPS: u32 = 5;
 pub struct Service {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
-    waits: Waits,
+    wait_list: WaitList,
     /// Cancelled when the service stops: no request waits for views any more.
     stop: CancellationToken,
     /// The generation that was live last time; every read tells whether it still is.
@@ -72,7 +72,13 @@ impl Service {
         queries: Arc<dyn Queries>,
         stop: CancellationToken,
     ) -> Self {
-        Self { waits: Waits::new(views.clone()), views, queries, stop, live: RwLock::new(None) }
+        Self {
+            wait_list: WaitList::new(views.clone()),
+            views,
+            queries,
+            stop,
+            live: RwLock::new(None),
+        }
     }
 
     /// Answers once the views contain what `seen` says, at the latest after `wait`.
@@ -146,17 +152,17 @@ impl Service {
             let detail = "The Consistency-Token belongs to another log; ask without it.";
             return Err(Problem::cursor_of_another_log(detail).into());
         }
-        let mut place = None;
+        let mut waiter = None;
         while !self.contains(views, generation, &seen.seen).await? {
             if Instant::now() >= deadline {
                 let detail =
                     "The views do not contain yet what the Consistency-Token names; try again.";
                 return Err(Problem::not_consistent_yet(detail).into());
             }
-            match &place {
-                None => place = Some(self.waits.join(&generation.id, &seen.seen)),
-                Some(place) => tokio::select! {
-                    () = place.changed(deadline) => {}
+            match &waiter {
+                None => waiter = Some(self.wait_list.join(&generation.id, &seen.seen)),
+                Some(waiter) => tokio::select! {
+                    () = waiter.changed(deadline) => {}
                     () = self.stop.cancelled() => {
                         return Err(Problem::unavailable("The service is stopping.").into());
                     }

@@ -19,8 +19,8 @@ pub mod sqlite;
 /// is the largest that is written today, logs may hold larger ones.
 pub const READ_BYTES: usize = 1 << 20;
 
-/// Between two looks at which log is there.
-const LOOK: Duration = Duration::from_secs(1);
+/// Between two reads of the identity of the log.
+const IDENTITY_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A log of commits.
 ///
@@ -82,7 +82,7 @@ pub trait EventStore: Send + Sync + 'static {
 /// replaced or emptied, or a restored log got its new identity.
 pub async fn until_replaced(store: &dyn EventStore, log: &LogId) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(IDENTITY_POLL_INTERVAL).await;
         match store.log_id().await {
             Ok(now) if now != *log => return tracing::warn!(%log, %now, "another log is served"),
             Ok(_) => {}

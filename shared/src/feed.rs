@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Position, Recorded};
 
-use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
+use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use crate::view_store::Generation;
 
 pub mod cursor;
@@ -29,10 +29,10 @@ pub trait Feed: Send {
 
 /// The feeds of generations.
 ///
-/// *Of the unreadable*: it is kept for all generations together, within the bounds of the
-/// adapter, until an operator discards it. A
-/// call that looks, finds or discards takes messages out for a moment, and other calls do not see
-/// them meanwhile. So one may seem not to be there, and a total be too small; nothing gets lost.
+/// *Dead letters*, messages that are no event, are kept for all generations together, within the
+/// bounds of the adapter, until an operator discards them. A call that looks, finds or discards takes
+/// messages out for a moment, and other calls do not see them meanwhile. So one may seem not to be
+/// there, and a total be too small; nothing gets lost.
 #[async_trait]
 pub trait Feeds: Send + Sync + 'static {
     /// From now on, what is appended waits for the generation. May be repeated.
@@ -45,13 +45,13 @@ pub trait Feeds: Send + Sync + 'static {
     /// Nothing waits for the generation any more.
     async fn close(&self, generation: &Generation) -> Result<()>;
 
-    /// Looks at up to `limit` of the unreadable, fewer where they are large, and leaves it there;
-    /// the oldest first.
-    async fn unreadable(&self, limit: usize) -> Result<UnreadablePage>;
+    /// Looks at up to `limit` dead letters, fewer where they are large, and leaves them there; the
+    /// oldest first.
+    async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage>;
 
-    /// Looks at one of the unreadable; takes the longer the more there are.
-    async fn find_unreadable(&self, id: &str) -> Result<Option<Unreadable>>;
+    /// Looks at one dead letter; takes the longer the more there are.
+    async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>>;
 
-    /// Removes this one of the unreadable for good; whether it was there.
-    async fn discard_unreadable(&self, id: &str) -> Result<bool>;
+    /// Removes this dead letter for good; whether it was there.
+    async fn discard_dead_letter(&self, id: &str) -> Result<bool>;
 }

@@ -9,6 +9,7 @@ pub mod min_interval;
 pub mod open_files;
 pub mod process;
 pub mod retry;
+pub mod shell;
 pub mod shutdown;
 pub mod slot;
 pub mod telemetry;

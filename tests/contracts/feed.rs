@@ -10,7 +10,7 @@ use shared::feed::cursor::Cursors;
 use shared::feed::queue::Queues;
 use shared::feed::{Feed, Feeds};
 use shared::messaging::cloud_event::{CloudEvent, source};
-use shared::messaging::dead_letter::UnreadablePage;
+use shared::messaging::dead_letter::DeadLetterPage;
 use shared::messaging::rabbitmq::Message;
 use shared::view_store::Generation;
 use tests::Own;
@@ -153,14 +153,14 @@ async fn opening_twice_and_closing_twice_are_fine(subject: &dyn Subject) {
     }
 }
 
-async fn where_nothing_is_unreadable_there_is_nothing_to_see_or_discard(subject: &dyn Subject) {
+async fn without_dead_letters_there_is_nothing_to_see_or_discard(subject: &dyn Subject) {
     subject.feeds().open(subject.generation()).await.unwrap();
     subject.append(1, 1).await;
     let mut feed = subject.feeds().subscribe(subject.generation(), 0).await.unwrap();
     assert_eq!(take(feed.as_mut(), 1).await, [1]);
-    assert_eq!(subject.feeds().unreadable(10).await.unwrap(), UnreadablePage::default());
-    assert_eq!(subject.feeds().find_unreadable("x").await.unwrap(), None);
-    assert!(!subject.feeds().discard_unreadable("x").await.unwrap());
+    assert_eq!(subject.feeds().dead_letters(10).await.unwrap(), DeadLetterPage::default());
+    assert_eq!(subject.feeds().find_dead_letter("x").await.unwrap(), None);
+    assert!(!subject.feeds().discard_dead_letter("x").await.unwrap());
 }
 
 pub async fn of_queue() -> OfQueue {
@@ -205,7 +205,7 @@ contract! {
     a_feed_waits_for_what_is_not_there_yet
     what_was_not_acknowledged_comes_again
     opening_twice_and_closing_twice_are_fine
-    where_nothing_is_unreadable_there_is_nothing_to_see_or_discard
+    without_dead_letters_there_is_nothing_to_see_or_discard
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl Own {
             rabbitmq.delete(&queue).await.expect("RabbitMQ is there");
             assert!(matches!(waiting, None | Some(0)), "{queue} still holds {waiting:?} messages");
         }
-        rabbitmq.delete(&rabbitmq.unreadable()).await.expect("RabbitMQ is there");
+        rabbitmq.delete(&rabbitmq.dead_letter_queue()).await.expect("RabbitMQ is there");
         rabbitmq.delete_exchange().await.expect("RabbitMQ is there");
         redis.remove_all().await.expect("Redis is there");
         self.mongodb().await.drop_database().await.expect("MongoDB is there");

@@ -10,7 +10,7 @@ use waybill::client::Client;
 use xtask::servers::Process;
 
 /// For `/readyz` of a service that may be frozen.
-const PATIENCE: Duration = Duration::from_secs(2);
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct Watched {
     /// Tests that share a process have a runtime each.
@@ -51,7 +51,7 @@ pub async fn situation() -> String {
     let mut told = String::new();
     for (process, client) in of_this_test() {
         let asked = client.send(Method::GET, "/readyz", &[], "");
-        let ready = match tokio::time::timeout(PATIENCE, asked).await {
+        let ready = match tokio::time::timeout(READY_TIMEOUT, asked).await {
             Ok(Ok(answer)) => String::from_utf8_lossy(&answer.body).into_owned(),
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "no answer".to_owned(),

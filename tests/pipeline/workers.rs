@@ -12,7 +12,7 @@ use projector::{Projector, admin};
 use shared::event_store::EventStore as _;
 use shared::feed::{Feed, Feeds};
 use shared::http::{Hosts, Limits, serve};
-use shared::messaging::dead_letter::{Unreadable, UnreadablePage};
+use shared::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
 use shared::view_store::{Generation, GenerationId, ViewStore as _};
@@ -52,15 +52,15 @@ impl Feeds for Backlog {
         Ok(())
     }
 
-    async fn unreadable(&self, _: usize) -> Result<UnreadablePage> {
-        Ok(UnreadablePage::default())
+    async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {
+        Ok(DeadLetterPage::default())
     }
 
-    async fn find_unreadable(&self, _: &str) -> Result<Option<Unreadable>> {
+    async fn find_dead_letter(&self, _: &str) -> Result<Option<DeadLetter>> {
         Ok(None)
     }
 
-    async fn discard_unreadable(&self, _: &str) -> Result<bool> {
+    async fn discard_dead_letter(&self, _: &str) -> Result<bool> {
         Ok(false)
     }
 }

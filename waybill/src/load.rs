@@ -35,7 +35,7 @@ pub struct Plan {
 }
 
 /// How long a command is tried again before the run is given up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What became of the commands.
 #[derive(Debug, Default)]
@@ -234,7 +234,7 @@ impl Worker {
                 }
                 Err(failure) => failure.to_string(),
             };
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > RETRY_TIMEOUT {
                 return Err(Failure::transient("giving up after two minutes", why));
             }
             report.repeated += 1;

@@ -8,7 +8,7 @@ use shared::service::process;
 use shared::service::shutdown;
 use shared::service::telemetry;
 use waybill::client::Client;
-use waybill::operate::unreadable;
+use waybill::operate::dead_letters;
 use waybill::{import, load, operate, up, verify};
 
 /// An order backend that never loses an order.
@@ -76,9 +76,9 @@ enum Command {
         services: Services,
     },
     /// Messages that arrived as an event and are none
-    Unreadable {
+    DeadLetters {
         #[command(subcommand)]
-        what: Unreadable,
+        what: DeadLetters,
         #[command(flatten)]
         services: Services,
     },
@@ -127,7 +127,7 @@ enum Log {
 }
 
 #[derive(Subcommand)]
-enum Unreadable {
+enum DeadLetters {
     /// Lists the oldest of them, and why they are no events
     List,
     /// Shows one with all its bytes
@@ -201,10 +201,10 @@ async fn main() -> ExitCode {
             Parked::Retry { stream } => operate::retry(&services.projector(), &stream).await,
         },
         Command::Log { what: Log::Renew, services } => operate::renew(&services.projector()).await,
-        Command::Unreadable { what, services } => match what {
-            Unreadable::List => unreadable::list(&services.projector()).await,
-            Unreadable::Show { id } => unreadable::show(&services.projector(), &id).await,
-            Unreadable::Discard { id } => unreadable::discard(&services.projector(), &id).await,
+        Command::DeadLetters { what, services } => match what {
+            DeadLetters::List => dead_letters::list(&services.projector()).await,
+            DeadLetters::Show { id } => dead_letters::show(&services.projector(), &id).await,
+            DeadLetters::Discard { id } => dead_letters::discard(&services.projector(), &id).await,
         },
         Command::Audit { order, services } => operate::audit(&services.command_api(), &order).await,
         Command::State { order, version, at, services } => {

@@ -1,6 +1,6 @@
-//! What operators look at and ask for: `rebuild`, `parked`, `unreadable`, `audit`, `state`.
+//! What operators look at and ask for: `rebuild`, `parked`, `dead-letters`, `audit`, `state`.
 
-pub mod unreadable;
+pub mod dead_letters;
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::load::progress;
 
 /// Between two looks at a generation in the making.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Asks for a rebuild of the views and shows it until the new ones are live.
 pub async fn rebuild(projector: &Client) -> Result<bool> {
@@ -45,7 +45,7 @@ pub async fn rebuild(projector: &Client) -> Result<bool> {
             );
             return Ok(true);
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

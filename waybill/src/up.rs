@@ -16,11 +16,12 @@ use shared::event_store::sqlite::Sqlite;
 use shared::event_store::until_replaced;
 use shared::feed::cursor::Cursors;
 use shared::http::serve::Routes;
-use shared::http::{Hosts, Limits, serve};
+use shared::http::{Hosts, Limits};
 use shared::service::config::{Invalid, Settings};
 use shared::service::health::Health;
 use shared::service::process::{listen, tell};
 use shared::service::retry::until_connected;
+use shared::service::shell::serve_http;
 use shared::service::slot::ServiceSlot;
 use shared::view_store::memory::Memory;
 use tokio::net::TcpListener;
@@ -141,9 +142,7 @@ impl Running {
         tasks.spawn(projector.run(stop.clone()));
         let mut spawn = |listener: TcpListener, routes: Routes| {
             let (hosts, limits, stop) = (config.hosts.clone(), limits.clone(), stop.clone());
-            tasks.spawn(async move {
-                serve(listener, routes, hosts, limits, stop).await;
-            });
+            tasks.spawn(serve_http(listener, routes, hosts, limits, stop));
         };
         spawn(command, command_api::routes::routes(commands.slot.clone(), health.clone()));
         spawn(query, query_api::routes::routes(query_slot, health.clone()));

@@ -60,7 +60,7 @@ async fn handle<A: Aggregate>(
             submit_one(&service, command?, key, meta.clone(), &mut together)
         })
         .collect();
-    let deadline = submit::patience();
+    let deadline = submit::outcome_deadline();
     let mut results = Vec::with_capacity(submitted.len());
     for outcome in submitted {
         results.push(result(&service, outcome, deadline).await);

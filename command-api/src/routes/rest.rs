@@ -48,7 +48,7 @@ async fn handle<A: Aggregate>(
         meta: headers::meta(headers),
     };
     let outcome = submit::submit(&service, Value::Object(command), with)?;
-    let accepted = submit::outcome::<A>(outcome, submit::patience()).await?;
+    let accepted = submit::outcome::<A>(outcome, submit::outcome_deadline()).await?;
     let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
     answer::set(&mut response, "etag", &headers::etag(accepted.version, &service.log));
     answer::set(&mut response, consistency_token::HEADER, &submit::token(&service, &accepted));

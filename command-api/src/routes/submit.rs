@@ -17,14 +17,14 @@ use crate::Service;
 use crate::write::{Accepted, Outcome, Rejected, Request, Sequence};
 
 /// How long a client waits for its outcome before it is told that it is not known yet.
-const PATIENCE: Duration = Duration::from_secs(10);
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a command may wait for its start: what has not started before its client's patience ends
 /// is known not to be done.
-const START: Duration = Duration::from_secs(9);
+const START_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// The deadline of a request that starts now, with all its commands.
-pub fn patience() -> Instant {
-    Instant::now() + PATIENCE
+pub fn outcome_deadline() -> Instant {
+    Instant::now() + OUTCOME_TIMEOUT
 }
 
 /// What comes with a command.
@@ -42,7 +42,7 @@ pub struct Together {
 
 impl Default for Together {
     fn default() -> Self {
-        Self { start_by: Instant::now() + START, sequences: HashMap::new() }
+        Self { start_by: Instant::now() + START_TIMEOUT, sequences: HashMap::new() }
     }
 }
 

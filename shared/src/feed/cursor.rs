@@ -11,13 +11,13 @@ use kernel::log::{Position, Recorded, Run};
 use super::{Feed, Feeds};
 use crate::event_store::EventStore;
 use crate::event_store::append_notifier::AppendSubscriber;
-use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
+use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use crate::view_store::Generation;
 
 /// Commits read at a time.
 const PAGE: usize = 1_000;
 /// How long an append of another process may go unnoticed.
-const POLL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A place in the log, and the reading from there on. Waits at holes.
 pub struct Cursor {
@@ -48,7 +48,7 @@ impl Cursor {
 
     /// Waits until there may be more.
     pub async fn wait(&mut self) {
-        self.appended.wait(POLL).await;
+        self.appended.wait(POLL_INTERVAL).await;
     }
 
     /// The same, where `at_most` is the longest wait.
@@ -93,15 +93,15 @@ impl Feeds for Cursors {
         Ok(())
     }
 
-    async fn unreadable(&self, _: usize) -> Result<UnreadablePage> {
-        Ok(UnreadablePage::default())
+    async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {
+        Ok(DeadLetterPage::default())
     }
 
-    async fn find_unreadable(&self, _: &str) -> Result<Option<Unreadable>> {
+    async fn find_dead_letter(&self, _: &str) -> Result<Option<DeadLetter>> {
         Ok(None)
     }
 
-    async fn discard_unreadable(&self, _: &str) -> Result<bool> {
+    async fn discard_dead_letter(&self, _: &str) -> Result<bool> {
         Ok(false)
     }
 }

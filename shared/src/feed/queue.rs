@@ -1,4 +1,4 @@
-//! The queue of a generation. What is no event goes to the queue of the unreadable.
+//! The queue of a generation. What is no event goes to the queue of dead letters.
 
 mod keeper;
 
@@ -9,8 +9,8 @@ use kernel::{Namespace, Result};
 use self::keeper::Keeper;
 use super::{Feed, Feeds};
 use crate::messaging::cloud_event;
-use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
-use crate::messaging::rabbitmq::{Aside, Consumer, Delivery, RabbitMq};
+use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
+use crate::messaging::rabbitmq::{Consumer, DeadLetterPublisher, Delivery, RabbitMq};
 use crate::view_store::Generation;
 
 pub struct Queue {
@@ -18,7 +18,7 @@ pub struct Queue {
     log: LogId,
     /// Deliveries of events that were handed out and are not acknowledged, ascending.
     unacked: Vec<u64>,
-    unreadable: Keeper,
+    dead_letters: Keeper,
 }
 
 /// Bytes of the messages that are taken at a time, but for the last one.
@@ -26,8 +26,9 @@ const TAKE: usize = 2 << 20;
 
 impl Queue {
     pub fn new(consumer: Consumer, log: LogId, broker: &RabbitMq) -> Self {
-        let unreadable = Keeper::start(Aside::new(broker), consumer.queue().to_owned());
-        Self { consumer, log, unacked: vec![], unreadable }
+        let dead_letters =
+            Keeper::start(DeadLetterPublisher::new(broker), consumer.queue().to_owned());
+        Self { consumer, log, unacked: vec![], dead_letters }
     }
 
     /// The event of a delivery. What is none is kept elsewhere meanwhile; the others do not wait for it.
@@ -40,7 +41,7 @@ impl Queue {
             Err(reason) => {
                 let bytes = delivery.body.len();
                 tracing::warn!(reason, bytes, "keeping a message that is no event");
-                self.unreadable.keep(delivery, reason);
+                self.dead_letters.keep(delivery, reason);
                 None
             }
         }
@@ -53,7 +54,7 @@ impl Feed for Queue {
         loop {
             let deliveries = tokio::select! {
                 deliveries = self.consumer.take(limit, TAKE) => deliveries?,
-                Some(tag) = self.unreadable.kept() => {
+                Some(tag) = self.dead_letters.kept() => {
                     self.consumer.ack(tag, false).await?;
                     continue;
                 }
@@ -69,7 +70,7 @@ impl Feed for Queue {
     async fn ack(&mut self) -> Result<()> {
         let acked = std::mem::take(&mut self.unacked);
         let Some(last) = acked.last().copied() else { return Ok(()) };
-        if self.unreadable.is_keeping_before(last) {
+        if self.dead_letters.is_keeping_before(last) {
             // One that is not kept yet may not be acknowledged with those behind it.
             for tag in acked {
                 self.consumer.ack(tag, false).await?;
@@ -105,15 +106,15 @@ impl Feeds for Queues {
         self.broker.delete(&generation.queue(&self.namespace)).await
     }
 
-    async fn unreadable(&self, limit: usize) -> Result<UnreadablePage> {
-        self.broker.look_at_unreadable(limit).await
+    async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
+        self.broker.dead_letters(limit).await
     }
 
-    async fn find_unreadable(&self, id: &str) -> Result<Option<Unreadable>> {
-        self.broker.find_unreadable(id).await
+    async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+        self.broker.find_dead_letter(id).await
     }
 
-    async fn discard_unreadable(&self, id: &str) -> Result<bool> {
-        self.broker.discard_unreadable(id).await
+    async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
+        self.broker.discard_dead_letter(id).await
     }
 }

@@ -1,24 +1,24 @@
-//! What arrived as an event and is none.
+//! Dead letters: what arrived as an event and is none.
 
 use kernel::Timestamp;
 
 /// Bytes that arrived as an event and are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct DeadLetter {
     pub id: String,
     /// Why they are no event.
     pub reason: String,
     /// Where they arrived.
     pub queue: String,
-    /// When they were found to be unreadable, to the second.
+    /// When they were found to be none, to the second.
     pub at: Timestamp,
     pub body: Vec<u8>,
 }
 
-/// A look at what was unreadable.
+/// A look at the dead letters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UnreadablePage {
-    pub items: Vec<Unreadable>,
+pub struct DeadLetterPage {
+    pub items: Vec<DeadLetter>,
     /// How many there are, shown or not.
     pub total: u32,
 }

@@ -18,11 +18,11 @@ use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 
 pub use self::consumer::{Consumer, Delivery};
-pub use self::dead_letters::Aside;
+pub use self::dead_letters::DeadLetterPublisher;
 pub use self::publisher::{Message, Publisher};
 
 /// The name, behind the namespace, of the queue for messages that are no events.
-const UNREADABLE: &str = "unreadable";
+const DEAD_LETTERS: &str = "dead-letters";
 /// A queue keeps at most this many messages; older ones fall out, and the views are healed.
 const QUEUE_LENGTH: i64 = 1_000_000;
 /// The broker removes a queue that was not used for so long, in milliseconds.
@@ -30,9 +30,9 @@ const QUEUE_EXPIRES: i64 = 7 * 24 * 3_600 * 1_000;
 /// Redeliveries are harmless here; broker versions from 4.0 would drop a message after 20.
 const DELIVERY_LIMIT: i64 = 1_000_000;
 /// How long the broker may take to confirm, connect or answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the broker may take to close a connection; then it is no longer waited for.
-const GOODBYE: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that is silent for twice as long is given up, in seconds; the URL may say otherwise.
 const HEARTBEAT: u16 = 10;
 
@@ -41,17 +41,21 @@ fn failure(what: &str) -> impl Fn(lapin::Error) -> Failure + '_ {
 }
 
 async fn in_time<T>(what: &str, done: impl Future<Output = lapin::Result<T>>) -> Result<T> {
-    match tokio::time::timeout(PATIENCE, done).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, done).await {
         Ok(done) => done.map_err(failure(what)),
-        Err(_) => Err(Failure::transient(what, format!("no answer in {} s", PATIENCE.as_secs()))),
+        Err(_) => {
+            Err(Failure::transient(what, format!("no answer in {} s", ANSWER_TIMEOUT.as_secs())))
+        }
     }
 }
 
 /// Several steps, in the time of one.
 async fn all_in_time<T>(what: &str, done: impl Future<Output = Result<T>>) -> Result<T> {
-    match tokio::time::timeout(PATIENCE, done).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, done).await {
         Ok(done) => done,
-        Err(_) => Err(Failure::transient(what, format!("not done in {} s", PATIENCE.as_secs()))),
+        Err(_) => {
+            Err(Failure::transient(what, format!("not done in {} s", ANSWER_TIMEOUT.as_secs())))
+        }
     }
 }
 
@@ -92,8 +96,9 @@ impl RabbitMq {
         format!("{}.events", self.namespace)
     }
 
-    pub fn unreadable(&self) -> String {
-        format!("{}.{UNREADABLE}", self.namespace)
+    /// The queue that keeps what is no event.
+    pub fn dead_letter_queue(&self) -> String {
+        format!("{}.{DEAD_LETTERS}", self.namespace)
     }
 
     async fn connect(&self, role: &str) -> Result<(Connection, Channel)> {
@@ -218,7 +223,7 @@ async fn count(channel: &Channel, queue: &str) -> Result<Option<u32>> {
 }
 
 async fn close(connection: Connection) {
-    match tokio::time::timeout(GOODBYE, connection.close(200, "done".into())).await {
+    match tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "done".into())).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "closing a connection to RabbitMQ"),
         Err(_) => tracing::debug!("RabbitMQ did not answer a goodbye"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Between the starts of two rounds that are not full.
-const ROUND: Duration = Duration::from_millis(5);
+const MIN_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The first round after a pause starts at once. While more arrives all the time, rounds start at
 /// most every 5 ms unless they are full: each has its fixed cost in every server it touches, and a
@@ -24,7 +24,7 @@ impl MinInterval {
     /// Waits for the rest of a round that was not full.
     pub async fn rest(&self) {
         if let Some(started) = self.started {
-            tokio::time::sleep_until(started + ROUND).await;
+            tokio::time::sleep_until(started + MIN_INTERVAL).await;
         }
     }
 }

@@ -21,7 +21,7 @@ const BATCH: usize = 500;
 /// Bytes in a request; the service takes 1 MiB.
 const BYTES: usize = 900_000;
 /// How long a batch is tried again.
-const PATIENCE: Duration = Duration::from_secs(120);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Each row with its result.
 pub async fn send(
@@ -112,13 +112,13 @@ async fn batch(client: &Client, name: &str, rows: &[Row]) -> Result<Vec<(Row, Va
                     }
                 }
             }
-            Err(failure) if failure.is_permanent() || started.elapsed() > PATIENCE => {
+            Err(failure) if failure.is_permanent() || started.elapsed() > RETRY_TIMEOUT => {
                 return Err(failure);
             }
             Err(_) => {}
         }
         if results.iter().any(Option::is_none) {
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > RETRY_TIMEOUT {
                 return Err(Failure::transient(
                     "importing",
                     "the service is not available; run it again to go on",

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Client;
 
 /// Between two probes.
-const PAUSE: Duration = Duration::from_millis(20);
+const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Creates orders one after another, each with its own token shown to query-api; microseconds from
 /// the POST to the answer that has it, sorted.
@@ -33,7 +33,7 @@ pub async fn probe(commands: Client, queries: Client, over: CancellationToken) -
             }
             micros.push(u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX));
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(PROBE_INTERVAL).await;
     }
     micros.sort_unstable();
     Ok(micros)

@@ -6,9 +6,9 @@ use kernel::{Failure, Result};
 
 use super::MongoDb;
 
-/// For one call, its retry by the driver included. The driver itself waits without end for an answer on
-/// a connection that the network has lost.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// How long one call may take, its retry by the driver included. The driver itself waits without end
+/// for an answer on a connection that the network has lost.
+const CALL_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl MongoDb {
     /// Asks in a task of its own, and waits for it in bounded time. The driver ends what it began, even
@@ -23,7 +23,7 @@ impl MongoDb {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        in_time(what, PATIENCE, ask(self.clone())).await
+        in_time(what, CALL_TIMEOUT, ask(self.clone())).await
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
     async fn what_was_begun_ends_although_its_caller_has_gone() {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let (ended, end) = tokio::sync::oneshot::channel();
-        let asked = in_time("asking", PATIENCE, async move {
+        let asked = in_time("asking", CALL_TIMEOUT, async move {
             let answer: u8 = answered.await.expect("an answer");
             ended.send(answer).expect("the test listens");
             Ok(())

@@ -19,8 +19,8 @@ use super::identity::Identity;
 use super::{DUPLICATE_KEY, MongoDb, failure};
 use crate::event_store::append_notifier::AppendNotifier;
 
-/// For connecting: a log that was made without its indexes gets them first.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long connecting may take: a log that was made without its indexes gets them first.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl MongoDb {
     /// Connects, checks that the server is a replica set, and makes what is missing: the indexes
@@ -43,7 +43,7 @@ impl MongoDb {
             store.move_counter(0).await?;
             Ok(store)
         };
-        in_time(what, PATIENCE, prepared).await
+        in_time(what, CONNECT_TIMEOUT, prepared).await
     }
 
     fn over(database: Database, identity: Arc<Identity>) -> Self {

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::PREFETCH;
-use crate::messaging::rabbitmq::{Aside, Delivery};
+use crate::messaging::rabbitmq::{DeadLetterPublisher, Delivery};
 use crate::service::backoff::Backoff;
 
 /// Ends with its guard; what it has not kept by then is delivered again.
@@ -19,11 +19,11 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    pub fn start(aside: Aside, from: String) -> Self {
+    pub fn start(publisher: DeadLetterPublisher, from: String) -> Self {
         // No more are unacknowledged at a time, so neither is ever full.
         let (wanted, unkept) = mpsc::channel(usize::from(PREFETCH));
         let (told, kept) = mpsc::channel(usize::from(PREFETCH));
-        let task = tokio::spawn(keep(aside, from, unkept, told));
+        let task = tokio::spawn(keep(publisher, from, unkept, told));
         Self { keeping: BTreeSet::new(), wanted, kept, task }
     }
 
@@ -55,14 +55,14 @@ impl Drop for Keeper {
 }
 
 async fn keep(
-    mut aside: Aside,
+    mut publisher: DeadLetterPublisher,
     from: String,
     mut unkept: mpsc::Receiver<(Delivery, String)>,
     told: mpsc::Sender<u64>,
 ) {
     while let Some((Delivery { tag, body }, reason)) = unkept.recv().await {
         let mut backoff = Backoff::for_servers();
-        while let Err(failure) = aside.keep(&body, &reason, &from).await {
+        while let Err(failure) = publisher.keep(&body, &reason, &from).await {
             tracing::warn!(%failure, "a message that is no event is not kept yet");
             backoff.sleep().await;
         }

@@ -1,4 +1,4 @@
-//! The queue of the unreadable: bytes that arrived as an event and are none.
+//! The queue of dead letters: bytes that arrived as an event and are none.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::publisher::{confirm_select, publish};
 use super::{RabbitMq, close, count, in_time, quorum, unless};
-use crate::messaging::dead_letter::{Unreadable, UnreadablePage};
+use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 
 const REASON: &str = "x-reason";
 const QUEUE: &str = "x-queue";
@@ -26,17 +26,17 @@ const BYTES: i64 = 256 << 20;
 /// One look takes no more than this into memory, but for its last message.
 const LOOK_BYTES: usize = 16 << 20;
 /// Pause between two looks whether the broker has put back what a look held, and how many.
-const PAUSE: Duration = Duration::from_millis(10);
-const PAUSES: u32 = 200;
-const LOOKING: &str = "looking through the unreadable";
+const PUT_BACK_POLL_INTERVAL: Duration = Duration::from_millis(10);
+const PUT_BACK_POLLS: u32 = 200;
+const LOOKING: &str = "looking through the dead letters";
 
 /// Where a consumer puts what it can't read: a connection of its own, opened at need.
-pub struct Aside {
+pub struct DeadLetterPublisher {
     broker: RabbitMq,
     open: Option<(Connection, Channel)>,
 }
 
-impl Aside {
+impl DeadLetterPublisher {
     pub fn new(broker: &RabbitMq) -> Self {
         Self { broker: broker.clone(), open: None }
     }
@@ -48,19 +48,19 @@ impl Aside {
             None => self.open().await?,
         };
         let message = [(properties(reason, from), body)];
-        let queue = self.broker.unreadable();
+        let queue = self.broker.dead_letter_queue();
         match publish(&channel, "", &queue, message.into_iter()).await? {
             0 => self.open = Some((connection, channel)),
-            _ => return Err(Failure::transient("keeping the unreadable", "its queue is gone")),
+            _ => return Err(Failure::transient("keeping a dead letter", "its queue is gone")),
         }
         Ok(())
     }
 
     async fn open(&self) -> Result<(Connection, Channel)> {
-        let what = "keeping the unreadable";
-        let (connection, mut channel) = self.broker.connect("unreadable").await?;
+        let what = "keeping a dead letter";
+        let (connection, mut channel) = self.broker.connect("dead-letters").await?;
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        let queue = ShortString::from(self.broker.unreadable());
+        let queue = ShortString::from(self.broker.dead_letter_queue());
         let mut arguments = quorum();
         arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MESSAGES));
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(BYTES));
@@ -91,7 +91,7 @@ fn properties(reason: &str, from: &str) -> BasicProperties {
         .with_delivery_mode(2)
 }
 
-fn unreadable(delivery: Delivery) -> Unreadable {
+fn dead_letter(delivery: Delivery) -> DeadLetter {
     let properties = &delivery.properties;
     let header = |name| match properties.headers().as_ref()?.inner().get(name)? {
         AMQPValue::LongString(text) => Some(text.to_string()),
@@ -99,7 +99,7 @@ fn unreadable(delivery: Delivery) -> Unreadable {
     };
     let text = |property: &Option<ShortString>| property.clone().map(String::from);
     let seconds = i64::try_from(properties.timestamp().unwrap_or(0)).unwrap_or(i64::MAX);
-    Unreadable {
+    DeadLetter {
         id: text(properties.message_id()).unwrap_or_default(),
         reason: header(REASON).or_else(|| text(properties.kind())).unwrap_or_default(),
         queue: header(QUEUE).unwrap_or_default(),
@@ -110,14 +110,14 @@ fn unreadable(delivery: Delivery) -> Unreadable {
 
 impl RabbitMq {
     /// Up to `limit` of what is kept, fewer where they are large.
-    pub async fn look_at_unreadable(&self, limit: usize) -> Result<UnreadablePage> {
-        let Some(mut walk) = Walk::start(self).await? else { return Ok(UnreadablePage::default()) };
-        let mut page = UnreadablePage { items: vec![], total: walk.total };
+    pub async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
+        let Some(mut walk) = Walk::start(self).await? else { return Ok(DeadLetterPage::default()) };
+        let mut page = DeadLetterPage { items: vec![], total: walk.total };
         let mut bytes = 0;
         while page.items.len() < limit && bytes < LOOK_BYTES {
             let Some(delivery) = walk.next().await? else { break };
             bytes += delivery.data.len();
-            page.items.push(unreadable(delivery));
+            page.items.push(dead_letter(delivery));
         }
         walk.end().await?;
         // What was put back before comes in any order; ids are in that of their arrival.
@@ -126,15 +126,15 @@ impl RabbitMq {
     }
 
     /// The one with this id.
-    pub async fn find_unreadable(&self, id: &str) -> Result<Option<Unreadable>> {
+    pub async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
         let Some(mut walk) = Walk::start(self).await? else { return Ok(None) };
         let found = walk.find(id).await?;
         walk.end().await?;
-        Ok(found.map(unreadable))
+        Ok(found.map(dead_letter))
     }
 
     /// Removes the one with this id; whether it was there.
-    pub async fn discard_unreadable(&self, id: &str) -> Result<bool> {
+    pub async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
         let Some(mut walk) = Walk::start(self).await? else { return Ok(false) };
         let found = walk.find(id).await?;
         if let Some(delivery) = &found {
@@ -158,10 +158,10 @@ struct Walk {
 }
 
 impl Walk {
-    /// `None` when there is no queue: nothing was ever unreadable.
+    /// `None` when there is no queue: there was never a dead letter.
     async fn start(broker: &RabbitMq) -> Result<Option<Self>> {
         let (connection, channel) = broker.connect("look").await?;
-        let queue = broker.unreadable();
+        let queue = broker.dead_letter_queue();
         let Some(total) = count(&channel, &queue).await? else {
             close(connection).await;
             return Ok(None);
@@ -209,9 +209,9 @@ impl Walk {
     async fn until_put_back(&self) -> Result<()> {
         let channel = in_time(LOOKING, self.connection.create_channel()).await?;
         let left = self.total - self.removed;
-        for _ in 0..PAUSES {
+        for _ in 0..PUT_BACK_POLLS {
             match count(&channel, &self.queue).await? {
-                Some(count) if count < left => tokio::time::sleep(PAUSE).await,
+                Some(count) if count < left => tokio::time::sleep(PUT_BACK_POLL_INTERVAL).await,
                 _ => break,
             }
         }

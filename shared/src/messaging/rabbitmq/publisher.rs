@@ -8,7 +8,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
-use super::{PATIENCE, close, failure, in_time};
+use super::{ANSWER_TIMEOUT, close, failure, in_time};
 use crate::service::failpoint;
 
 const WHAT: &str = "publishing";
@@ -79,7 +79,7 @@ pub(super) async fn publish<'a>(
         channel.basic_publish(exchange.clone(), key.clone(), options, body, properties)
     });
     failpoint::hit("publish.before");
-    let sent = tokio::time::timeout(PATIENCE, join_all(sends)).await;
+    let sent = tokio::time::timeout(ANSWER_TIMEOUT, join_all(sends)).await;
     failpoint::hit("publish.after");
     let sent = sent.map_err(|_| Failure::transient(WHAT, "the broker takes no messages"))?;
     let mut confirms =

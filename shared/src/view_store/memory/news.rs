@@ -10,7 +10,8 @@ use crate::view_store::{Update, Updates};
 
 /// News that a slow listener may be behind.
 const BEHIND: usize = 1_024;
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long `next` waits for an update.
+const NEXT_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct News(broadcast::Sender<Update>);
@@ -39,7 +40,7 @@ pub struct Listener(broadcast::Receiver<Update>);
 #[async_trait]
 impl Updates for Listener {
     async fn next(&mut self) -> Result<Vec<Update>> {
-        let first = match tokio::time::timeout(PATIENCE, self.0.recv()).await {
+        let first = match tokio::time::timeout(NEXT_TIMEOUT, self.0.recv()).await {
             Ok(Ok(update)) => update,
             Ok(Err(RecvError::Lagged(_))) => Update::Missed,
             Ok(Err(RecvError::Closed)) => {

@@ -13,13 +13,13 @@ use super::scripts::Scripts;
 use super::{Redis, failure};
 
 /// How long Redis may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that the network lost silently is given up, not waited for.
 fn client(url: &str) -> RedisResult<Client> {
     let lively = TcpSettings::default();
     #[cfg(target_os = "linux")]
-    let lively = lively.set_user_timeout(PATIENCE);
+    let lively = lively.set_user_timeout(ANSWER_TIMEOUT);
     Client::open(url.into_connection_info()?.set_tcp_settings(lively))
 }
 
@@ -32,7 +32,7 @@ impl Redis {
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500))
             .set_connection_timeout(Some(Duration::from_secs(2)))
-            .set_response_timeout(Some(PATIENCE));
+            .set_response_timeout(Some(ANSWER_TIMEOUT));
         let connection = ConnectionManager::new_with_config(client.clone(), config)
             .await
             .map_err(failure(what))?;

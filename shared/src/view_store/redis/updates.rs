@@ -14,9 +14,9 @@ use super::failure;
 use crate::view_store::{Update, Updates};
 
 /// Longest wait of one read, in milliseconds.
-const BLOCK: u64 = 1_000;
+const BLOCK_MILLIS: u64 = 1_000;
 /// Longest time without an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGE: usize = 1_000;
 const WHAT: &str = "following the views";
 
@@ -30,8 +30,8 @@ impl Reader {
     /// Reads what comes from now on.
     pub async fn open(client: &Client, key: String) -> Result<Self> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(ANSWER_TIMEOUT))
+            .set_response_timeout(Some(ANSWER_TIMEOUT));
         let connection = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connection.await.map_err(failure(WHAT))?;
         let mut newest = redis::cmd("XREVRANGE");
@@ -47,7 +47,7 @@ impl Reader {
 impl Updates for Reader {
     async fn next(&mut self) -> Result<Vec<Update>> {
         let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(PAGE).arg("BLOCK").arg(BLOCK);
+        read.arg("COUNT").arg(PAGE).arg("BLOCK_MILLIS").arg(BLOCK_MILLIS);
         read.arg("STREAMS").arg(&self.key).arg(&self.last);
         let reply: Option<StreamReadReply> =
             read.query_async(&mut self.connection).await.map_err(failure(WHAT))?;

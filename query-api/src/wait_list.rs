@@ -12,19 +12,20 @@ use shared::view_store::{GenerationId, Reading, Update, Updates, ViewStore};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Updates may be missed: so often the reader looks at the views for all requests that wait.
-const SWEEP: Duration = Duration::from_secs(1);
-/// Streams of one read of such a look.
-const PAGE: usize = 1_000;
-/// How often each request that waits looks itself, should the reader be held up.
-const LOOK: Duration = Duration::from_secs(5);
-/// Before the reader tries again.
-const PAUSE: Duration = Duration::from_millis(250);
+/// How often the reader looks at the views for all requests that wait: updates may be missed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Streams that one read of such a look asks for.
+const SWEEP_PAGE: usize = 1_000;
+/// How often each request that waits looks for itself, in case the reader is held up.
+const WAITER_POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the reader waits before it asks for the updates again.
+const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 /// How long the reader goes on after the last request that waited.
-const LINGER: Duration = Duration::from_secs(10);
+const READER_LINGER: Duration = Duration::from_secs(10);
 
+/// The requests of this process that wait for views to change.
 #[derive(Clone)]
-pub struct Waits {
+pub struct WaitList {
     views: Arc<dyn ViewStore>,
     table: Arc<Mutex<Table>>,
 }
@@ -40,8 +41,8 @@ struct Table {
     checkpoint: Vec<(Position, Arc<Notify>)>,
 }
 
-/// The place of one request among those that wait; given up when it is dropped.
-pub struct Place {
+/// One request that waits; it leaves the list when this is dropped.
+pub struct Waiter {
     table: Arc<Mutex<Table>>,
     seen: Seen,
     woken: Arc<Notify>,
@@ -51,14 +52,15 @@ fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Waits {
+impl WaitList {
     pub fn new(views: Arc<dyn ViewStore>) -> Self {
         Self { views, table: Arc::default() }
     }
 
-    /// Takes a place, which is woken when the views contain one more of what was seen. Look once
-    /// more after this: what changed before is not told.
-    pub fn join(&self, generation: &GenerationId, seen: &Seen) -> Place {
+    /// Adds a request to the list, and returns at once. From now on the waiter is woken whenever the
+    /// views contain one more of what was seen. The caller has to look at the views once more after
+    /// this: of a change before it the waiter is not told.
+    pub fn join(&self, generation: &GenerationId, seen: &Seen) -> Waiter {
         let woken = Arc::new(Notify::new());
         let mut table = lock(&self.table);
         match seen {
@@ -75,7 +77,7 @@ impl Waits {
         if !std::mem::replace(&mut table.is_read, true) {
             tokio::spawn(self.clone().read());
         }
-        Place { table: self.table.clone(), seen: seen.clone(), woken }
+        Waiter { table: self.table.clone(), seen: seen.clone(), woken }
     }
 
     /// Reads updates and wakes the requests they concern, until none has waited for a while.
@@ -90,7 +92,7 @@ impl Waits {
             };
             if let Err(failure) = followed {
                 tracing::warn!(%failure, "changes of the views are not told; looking for them");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RECONNECT_DELAY).await;
                 if let Err(failure) = self.sweep(&generation).await {
                     tracing::debug!(%failure, "looking at the views that requests wait for");
                 }
@@ -110,7 +112,7 @@ impl Waits {
                 let table = lock(&self.table);
                 news.iter().for_each(|update| table.wake(update));
             }
-            if swept.elapsed() >= SWEEP {
+            if swept.elapsed() >= SWEEP_INTERVAL {
                 swept = Instant::now();
                 self.sweep(generation).await?;
             }
@@ -121,7 +123,7 @@ impl Waits {
     /// Looks at all that is waited for, and wakes the requests that it concerns.
     async fn sweep(&self, generation: &GenerationId) -> kernel::Result<()> {
         let streams: Vec<StreamName> = lock(&self.table).streams.keys().cloned().collect();
-        for page in streams.chunks(PAGE) {
+        for page in streams.chunks(SWEEP_PAGE) {
             let mut batch = Batch::new();
             let (versions, notes) = (batch.versions(page.to_vec()), batch.parked(page.to_vec()));
             let Reading { live, mut answers, .. } = self.views.read(generation, &batch).await?;
@@ -164,7 +166,7 @@ impl Waits {
 
 impl Table {
     fn is_wanted(&self) -> bool {
-        let recently = || self.wanted.is_some_and(|wanted| wanted.elapsed() < LINGER);
+        let recently = || self.wanted.is_some_and(|wanted| wanted.elapsed() < READER_LINGER);
         !self.streams.is_empty() || !self.checkpoint.is_empty() || recently()
     }
 
@@ -200,15 +202,15 @@ fn wake_up_to(waiting: &[(i64, Arc<Notify>)], reached: i64) {
     there.for_each(|(_, one)| one.notify_one());
 }
 
-impl Place {
+impl Waiter {
     /// Returns after a change, at the latest at `until`; now and then without either.
     pub async fn changed(&self, until: Instant) {
-        let until = until.min(Instant::now() + LOOK);
+        let until = until.min(Instant::now() + WAITER_POLL_INTERVAL);
         drop(tokio::time::timeout_at(until, self.woken.notified()).await);
     }
 }
 
-impl Drop for Place {
+impl Drop for Waiter {
     fn drop(&mut self) {
         lock(&self.table).leave(&self.seen, &self.woken);
     }

@@ -1,4 +1,4 @@
-//! Messages on a view queue that are no events: kept aside, shown, discarded.
+//! Messages on a view queue that are no events: kept, shown, discarded.
 
 use http::Method;
 use kernel::log::{Commit, Event, LogId, Meta, StreamName};
@@ -10,7 +10,7 @@ use tests::stores::TempDir;
 use tests::until;
 use uuid::Uuid;
 use waybill::client::{Client, Response};
-use waybill::operate::unreadable;
+use waybill::operate::dead_letters;
 
 use super::bad_input::Embedded;
 
@@ -54,8 +54,8 @@ async fn publish(queue: &str, bodies: &[&[u8]]) {
 
 /// The list, once there are so many.
 async fn list(projector: &Client, count: usize) -> Vec<Value> {
-    until("all of the unreadable is listed", || async {
-        let page = projector.get("/unreadable").await.unwrap();
+    until("all dead letters are listed", || async {
+        let page = projector.get("/dead-letters").await.unwrap();
         let items = page["items"].as_array().unwrap().clone();
         (items.len() == count && page["total"] == count).then_some(items)
     })
@@ -63,11 +63,11 @@ async fn list(projector: &Client, count: usize) -> Vec<Value> {
 }
 
 async fn send(projector: &Client, method: Method, id: &str, status: u16) -> Response {
-    let path = format!("/unreadable/{id}");
+    let path = format!("/dead-letters/{id}");
     let answer = projector.send(method, &path, &[], "").await.unwrap();
     assert_eq!(answer.status.as_u16(), status, "{path}: {:?}", answer.body);
     if status == 404 {
-        assert_eq!(answer.json().unwrap()["type"], "/problems/unreadable-not-found");
+        assert_eq!(answer.json().unwrap()["type"], "/problems/dead-letter-not-found");
     }
     answer
 }
@@ -89,7 +89,7 @@ async fn what_is_no_event_is_listed_shown_and_discarded_while_the_views_go_on() 
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
     let projector = &system.projectors[0].client;
     assert_eq!(list(projector, 0).await, [] as [Value; 0]);
-    assert!(unreadable::list(projector).await.unwrap());
+    assert!(dead_letters::list(projector).await.unwrap());
     let live = system.own.redis().await.live().await.unwrap().unwrap();
     let queue = live.queue(&system.own.namespace);
     let whole = event(&system, &live.log);
@@ -112,7 +112,7 @@ async fn what_is_no_event_is_listed_shown_and_discarded_while_the_views_go_on() 
     assert_eq!(shown["text"].as_str().unwrap().as_bytes(), truncated);
 
     let elsewhere = [("origin", "https://elsewhere.example")];
-    let path = format!("/unreadable/{}", ids[1]);
+    let path = format!("/dead-letters/{}", ids[1]);
     let refused = projector.send(Method::DELETE, &path, &elsewhere, "").await.unwrap();
     assert_eq!(refused.status.as_u16(), 403);
     assert!(send(projector, Method::DELETE, ids[1], 204).await.body.is_empty());
@@ -120,27 +120,27 @@ async fn what_is_no_event_is_listed_shown_and_discarded_while_the_views_go_on() 
     send(projector, Method::DELETE, ids[1], 404).await;
     send(projector, Method::GET, &Uuid::now_v7().to_string(), 404).await;
 
-    assert!(!unreadable::list(projector).await.unwrap());
-    assert!(unreadable::show(projector, ids[2]).await.unwrap());
+    assert!(!dead_letters::list(projector).await.unwrap());
+    assert!(dead_letters::show(projector, ids[2]).await.unwrap());
     for id in [ids[0], ids[2]] {
-        assert!(unreadable::discard(projector, id).await.unwrap());
-        assert!(!unreadable::discard(projector, id).await.unwrap());
+        assert!(dead_letters::discard(projector, id).await.unwrap());
+        assert!(!dead_letters::discard(projector, id).await.unwrap());
     }
-    assert!(unreadable::list(projector).await.unwrap());
+    assert!(dead_letters::list(projector).await.unwrap());
     views_follow(&system).await;
     system.verify().await;
     system.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_list_takes_a_limit_and_nothing_is_unreadable_in_the_embedded_mode() {
+async fn the_list_takes_a_limit_and_the_embedded_mode_has_no_dead_letters() {
     let folder = TempDir::default();
     let system = Embedded::start(&folder).await;
     let projector = Client::new(&format!("http://{}", system.running.addresses.projector));
-    let page = projector.get("/unreadable?limit=1000").await.unwrap();
+    let page = projector.get("/dead-letters?limit=1000").await.unwrap();
     assert_eq!(page, json!({ "items": [], "total": 0, "next": null }));
     for bad in ["limit=0", "limit=1001", "limit=x", "cursor=x"] {
-        let path = format!("/unreadable?{bad}");
+        let path = format!("/dead-letters?{bad}");
         let answer = projector.send(Method::GET, &path, &[], "").await.unwrap();
         assert_eq!(answer.status.as_u16(), 400, "{bad}");
         assert_eq!(answer.json().unwrap()["type"], "/problems/malformed", "{bad}");

@@ -1,4 +1,4 @@
-//! What arrived as an event and is none: looked at, and discarded.
+//! Dead letters, which arrived as an event and are none: looked at, and discarded.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
 use shared::http::{Answer, json as json_answer};
-use shared::messaging::dead_letter::Unreadable;
+use shared::messaging::dead_letter::DeadLetter;
 use shared::service::slot::ServiceSlot;
 use warp::Filter;
 
@@ -21,7 +21,7 @@ use crate::Projector;
 /// Items of a page, where the client does not say how many it wants.
 const DEFAULT_LIMIT: usize = 50;
 /// Longest walk through the queue.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WALK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Characters of each that the list shows.
 const EXCERPT: usize = 4_096;
 
@@ -29,8 +29,8 @@ type Given = BTreeMap<String, String>;
 
 pub fn routes(slot: ServiceSlot<Projector>) -> Routes {
     let with = warp::any().map(move || slot.clone());
-    let one = || warp::path!("unreadable" / String);
-    let list = warp::path!("unreadable")
+    let one = || warp::path!("dead-letters" / String);
+    let list = warp::path!("dead-letters")
         .and(get_or_head())
         .and(with.clone())
         .and(warp::query::<Given>())
@@ -56,14 +56,14 @@ async fn list(slot: &ServiceSlot<Projector>, given: &Given) -> Answer {
     let mut parameters = Parameters::new(given);
     parameters.only(&["limit"])?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
-    let page = slot.service()?.feeds.unreadable(limit).await?;
+    let page = slot.service()?.feeds.dead_letters(limit).await?;
     let items: Vec<Value> = page.items.iter().map(summary).collect();
     json_answer(StatusCode::OK, &json!({ "items": items, "total": page.total, "next": null }))
 }
 
 /// One with all its bytes: as `text` where they are UTF-8, else as `hex`.
 async fn show(slot: &ServiceSlot<Projector>, id: &str) -> Answer {
-    let found = in_time(slot.service()?.feeds.find_unreadable(named(id)?)).await?;
+    let found = in_time(slot.service()?.feeds.find_dead_letter(named(id)?)).await?;
     let found = found.ok_or_else(|| unknown(id))?;
     let mut shown = facts(&found);
     match String::from_utf8(found.body) {
@@ -75,7 +75,7 @@ async fn show(slot: &ServiceSlot<Projector>, id: &str) -> Answer {
 
 async fn discard(slot: &ServiceSlot<Projector>, id: &str, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    match in_time(slot.service()?.feeds.discard_unreadable(named(id)?)).await? {
+    match in_time(slot.service()?.feeds.discard_dead_letter(named(id)?)).await? {
         true => Ok(no_content()),
         false => Err(unknown(id)),
     }
@@ -83,15 +83,15 @@ async fn discard(slot: &ServiceSlot<Projector>, id: &str, headers: &HeaderMap) -
 
 fn unknown(id: &str) -> Problem {
     let detail = format!("{id:?} is not here, or somebody else looks at it just now.");
-    Problem::unknown("unreadable", detail)
+    Problem::unknown("dead-letter", detail)
 }
 
-fn facts(one: &Unreadable) -> Value {
-    let Unreadable { id, reason, queue, at, body } = one;
+fn facts(one: &DeadLetter) -> Value {
+    let DeadLetter { id, reason, queue, at, body } = one;
     json!({ "id": id, "reason": reason, "queue": queue, "at": at, "bytes": body.len() })
 }
 
-fn summary(one: &Unreadable) -> Value {
+fn summary(one: &DeadLetter) -> Value {
     let mut shown = facts(one);
     let text = String::from_utf8_lossy(&one.body);
     shown["text"] = text.chars().take(EXCERPT).collect::<String>().into();
@@ -104,12 +104,12 @@ fn hex(bytes: &[u8]) -> String {
 
 fn named(id: &str) -> Result<&str, Problem> {
     let expected =
-        |_| Problem::malformed(format!("Expected an id as /unreadable lists it, got {id:?}."));
+        |_| Problem::malformed(format!("Expected an id as /dead-letters lists it, got {id:?}."));
     id.parse::<uuid::Uuid>().map(|_| id).map_err(expected)
 }
 
 /// The queue is walked through, message by message.
 async fn in_time<T>(walk: impl Future<Output = kernel::Result<T>>) -> Result<T, Problem> {
     let late = |_| Problem::unavailable("The queue is too long to be looked through in time.");
-    Ok(tokio::time::timeout(PATIENCE, walk).await.map_err(late)??)
+    Ok(tokio::time::timeout(WALK_TIMEOUT, walk).await.map_err(late)??)
 }

@@ -1,0 +1,63 @@
+//! What every service does around its own work: it serves HTTP from the first moment on, tells what
+//! it waits for, and ends in order.
+
+use kernel::{Failure, Result};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::health::Health;
+use super::slot::ServiceSlot;
+use crate::http::serve::Routes;
+use crate::http::{Hosts, Limits, serve};
+
+/// What the routes and the work of a service share.
+pub struct Shell<S> {
+    /// Filled by the work, once the service is there.
+    pub slot: ServiceSlot<S>,
+    /// What the service still waits for.
+    pub health: Health,
+    /// Cancelled when the service has to end, and when its work has ended by itself.
+    pub stop: CancellationToken,
+}
+
+impl<S> Shell<S> {
+    /// A service made of these parts, none of them ready.
+    pub fn new(parts: &[&'static str], stop: CancellationToken) -> Self {
+        Self { slot: ServiceSlot::default(), health: Health::of(parts), stop }
+    }
+
+    /// Serves the routes while `work` runs. Once the work has ended, lets requests under way end, and
+    /// returns what the work returned.
+    pub async fn serve<T>(
+        &self,
+        name: &str,
+        listener: TcpListener,
+        hosts: Hosts,
+        routes: Routes,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("{name} listens on http://{address}");
+        }
+        let limits = Limits::of_process(1);
+        let http = tokio::spawn(serve_http(listener, routes, hosts, limits, self.stop.clone()));
+        let worked = work.await;
+        self.stop.cancel();
+        http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
+        worked
+    }
+}
+
+/// Serves until `stop`, and reports the connections that were still open at the deadline.
+pub async fn serve_http(
+    listener: TcpListener,
+    routes: Routes,
+    hosts: Hosts,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let abandoned = serve(listener, routes, hosts, limits, stop).await;
+    if abandoned > 0 {
+        tracing::warn!(abandoned, "connections were cut at the deadline");
+    }
+}
