@@ -8,6 +8,7 @@ mod evolve;
 
 use kernel::Timestamp;
 use kernel::aggregate::{Action, Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
+use kernel::json::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -207,7 +208,7 @@ impl Aggregate for OrderAggregate {
         evolve::evolve(state, event);
     }
 
-    fn encode(event: &Event) -> Result<(String, u32, Value), Invalid> {
+    fn encode(event: &Event) -> Result<(String, u32, Json), Invalid> {
         event::codec::encode(event)
     }
 

@@ -14,7 +14,7 @@ use super::pending_command::PendingCommand;
 use super::pending_commit::{PendingCommit, decide};
 use super::replies::Replies;
 use super::request::Rejected;
-use super::resolve::Resolver;
+use super::resolve::{Resolver, by_key};
 use super::stream_state::StreamState;
 use super::{positions, stream_reader};
 
@@ -117,7 +117,7 @@ impl<A: Aggregate> CommitGroup<A> {
             refused.iter().filter_map(|(command, ..)| command.request.key.as_deref()).collect();
         let found = if keys.is_empty() { Ok(vec![]) } else { self.store.read_by_key(&keys).await };
         let found: HashMap<String, Commit> = match found {
-            Ok(commits) => commits.into_iter().map(|commit| (commit.key.clone(), commit)).collect(),
+            Ok(commits) => by_key(commits),
             Err(failure) => {
                 let commands = refused.into_iter().map(|(command, ..)| command);
                 return self.replies.reject_all(commands, &failure);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::guarded::guarded;
 use super::pending_command::PendingCommand;
 use super::request::{Rejected, Request};
-use super::stream_state::{StreamState, approximate_length};
+use super::stream_state::{StreamState, data_length};
 
 /// A commit that waits for its position, and the state after it.
 pub struct PendingCommit<A: Aggregate> {
@@ -60,7 +60,7 @@ impl<A: Aggregate> PendingCommit<A> {
             events: encoded,
             at: Timestamp::now().max(state.at),
             meta: request.meta.clone(),
-            key: request.key.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
+            key: request.key.clone(),
             fingerprint: request.fingerprint.clone(),
         };
         Ok(Self { command, commit, state, after })
@@ -74,7 +74,7 @@ impl<A: Aggregate> PendingCommit<A> {
             version: commit.to,
             position: commit.position,
             at: commit.at,
-            bytes: state.bytes + approximate_length(&commit),
+            bytes: state.bytes + data_length(&commit),
         };
         (command, commit, state)
     }

@@ -45,7 +45,8 @@ impl Found {
         if matches!(there, Some(Entry::Commit(other)) if other.is_same_as(commit)) {
             return Cause::Mine;
         }
-        if let Some(other) = self.by_key.get(&commit.key) {
+        let key = commit.key.as_ref();
+        if let Some(other) = key.and_then(|key| self.by_key.get(key)) {
             return Cause::Key(Box::new(other.clone()));
         }
         if self.streams.contains(&commit.stream) {
@@ -108,13 +109,13 @@ impl<A: Aggregate> Resolver<A> {
         let positions: Vec<Position> =
             commits.iter().map(|pending| pending.commit.position).collect();
         let at = self.store.read_at(&positions).await?;
-        let keys: Vec<&str> = commits.iter().map(|pending| pending.commit.key.as_str()).collect();
-        let by_key = self.store.read_by_key(&keys).await?;
+        let keys = commits.iter().filter_map(|pending| pending.commit.key.as_deref());
+        let found = self.store.read_by_key(&keys.collect::<Vec<_>>()).await?;
         let above = commits.iter().map(|pending| (&pending.commit.stream, pending.state.version));
         let streams = self.extended(above.collect()).await?;
         Ok(Found {
             at: at.into_iter().map(|entry| (entry.position(), entry)).collect(),
-            by_key: by_key.into_iter().map(|commit| (commit.key.clone(), commit)).collect(),
+            by_key: by_key(found),
             streams,
         })
     }
@@ -232,4 +233,9 @@ impl<A: Aggregate> Resolver<A> {
             }
         }
     }
+}
+
+/// Commits that have a key, by it.
+pub fn by_key(commits: Vec<Commit>) -> HashMap<String, Commit> {
+    commits.into_iter().filter_map(|commit| Some((commit.key.clone()?, commit))).collect()
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::json::Json;
 use crate::log::{Event, StreamName};
 
 /// A consistency boundary whose state is the fold of its stream.
@@ -35,7 +36,7 @@ pub trait Aggregate: Send + Sync + 'static {
     fn evolve(state: &mut Self::State, event: &Self::Event);
 
     /// Name, schema version and data of an event.
-    fn encode(event: &Self::Event) -> Result<(String, u32, Value), Invalid>;
+    fn encode(event: &Self::Event) -> Result<(String, u32, Json), Invalid>;
 
     /// Reads an event of any schema ever written.
     fn decode(event: &Event) -> Result<Self::Event, Invalid>;

@@ -4,6 +4,7 @@
 
 pub mod aggregate;
 pub mod failure;
+pub mod json;
 pub mod log;
 pub mod namespace;
 pub mod parameters;

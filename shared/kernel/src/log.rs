@@ -3,10 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::json::Json;
 
 /// The place of a commit in the log. The first is 1; 0 lies before it. Cursors, checkpoints and
 /// tokens are positions of commits, so none ever lies inside a commit.
@@ -93,7 +93,8 @@ pub struct Event {
     pub kind: String,
     /// Version of the schema of `data`, from 1.
     pub schema: u32,
-    pub data: Value,
+    /// What happened, as the domain wrote it.
+    pub data: Json,
 }
 
 /// Why a commit was written, and on whose behalf.
@@ -121,8 +122,8 @@ pub struct Commit {
     /// When it was recorded: never before the stream's previous commit.
     pub at: Timestamp,
     pub meta: Meta,
-    /// `<principal>/<Idempotency-Key>`, else a UUIDv7 of the commit's own.
-    pub key: String,
+    /// `<principal>/<Idempotency-Key>`, where the client gave a key.
+    pub key: Option<String>,
     /// Of the request, to tell a repeated key from a reused one.
     pub fingerprint: String,
 }

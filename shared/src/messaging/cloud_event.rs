@@ -1,9 +1,9 @@
 //! The message: one event as CloudEvents 1.0 in JSON (<https://github.com/cloudevents/spec>).
 
+use kernel::json::Json;
 use kernel::log::{Event, LogId, Meta, Recorded, StreamName};
 use kernel::{Namespace, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -39,7 +39,7 @@ pub struct CloudEvent {
     pub actor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    pub data: Value,
+    pub data: Json,
 }
 
 /// The attribute `source` of all events of a log.
@@ -127,7 +127,7 @@ mod tests {
                 id: Uuid::now_v7(),
                 kind: "OrderCancelled".to_owned(),
                 schema: 2,
-                data: serde_json::json!({ "reason": "changed my mind" }),
+                data: serde_json::json!({ "reason": "changed my mind" }).into(),
             },
         };
         let source = source(&Namespace::default(), &log);

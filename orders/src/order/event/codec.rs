@@ -4,14 +4,14 @@
 //! upcaster here that leads from the version before to it; files and upcasters stay for ever.
 
 use kernel::aggregate::Invalid;
+use kernel::json::Json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::Event;
 
 /// Name, schema version and data.
-pub fn encode(event: &Event) -> Result<(String, u32, Value), Invalid> {
+pub fn encode(event: &Event) -> Result<(String, u32, Json), Invalid> {
     let (name, schema, data) = match event {
         Event::OrderCreated(data) => ("OrderCreated", 1, json(data)),
         Event::ItemAdded(data) => ("ItemAdded", 1, json(data)),
@@ -41,12 +41,12 @@ pub fn decode(event: &kernel::log::Event) -> Result<Event, Invalid> {
     }
 }
 
-fn json(data: &impl Serialize) -> Result<Value, Invalid> {
-    serde_json::to_value(data).map_err(|error| Invalid::new(error.to_string()))
+fn json(data: &impl Serialize) -> Result<Json, Invalid> {
+    Json::of(data).map_err(Invalid::new)
 }
 
 fn read<T: DeserializeOwned>(event: &kernel::log::Event) -> Result<T, Invalid> {
-    T::deserialize(&event.data).map_err(|error| {
+    event.data.read().map_err(|error| {
         Invalid::new(format!(
             "event {} ({} of schema {}): {error}",
             event.id, event.kind, event.schema

@@ -22,6 +22,11 @@ use crate::event_store::append_notifier::AppendNotifier;
 /// How long connecting may take: a log that was made without its indexes gets them first.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The index of idempotency keys.
+const KEYS: &str = "keys";
+/// Its name in logs of format 1.
+const KEYS_OF_FORMAT_1: &str = "key_1";
+
 impl MongoDb {
     /// Connects, checks that the server is a replica set, and makes what is missing: the indexes
     /// and document 0, the log's identity.
@@ -71,20 +76,38 @@ impl MongoDb {
 
     pub(super) async fn lay_out(&self) -> Result<()> {
         let what = "laying out the log";
-        let unique = || IndexOptions::builder().unique(true).build();
-        for keys in [doc! { "stream": 1, "from": 1 }, doc! { "key": 1 }] {
-            let index = IndexModel::builder().keys(keys).options(unique()).build();
+        let unique = IndexOptions::builder().unique(true);
+        let streams = IndexModel::builder().keys(doc! { "stream": 1, "from": 1 });
+        // Most commits have no key.
+        let keyed = unique
+            .clone()
+            .name(KEYS.to_owned())
+            .partial_filter_expression(doc! { "key": { "$exists": true } });
+        let keys = IndexModel::builder().keys(doc! { "key": 1 });
+        for index in [streams.options(unique.build()).build(), keys.options(keyed.build()).build()]
+        {
             self.commits.create_index(index).await.map_err(failure(what))?;
         }
+        self.drop_index_of_format_1().await?;
         let identity = doc! {
-            "_id": 0_i64, "stream": "~", "from": 0_i64, "key": "~0",
-            "log": LogId::random().as_str(), "format": 1,
+            "_id": 0_i64, "stream": "~", "from": 0_i64,
+            "log": LogId::random().as_str(), "format": 2,
         };
         let commits: Collection<mongodb::bson::Document> = self.commits.clone_with_type();
         match commits.insert_one(identity).await {
             Err(error) if !is_duplicate(&error) => Err(failure(what)(error)),
             _ => Ok(()),
         }
+    }
+
+    /// In logs of format 1 every commit has a key; with their index, commits without one would collide.
+    async fn drop_index_of_format_1(&self) -> Result<()> {
+        let what = "laying out the log";
+        let names = self.commits.list_index_names().await.map_err(failure(what))?;
+        if names.iter().any(|name| name == KEYS_OF_FORMAT_1) {
+            self.commits.drop_index(KEYS_OF_FORMAT_1).await.map_err(failure(what))?;
+        }
+        Ok(())
     }
 
     /// Removes the whole log. For tests.

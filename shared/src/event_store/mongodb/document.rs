@@ -1,5 +1,6 @@
 //! How entries are written as documents.
 
+use kernel::json::Json;
 use kernel::log::{Commit, Entry, Event, Meta, Position, StreamName, Version};
 use kernel::{Failure, Result, Timestamp};
 use mongodb::bson::{self, DateTime, RawDocumentBuf};
@@ -22,7 +23,8 @@ pub struct CommitDocument {
     at: Option<DateTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
-    key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
 }
@@ -33,7 +35,15 @@ struct EventDocument {
     id: String,
     r#type: String,
     schema: u32,
-    data: Value,
+    data: Data,
+}
+
+/// The JSON of an event: its text, as it was written. Logs of format 1 have it as a document.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Data {
+    Text(String),
+    Document(Value),
 }
 
 pub fn encode(entry: &Entry) -> Result<RawDocumentBuf> {
@@ -50,7 +60,7 @@ fn commit_document(commit: &Commit) -> CommitDocument {
         id: event.id.to_string(),
         r#type: event.kind.clone(),
         schema: event.schema,
-        data: event.data.clone(),
+        data: Data::Text(event.data.as_str().to_owned()),
     };
     CommitDocument {
         _id: commit.position,
@@ -65,7 +75,7 @@ fn commit_document(commit: &Commit) -> CommitDocument {
     }
 }
 
-/// `from` and `key` differ from tombstone to tombstone, or they would collide with each other.
+/// `from` differs from tombstone to tombstone, or they would collide with each other.
 fn tombstone(position: Position) -> CommitDocument {
     CommitDocument {
         _id: position,
@@ -75,7 +85,7 @@ fn tombstone(position: Position) -> CommitDocument {
         events: vec![],
         at: None,
         meta: None,
-        key: format!("~{position}"),
+        key: None,
         fingerprint: None,
     }
 }
@@ -91,7 +101,11 @@ impl TryFrom<CommitDocument> for Entry {
         let bad = |why: &str| Failure::permanent(&format!("reading commit {position}"), why);
         let events = document.events.into_iter().map(|event| {
             let id = event.id.parse().map_err(|_| bad("an event's id is no UUID"))?;
-            Ok(Event { id, kind: event.r#type, schema: event.schema, data: event.data })
+            let data = match event.data {
+                Data::Text(text) => Json::parse(text).map_err(|why| bad(&why))?,
+                Data::Document(value) => Json::from(value),
+            };
+            Ok(Event { id, kind: event.r#type, schema: event.schema, data })
         });
         Ok(Self::Commit(Commit {
             position,

@@ -16,7 +16,7 @@ pub struct Stored {
     pub events: Option<String>,
     pub at: Option<i64>,
     pub meta: Option<String>,
-    pub key: String,
+    pub key: Option<String>,
     pub fingerprint: Option<String>,
 }
 
@@ -39,9 +39,9 @@ impl Stored {
 impl Stored {
     /// Of its texts, and about those of its numbers.
     pub fn bytes(&self) -> usize {
-        let texts = [&self.events, &self.meta, &self.fingerprint];
+        let texts = [&self.events, &self.meta, &self.key, &self.fingerprint];
         let texts: usize = texts.into_iter().flatten().map(String::len).sum();
-        texts + self.stream.len() + self.key.len() + 64
+        texts + self.stream.len() + 64
     }
 }
 
@@ -59,7 +59,7 @@ impl TryFrom<&Entry> for Stored {
                 events: None,
                 at: None,
                 meta: None,
-                key: format!("~{position}"),
+                key: None,
                 fingerprint: None,
             },
             Entry::Commit(commit) => Self {
