@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
+use secrecy::SecretString;
 use shared::http::Hosts;
 use shared::service::config::{Invalid, Settings};
 
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_MONGODB_URL`: the log.
-    pub mongodb_url: String,
+    pub mongodb_url: SecretString,
     /// `WAYBILL_RABBITMQ_URL`: where the log is relayed to.
-    pub rabbitmq_url: String,
+    pub rabbitmq_url: SecretString,
     /// `WAYBILL_COMMAND_LISTEN`.
     pub listen: SocketAddr,
     /// `WAYBILL_ADDRESS_FILE`.

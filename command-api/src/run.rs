@@ -6,6 +6,7 @@ use std::time::Duration;
 use kernel::Result;
 use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
+use secrecy::ExposeSecret as _;
 use shared::event_store::mongodb::MongoDb;
 use shared::event_store::until_replaced;
 use shared::messaging::rabbitmq::RabbitMq;
@@ -77,12 +78,12 @@ impl Served {
         health: &Health,
         stop: &CancellationToken,
     ) -> Result<(MongoDb, Self)> {
-        let store = MongoDb::connect(&config.mongodb_url, &config.namespace).await?;
+        let store = MongoDb::connect(config.mongodb_url.expose_secret(), &config.namespace).await?;
         let (log_of, stop) = (Arc::new(store.clone()), stop.child_token());
         let (service, scheduler) =
             Service::start(log_of, &config.namespace, health, stop.clone()).await?;
         let log = service.log.clone();
-        let broker = RabbitMq::new(&config.rabbitmq_url, &config.namespace);
+        let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
         // What the exchange has confirmed has no holes. (Read before anything runs that would be left
         // running by an error.)
         let confirmed = store.relay_checkpoint(&log).await?;

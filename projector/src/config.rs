@@ -4,17 +4,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
+use secrecy::SecretString;
 use shared::http::Hosts;
 use shared::service::config::{Invalid, Settings};
 
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_MONGODB_URL`: the log, for gaps and for making views.
-    pub mongodb_url: String,
+    pub mongodb_url: SecretString,
     /// `WAYBILL_RABBITMQ_URL`: where events come from.
-    pub rabbitmq_url: String,
+    pub rabbitmq_url: SecretString,
     /// `WAYBILL_REDIS_URL`: the views.
-    pub redis_url: String,
+    pub redis_url: SecretString,
     /// `WAYBILL_PROJECTOR_LISTEN`.
     pub listen: SocketAddr,
     /// `WAYBILL_ADDRESS_FILE`.

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
+use secrecy::SecretString;
 use shared::http::Hosts;
 use shared::service::config::{Invalid, Settings};
 
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_REDIS_URL`: the views.
-    pub redis_url: String,
+    pub redis_url: SecretString,
     /// `WAYBILL_QUERY_LISTEN`.
     pub listen: SocketAddr,
     /// `WAYBILL_ADDRESS_FILE`.

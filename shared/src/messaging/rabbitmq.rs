@@ -16,6 +16,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::consumer::{Consumer, Delivery};
 pub use self::dead_letters::DeadLetterPublisher;
@@ -82,13 +83,13 @@ async fn unless<T>(
 /// How to reach the broker.
 #[derive(Debug, Clone)]
 pub struct RabbitMq {
-    url: String,
+    url: SecretString,
     namespace: Namespace,
 }
 
 impl RabbitMq {
     pub fn new(url: &str, namespace: &Namespace) -> Self {
-        Self { url: url.to_owned(), namespace: namespace.clone() }
+        Self { url: url.into(), namespace: namespace.clone() }
     }
 
     /// The fanout exchange that carries every event.
@@ -105,7 +106,8 @@ impl RabbitMq {
         let what = "connecting to RabbitMQ";
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("{} {role}", self.namespace).into());
-        let mut uri: AMQPUri = self.url.parse().map_err(|error| Failure::permanent(what, error))?;
+        let mut uri: AMQPUri =
+            self.url.expose_secret().parse().map_err(|error| Failure::permanent(what, error))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         let connection = in_time(what, Connection::connect_uri(uri, properties)).await?;
         let channel = in_time(what, connection.create_channel()).await?;

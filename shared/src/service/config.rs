@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
+use secrecy::SecretString;
 
 use crate::http::Hosts;
 
@@ -17,8 +18,8 @@ pub const EXIT_CODE: u8 = 2;
 pub const PUBLIC: &str = "WAYBILL_LISTEN_PUBLICLY";
 const PUBLIC_YES: &str = "without-authentication";
 
-/// Reads variables one by one, and remembers what was wrong with them.
-#[derive(Debug)]
+/// Reads variables one by one, and remembers what was wrong with them. (No `Debug`: a variable may
+/// hold a password.)
 pub struct Settings {
     variables: BTreeMap<String, String>,
     problems: Vec<String>,
@@ -63,15 +64,16 @@ impl Settings {
         })
     }
 
-    /// The address of a server: `scheme://…`. Its text is not repeated: it may hold a password.
-    pub fn url(&mut self, name: &str, schemes: &[&str], example: &str) -> String {
+    /// The address of a server: `scheme://…`. It may hold a password, so no message repeats it, and
+    /// `Debug` does not print it.
+    pub fn url(&mut self, name: &str, schemes: &[&str], example: &str) -> SecretString {
         let known =
             |url: &&String| schemes.iter().any(|scheme| url.starts_with(&format!("{scheme}://")));
         match self.variables.get(name) {
             None => self.problems.push(format!("{name} is missing: set it, such as {example}")),
             Some(url) => {
                 match Some(url).filter(known) {
-                    Some(url) => return url.clone(),
+                    Some(url) => return url.as_str().into(),
                     None => {
                         let schemes = schemes.join(":// or ");
                         self.problems.push(format!("{name}: expected a URL that starts with {schemes}://, such as {example}"));
@@ -79,7 +81,7 @@ impl Settings {
                 }
             }
         }
-        String::new()
+        SecretString::default()
     }
 
     /// Where to listen: a loopback address, unless `WAYBILL_LISTEN_PUBLICLY` permits others.
@@ -141,6 +143,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     fn settings(pairs: &[(&str, &str)]) -> Settings {
@@ -169,6 +173,14 @@ mod tests {
             assert!(problem.starts_with(name), "{problem}");
             assert!(!problem.contains("secret"), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_url_is_not_printed() {
+        let mut read = settings(&[("WAYBILL_REDIS_URL", "redis://:secret@localhost")]);
+        let url = read.url("WAYBILL_REDIS_URL", &["redis"], "redis://localhost");
+        assert_eq!(url.expose_secret(), "redis://:secret@localhost");
+        assert!(!format!("{url:?}").contains("secret@"), "{url:?}");
     }
 
     #[test]

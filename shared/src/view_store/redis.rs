@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ::redis::aio::ConnectionManager;
 use ::redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
+    Client, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
 };
 use async_trait::async_trait;
 use kernel::log::{Position, StreamName, Version};
@@ -21,7 +21,7 @@ use kernel::views::{Answers, Batch, Parked};
 use kernel::{Failure, Result};
 
 use self::keys::Keys;
-use self::scripts::Scripts;
+use self::scripts::{Apply, Argument, Call, Scripts};
 use super::{Advance, Applied, Generation, GenerationId, Progress, Reading, Updates, ViewStore};
 
 #[derive(Clone)]
@@ -64,9 +64,9 @@ impl Redis {
     }
 
     /// Runs one call of `script`.
-    async fn call<T: FromRedisValue>(&self, what: &str, script: &Script, call: Cmd) -> Result<T> {
+    async fn call<T: FromRedisValue>(&self, what: &str, script: &Script, call: &Call) -> Result<T> {
         let mut pipeline = Pipeline::new();
-        pipeline.add_command(call);
+        pipeline.add_command(call.command(script));
         let (answer,): (T,) = self.run_script(what, script, &pipeline).await?;
         Ok(answer)
     }
@@ -132,12 +132,12 @@ impl ViewStore for Redis {
         let keys = self.keys.of(generation);
         let mut calls = Pipeline::with_capacity(changes.len());
         for change in changes {
-            calls.add_command(commands::apply(&self.scripts.apply, &keys, change));
+            calls.add_command(Apply::call_for(&keys, change).command(&self.scripts.apply));
         }
         let codes: Vec<i64> =
             self.run_script("applying changes to views", &self.scripts.apply, &calls).await?;
-        let judge = |(code, change): (&i64, &Change)| commands::judge(*code, change);
-        Ok(codes.iter().zip(changes).map(judge).collect())
+        let outcome = |(code, change): (&i64, &Change)| Apply::outcome(*code, change);
+        Ok(codes.iter().zip(changes).map(outcome).collect())
     }
 
     async fn checkpoint(&self, generation: &GenerationId) -> Result<Option<Position>> {
@@ -154,16 +154,19 @@ impl ViewStore for Redis {
         to: Position,
         reached: &[(&StreamName, Version)],
     ) -> Result<Advance> {
-        let call =
-            commands::advance(&self.scripts.advance, &self.keys.of(generation), from, to, reached);
-        let what = "moving a checkpoint";
-        let codes: Vec<i64> = self.call(what, &self.scripts.advance, call).await?;
-        Ok(match codes[..] {
-            [-1] => Advance::Moved,
-            [-2] => Advance::NoGeneration,
-            [-3, position] => Advance::Elsewhere(position),
-            _ => Advance::Behind(codes.iter().filter_map(|&i| usize::try_from(i).ok()).collect()),
-        })
+        let keys = self.keys.of(generation);
+        let layout = scripts::Advance {
+            checkpoint: keys.checkpoint(),
+            parked: keys.parked(),
+            updates: keys.updates(),
+            let_go: keys.let_go(),
+            from: Argument::Number(from),
+            to: Argument::Number(to),
+        };
+        let call = layout.call_for(&keys, reached);
+        let codes: Vec<i64> =
+            self.call("moving a checkpoint", &self.scripts.advance, &call).await?;
+        Ok(scripts::Advance::outcome(&codes))
     }
 
     async fn park(&self, generation: &GenerationId, note: &Parked) -> Result<()> {

@@ -1,113 +1,14 @@
-//! How changes, checkpoints and reads are written as commands, and how their answers are read.
+//! How reads are written as commands, and how their answers are read.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use kernel::log::{Position, StreamName, Version};
-use kernel::projection::{Change, Stored};
+use kernel::log::{StreamName, Version};
+use kernel::projection::Stored;
 use kernel::views::{Answer, List, Parked, Read};
 use kernel::{Failure, Result};
-use redis::{Cmd, FromRedisValue, Pipeline, Script, Value};
+use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
 use super::keys::GenerationKeys;
-use crate::view_store::Applied;
-
-pub fn evalsha(script: &Script, keys: &[String]) -> Cmd {
-    let mut call = redis::cmd("EVALSHA");
-    call.arg(script.get_hash()).arg(keys.len());
-    for key in keys {
-        call.arg(key);
-    }
-    call
-}
-
-/// Numbers the keys of a call, each once, from 1 as Lua does.
-struct Numbered {
-    keys: Vec<String>,
-    numbers: BTreeMap<String, usize>,
-}
-
-impl Numbered {
-    fn new(keys: Vec<String>) -> Self {
-        Self { keys, numbers: BTreeMap::new() }
-    }
-
-    fn number(&mut self, key: String) -> usize {
-        if let Some(number) = self.numbers.get(&key) {
-            return *number;
-        }
-        self.keys.push(key.clone());
-        self.numbers.insert(key, self.keys.len());
-        self.keys.len()
-    }
-}
-
-/// See `apply.lua` for the layout.
-pub fn apply(script: &Script, keys: &GenerationKeys, change: &Change) -> Cmd {
-    let view = keys.view(&change.stream);
-    let mut numbered =
-        Numbered::new(vec![keys.checkpoint(), view, keys.parked(), keys.updates(), keys.applied()]);
-    let mut arguments = Cmd::new();
-    arguments.arg(change.base).arg(change.to).arg(&change.document[..]);
-    arguments.arg(change.stream.as_str()).arg(change.position);
-    arguments.arg(change.sums.len());
-    for sum in &change.sums {
-        arguments.arg(numbered.number(keys.record(&sum.key.record)));
-        arguments.arg(&sum.key.field).arg(sum.delta);
-        match &sum.rank {
-            Some(rank) => {
-                arguments.arg(numbered.number(keys.list(&rank.index)));
-                arguments.arg(&rank.member).arg(i32::from(rank.zeros))
-            }
-            None => arguments.arg(0).arg("").arg(0),
-        };
-    }
-    for entries in [&change.leave, &change.enter] {
-        arguments.arg(entries.len());
-        for (index, member) in entries {
-            arguments.arg(numbered.number(keys.list(index))).arg(member);
-        }
-    }
-    arguments.arg(change.greatest_texts.len());
-    for (key, text) in &change.greatest_texts {
-        arguments.arg(numbered.number(keys.record(&key.record))).arg(&key.field).arg(text);
-    }
-    let mut call = evalsha(script, &numbered.keys);
-    for argument in arguments.args_iter() {
-        if let redis::Arg::Simple(bytes) = argument {
-            call.arg(bytes);
-        }
-    }
-    call
-}
-
-pub fn judge(code: i64, change: &Change) -> Applied {
-    match code {
-        -1 => Applied::Applied,
-        -4 => Applied::StillParked,
-        -2 => Applied::NoGeneration,
-        -3 => Applied::OutOfRange,
-        stored => Applied::refused(stored, change.to),
-    }
-}
-
-/// See `advance.lua` for the layout.
-pub fn advance(
-    script: &Script,
-    keys: &GenerationKeys,
-    from: Position,
-    to: Position,
-    reached: &[(&StreamName, Version)],
-) -> Cmd {
-    let mut all = vec![keys.checkpoint(), keys.parked(), keys.updates(), keys.let_go()];
-    all.extend(reached.iter().map(|(stream, _)| keys.view(stream)));
-    let mut call = evalsha(script, &all);
-    call.arg(from).arg(to);
-    for (stream, version) in reached {
-        call.arg(stream.as_str()).arg(*version);
-    }
-    call
-}
 
 pub fn parse_note(text: &str) -> Result<Parked> {
     serde_json::from_str(text).map_err(|e| Failure::permanent("reading what is parked", e))

@@ -7,7 +7,8 @@ use std::time::Duration;
 use kernel::{Failure, Result};
 use redis::Pipeline;
 
-use super::{Redis, commands};
+use super::Redis;
+use super::scripts::{Argument, Begin, Lease, Promote, Retire};
 use crate::view_store::{Generation, GenerationId, Progress, ViewStore as _};
 
 fn parse_generation(text: &str) -> Result<Generation> {
@@ -36,10 +37,14 @@ impl Redis {
         let what = "beginning a generation";
         let text = serde_json::to_string(generation).map_err(|e| Failure::permanent(what, e))?;
         let checkpoint = self.keys.of(&generation.id).checkpoint();
-        let keys = [self.keys.building.clone(), self.keys.generations.clone(), checkpoint];
-        let mut call = commands::evalsha(&self.scripts.begin, &keys);
-        call.arg(generation.id.as_str()).arg(text);
-        self.call(what, &self.scripts.begin, call).await
+        let begin = Begin {
+            building: self.keys.building.clone(),
+            generations: self.keys.generations.clone(),
+            checkpoint,
+            id: Argument::Text(generation.id.as_str()),
+            description: Argument::Text(&text),
+        };
+        self.call(what, &self.scripts.begin, &begin.call()).await
     }
 
     pub(super) async fn promote_generation(
@@ -47,15 +52,15 @@ impl Redis {
         from: Option<&GenerationId>,
         to: &GenerationId,
     ) -> Result<bool> {
-        let keys = [
-            self.keys.live.clone(),
-            self.keys.building.clone(),
-            self.keys.generations.clone(),
-            self.keys.of(to).checkpoint(),
-        ];
-        let mut call = commands::evalsha(&self.scripts.promote, &keys);
-        call.arg(from.map_or("", GenerationId::as_str)).arg(to.as_str());
-        self.call("making a generation live", &self.scripts.promote, call).await
+        let promote = Promote {
+            live: self.keys.live.clone(),
+            building: self.keys.building.clone(),
+            generations: self.keys.generations.clone(),
+            checkpoint: self.keys.of(to).checkpoint(),
+            expected: Argument::Text(from.map_or("", GenerationId::as_str)),
+            new: Argument::Text(to.as_str()),
+        };
+        self.call("making a generation live", &self.scripts.promote, &promote.call()).await
     }
 
     /// Fences it, removes its keys, and forgets it: in this order.
@@ -71,11 +76,13 @@ impl Redis {
     /// Fences it: nothing is written to it any more, and it can't go live. An error when it is live.
     pub async fn retire(&self, generation: &GenerationId) -> Result<()> {
         let what = "removing a generation";
-        let checkpoint = self.keys.of(generation).checkpoint();
-        let keys = [self.keys.live.clone(), self.keys.building.clone(), checkpoint];
-        let mut call = commands::evalsha(&self.scripts.retire, &keys);
-        call.arg(generation.as_str());
-        match self.call(what, &self.scripts.retire, call).await? {
+        let retire = Retire {
+            live: self.keys.live.clone(),
+            building: self.keys.building.clone(),
+            checkpoint: self.keys.of(generation).checkpoint(),
+            id: Argument::Text(generation.as_str()),
+        };
+        match self.call(what, &self.scripts.retire, &retire.call()).await? {
             true => Ok(()),
             false => Err(Failure::permanent(what, "it is live")),
         }
@@ -88,9 +95,13 @@ impl Redis {
         term: Duration,
     ) -> Result<bool> {
         let keys = self.keys.of(generation);
-        let mut call = commands::evalsha(&self.scripts.lease, &[keys.checkpoint(), keys.builder()]);
-        call.arg(holder).arg(u64::try_from(term.as_millis()).unwrap_or(u64::MAX));
-        self.call("leasing a generation", &self.scripts.lease, call).await
+        let lease = Lease {
+            checkpoint: keys.checkpoint(),
+            lease: keys.builder(),
+            holder: Argument::Text(holder),
+            term: Argument::Number(i64::try_from(term.as_millis()).unwrap_or(i64::MAX)),
+        };
+        self.call("leasing a generation", &self.scripts.lease, &lease.call()).await
     }
 
     pub(super) async fn report_progress(

@@ -7,6 +7,7 @@ use kernel::views::Parked;
 use kernel::{Failure, Result};
 use redis::Pipeline;
 
+use super::scripts::{Argument, LetGo, Park, Unpark};
 use super::{Redis, commands};
 use crate::view_store::GenerationId;
 
@@ -16,11 +17,18 @@ impl Redis {
         let stored = Parked { let_go: 0, ..note.clone() }; // That has a hash of its own.
         let text = serde_json::to_string(&stored).map_err(|e| Failure::permanent(what, e))?;
         let keys = self.keys.of(generation);
-        let view = keys.view(&note.stream);
-        let keys = [keys.checkpoint(), keys.parked(), keys.let_go(), keys.updates(), view];
-        let mut call = commands::evalsha(&self.scripts.park, &keys);
-        call.arg(note.stream.as_str()).arg(note.version).arg(text).arg(note.let_go);
-        let _parked: i64 = self.call(what, &self.scripts.park, call).await?;
+        let park = Park {
+            checkpoint: keys.checkpoint(),
+            parked: keys.parked(),
+            let_go: keys.let_go(),
+            updates: keys.updates(),
+            view: keys.view(&note.stream),
+            stream: Argument::Text(note.stream.as_str()),
+            version: Argument::Number(note.version),
+            note: Argument::Text(&text),
+            passed: Argument::Number(note.let_go),
+        };
+        let _parked: i64 = self.call(what, &self.scripts.park, &park.call()).await?;
         Ok(())
     }
 
@@ -33,11 +41,8 @@ impl Redis {
             return Ok(vec![]);
         }
         let keys = self.keys.of(generation);
-        let mut call = commands::evalsha(&self.scripts.let_go, &[keys.parked(), keys.let_go()]);
-        for (stream, version) in events {
-            call.arg(stream.as_str()).arg(*version);
-        }
-        self.call("letting events of parked streams go", &self.scripts.let_go, call).await
+        let call = LetGo { parked: keys.parked(), let_go: keys.let_go() }.call(events);
+        self.call("letting events of parked streams go", &self.scripts.let_go, &call).await
     }
 
     pub(super) async fn unpark_stream(
@@ -47,9 +52,13 @@ impl Redis {
         let_go: Version,
     ) -> Result<bool> {
         let keys = self.keys.of(generation);
-        let mut call = commands::evalsha(&self.scripts.unpark, &[keys.parked(), keys.let_go()]);
-        call.arg(stream.as_str()).arg(let_go);
-        self.call("unparking a stream", &self.scripts.unpark, call).await
+        let unpark = Unpark {
+            parked: keys.parked(),
+            let_go: keys.let_go(),
+            stream: Argument::Text(stream.as_str()),
+            seen: Argument::Number(let_go),
+        };
+        self.call("unparking a stream", &self.scripts.unpark, &unpark.call()).await
     }
 
     pub(super) async fn parked_streams(&self, generation: &GenerationId) -> Result<Vec<Parked>> {

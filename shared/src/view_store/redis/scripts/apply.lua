@@ -1,13 +1,11 @@
 -- Applies one change to the view of one stream, and to all sums and lists it touches; or nothing.
 --
--- KEYS[1] checkpoint of the generation, KEYS[2] the view, KEYS[3] parked streams, KEYS[4] updates,
--- KEYS[5] highest position applied, KEYS[6..] records and lists.
--- ARGV    base, to, document, stream, position; then four counted groups, keys given by their index
---         in KEYS:
---         sums      (record, field, delta, list or 0, member, keep zeros)
---         leave     (list, member)
---         enter     (list, member)
---         texts     (record, field, text); a field keeps the greatest of its texts
+-- Behind the layout (apply.rs): the keys of records and lists, and four counted groups of arguments, in
+-- which a key is given by its index in KEYS:
+--         sums   (record, field, delta, list or 0, member, keep zeros)
+--         leave  (list, member)
+--         enter  (list, member)
+--         texts  (record, field, text); a field keeps the greatest of its texts
 --
 -- Returns -1 applied, -4 applied and the stream is parked, -2 no such generation, -3 a sum out of range,
 -- else the version that is stored. The note of a parked stream stays, its version raised: events behind
@@ -15,11 +13,11 @@
 -- Sums come first: where one leaves 64 bits, those before it are set back. Nothing after them can
 -- fail. A number of Lua is exact up to 2^53 only, so sums are handled as the text that Redis has.
 
-if redis.call('EXISTS', KEYS[1]) == 0 then return -2 end
-local stored = tonumber(string.match(redis.call('GETRANGE', KEYS[2], 0, 19), '^%d+') or '0')
-if stored ~= tonumber(ARGV[1]) then return stored end
+if redis.call('EXISTS', checkpoint) == 0 then return -2 end
+local stored = tonumber(string.match(redis.call('GETRANGE', view, 0, 19), '^%d+') or '0')
+if stored ~= tonumber(base) then return stored end
 
-local at = 6
+local at = NEXT_ARGUMENT
 local function take()
   at = at + 1
   return ARGV[at - 1]
@@ -74,16 +72,16 @@ for _ = 1, count() do
   if not kept or greater(text, kept) then redis.call('HSET', record, field, text) end
 end
 
-if tonumber(ARGV[5]) > tonumber(redis.call('GET', KEYS[5]) or '0') then
-  redis.call('SET', KEYS[5], ARGV[5])
+if tonumber(position) > tonumber(redis.call('GET', applied) or '0') then
+  redis.call('SET', applied, position)
 end
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 's', ARGV[4], 'v', ARGV[2])
-redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. ARGV[3])
-local note = redis.call('HGET', KEYS[3], ARGV[4])
+redis.call('XADD', updates, 'MAXLEN', '~', UPDATES_KEPT, '*', 's', stream, 'v', to)
+redis.call('SET', view, to .. ' ' .. document)
+local note = redis.call('HGET', parked, stream)
 if not note then return -1 end
 local read, raised = pcall(cjson.decode, note)
 if read then
-  raised.version, raised.build = tonumber(ARGV[2]) + 1, ''
-  redis.call('HSET', KEYS[3], ARGV[4], cjson.encode(raised))
+  raised.version, raised.build = tonumber(to) + 1, ''
+  redis.call('HSET', parked, stream, cjson.encode(raised))
 end
 return -4
