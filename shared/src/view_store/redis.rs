@@ -1,5 +1,6 @@
 //! Views in Redis. Each change is one call of one guarded script; a batch of them is one pipeline.
 
+mod applying;
 mod commands;
 mod connect;
 mod generations;
@@ -21,7 +22,7 @@ use kernel::views::{Answers, Batch, Parked};
 use kernel::{Failure, Result};
 
 use self::keys::Keys;
-use self::scripts::{Apply, Argument, Call, Scripts};
+use self::scripts::{Argument, Call, Scripts};
 use super::{Advance, Applied, Generation, GenerationId, Progress, Reading, Updates, ViewStore};
 
 #[derive(Clone)]
@@ -126,18 +127,7 @@ impl ViewStore for Redis {
     }
 
     async fn apply(&self, generation: &GenerationId, changes: &[Change]) -> Result<Vec<Applied>> {
-        if changes.is_empty() {
-            return Ok(vec![]);
-        }
-        let keys = self.keys.of(generation);
-        let mut calls = Pipeline::with_capacity(changes.len());
-        for change in changes {
-            calls.add_command(Apply::call_for(&keys, change).command(&self.scripts.apply));
-        }
-        let codes: Vec<i64> =
-            self.run_script("applying changes to views", &self.scripts.apply, &calls).await?;
-        let outcome = |(code, change): (&i64, &Change)| Apply::outcome(*code, change);
-        Ok(codes.iter().zip(changes).map(outcome).collect())
+        self.apply_changes(generation, changes).await
     }
 
     async fn checkpoint(&self, generation: &GenerationId) -> Result<Option<Position>> {

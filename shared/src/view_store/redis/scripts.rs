@@ -6,6 +6,7 @@
 
 mod advance;
 mod apply;
+pub mod apply_batch;
 mod begin;
 mod lease;
 mod let_go;
@@ -14,10 +15,13 @@ mod promote;
 mod retire;
 mod unpark;
 
+use std::collections::HashMap;
+
 use redis::{Cmd, Script};
 
 pub use self::advance::Advance;
 pub use self::apply::Apply;
+pub use self::apply_batch::ApplyBatch;
 pub use self::begin::Begin;
 pub use self::lease::Lease;
 pub use self::let_go::LetGo;
@@ -32,6 +36,7 @@ const UPDATES_KEPT: usize = 10_000;
 /// All scripts, each with the hash by which the server knows it.
 pub struct Scripts {
     pub apply: Script,
+    pub apply_batch: Script,
     pub advance: Script,
     pub begin: Script,
     pub promote: Script,
@@ -46,6 +51,7 @@ impl Scripts {
     pub fn new() -> Self {
         Self {
             apply: Apply::script(),
+            apply_batch: ApplyBatch::script(),
             advance: Advance::script(),
             begin: Begin::script(),
             promote: Promote::script(),
@@ -81,6 +87,19 @@ impl Call {
     fn key(&mut self, key: String) -> usize {
         self.keys.push(key);
         self.keys.len()
+    }
+
+    /// The index of a key that may be there already, as an argument.
+    fn index(&mut self, further: &mut HashMap<String, usize>, key: String) {
+        let index = match further.get(&key) {
+            Some(index) => *index,
+            None => {
+                let index = self.key(key.clone());
+                further.insert(key, index);
+                index
+            }
+        };
+        self.number(index);
     }
 
     fn argument(&mut self, argument: Argument<'_>) {

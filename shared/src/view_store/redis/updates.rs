@@ -47,26 +47,36 @@ impl Reader {
 impl Updates for Reader {
     async fn next(&mut self) -> Result<Vec<Update>> {
         let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(PAGE).arg("BLOCK_MILLIS").arg(BLOCK_MILLIS);
+        read.arg("COUNT").arg(PAGE).arg("BLOCK").arg(BLOCK_MILLIS);
         read.arg("STREAMS").arg(&self.key).arg(&self.last);
         let reply: Option<StreamReadReply> =
             read.query_async(&mut self.connection).await.map_err(failure(WHAT))?;
         let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
         let mut updates = vec![];
         for entry in entries {
-            updates.push(update(&entry));
+            add(&entry, &mut updates);
             self.last = entry.id;
         }
         Ok(updates)
     }
 }
 
-fn update(entry: &StreamId) -> Update {
+/// An entry: `a`, streams and the versions that their views are at; `s` and `v`, one of those; `p`, a
+/// stream that is parked; `c`, the checkpoint.
+fn add(entry: &StreamId, updates: &mut Vec<Update>) {
+    if let Some(applied) = entry.get::<String>("a") {
+        let mut words = applied.split(' ');
+        while let (Some(stream), Some(version)) = (words.next(), words.next()) {
+            let version = version.parse().map(|version| (StreamName::stored(stream), version));
+            updates.push(version.map_or(Update::Missed, |(s, v)| Update::Applied(s, v)));
+        }
+        return;
+    }
     let stream = |field| entry.get::<String>(field).map(StreamName::stored);
     if let (Some(stream), Some(version)) = (stream("s"), entry.get("v")) {
-        return Update::Applied(stream, version);
+        return updates.push(Update::Applied(stream, version));
     }
     let parked = stream("p").map(Update::Parked);
     let moved = || entry.get("c").map(Update::Checkpoint);
-    parked.or_else(moved).unwrap_or(Update::Missed)
+    updates.push(parked.or_else(moved).unwrap_or(Update::Missed));
 }

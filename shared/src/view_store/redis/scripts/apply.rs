@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use kernel::projection::Change;
 
@@ -31,7 +31,7 @@ impl<'a> Apply<'a> {
             stream: Argument::Text(change.stream.as_str()),
             position: Argument::Number(change.position),
         };
-        let mut call = Numbered { call: fixed.call(), numbers: BTreeMap::new() };
+        let mut call = Numbered { call: fixed.call(), further: HashMap::new() };
         call.sums(keys, change);
         for entries in [&change.leave, &change.enter] {
             call.call.number(entries.len());
@@ -64,21 +64,12 @@ impl<'a> Apply<'a> {
 /// A call that holds each of its further keys once, and names them by their indices.
 struct Numbered {
     call: Call,
-    numbers: BTreeMap<String, usize>,
+    further: HashMap<String, usize>,
 }
 
 impl Numbered {
-    /// The index of a key, as an argument.
     fn key(&mut self, key: String) {
-        let number = match self.numbers.get(&key) {
-            Some(number) => *number,
-            None => {
-                let number = self.call.key(key.clone());
-                self.numbers.insert(key, number);
-                number
-            }
-        };
-        self.call.number(number);
+        self.call.index(&mut self.further, key);
     }
 
     fn sums(&mut self, keys: &GenerationKeys, change: &Change) {

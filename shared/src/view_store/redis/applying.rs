@@ -1,0 +1,109 @@
+//! Applying changes: many with one call of a script, and one by one what that leaves out.
+
+use std::collections::HashSet;
+
+use kernel::Result;
+use kernel::log::StreamName;
+use kernel::projection::Change;
+use redis::Pipeline;
+
+use super::Redis;
+use super::scripts::apply_batch::{APPLIED, NO_GENERATION, ONE_BY_ONE, PARKED};
+use super::scripts::{Apply, ApplyBatch};
+use crate::view_store::{Applied, GenerationId};
+
+/// Streams of one call at most. A script holds up all other commands while it runs: 128 changes of
+/// usual orders take about 4 ms.
+const MAX_STREAMS: usize = 128;
+/// Sums and entries of one call, but for its last change.
+const MAX_PARTS: usize = 3_000;
+/// A change with a larger delta is applied alone: a script adds up with numbers that are exact up to
+/// 2^53.
+const MAX_DELTA: u64 = 1 << 45;
+const WHAT: &str = "applying changes to views";
+
+impl Redis {
+    pub(super) async fn apply_changes(
+        &self,
+        generation: &GenerationId,
+        changes: &[Change],
+    ) -> Result<Vec<Applied>> {
+        let mut outcomes = Vec::with_capacity(changes.len());
+        let mut rest = changes;
+        while let Some(first) = rest.first() {
+            let length = if is_large(first) { 1 } else { batch(rest) };
+            let (part, after) = rest.split_at(length);
+            rest = after;
+            match is_large(first) {
+                true => outcomes.extend(self.apply_singly(generation, &[first]).await?),
+                false => outcomes.extend(self.apply_batch(generation, part).await?),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn apply_batch(
+        &self,
+        generation: &GenerationId,
+        changes: &[Change],
+    ) -> Result<Vec<Applied>> {
+        let changes: Vec<&Change> = changes.iter().collect();
+        let call = ApplyBatch::call_for(&self.keys.of(generation), &changes);
+        let script = &self.scripts.apply_batch;
+        let codes: Vec<i64> = self.call(WHAT, script, &call).await?;
+        match codes[..] {
+            [NO_GENERATION] => return Ok(vec![Applied::NoGeneration; changes.len()]),
+            [ONE_BY_ONE] => return self.apply_singly(generation, &changes).await,
+            _ => {}
+        }
+        let of_parked: Vec<&Change> = codes
+            .iter()
+            .zip(&changes)
+            .filter(|(code, _)| **code == PARKED)
+            .map(|it| *it.1)
+            .collect();
+        let mut singly = self.apply_singly(generation, &of_parked).await?.into_iter();
+        let outcome = |(code, change): (i64, &&Change)| match code {
+            APPLIED => Applied::Applied,
+            PARKED => singly.next().unwrap_or(Applied::Stale(change.base)),
+            stored => Applied::refused(stored, change.to),
+        };
+        Ok(codes.into_iter().zip(&changes).map(outcome).collect())
+    }
+
+    /// One call for each change, in one pipeline.
+    async fn apply_singly(
+        &self,
+        generation: &GenerationId,
+        changes: &[&Change],
+    ) -> Result<Vec<Applied>> {
+        if changes.is_empty() {
+            return Ok(vec![]);
+        }
+        let keys = self.keys.of(generation);
+        let mut calls = Pipeline::with_capacity(changes.len());
+        for change in changes {
+            calls.add_command(Apply::call_for(&keys, change).command(&self.scripts.apply));
+        }
+        let codes: Vec<i64> = self.run_script(WHAT, &self.scripts.apply, &calls).await?;
+        Ok(codes.iter().zip(changes).map(|(code, change)| Apply::outcome(*code, change)).collect())
+    }
+}
+
+fn is_large(change: &Change) -> bool {
+    change.sums.iter().any(|sum| sum.delta.unsigned_abs() > MAX_DELTA)
+}
+
+/// How many of the changes go into the next call: each of another stream, none of them large.
+fn batch(changes: &[Change]) -> usize {
+    let mut streams: HashSet<&StreamName> = HashSet::new();
+    let mut parts = 0;
+    for change in changes.iter().take(MAX_STREAMS) {
+        parts += change.sums.len() + change.enter.len() + change.leave.len();
+        let is_full = parts > MAX_PARTS && !streams.is_empty();
+        if is_full || is_large(change) || !streams.insert(&change.stream) {
+            break;
+        }
+    }
+    streams.len().max(1)
+}
