@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use ::mongodb::bson::{Bson, doc};
+use ::mongodb::bson::{Document, doc};
 use ::mongodb::error::{Error, ErrorKind};
 use ::mongodb::options::ReturnDocument;
 use ::mongodb::{Collection, Database};
@@ -41,7 +41,7 @@ pub struct MongoDb {
     /// Majority reads, majority + journal writes.
     commits: Collection<CommitDocument>,
     /// Counter and relay state: a loss of their last write costs nothing but a repetition.
-    control: Collection<::mongodb::bson::Document>,
+    control: Collection<Document>,
     snapshots: Collection<snapshots::SnapshotDocument>,
     identity: Arc<Identity>,
     allocator: Arc<Mutex<PositionAllocator>>,
@@ -60,6 +60,11 @@ fn failure(what: &str) -> impl Fn(Error) -> Failure + '_ {
     }
 }
 
+/// A field that has to hold a 64-bit integer.
+fn integer(what: &str, document: &Document, field: &str) -> Result<i64> {
+    document.get_i64(field).map_err(|error| Failure::permanent(what, error))
+}
+
 impl MongoDb {
     /// The last position that the counter hands out next, of `count`.
     async fn ask_counter(&self, count: Position) -> Result<Position> {
@@ -71,8 +76,8 @@ impl MongoDb {
             .return_document(ReturnDocument::After)
             .await
             .map_err(failure(what))?;
-        let last = counter.as_ref().and_then(|found| found.get("last")).and_then(Bson::as_i64);
-        last.ok_or_else(|| Failure::permanent(what, "the counter holds no 64-bit integer"))
+        let counter = counter.ok_or_else(|| Failure::permanent(what, "there is no counter"))?;
+        integer(what, &counter, "last")
     }
 
     /// Moves the counter up to what is stored, and `margin` above it: the allocator does not move it.
@@ -174,13 +179,13 @@ impl EventStore for MongoDb {
     async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
         let what = "reading positions";
         let find = move |this: Self| async move {
-            let commits = this.commits.clone_with_type::<::mongodb::bson::Document>();
+            let commits = this.commits.clone_with_type::<Document>();
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let found = commits.find(doc! { "_id": { "$gt": after.max(0) } });
             let found = found.sort(doc! { "_id": 1 }).projection(doc! { "_id": 1 }).limit(limit);
             let found: Vec<_> =
                 found.await.map_err(failure(what))?.try_collect().await.map_err(failure(what))?;
-            Ok(found.iter().filter_map(|one| one.get_i64("_id").ok()).collect())
+            found.iter().map(|one| integer(what, one, "_id")).collect()
         };
         self.ask(what, find).await
     }

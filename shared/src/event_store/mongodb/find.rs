@@ -8,7 +8,7 @@ use kernel::{Failure, Result};
 use mongodb::bson::{Document, RawDocumentBuf, deserialize_from_slice, doc};
 
 use super::document::CommitDocument;
-use super::{MongoDb, failure};
+use super::{MongoDb, failure, integer};
 use crate::event_store::READ_BYTES;
 
 /// Documents that a cursor fetches at a time at most: a scan is twice as fast as with the driver's
@@ -77,10 +77,11 @@ impl MongoDb {
     }
 
     pub(super) async fn read_head(&self) -> Result<Position> {
+        let what = "reading the head of the log";
         let commits = self.commits.clone_with_type::<Document>();
         let newest = commits.find_one(doc! {}).sort(doc! { "_id": -1 });
         let newest = newest.projection(doc! { "_id": 1 }).await;
-        let newest = newest.map_err(failure("reading the head of the log"))?;
-        Ok(newest.and_then(|found| found.get_i64("_id").ok()).unwrap_or(0))
+        let newest = newest.map_err(failure(what))?;
+        newest.map_or(Ok(0), |newest| integer(what, &newest, "_id"))
     }
 }

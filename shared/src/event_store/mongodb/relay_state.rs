@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use kernel::Result;
 use kernel::log::{LogId, Position};
-use mongodb::bson::{Bson, doc};
+use kernel::{Failure, Result};
+use mongodb::bson::doc;
 use mongodb::options::ReturnDocument;
 
-use super::{MongoDb, failure};
+use super::{MongoDb, failure, integer};
 
 impl MongoDb {
     /// Takes or renews the relay's lease; false while another holds it. Expiry is told by the
@@ -19,16 +19,17 @@ impl MongoDb {
     }
 
     async fn take_lease(&self, holder: &str, millis: i64) -> Result<bool> {
-        let holder = doc! { "$literal": holder };
+        let what = "leasing the relay";
+        let literal = doc! { "$literal": holder };
         // Without a lease `expires` is missing, and less than any date.
         let free = doc! { "$or": [
-            { "$eq": ["$holder", holder.clone()] },
+            { "$eq": ["$holder", literal.clone()] },
             { "$lt": ["$expires", "$$NOW"] },
             // From before the clock was set back: no relay asks for so long.
             { "$gt": ["$expires", { "$add": ["$$NOW", 2 * millis] }] },
         ] };
         let take = doc! { "$set": {
-            "holder": { "$cond": [free.clone(), holder.clone(), "$holder"] },
+            "holder": { "$cond": [free.clone(), literal, "$holder"] },
             "expires": { "$cond": [free, { "$add": ["$$NOW", millis] }, "$expires"] },
         } };
         let lease = self
@@ -37,9 +38,10 @@ impl MongoDb {
             .upsert(true)
             .return_document(ReturnDocument::After)
             .await
-            .map_err(failure("leasing the relay"))?;
-        let now = lease.as_ref().and_then(|lease| lease.get_str("holder").ok());
-        Ok(now.is_some() && now == holder.get_str("$literal").ok())
+            .map_err(failure(what))?;
+        let Some(lease) = lease else { return Ok(false) };
+        let now = lease.get_str("holder").map_err(|error| Failure::permanent(what, error))?;
+        Ok(now == holder)
     }
 
     /// Gives the lease up, so that another relay takes over at once.
@@ -59,7 +61,7 @@ impl MongoDb {
         let find =
             move |this: Self| async move { this.control.find_one(id).await.map_err(failure(what)) };
         let found = self.ask(what, find).await?;
-        Ok(found.as_ref().and_then(|it| it.get("position")).and_then(Bson::as_i64).unwrap_or(0))
+        found.map_or(Ok(0), |found| integer(what, &found, "position"))
     }
 
     /// Moves the checkpoint forward, never back.
