@@ -25,7 +25,7 @@ fn golden() -> Vec<Event> {
             id: Uuid::nil(),
             kind: kind.to_owned(),
             schema: schema.parse().unwrap(),
-            data,
+            data: data.into(),
         });
     }
     events

@@ -31,7 +31,7 @@ pub fn commit(position: i64) -> Commit {
         id: Uuid::now_v7(),
         kind: "Happened".to_owned(),
         schema: 1,
-        data: serde_json::json!({ "number": position }),
+        data: serde_json::json!({ "number": position }).into(),
     };
     Commit {
         position,
@@ -41,7 +41,7 @@ pub fn commit(position: i64) -> Commit {
         events: vec![event],
         at: Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
+        key: None,
         fingerprint: String::new(),
     }
 }

@@ -89,7 +89,7 @@ impl Hooks for Frozen {
 async fn overwrite(commits: &Collection<Document>, commit: &Commit) {
     // By way of JSON: ids of events are stored as text.
     let events = serde_json::to_value(&commit.events).expect("JSON");
-    let document = doc! {
+    let mut document = doc! {
         "_id": commit.position,
         "stream": commit.stream.as_str(),
         "from": commit.from,
@@ -97,9 +97,12 @@ async fn overwrite(commits: &Collection<Document>, commit: &Commit) {
         "events": serialize_to_bson(&events).expect("BSON"),
         "at": DateTime::from_millis(commit.at.as_millis()),
         "meta": serialize_to_bson(&commit.meta).expect("BSON"),
-        "key": commit.key.as_str(),
+
         "fingerprint": commit.fingerprint.as_str(),
     };
+    if let Some(key) = &commit.key {
+        document.insert("key", key);
+    }
     let there = doc! { "_id": commit.position };
     let replaced = commits.replace_one(there, document).await.expect("MongoDB is there");
     assert_eq!(replaced.matched_count, 1, "nothing stands at position {}", commit.position);

@@ -102,11 +102,11 @@ pub fn commit(
             id: Uuid::now_v7(),
             kind: kind.to_owned(),
             schema: 1,
-            data: data.clone(),
+            data: data.clone().into(),
         }],
         at: kernel::Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
+        key: None,
         fingerprint: String::new(),
     }
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use command_api::write::{Request, Writer};
 use futures::future::join_all;
 use kernel::aggregate::{Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
+use kernel::json::Json;
 use kernel::log::{Event, Meta, StreamName, Version};
 use serde_json::{Value, json};
 use shared::event_store::{EventStore, Part};
@@ -44,12 +45,12 @@ impl Aggregate for Memo {
         state.clone_from(event);
     }
 
-    fn encode(event: &String) -> Result<(String, u32, Value), Invalid> {
-        Ok(("Written".to_owned(), 1, json!(event)))
+    fn encode(event: &String) -> Result<(String, u32, Json), Invalid> {
+        Ok(("Written".to_owned(), 1, json!(event).into()))
     }
 
     fn decode(event: &Event) -> Result<String, Invalid> {
-        Ok(event.data.as_str().unwrap_or_default().to_owned())
+        Ok(event.data.read().unwrap_or_default())
     }
 }
 

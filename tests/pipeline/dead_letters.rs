@@ -16,8 +16,12 @@ use super::bad_input::Embedded;
 
 /// An event of a log, as its bytes on the wire.
 fn event(system: &System, log: &LogId) -> Vec<u8> {
-    let event =
-        Event { id: Uuid::now_v7(), kind: "Happened".to_owned(), schema: 1, data: json!({}) };
+    let event = Event {
+        id: Uuid::now_v7(),
+        kind: "Happened".to_owned(),
+        schema: 1,
+        data: json!({}).into(),
+    };
     let commit = Commit {
         position: 1,
         stream: StreamName::new("order", Uuid::new_v4()),
@@ -26,7 +30,7 @@ fn event(system: &System, log: &LogId) -> Vec<u8> {
         events: vec![event],
         at: kernel::Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
+        key: None,
         fingerprint: String::new(),
     };
     let recorded = commit.recorded().next().unwrap();

@@ -13,7 +13,7 @@ use uuid::Uuid;
 const ORDER: Uuid = Uuid::from_u128(7);
 
 fn event(kind: &str, data: Value) -> Event {
-    Event { id: Uuid::nil(), kind: kind.to_owned(), schema: 1, data }
+    Event { id: Uuid::nil(), kind: kind.to_owned(), schema: 1, data: data.into() }
 }
 
 fn log(versions: &[(i64, i64)]) -> Vec<Logged> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use command_api::write::{Outcome, Rejected, Request, Writer};
 use kernel::aggregate::{Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
+use kernel::json::Json;
 use kernel::log::{Entry, Event, Meta, StreamName};
 use orders::OrderAggregate;
 use serde::{Deserialize, Serialize};
@@ -57,13 +58,13 @@ impl Aggregate for Fragile {
         assert_ne!(*event, Panics::InEvolve);
     }
 
-    fn encode(event: &Panics) -> Result<(String, u32, Value), Invalid> {
+    fn encode(event: &Panics) -> Result<(String, u32, Json), Invalid> {
         assert_ne!(*event, Panics::InEncode);
-        Ok(("Happened".to_owned(), 1, json!(event)))
+        Ok(("Happened".to_owned(), 1, json!(event).into()))
     }
 
     fn decode(event: &Event) -> Result<Panics, Invalid> {
-        let event = serde_json::from_value(event.data.clone());
+        let event = event.data.read();
         let event = event.map_err(|error| Invalid::new(error.to_string()))?;
         assert_ne!(event, Panics::InDecode);
         Ok(event)

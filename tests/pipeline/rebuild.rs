@@ -104,11 +104,11 @@ async fn a_poisonous_event_parks_its_order_and_is_told_of() {
             id: Uuid::now_v7(),
             kind: "NobodyKnows".to_owned(),
             schema: 1,
-            data: json!({}),
+            data: json!({}).into(),
         }],
         at: kernel::Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
+        key: None,
         fingerprint: String::new(),
     };
     store.insert(&[Entry::Commit(poison)]).await.unwrap();

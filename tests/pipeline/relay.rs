@@ -16,8 +16,12 @@ use uuid::Uuid;
 fn commit(position: Position) -> Commit {
     let stream = StreamName::new("order", Uuid::new_v4());
     let data = json!({ "n": position });
-    let event =
-        || Event { id: Uuid::now_v7(), kind: "Happened".to_owned(), schema: 1, data: data.clone() };
+    let event = || Event {
+        id: Uuid::now_v7(),
+        kind: "Happened".to_owned(),
+        schema: 1,
+        data: data.clone().into(),
+    };
     Commit {
         position,
         stream,
@@ -26,7 +30,7 @@ fn commit(position: Position) -> Commit {
         events: vec![event(), event()],
         at: kernel::Timestamp::now(),
         meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
+        key: None,
         fingerprint: String::new(),
     }
 }

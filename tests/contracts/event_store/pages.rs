@@ -19,7 +19,7 @@ async fn reads_are_pages(store: Store) {
 /// A commit of so many bytes.
 fn large(position: Position, stream: &StreamName, from: Version, bytes: usize) -> Commit {
     let mut commit = commit(position, stream, from, 1);
-    commit.events[0].data = serde_json::json!({ "text": "x".repeat(bytes) });
+    commit.events[0].data = serde_json::json!({ "text": "x".repeat(bytes) }).into();
     commit
 }
 

@@ -53,7 +53,7 @@ async fn append(store: &MongoDb, commits: Vec<Commit>) {
 
 /// `Some` when all of it is there.
 async fn try_to_append(store: &MongoDb, commits: &[Commit]) -> Result<Option<()>> {
-    let keys: Vec<&str> = commits.iter().map(|commit| commit.key.as_str()).collect();
+    let keys: Vec<&str> = commits.iter().filter_map(|commit| commit.key.as_deref()).collect();
     let there = store.read_by_key(&keys).await?;
     let is_there = |commit: &Commit| there.iter().any(|one| one.key == commit.key);
     let missing: Vec<&Commit> = commits.iter().filter(|commit| !is_there(commit)).collect();
@@ -78,7 +78,7 @@ fn commit(order: Uuid, version: i64, event: Event) -> Commit {
         events: vec![event],
         at: Timestamp::now(),
         meta: Meta { correlation: name.clone(), ..Meta::default() },
-        key: name,
+        key: Some(name),
         fingerprint: String::new(),
     }
 }
@@ -97,5 +97,5 @@ fn created(order: Uuid) -> Event {
 }
 
 fn poison() -> Event {
-    Event { id: Uuid::now_v7(), kind: "NobodyKnows".to_owned(), schema: 1, data: json!({}) }
+    Event { id: Uuid::now_v7(), kind: "NobodyKnows".to_owned(), schema: 1, data: json!({}).into() }
 }

@@ -46,7 +46,8 @@ fn is_legal(state: &Option<Order>, event: &Event, stream: &str) -> Result<(), St
 
 /// An event's data are the fields of its command, defaults filled in.
 fn command_of(event: &Event, stream: &str) -> Result<Command, String> {
-    let (_, _, mut body) = OrderAggregate::encode(event).map_err(|invalid| invalid.detail)?;
+    let (_, _, data) = OrderAggregate::encode(event).map_err(|invalid| invalid.detail)?;
+    let mut body: Value = data.read()?;
     body["type"] = json!(match event {
         Event::OrderCreated(_) => "CreateOrder",
         Event::ItemAdded(_) => "AddItem",
