@@ -7,21 +7,20 @@ use kernel::aggregate::Aggregate;
 use kernel::log::{Commit, LogId, Position, Recorded, Run, StreamName, Version};
 use kernel::parameters::bad;
 use kernel::{Failure, Timestamp};
-use serde::Serialize;
 use shared::event_store::EventStore;
 use shared::feed::cursor::Cursor;
 use shared::http::consistency_token::FeedCursor;
 use shared::http::problem::Problem;
-use shared::messaging::cloud_event::{CloudEvent, source};
 use tokio::time::Instant;
 
 use crate::Service;
 
-#[derive(Serialize)]
+/// A part of the log.
 pub struct Page {
-    pub events: Vec<CloudEvent>,
+    /// Whole commits, in log order.
+    pub commits: Vec<Commit>,
     /// Where to go on: behind all that was returned, and behind tombstones.
-    pub next: String,
+    pub to: Position,
     /// The highest position of the log.
     pub head: Position,
 }
@@ -62,14 +61,8 @@ pub async fn feed<A: Aggregate>(
         }
         place = service.reading().await?;
     };
-    let source = source(&service.namespace, &service.log);
-    let events = run.commits.iter().flat_map(Commit::recorded);
     drop(place);
-    Ok(Page {
-        events: events.map(|event| CloudEvent::new(event, &source)).collect(),
-        next: FeedCursor::new(&service.log, run.to).to_string(),
-        head: service.store.head().await?,
-    })
+    Ok(Page { commits: run.commits, to: run.to, head: service.store.head().await? })
 }
 
 /// A part of a stream's events.

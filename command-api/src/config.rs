@@ -14,6 +14,8 @@ pub struct Config {
     pub mongodb_url: SecretString,
     /// `WAYBILL_RABBITMQ_URL`: where the log is relayed to.
     pub rabbitmq_url: SecretString,
+    /// `WAYBILL_EVENTS_PER_MESSAGE`: 1 to 64.
+    pub events_per_message: usize,
     /// `WAYBILL_COMMAND_LISTEN`.
     pub listen: SocketAddr,
     /// `WAYBILL_ADDRESS_FILE`.
@@ -38,6 +40,12 @@ impl Config {
                 &["amqp"],
                 "amqp://guest:guest@127.0.0.1:5672/%2f",
             ),
+            events_per_message: settings.or("WAYBILL_EVENTS_PER_MESSAGE", 64, |value| match value
+                .parse()
+            {
+                Ok(events) if (1..=64).contains(&events) => Ok(events),
+                _ => Err(format!("expected an integer from 1 to 64, got {value:?}")),
+            }),
             listen: settings.listen("WAYBILL_COMMAND_LISTEN", ([127, 0, 0, 1], 8080).into()),
             address_file: settings.address_file(),
             namespace: settings.namespace(),

@@ -1,15 +1,17 @@
 //! The relay: follows the log and publishes every event to the exchange, at least once and in log
 //! order. One leader by lease; a second would do no harm.
 
+mod messages;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::log::{Commit, LogId, Position};
-use kernel::{Failure, Namespace, Result};
+use kernel::{Namespace, Result};
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::cursor::Cursor;
-use shared::messaging::cloud_event::{CloudEvent, source};
-use shared::messaging::rabbitmq::{Message, Publisher, RabbitMq};
+use shared::messaging::cloud_event::source;
+use shared::messaging::rabbitmq::{Publisher, RabbitMq};
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
 use shared::service::health::Health;
@@ -17,6 +19,8 @@ use shared::service::min_interval::MinInterval;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use self::messages::MessageWriter;
 
 /// The lease's term; it is renewed at a third of it.
 const LEASE_TERM: Duration = Duration::from_secs(6);
@@ -31,7 +35,7 @@ pub struct Relay {
     store: MongoDb,
     broker: RabbitMq,
     log: LogId,
-    source: String,
+    messages: MessageWriter,
     holder: String,
     health: Health,
 }
@@ -42,10 +46,11 @@ impl Relay {
         broker: RabbitMq,
         log: LogId,
         namespace: &Namespace,
+        events_per_message: usize,
         health: Health,
     ) -> Self {
-        let source = source(namespace, &log);
-        Self { store, broker, log, source, holder: Uuid::new_v4().to_string(), health }
+        let messages = MessageWriter::new(source(namespace, &log), events_per_message);
+        Self { store, broker, log, messages, holder: Uuid::new_v4().to_string(), health }
     }
 
     /// Leads whenever it may, until `stop`.
@@ -105,7 +110,7 @@ impl Relay {
             let run = cursor.next_run().await?;
             interval.start();
             for run in runs(&run.commits) {
-                publisher.publish(&self.messages(run)?).await?;
+                publisher.publish(&self.messages.write(run)?).await?;
                 checkpoint.confirmed =
                     run.last().map_or(checkpoint.confirmed, |commit| commit.position);
                 checkpoint.store(self, CHECKPOINT_INTERVAL).await?;
@@ -125,22 +130,6 @@ impl Relay {
             }
         }
         checkpoint.store(self, Duration::ZERO).await
-    }
-
-    fn messages(&self, commits: &[Commit]) -> Result<Vec<Message>> {
-        let events = commits.iter().flat_map(Commit::recorded);
-        let message = |event: kernel::log::Recorded| {
-            let event = CloudEvent::new(event, &self.source);
-            let body = serde_json::to_vec(&event)
-                .map_err(|e| Failure::permanent("encoding an event", e))?;
-            Ok(Message {
-                id: event.id.to_string(),
-                timestamp: u64::try_from(event.time.as_millis() / 1_000).unwrap_or(0),
-                kind: event.r#type,
-                body,
-            })
-        };
-        events.map(message).collect()
     }
 }
 

@@ -89,8 +89,14 @@ impl Served {
         let confirmed = store.relay_checkpoint(&log).await?;
         let sealer = Sealer::new(Arc::new(store.clone()), confirmed);
         let relay_stop = CancellationToken::new();
-        let relay =
-            Relay::new(store.clone(), broker, log.clone(), &config.namespace, health.clone());
+        let relay = Relay::new(
+            store.clone(),
+            broker,
+            log.clone(),
+            &config.namespace,
+            config.events_per_message,
+            health.clone(),
+        );
         let relay = tokio::spawn(relay.run(relay_stop.clone()));
         tokio::spawn(sealer.run(stop.clone()));
         slot.fill(service);

@@ -2,7 +2,7 @@
 
 use kernel::Timestamp;
 use shared::feed::Feeds as _;
-use shared::messaging::cloud_event::CloudEvent;
+use shared::messaging::cloud_event::{CONTENT_TYPE, CloudEvent};
 use shared::messaging::dead_letter::DeadLetter;
 use shared::messaging::rabbitmq::{DeadLetterPublisher, Message};
 use tests::until;
@@ -15,6 +15,7 @@ async fn with_garbage(bodies: &[&[u8]]) -> OfQueue {
     subject.feeds.open(&subject.generation).await.unwrap();
     let publisher = subject.own.rabbitmq().publisher().await.unwrap();
     let message = |body: &&[u8]| Message {
+        content_type: CONTENT_TYPE,
         id: "x".to_owned(),
         kind: "y".to_owned(),
         timestamp: 0,
@@ -86,7 +87,7 @@ async fn to_look_at_dead_letters_changes_nothing_and_one_is_discarded_alone() {
 #[tokio::test]
 async fn a_reason_that_quotes_much_is_cut_and_kept() {
     let mut event = CloudEvent::new(commit(1).recorded().next().unwrap(), "");
-    event.source = "ä".repeat(200_000);
+    event.source = "ä".repeat(200_000).into();
     let subject = with_garbage(&[&serde_json::to_vec(&event).unwrap()]).await;
     let kept = dead_letters(&subject, 1).await;
     assert!(kept[0].reason.starts_with("it is from ää") && kept[0].reason.ends_with('ä'));

@@ -9,7 +9,7 @@ use shared::event_store::EventStore;
 use shared::feed::cursor::Cursors;
 use shared::feed::queue::Queues;
 use shared::feed::{Feed, Feeds};
-use shared::messaging::cloud_event::{CloudEvent, source};
+use shared::messaging::cloud_event::{CONTENT_TYPE, CloudEvent, source};
 use shared::messaging::dead_letter::DeadLetterPage;
 use shared::messaging::rabbitmq::Message;
 use shared::view_store::Generation;
@@ -69,7 +69,8 @@ impl Subject for OfQueue {
             let event = CloudEvent::new(event, &source);
             Message {
                 id: event.id.to_string(),
-                kind: event.r#type.clone(),
+                kind: event.r#type.to_string(),
+                content_type: CONTENT_TYPE,
                 timestamp: 0,
                 body: serde_json::to_vec(&event).unwrap(),
             }
@@ -165,7 +166,7 @@ async fn without_dead_letters_there_is_nothing_to_see_or_discard(subject: &dyn S
 
 pub async fn of_queue() -> OfQueue {
     let own = Own::default();
-    let feeds = Queues { broker: own.rabbitmq(), namespace: own.namespace.clone() };
+    let feeds = Queues::new(own.rabbitmq(), own.namespace.clone());
     OfQueue { feeds, own, generation: Generation::new(LogId::random(), 1) }
 }
 
@@ -233,7 +234,13 @@ async fn a_cursor_waits_at_a_hole() {
 async fn publishing_to_nobody_is_an_error_and_not_a_loss() {
     let own = Own::default();
     let publisher = own.rabbitmq().publisher().await.unwrap();
-    let message = Message { id: "x".to_owned(), kind: "y".to_owned(), timestamp: 0, body: vec![] };
+    let message = Message {
+        id: "x".to_owned(),
+        kind: "y".to_owned(),
+        timestamp: 0,
+        content_type: CONTENT_TYPE,
+        body: vec![],
+    };
     let refused = publisher.publish(&[message]).await.expect_err("nothing is bound");
     assert!(refused.to_string().contains("no queue is bound"), "{refused}");
     own.remove().await;

@@ -25,7 +25,7 @@ impl Relaying {
         let stop = CancellationToken::new();
         let sealer = Sealer::new(Arc::new(store.clone()), 0);
         tokio::spawn(sealer.run(stop.clone()));
-        let relay = Relay::new(store, own.rabbitmq(), log, &own.namespace, health.clone());
+        let relay = Relay::new(store, own.rabbitmq(), log, &own.namespace, 64, health.clone());
         Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
     }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use kernel::Timestamp;
 use kernel::aggregate::Aggregate;
-use kernel::log::StreamName;
+use kernel::log::{Position, StreamName};
 use kernel::parameters::{Parameters, bad};
+use serde::Serialize;
 use serde_json::{Value, json};
 use shared::http::answer::set;
-use shared::http::consistency_token::{self, Token};
+use shared::http::consistency_token::{self, FeedCursor, Token};
 use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::{Answer, json as json_answer, wait};
@@ -59,6 +60,13 @@ pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Respo
     feed.or(events).unify().or(state).unify().boxed()
 }
 
+#[derive(Serialize)]
+struct Feed<'a> {
+    events: Vec<CloudEvent<'a>>,
+    next: &'a str,
+    head: Position,
+}
+
 async fn feed<A: Aggregate>(
     slot: ServiceSlot<Service<A>>,
     given: Given,
@@ -75,9 +83,14 @@ async fn feed<A: Aggregate>(
     let prefer = headers.get("prefer").and_then(|value| value.to_str().ok());
     let wait = wait::preferred(prefer).unwrap_or(Duration::ZERO);
     let page = audit::feed(&service, after, limit, wait).await?;
-    let mut response = json_answer(StatusCode::OK, &page)?;
+    let source = source(&service.namespace, &service.log);
+    let events = page.commits.iter().flat_map(|commit| CloudEvent::of_commit(commit, &source));
+    let next = FeedCursor::new(&service.log, page.to).to_string();
+    let body = Feed { events: events.collect(), next: &next, head: page.head };
+    let mut response = json_answer(StatusCode::OK, &body)?;
     if after <= page.head {
-        set(&mut response, consistency_token::HEADER, &page.next); // A cursor is written as a position's token is.
+        // A cursor is written as a position's token is.
+        set(&mut response, consistency_token::HEADER, &next);
     }
     Ok(response)
 }
@@ -109,7 +122,7 @@ async fn events<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: 
     let next = last.filter(|_| found.more);
     let source = source(&service.namespace, &service.log);
     let events = found.events.into_iter().map(|event| CloudEvent::new(event, &source));
-    let events: Vec<CloudEvent> = events.collect();
+    let events: Vec<CloudEvent<'_>> = events.collect();
     let mut response = json_answer(StatusCode::OK, &json!({ "events": events, "next": next }))?;
     drop(place);
     if let Some(last) = last {

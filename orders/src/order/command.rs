@@ -92,10 +92,9 @@ pub fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>,
         return Err(Invalid::new(format!("`type`: expected {TYPES}")));
     };
     if kind == "CreateOrder" {
-        let fresh = order_id.is_none();
         let order_id = order_id.unwrap_or(context.new_id);
         let command = create(read(fields)?, order_id, context.now)?;
-        return Ok(envelope(order_id, command, fresh));
+        return Ok(envelope(order_id, command, true));
     }
     let command = match kind.as_str() {
         "AddItem" => Command::AddItem(read(fields)?),

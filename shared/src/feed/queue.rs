@@ -1,49 +1,70 @@
 //! The queue of a generation. What is no event goes to the queue of dead letters.
 
 mod keeper;
+mod unserved;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::log::{LogId, Position, Recorded};
 use kernel::{Namespace, Result};
 
 use self::keeper::Keeper;
+use self::unserved::{Served, Unserved};
 use super::{Feed, Feeds};
-use crate::messaging::cloud_event;
+use crate::messaging::cloud_event::{self, Decoded};
 use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use crate::messaging::rabbitmq::{Consumer, DeadLetterPublisher, Delivery, RabbitMq};
 use crate::view_store::Generation;
 
+/// Bytes of the messages that are taken at a time, but for the last one.
+const MAX_TAKEN: usize = 2 << 20;
+/// Deliveries of one worker that are not acknowledged: a few batches, so that the next one is always
+/// there. A message has up to 64 KiB.
+const PREFETCH: u16 = 128;
+
+/// Takes events from a queue, and settles the messages that brought them.
 pub struct Queue {
     consumer: Consumer,
     log: LogId,
     /// Deliveries of events that were handed out and are not acknowledged, ascending.
-    unacked: Vec<u64>,
+    handed_out: Vec<u64>,
+    /// Deliveries that are acknowledged once their dead letters are kept.
+    waiting: BTreeSet<u64>,
     dead_letters: Keeper,
+    served: Served,
 }
 
-/// Bytes of the messages that are taken at a time, but for the last one.
-const TAKE: usize = 2 << 20;
-
 impl Queue {
-    pub fn new(consumer: Consumer, log: LogId, broker: &RabbitMq) -> Self {
+    fn new(consumer: Consumer, log: LogId, broker: &RabbitMq, unserved: Arc<Unserved>) -> Self {
         let dead_letters =
             Keeper::start(DeadLetterPublisher::new(broker), consumer.queue().to_owned());
-        Self { consumer, log, unacked: vec![], dead_letters }
+        let served = Served::new(unserved, consumer.queue());
+        Self { consumer, log, handed_out: vec![], waiting: BTreeSet::new(), dead_letters, served }
     }
 
-    /// The event of a delivery. What is none is kept elsewhere meanwhile; the others do not wait for it.
-    fn readable(&mut self, delivery: Delivery) -> Option<Recorded> {
-        match cloud_event::decode(&delivery.body, &self.log) {
-            Ok(event) => {
-                self.unacked.push(delivery.tag);
-                Some(event)
-            }
-            Err(reason) => {
-                let bytes = delivery.body.len();
-                tracing::warn!(reason, bytes, "keeping a message that is no event");
-                self.dead_letters.keep(delivery, reason);
-                None
-            }
+    /// Adds the events of a delivery. What is none is kept elsewhere meanwhile; the events do not wait
+    /// for it. Returns the bytes of the delivery.
+    fn read(&mut self, delivery: &Delivery, events: &mut Vec<Recorded>) -> usize {
+        let Decoded { events: read, rejected } = cloud_event::decode(&delivery.body, &self.log);
+        if !rejected.is_empty() {
+            tracing::warn!(parts = rejected.len(), "keeping what is no event as dead letters");
+            self.dead_letters.keep(delivery.tag, rejected);
+        }
+        match read.is_empty() {
+            true => drop(self.waiting.insert(delivery.tag)),
+            false => self.handed_out.push(delivery.tag),
+        }
+        events.extend(read);
+        delivery.body.len()
+    }
+
+    /// The dead letters of a delivery are kept. Its events may still be with the worker.
+    async fn kept(&mut self, tag: u64) -> Result<()> {
+        match self.waiting.remove(&tag) {
+            true => self.consumer.ack(tag, false).await,
+            false => Ok(()),
         }
     }
 }
@@ -52,15 +73,27 @@ impl Queue {
 impl Feed for Queue {
     async fn next(&mut self, limit: usize) -> Result<Vec<Recorded>> {
         loop {
-            let deliveries = tokio::select! {
-                deliveries = self.consumer.take(limit, TAKE) => deliveries?,
+            let first = tokio::select! {
+                delivery = self.consumer.next() => delivery?,
                 Some(tag) = self.dead_letters.kept() => {
-                    self.consumer.ack(tag, false).await?;
+                    self.kept(tag).await?;
+                    continue;
+                }
+                () = self.served.is_doubted() => {
+                    self.served.look(&self.consumer).await?;
                     continue;
                 }
             };
-            let events: Vec<Recorded> =
-                deliveries.into_iter().filter_map(|delivery| self.readable(delivery)).collect();
+            self.served.delivered();
+            let mut events = vec![];
+            let mut bytes = self.read(&first, &mut events);
+            while events.len() < limit
+                && bytes < MAX_TAKEN
+                && let Some(delivery) = self.consumer.ready()?
+            {
+                bytes += self.read(&delivery, &mut events);
+            }
+            // A message without events is acknowledged when it is kept.
             if !events.is_empty() {
                 return Ok(events);
             }
@@ -68,38 +101,68 @@ impl Feed for Queue {
     }
 
     async fn ack(&mut self) -> Result<()> {
-        let acked = std::mem::take(&mut self.unacked);
-        let Some(last) = acked.last().copied() else { return Ok(()) };
-        if self.dead_letters.is_keeping_before(last) {
-            // One that is not kept yet may not be acknowledged with those behind it.
-            for tag in acked {
-                self.consumer.ack(tag, false).await?;
-            }
-            return Ok(());
+        let handed_out = std::mem::take(&mut self.handed_out);
+        let Some(last) = handed_out.last().copied() else { return Ok(()) };
+        if !self.dead_letters.is_keeping_up_to(last) {
+            return self.consumer.ack(last, true).await;
         }
-        self.consumer.ack(last, true).await
+        // One whose dead letters are not kept yet may not be acknowledged with the others.
+        for tag in handed_out {
+            match self.dead_letters.is_keeping(tag) {
+                true => drop(self.waiting.insert(tag)),
+                false => self.consumer.ack(tag, false).await?,
+            }
+        }
+        Ok(())
     }
 }
 
-/// Deliveries that are not acknowledged of one worker: a few batches, so that the next one is always there.
-const PREFETCH: u16 = 512;
-
 /// Feeds that are queues, one for each generation, shared by all its workers.
+///
+/// A queue that the broker does not serve any more confirms nothing, and so holds up the exchange. It
+/// is deleted; the next worker declares it anew, and the healer brings in what it held.
 pub struct Queues {
-    pub broker: RabbitMq,
-    pub namespace: Namespace,
+    broker: RabbitMq,
+    namespace: Namespace,
+    unserved: Arc<Unserved>,
+}
+
+impl Queues {
+    /// The queues of a namespace.
+    pub fn new(broker: RabbitMq, namespace: Namespace) -> Self {
+        Self { broker, namespace, unserved: Arc::default() }
+    }
+
+    /// Deletes the queue when it was used in vain too often.
+    async fn delete_unserved(&self, queue: &str) {
+        if !self.unserved.is_given_up(queue) {
+            return;
+        }
+        tracing::warn!(queue, "deleting a queue that the broker does not serve");
+        match self.broker.delete(queue).await {
+            Ok(()) => self.unserved.is_served(queue),
+            Err(failure) => tracing::warn!(%failure, queue, "it is not deleted yet"),
+        }
+    }
 }
 
 #[async_trait]
 impl Feeds for Queues {
     async fn open(&self, generation: &Generation) -> Result<()> {
-        self.broker.declare(&generation.queue(&self.namespace)).await
+        let queue = generation.queue(&self.namespace);
+        self.delete_unserved(&queue).await;
+        let declared = self.broker.connect_consumer().await?.declare(&queue).await;
+        declared.inspect_err(|_| self.unserved.used_in_vain(&queue))
     }
 
     async fn subscribe(&self, generation: &Generation, _: Position) -> Result<Box<dyn Feed>> {
         let queue = generation.queue(&self.namespace);
-        let consumer = self.broker.consumer(&queue, PREFETCH).await?;
-        Ok(Box::new(Queue::new(consumer, generation.log.clone(), &self.broker)))
+        self.delete_unserved(&queue).await;
+        let connection = self.broker.connect_consumer().await?;
+        let consumer = connection.consume(&queue, PREFETCH).await;
+        let consumer = consumer.inspect_err(|_| self.unserved.used_in_vain(&queue))?;
+        let log = generation.log.clone();
+        Ok(Box::new(Queue::new(consumer, log, &self.broker, self.unserved.clone())))
     }
 
     async fn close(&self, generation: &Generation) -> Result<()> {

@@ -1,12 +1,19 @@
-//! The message: one event as CloudEvents 1.0 in JSON (<https://github.com/cloudevents/spec>).
+//! How events travel: as CloudEvents 1.0 in JSON, one by one or several in an array
+//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
+
+use std::borrow::Cow;
 
 use kernel::json::Json;
-use kernel::log::{Event, LogId, Meta, Recorded, StreamName};
+use kernel::log::{Commit, Event, LogId, Meta, Recorded, StreamName, Version};
 use kernel::{Namespace, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
+/// The content type of a message that is one event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+/// The content type of a message that is an array of events (CloudEvents, JSON batch format).
+pub const BATCH_CONTENT_TYPE: &str = "application/cloudevents-batch+json";
 /// In front of every event's name in the attribute `type`.
 const TYPE_PREFIX: &str = "waybill.";
 /// In front of event name and schema version in the attribute `dataschema`.
@@ -15,30 +22,49 @@ const SCHEMA_PREFIX: &str = "/schemas/";
 /// The attributes, in the order in which they are written. `sequence` and `position` are strings
 /// of 19 digits: CloudEvents' integers have 32 bits, and its `sequence` sorts as text.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct CloudEvent {
-    pub specversion: String,
+pub struct CloudEvent<'a> {
+    /// Always `1.0`.
+    #[serde(borrow)]
+    pub specversion: Cow<'a, str>,
+    /// UUIDv7 of the event.
     pub id: Uuid,
     /// `/<namespace>/<log id>`.
-    pub source: String,
-    pub r#type: String,
+    #[serde(borrow)]
+    pub source: Cow<'a, str>,
+    /// `waybill.<event>`.
+    #[serde(borrow)]
+    pub r#type: Cow<'a, str>,
     /// The stream.
     pub subject: StreamName,
+    /// When the event was recorded.
     pub time: Timestamp,
-    pub datacontenttype: String,
-    pub dataschema: String,
+    /// Always `application/json`.
+    #[serde(borrow)]
+    pub datacontenttype: Cow<'a, str>,
+    /// `/schemas/<event>/<schema version>`.
+    #[serde(borrow)]
+    pub dataschema: Cow<'a, str>,
     /// Version in the stream.
-    pub sequence: String,
+    #[serde(borrow)]
+    pub sequence: Cow<'a, str>,
     /// Position of the commit in the log.
-    pub position: String,
+    #[serde(borrow)]
+    pub position: Cow<'a, str>,
     /// Place inside the commit, from 0.
     pub index: u32,
-    pub correlationid: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub causationid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
+    /// Ties together what one request led to.
+    #[serde(borrow)]
+    pub correlationid: Cow<'a, str>,
+    /// What led to the request.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub causationid: Option<Cow<'a, str>>,
+    /// On whose behalf.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Cow<'a, str>>,
+    /// Of the request (<https://www.w3.org/TR/trace-context/>).
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Cow<'a, str>>,
+    /// What happened.
     pub data: Json,
 }
 
@@ -47,27 +73,55 @@ pub fn source(namespace: &Namespace, log: &LogId) -> String {
     format!("/{namespace}/{log}")
 }
 
-impl CloudEvent {
-    pub fn new(event: Recorded, source: &str) -> Self {
+impl<'a> CloudEvent<'a> {
+    /// An event that was taken out of its commit.
+    pub fn new(event: Recorded, source: &'a str) -> Self {
         let Recorded { position, index, stream, version, at, meta, event } = event;
+        let kind = event.kind;
         Self {
-            specversion: "1.0".to_owned(),
+            specversion: "1.0".into(),
             id: event.id,
-            source: source.to_owned(),
-            r#type: format!("{TYPE_PREFIX}{}", event.kind),
+            source: source.into(),
+            r#type: format!("{TYPE_PREFIX}{kind}").into(),
             subject: stream,
             time: at,
-            datacontenttype: "application/json".to_owned(),
-            dataschema: format!("{SCHEMA_PREFIX}{}/{}", event.kind, event.schema),
-            sequence: format!("{version:019}"),
-            position: format!("{position:019}"),
+            datacontenttype: "application/json".into(),
+            dataschema: format!("{SCHEMA_PREFIX}{kind}/{}", event.schema).into(),
+            sequence: format!("{version:019}").into(),
+            position: format!("{position:019}").into(),
             index,
-            correlationid: meta.correlation,
-            causationid: meta.causation,
-            actor: meta.actor,
-            traceparent: meta.traceparent,
+            correlationid: meta.correlation.into(),
+            causationid: meta.causation.map(Cow::Owned),
+            actor: meta.actor.map(Cow::Owned),
+            traceparent: meta.traceparent.map(Cow::Owned),
             data: event.data,
         }
+    }
+
+    /// The events of a commit, in their order.
+    pub fn of_commit(commit: &'a Commit, source: &'a str) -> impl Iterator<Item = Self> {
+        let position = format!("{:019}", commit.position);
+        commit.events.iter().zip(0..).map(move |(event, index)| {
+            let (kind, meta) = (&event.kind, &commit.meta);
+            Self {
+                specversion: "1.0".into(),
+                id: event.id,
+                source: source.into(),
+                r#type: format!("{TYPE_PREFIX}{kind}").into(),
+                subject: commit.stream.clone(),
+                time: commit.at,
+                datacontenttype: "application/json".into(),
+                dataschema: format!("{SCHEMA_PREFIX}{kind}/{}", event.schema).into(),
+                sequence: format!("{:019}", commit.from + Version::from(index)).into(),
+                position: position.clone().into(),
+                index,
+                correlationid: meta.correlation.as_str().into(),
+                causationid: meta.causation.as_deref().map(Cow::Borrowed),
+                actor: meta.actor.as_deref().map(Cow::Borrowed),
+                traceparent: meta.traceparent.as_deref().map(Cow::Borrowed),
+                data: event.data.clone(),
+            }
+        })
     }
 
     /// The event, or why this is none of ours.
@@ -85,10 +139,10 @@ impl CloudEvent {
             version: number("sequence", &self.sequence)?,
             at: self.time,
             meta: Meta {
-                correlation: self.correlationid,
-                causation: self.causationid,
-                actor: self.actor,
-                traceparent: self.traceparent,
+                correlation: self.correlationid.into_owned(),
+                causation: self.causationid.map(Cow::into_owned),
+                actor: self.actor.map(Cow::into_owned),
+                traceparent: self.traceparent.map(Cow::into_owned),
             },
             event: Event {
                 id: self.id,
@@ -98,15 +152,66 @@ impl CloudEvent {
             },
         })
     }
+
+    fn of_log(self, log: &LogId) -> Result<Recorded, String> {
+        if !self.source.ends_with(log.as_str()) {
+            return Err(format!("it is from {}, not from log {log}", self.source));
+        }
+        self.into_recorded()
+    }
 }
 
-/// Reads the body of a message that belongs to `log`, or tells why it is none.
-pub fn decode(body: &[u8], log: &LogId) -> Result<Recorded, String> {
-    let event: CloudEvent = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    if !event.source.ends_with(log.as_str()) {
-        return Err(format!("it is from {}, not from log {log}", event.source));
+/// What a message holds.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// The events, in their order.
+    pub events: Vec<Recorded>,
+    /// What is no event of the log.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A message, or an element of one, that is no event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// Why it is no event.
+    pub reason: String,
+}
+
+/// Reads the body of a message that belongs to `log`: one event, or an array of them.
+pub fn decode(body: &[u8], log: &LogId) -> Decoded {
+    let rejected = |reason: String| Decoded {
+        events: vec![],
+        rejected: vec![Rejected { body: body.to_vec(), reason }],
+    };
+    if body.trim_ascii_start().first() != Some(&b'[') {
+        return match one(body, log) {
+            Ok(event) => Decoded { events: vec![event], rejected: vec![] },
+            Err(reason) => rejected(reason),
+        };
     }
-    event.into_recorded()
+    let elements: Vec<&RawValue> = match serde_json::from_slice(body) {
+        Ok(elements) => elements,
+        Err(error) => return rejected(error.to_string()),
+    };
+    if elements.is_empty() {
+        return rejected("it is an array without events".to_owned());
+    }
+    let mut decoded = Decoded::default();
+    for element in elements {
+        let body = element.get().as_bytes();
+        match one(body, log) {
+            Ok(event) => decoded.events.push(event),
+            Err(reason) => decoded.rejected.push(Rejected { body: body.to_vec(), reason }),
+        }
+    }
+    decoded
+}
+
+fn one(body: &[u8], log: &LogId) -> Result<Recorded, String> {
+    let event: CloudEvent<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    event.of_log(log)
 }
 
 #[cfg(test)]
@@ -132,8 +237,45 @@ mod tests {
         };
         let source = source(&Namespace::default(), &log);
         let body = serde_json::to_vec(&CloudEvent::new(event.clone(), &source)).expect("JSON");
-        assert_eq!(decode(&body, &log), Ok(event));
-        assert!(decode(&body, &LogId::random()).is_err(), "an event of another log");
-        assert!(decode(b"{}", &log).is_err());
+        let read = decode(&body, &log);
+        assert_eq!(read, Decoded { events: vec![event.clone()], rejected: vec![] });
+        assert!(decode(&body, &LogId::random()).events.is_empty(), "an event of another log");
+        // In an array each element is judged by itself.
+        let mut batch = [b"[{\"no\":\"event\"},".as_slice(), &body, b",7]"].concat();
+        let read = decode(&batch, &log);
+        assert_eq!(read.events, [event]);
+        let bodies = read.rejected.iter().map(|one| one.body.as_slice());
+        assert_eq!(bodies.collect::<Vec<_>>(), [b"{\"no\":\"event\"}".as_slice(), b"7"]);
+        batch.pop();
+        for whole in [&batch[..], b"{}", b"", b"[]", b"[1"] {
+            let read = decode(whole, &log);
+            assert_eq!((read.events.len(), read.rejected[0].body.as_slice()), (0, whole));
+        }
+    }
+
+    #[test]
+    fn the_events_of_a_commit_are_written_like_each_of_them() {
+        let event = |index| Event {
+            id: Uuid::from_u128(index),
+            kind: "Happened".to_owned(),
+            schema: 1,
+            data: serde_json::json!({ "index": index as u64 }).into(),
+        };
+        let commit = Commit {
+            position: 3,
+            stream: StreamName::new("order", Uuid::nil()),
+            from: 4,
+            to: 5,
+            events: vec![event(0), event(1)],
+            at: Timestamp::default(),
+            meta: Meta { correlation: "c".to_owned(), actor: Some("a".into()), ..Meta::default() },
+            key: None,
+            fingerprint: String::new(),
+        };
+        let written = |event: &CloudEvent<'_>| serde_json::to_string(event).unwrap();
+        let together: Vec<_> =
+            CloudEvent::of_commit(&commit, "s").map(|event| written(&event)).collect();
+        let each = commit.recorded().map(|event| written(&CloudEvent::new(event, "s")));
+        assert_eq!(together, each.collect::<Vec<_>>());
     }
 }

@@ -6,6 +6,7 @@ use kernel::log::{Position, Recorded, StreamName, Version};
 use kernel::projection::{Change, ErasedProjection as _, JsonProjection};
 use kernel::{Failure, Result};
 use orders::OrderProjection;
+use serde::Deserialize as _;
 use serde_json::Value;
 use shared::http::consistency_token::FeedCursor;
 use shared::messaging::cloud_event::CloudEvent;
@@ -39,8 +40,8 @@ impl Folded {
     pub async fn read_on(&mut self, commands: &Client) -> Result<()> {
         loop {
             let after = self.next.clone().unwrap_or_else(|| "0".to_owned());
-            let mut page = commands.get(&format!("/events?limit=1000&after={after}")).await?;
-            let events: Vec<CloudEvent> = serde_json::from_value(page["events"].take())
+            let page = commands.get(&format!("/events?limit=1000&after={after}")).await?;
+            let events = Vec::<CloudEvent<'_>>::deserialize(&page["events"])
                 .map_err(|error| Failure::permanent("reading the feed", error))?;
             let empty = events.is_empty();
             for event in events {

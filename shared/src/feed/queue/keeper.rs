@@ -6,14 +6,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::PREFETCH;
-use crate::messaging::rabbitmq::{DeadLetterPublisher, Delivery};
+use crate::messaging::cloud_event::Rejected;
+use crate::messaging::rabbitmq::DeadLetterPublisher;
 use crate::service::backoff::Backoff;
 
 /// Ends with its guard; what it has not kept by then is delivered again.
 pub struct Keeper {
-    /// Deliveries that are not kept, or kept and not acknowledged yet.
+    /// Deliveries of which parts are not kept yet.
     keeping: BTreeSet<u64>,
-    wanted: mpsc::Sender<(Delivery, String)>,
+    wanted: mpsc::Sender<(u64, Vec<Rejected>)>,
     kept: mpsc::Receiver<u64>,
     task: JoinHandle<()>,
 }
@@ -27,24 +28,30 @@ impl Keeper {
         Self { keeping: BTreeSet::new(), wanted, kept, task }
     }
 
-    pub fn keep(&mut self, delivery: Delivery, reason: String) {
-        let tag = delivery.tag;
+    /// Keeps parts of a delivery, or all of it.
+    pub fn keep(&mut self, tag: u64, parts: Vec<Rejected>) {
         self.keeping.insert(tag);
-        if self.wanted.try_send((delivery, reason)).is_err() {
+        if self.wanted.try_send((tag, parts)).is_err() {
             // It stays unacknowledged, and is delivered again once this consumer ends.
             tracing::error!(tag, "a message that is no event could not be kept");
         }
     }
 
-    /// The next delivery that was kept, to be acknowledged. May be dropped while it waits.
+    /// The next delivery whose parts are all kept. May be dropped while it waits.
     pub async fn kept(&mut self) -> Option<u64> {
         let tag = self.kept.recv().await?;
         self.keeping.remove(&tag);
         Some(tag)
     }
 
-    pub fn is_keeping_before(&self, tag: u64) -> bool {
-        self.keeping.first().is_some_and(|first| *first < tag)
+    /// Whether parts of this delivery, or of one before it, are not kept yet.
+    pub fn is_keeping_up_to(&self, tag: u64) -> bool {
+        self.keeping.first().is_some_and(|first| *first <= tag)
+    }
+
+    /// Whether parts of this delivery are not kept yet.
+    pub fn is_keeping(&self, tag: u64) -> bool {
+        self.keeping.contains(&tag)
     }
 }
 
@@ -57,14 +64,16 @@ impl Drop for Keeper {
 async fn keep(
     mut publisher: DeadLetterPublisher,
     from: String,
-    mut unkept: mpsc::Receiver<(Delivery, String)>,
+    mut unkept: mpsc::Receiver<(u64, Vec<Rejected>)>,
     told: mpsc::Sender<u64>,
 ) {
-    while let Some((Delivery { tag, body }, reason)) = unkept.recv().await {
-        let mut backoff = Backoff::for_servers();
-        while let Err(failure) = publisher.keep(&body, &reason, &from).await {
-            tracing::warn!(%failure, "a message that is no event is not kept yet");
-            backoff.sleep().await;
+    while let Some((tag, parts)) = unkept.recv().await {
+        for Rejected { body, reason } in &parts {
+            let mut backoff = Backoff::for_servers();
+            while let Err(failure) = publisher.keep(body, reason, &from).await {
+                tracing::warn!(%failure, "a message that is no event is not kept yet");
+                backoff.sleep().await;
+            }
         }
         if told.send(tag).await.is_err() {
             return;

@@ -16,10 +16,15 @@ const WHAT: &str = "publishing";
 /// One message, ready to be published.
 #[derive(Debug, Clone)]
 pub struct Message {
+    /// `message_id`.
     pub id: String,
+    /// `type`.
     pub kind: String,
     /// Seconds since 1970.
     pub timestamp: u64,
+    /// `content_type`.
+    pub content_type: &'static str,
+    /// The payload.
     pub body: Vec<u8>,
 }
 
@@ -111,7 +116,7 @@ fn properties(message: &Message) -> BasicProperties {
         .with_message_id(message.id.as_str().into())
         .with_type(message.kind.as_str().into())
         .with_timestamp(message.timestamp)
-        .with_content_type(crate::messaging::cloud_event::CONTENT_TYPE.into())
+        .with_content_type(message.content_type.into())
         .with_app_id("waybill".into())
         .with_delivery_mode(2)
 }
