@@ -7,8 +7,10 @@ mod find;
 mod identity;
 mod insert;
 mod position_allocator;
+mod recent;
 mod relay_state;
 mod snapshots;
+mod watcher;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ use self::document::CommitDocument;
 use self::find::Query;
 use self::identity::Identity;
 use self::position_allocator::PositionAllocator;
+use self::recent::Recent;
+use self::watcher::Watcher;
 use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
 use crate::event_store::append_notifier::AppendNotifier;
 
@@ -48,6 +52,8 @@ pub struct MongoDb {
     /// Bytes of a commit, as those of the latest read were on average.
     commit_bytes: Arc<AtomicUsize>,
     append_notifier: AppendNotifier,
+    recent: Arc<Recent>,
+    _watcher: Arc<Watcher>,
 }
 
 fn failure(what: &str) -> impl Fn(Error) -> Failure + '_ {
@@ -127,11 +133,13 @@ impl EventStore for MongoDb {
             .ask(APPENDING, |this| async move { Ok(this.insert_documents(documents).await) })
             .await;
         let outcomes = inserted.unwrap_or_else(|late| Err(NotInserted::Unknown(late)))?;
-        self.append_notifier.notify();
         // The driver may have repeated it on a new connection, to a server that took the other's
         // place: nothing of that counts.
         let checked = self.ask(APPENDING, |this| async move { this.check_identity().await });
         checked.await.map_err(NotInserted::Unknown)?;
+        let written = entries.iter().zip(&outcomes).filter(|it| *it.1 == Inserted::Written);
+        self.recent.add(written.map(|(entry, _)| entry));
+        self.append_notifier.notify();
         Ok(outcomes)
     }
 
@@ -170,6 +178,10 @@ impl EventStore for MongoDb {
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>> {
+        let recent = self.recent.read(after, limit);
+        if !recent.is_empty() {
+            return Ok(recent);
+        }
         let filter = doc! { "_id": { "$gt": after.max(0) } };
         let sort = doc! { "_id": 1 };
         let of = Query::of("reading the log", filter);
@@ -177,6 +189,10 @@ impl EventStore for MongoDb {
     }
 
     async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
+        let recent = self.recent.positions(after, limit);
+        if !recent.is_empty() {
+            return Ok(recent);
+        }
         let what = "reading positions";
         let find = move |this: Self| async move {
             let commits = this.commits.clone_with_type::<Document>();

@@ -16,8 +16,8 @@ use crate::view_store::Generation;
 
 /// Commits read at a time.
 const PAGE: usize = 1_000;
-/// How long an append of another process may go unnoticed.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// The longest wait for an append.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// A place in the log, and the reading from there on. Waits at holes.
 pub struct Cursor {
@@ -42,13 +42,16 @@ impl Cursor {
     /// The next run, empty when there is nothing more for now.
     pub async fn next_run(&mut self) -> Result<Run> {
         let run = Run::take(self.position, self.store.read(self.position, PAGE).await?);
+        if run.to > self.position {
+            self.appended.found();
+        }
         self.position = run.to;
         Ok(run)
     }
 
     /// Waits until there may be more.
     pub async fn wait(&mut self) {
-        self.appended.wait(POLL_INTERVAL).await;
+        self.appended.wait(MAX_WAIT).await;
     }
 
     /// The same, where `at_most` is the longest wait.

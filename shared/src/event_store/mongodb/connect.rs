@@ -16,6 +16,7 @@ use mongodb::{Client, Collection, Database, IndexModel};
 
 use super::ask::in_time;
 use super::identity::Identity;
+use super::watcher::Watcher;
 use super::{DUPLICATE_KEY, MongoDb, failure};
 use crate::event_store::append_notifier::AppendNotifier;
 
@@ -62,14 +63,18 @@ impl MongoDb {
             .build();
         let hint = WriteConcern::builder().w(Acknowledgment::Nodes(1)).build();
         let control = CollectionOptions::builder().write_concern(hint).build();
+        let commits = database.collection_with_options("commits", commits);
+        let append_notifier = AppendNotifier::default();
         Self {
-            commits: database.collection_with_options("commits", commits),
+            _watcher: Arc::new(Watcher::start(commits.clone(), append_notifier.clone())),
+            commits,
             snapshots: database.collection_with_options("snapshots", control.clone()),
             control: database.collection_with_options("control", control),
             identity,
             allocator: Default::default(),
             commit_bytes: Default::default(),
-            append_notifier: AppendNotifier::default(),
+            append_notifier,
+            recent: Default::default(),
             database,
         }
     }

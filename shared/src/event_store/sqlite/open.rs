@@ -105,7 +105,7 @@ impl Sqlite {
             writer: Arc::new(Mutex::new(writer)),
             reader: Arc::new(Mutex::new(open()?)),
             last_drawn: Arc::new(Mutex::new(head)),
-            append_notifier: AppendNotifier::default(),
+            append_notifier: AppendNotifier::alone(),
             _lock: Arc::new(guard),
         })
     }
