@@ -1,9 +1,9 @@
-# One image with all four programs. Which one runs is said at start: see docker-compose.yml.
+# One image with all four programs. The command of the container chooses which one runs: see docker-compose.yml.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-# The cached folders stay with the builder, so the programs are copied out of them.
+# The folders of cache mounts do not become part of the image, so the programs are copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --release --locked --bins -p command-api -p projector -p query-api -p waybill \
@@ -13,13 +13,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
        done
 
 FROM debian:bookworm-slim
-# curl asks /readyz in the health checks.
+# The health checks of docker-compose.yml ask /readyz with curl.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --home-dir /var/lib/waybill --shell /usr/sbin/nologin waybill
 COPY --from=build /programs/ /usr/local/bin/
 USER 10001
-# Without another command it is the embedded mode, with its log in ./data.
+# Without another command the container runs the embedded mode, with its log in /var/lib/waybill/data.
 WORKDIR /var/lib/waybill
 CMD ["waybill"]

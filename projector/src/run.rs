@@ -46,7 +46,7 @@ async fn work(
     let projector = Projector {
         store: Arc::new(store),
         views: Arc::new(views),
-        feeds: Arc::new(Queues { broker, namespace: config.namespace.clone() }),
+        feeds: Arc::new(Queues::new(broker, config.namespace.clone())),
         projection,
         health: health.clone(),
         holder: Uuid::new_v4().to_string(),

@@ -165,7 +165,7 @@ async fn without_dead_letters_there_is_nothing_to_see_or_discard(subject: &dyn S
 
 pub async fn of_queue() -> OfQueue {
     let own = Own::default();
-    let feeds = Queues { broker: own.rabbitmq(), namespace: own.namespace.clone() };
+    let feeds = Queues::new(own.rabbitmq(), own.namespace.clone());
     OfQueue { feeds, own, generation: Generation::new(LogId::random(), 1) }
 }
 

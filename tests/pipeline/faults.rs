@@ -11,6 +11,9 @@ use xtask::servers::Servers;
 
 use super::whole::{all_accepted, plan};
 
+/// For what takes a few deadlines of calls to the broker.
+const LONG: Duration = Duration::from_secs(180);
+
 fn private() -> (Servers, Urls) {
     let servers = Servers::start().expect("private servers start");
     let urls = Urls::of(&servers);
@@ -174,6 +177,25 @@ async fn while_the_broker_takes_nothing_the_views_follow_the_log_and_then_it_get
     assert!(store.relay_checkpoint(&log).await.unwrap() < head - 2, "while nothing is published");
     servers.rabbitmq.alarm(false).unwrap();
     tests::until("everything is confirmed", || async {
+        (store.relay_checkpoint(&log).await.unwrap() == head).then_some(())
+    })
+    .await;
+    system.until_ready().await;
+    system.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_the_broker_no_longer_serves_is_made_anew() {
+    let (servers, urls) = private();
+    let system = System::start(&urls, 1, 2).await;
+    load(&system, 300).await.unwrap();
+    let generations = system.projectors[0].get("/generations").await;
+    let generation = generations["items"][0]["id"].as_str().unwrap();
+    servers.rabbitmq.break_queue(&format!("{}.views.{generation}", system.own.namespace)).unwrap();
+    load(&system, 300).await.unwrap();
+    let store = MongoDb::connect(&urls.mongodb, &system.own.namespace).await.unwrap();
+    let (log, head) = (store.log_id().await.unwrap(), store.head().await.unwrap());
+    tests::within(LONG, "everything is confirmed", || async {
         (store.relay_checkpoint(&log).await.unwrap() == head).then_some(())
     })
     .await;

@@ -49,7 +49,7 @@ impl Worker {
         let projector = Projector {
             store: Arc::new(own.mongodb().await),
             views: Arc::new(own.redis().await),
-            feeds: Arc::new(Queues { broker: own.rabbitmq(), namespace: own.namespace.clone() }),
+            feeds: Arc::new(Queues::new(own.rabbitmq(), own.namespace.clone())),
             projection: Arc::new(Numbered(projection)),
             health: health.clone(),
             holder: format!("{projection}-{}", Uuid::new_v4()),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Commands between submission and answer: four of the largest batches. An insert takes up to 256,
-/// so the last of them waits for 16 inserts.
-pub const WAITING: usize = 4_096;
+/// Commands between submission and answer: one for each connection that a service serves. Clients that
+/// send one command at a time then wait under overload, and are not turned away: what that would cost
+/// is taken from the commands that are accepted. An insert takes up to 256, so the last of them waits
+/// for 40 inserts, about a second.
+pub const WAITING: usize = 10_000;
 /// Bytes of their JSON: 16 of the largest bodies. In memory a command takes a few times as much.
 pub const WAITING_BYTES: usize = 16 << 20;
 

@@ -1,12 +1,16 @@
 //! The queue of a generation. What is no event goes to the queue of dead letters.
 
 mod keeper;
+mod unserved;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::log::{LogId, Position, Recorded};
 use kernel::{Namespace, Result};
 
 use self::keeper::Keeper;
+use self::unserved::{Served, Unserved};
 use super::{Feed, Feeds};
 use crate::messaging::cloud_event;
 use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
@@ -19,16 +23,18 @@ pub struct Queue {
     /// Deliveries of events that were handed out and are not acknowledged, ascending.
     unacked: Vec<u64>,
     dead_letters: Keeper,
+    served: Served,
 }
 
 /// Bytes of the messages that are taken at a time, but for the last one.
 const TAKE: usize = 2 << 20;
 
 impl Queue {
-    pub fn new(consumer: Consumer, log: LogId, broker: &RabbitMq) -> Self {
-        let dead_letters =
-            Keeper::start(DeadLetterPublisher::new(broker), consumer.queue().to_owned());
-        Self { consumer, log, unacked: vec![], dead_letters }
+    fn new(consumer: Consumer, log: LogId, broker: &RabbitMq, unserved: Arc<Unserved>) -> Self {
+        let publisher = DeadLetterPublisher::new(broker);
+        let dead_letters = Keeper::start(publisher, consumer.queue().to_owned());
+        let served = Served::new(unserved, consumer.queue());
+        Self { consumer, log, unacked: vec![], dead_letters, served }
     }
 
     /// The event of a delivery. What is none is kept elsewhere meanwhile; the others do not wait for it.
@@ -58,7 +64,12 @@ impl Feed for Queue {
                     self.consumer.ack(tag, false).await?;
                     continue;
                 }
+                () = self.served.is_doubted() => {
+                    self.served.look(&self.consumer).await?;
+                    continue;
+                }
             };
+            self.served.delivered();
             let events: Vec<Recorded> =
                 deliveries.into_iter().filter_map(|delivery| self.readable(delivery)).collect();
             if !events.is_empty() {
@@ -85,21 +96,50 @@ impl Feed for Queue {
 const PREFETCH: u16 = 512;
 
 /// Feeds that are queues, one for each generation, shared by all its workers.
+///
+/// A queue that the broker does not serve any more confirms nothing, and so holds up the exchange. It
+/// is deleted; the next worker declares it anew, and the healer brings in what it held.
 pub struct Queues {
-    pub broker: RabbitMq,
-    pub namespace: Namespace,
+    broker: RabbitMq,
+    namespace: Namespace,
+    unserved: Arc<Unserved>,
+}
+
+impl Queues {
+    pub fn new(broker: RabbitMq, namespace: Namespace) -> Self {
+        Self { broker, namespace, unserved: Arc::default() }
+    }
+
+    /// Deletes the queue when it was used in vain too often.
+    async fn delete_unserved(&self, queue: &str) {
+        if !self.unserved.is_given_up(queue) {
+            return;
+        }
+        tracing::warn!(queue, "deleting a queue that the broker does not serve");
+        match self.broker.delete(queue).await {
+            Ok(()) => self.unserved.is_served(queue),
+            Err(failure) => tracing::warn!(%failure, queue, "it is not deleted yet"),
+        }
+    }
 }
 
 #[async_trait]
 impl Feeds for Queues {
     async fn open(&self, generation: &Generation) -> Result<()> {
-        self.broker.declare(&generation.queue(&self.namespace)).await
+        let queue = generation.queue(&self.namespace);
+        self.delete_unserved(&queue).await;
+        let declared = self.broker.connect_consumer().await?.declare(&queue).await;
+        declared.inspect_err(|_| self.unserved.used_in_vain(&queue))
     }
 
     async fn subscribe(&self, generation: &Generation, _: Position) -> Result<Box<dyn Feed>> {
         let queue = generation.queue(&self.namespace);
-        let consumer = self.broker.consumer(&queue, PREFETCH).await?;
-        Ok(Box::new(Queue::new(consumer, generation.log.clone(), &self.broker)))
+        self.delete_unserved(&queue).await;
+        let connection = self.broker.connect_consumer().await?;
+        let consumer = connection.consume(&queue, PREFETCH).await;
+        let consumer = consumer.inspect_err(|_| self.unserved.used_in_vain(&queue))?;
+        let log = generation.log.clone();
+        Ok(Box::new(Queue::new(consumer, log, &self.broker, self.unserved.clone())))
     }
 
     async fn close(&self, generation: &Generation) -> Result<()> {

@@ -9,16 +9,15 @@ use std::time::Duration;
 
 use kernel::{Failure, Namespace, Result};
 use lapin::options::{
-    BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
-    QueueDeclareOptions, QueueDeleteOptions,
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind, Queue};
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use self::consumer::{Consumer, Delivery};
+pub use self::consumer::{Consumer, ConsumerConnection, Delivery};
 pub use self::dead_letters::DeadLetterPublisher;
 pub use self::publisher::{Message, Publisher};
 
@@ -129,17 +128,6 @@ impl RabbitMq {
         Publisher::new(self.exchange(), connection, channel).await
     }
 
-    /// Declares a queue of a generation and binds it to the exchange.
-    pub async fn declare(&self, queue: &str) -> Result<()> {
-        let declare = async {
-            let (connection, channel) = self.connect("declare").await?;
-            self.declare_on(&channel, queue).await?;
-            close(connection).await;
-            Ok(())
-        };
-        all_in_time("declaring a queue", declare).await
-    }
-
     async fn declare_on(&self, channel: &Channel, queue: &str) -> Result<()> {
         let what = "declaring a queue";
         let mut arguments = quorum();
@@ -186,25 +174,10 @@ impl RabbitMq {
         Ok(())
     }
 
-    /// Consumes a queue, declaring it where it is missing. At most `prefetch` deliveries are
-    /// unacknowledged at a time.
-    pub async fn consumer(&self, queue: &str, prefetch: u16) -> Result<Consumer> {
-        all_in_time("consuming a queue", self.consume(queue, prefetch)).await
-    }
-
-    async fn consume(&self, queue: &str, prefetch: u16) -> Result<Consumer> {
-        let what = "consuming a queue";
+    /// A connection for a consumer. An error says nothing of any queue.
+    pub async fn connect_consumer(&self) -> Result<ConsumerConnection> {
         let (connection, channel) = self.connect("projector").await?;
-        self.declare_on(&channel, queue).await?;
-        in_time(what, channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-        let consumer = channel.basic_consume(
-            queue.into(),
-            "".into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        let deliveries = in_time(what, consumer).await?;
-        Ok(Consumer::new(connection, channel, deliveries, queue))
+        Ok(ConsumerConnection::new(self.clone(), connection, channel))
     }
 }
 
@@ -218,10 +191,14 @@ fn quorum() -> FieldTable {
 
 /// Messages that wait in the queue; where there is none (`None`) the channel is closed.
 async fn count(channel: &Channel, queue: &str) -> Result<Option<u32>> {
+    Ok(look(channel, queue).await?.map(|queue| queue.message_count()))
+}
+
+/// The queue as it is; where there is none (`None`) the channel is closed.
+async fn look(channel: &Channel, queue: &str) -> Result<Option<Queue>> {
     let passive = QueueDeclareOptions { passive: true, ..Default::default() };
     let found = channel.queue_declare(queue.into(), passive, FieldTable::default());
-    let found = unless(AMQPSoftError::NOTFOUND, "looking at a queue", found).await?;
-    Ok(found.map(|queue| queue.message_count()))
+    unless(AMQPSoftError::NOTFOUND, "looking at a queue", found).await
 }
 
 async fn close(connection: Connection) {

@@ -59,8 +59,23 @@ impl RabbitMq {
             true => format!("rabbit_alarm:set_alarm({{{alarm}, []}})."),
             false => format!("rabbit_alarm:clear_alarm({alarm})."),
         };
+        self.evaluate(&call)
+    }
+
+    /// Removes what serves a quorum queue, and leaves its description and bindings: what a broker may
+    /// be left with when it is killed while the queue is declared. Such a queue confirms nothing.
+    pub fn break_queue(&self, queue: &str) -> Result<()> {
+        self.evaluate(&format!(
+            "Name = rabbit_misc:r(<<\"/\">>, queue, <<\"{queue}\">>), \
+             {{ok, Queue}} = rabbit_amqqueue:lookup(Name), \
+             ok = ra:force_delete_server(quorum_queues, amqqueue:get_pid(Queue))."
+        ))
+    }
+
+    /// Runs an Erlang expression in the node.
+    fn evaluate(&self, expression: &str) -> Result<()> {
         let mut command = Command::new(RABBITMQCTL);
-        command.args(["eval", &call]);
+        command.args(["eval", expression]);
         surroundings(&mut command, &self.folder, &self.ports);
         let told = command.output().map_err(|error| format!("rabbitmqctl: {error}"))?;
         match told.status.success() {

@@ -3,16 +3,62 @@
 use futures::future::FutureExt as _;
 use futures::stream::StreamExt as _;
 use kernel::{Failure, Result};
-use lapin::options::BasicAckOptions;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 
-use super::{failure, in_time};
+use super::{RabbitMq, all_in_time, close, failure, in_time, look};
+
+const LOOKING: &str = "looking whether the queue is served";
+
+/// A connection that consumes nothing yet.
+pub struct ConsumerConnection {
+    broker: RabbitMq,
+    connection: Connection,
+    channel: Channel,
+}
+
+impl ConsumerConnection {
+    pub(super) fn new(broker: RabbitMq, connection: Connection, channel: Channel) -> Self {
+        Self { broker, connection, channel }
+    }
+
+    /// Declares a queue of a generation, binds it to the exchange, and closes the connection.
+    pub async fn declare(self, queue: &str) -> Result<()> {
+        let declare = async {
+            self.broker.declare_on(&self.channel, queue).await?;
+            close(self.connection).await;
+            Ok(())
+        };
+        all_in_time("declaring a queue", declare).await
+    }
+
+    /// Consumes a queue, declaring it where it is missing. At most `prefetch` deliveries are
+    /// unacknowledged at a time.
+    pub async fn consume(self, queue: &str, prefetch: u16) -> Result<Consumer> {
+        all_in_time("consuming a queue", self.start(queue, prefetch)).await
+    }
+
+    async fn start(self, queue: &str, prefetch: u16) -> Result<Consumer> {
+        let what = "consuming a queue";
+        let Self { broker, connection, channel } = self;
+        broker.declare_on(&channel, queue).await?;
+        in_time(what, channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let consumer = channel.basic_consume(
+            queue.into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        let deliveries = in_time(what, consumer).await?;
+        Ok(Consumer::new(connection, channel, deliveries, queue))
+    }
+}
 
 /// Takes deliveries from a queue. After any error it is of no use any more; what it did not acknowledge
 /// is delivered again.
 pub struct Consumer {
-    /// Open as long as it is held.
-    _connection: Connection,
+    connection: Connection,
     channel: Channel,
     deliveries: lapin::Consumer,
     queue: String,
@@ -25,13 +71,13 @@ pub struct Delivery {
 }
 
 impl Consumer {
-    pub(super) fn new(
+    fn new(
         connection: Connection,
         channel: Channel,
         deliveries: lapin::Consumer,
         queue: &str,
     ) -> Self {
-        Self { _connection: connection, channel, deliveries, queue: queue.to_owned() }
+        Self { connection, channel, deliveries, queue: queue.to_owned() }
     }
 
     /// The queue that it takes from.
@@ -56,6 +102,18 @@ impl Consumer {
             };
         }
         Ok(taken)
+    }
+
+    /// Whether the broker counts a consumer of the queue. This one is, as long as the broker serves the
+    /// queue: a quorum queue without a leader has none.
+    pub async fn is_served(&self) -> Result<bool> {
+        // A channel of its own: where the queue is gone, the broker closes it.
+        let channel = in_time(LOOKING, self.connection.create_channel()).await?;
+        let queue = look(&channel, &self.queue).await?;
+        if queue.is_some() {
+            in_time(LOOKING, channel.close(200, "done".into())).await?;
+        }
+        Ok(queue.is_some_and(|queue| queue.consumer_count() > 0))
     }
 
     /// Acknowledges this delivery and, if `earlier`, all before it.
