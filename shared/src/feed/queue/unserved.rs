@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::messaging::rabbitmq::Consumer;
 
 /// How long a consumer goes without a delivery before it asks whether its queue is served.
-const INTERVAL: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Answers in a row that it is not, after which the consumer ends. (A broker that is too busy to look
 /// answers the same.)
 const CONSUMER_ENDS: u32 = 2;
@@ -64,7 +64,7 @@ impl Served {
 
     /// Returns when nothing was delivered for a while.
     pub async fn is_doubted(&self) {
-        tokio::time::sleep_until(self.seen + INTERVAL).await;
+        tokio::time::sleep_until(self.seen + POLL_INTERVAL).await;
     }
 
     /// Asks the broker. An error when it was denied too often: the consumer is of no use any more.
