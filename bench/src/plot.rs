@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::results::{Entry, Results};
+use crate::scenario::Unit;
 
 const WIDTH: f64 = 900.0;
 /// Where names end and drawings begin.
@@ -39,7 +40,9 @@ pub fn render(results: &Results) -> String {
     for entry in ratios {
         svg.ratio(entry, scale);
     }
-    let costly: Vec<&Entry> = results.entries.iter().filter(|it| !it.cpu.is_empty()).collect();
+    // Where one client waits for one answer most of the cost is waking up: it would dwarf the others.
+    let under_load = |it: &&Entry| !it.cpu.is_empty() && it.unit != Unit::Milliseconds;
+    let costly: Vec<&Entry> = results.entries.iter().filter(under_load).collect();
     svg.title("CPU, µs per command, request or event, by process");
     let most = costly.iter().map(|entry| entry.cpu_sum()).fold(1.0, f64::max);
     for entry in costly {

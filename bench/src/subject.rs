@@ -26,6 +26,22 @@ pub struct Subject {
     worker: Option<Process>,
 }
 
+/// From the start of a round to the start of the next at least, in milliseconds, for each stage of the
+/// raw chain. Fewer and larger rounds cost less and take longer.
+#[derive(Clone, Copy)]
+pub struct Paces {
+    groups: u64,
+    relay: u64,
+    worker: u64,
+}
+
+impl Paces {
+    pub const MANY_CLIENTS: Self = Self { groups: 5, relay: 10, worker: 10 };
+    /// More than 3 ms would keep so few clients waiting.
+    pub const FEW_CLIENTS: Self = Self { groups: 3, relay: 10, worker: 10 };
+    pub const NO_DELAY: Self = Self { groups: 0, relay: 0, worker: 0 };
+}
+
 /// What became of a load.
 pub struct Driven {
     pub report: Report,
@@ -49,18 +65,20 @@ impl Subject {
         Ok(Self { stores, commands, projector, queries, worker: None })
     }
 
-    /// The raw chain. For few clients groups follow each other sooner.
-    pub async fn raw(context: &Context, clients: usize) -> Result<Self> {
+    /// The raw chain.
+    pub async fn raw(context: &Context, paces: Paces) -> Result<Self> {
         let stores = context.place("raw");
         let servers = stores.servers().arguments();
         let mut api = vec!["raw".to_owned(), "api".to_owned()];
         api.extend(servers.clone());
-        api.push(format!("--groups={}", if clients < 128 { 3 } else { 5 }));
+        api.push(format!("--groups={}", paces.groups));
+        api.push(format!("--relay={}", paces.relay));
         let commands = context.serve("api", "bench", |command, addresses| {
             command.args(api).arg("--address-file").arg(addresses);
         })?;
         let mut worker = vec!["raw".to_owned(), "worker".to_owned()];
         worker.extend(servers.clone());
+        worker.push(format!("--pace={}", paces.worker));
         let worker = Some(context.work("worker", &worker)?);
         let queries = context.serve("query", "bench", |command, addresses| {
             command.args(["raw", "query"]).args(servers).arg("--address-file").arg(addresses);

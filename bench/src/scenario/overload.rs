@@ -38,7 +38,7 @@ impl Scenario for Overload {
         let report = &driven.report;
         subject.check(warm + report.created, report.broken + report.refused + report.shed).await?;
         let measurement = driven.measurement();
-        // Answers come in for a while after the last request: they count, their time does not.
+        // Answers come in for a while after the last request: they count, and so does that time.
         let goodput = report.accepted as f64 / report.seconds.max(context.seconds);
         let measurement = Measurement { value: goodput / maximum, ..measurement }
             .with("accepted_per_s", goodput)

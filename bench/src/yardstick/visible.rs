@@ -7,10 +7,7 @@ use crate::context::Context;
 use crate::scenario::overload::maximum;
 use crate::scenario::visible::measure;
 use crate::scenario::{Measurement, Scenario, Unit};
-use crate::subject::Subject;
-
-/// Clients for which the chain is paced: as few wait for an answer at half load.
-const FEW: usize = 64;
+use crate::subject::{Paces, Subject};
 
 pub struct Visible;
 
@@ -27,6 +24,6 @@ impl Scenario for Visible {
     /// At the same rate as Waybill: half of what Waybill can take.
     async fn run(&self, context: &Context) -> Result<Measurement> {
         let rate = maximum(context).await? / 2.0;
-        measure(context, Subject::raw(context, FEW).await?, rate).await
+        measure(context, Subject::raw(context, Paces::NO_DELAY).await?, rate).await
     }
 }
