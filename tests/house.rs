@@ -2,11 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-/// Each client library, and the only files that may name it.
+/// Each client library, and the only files that may name it; yardsticks use them without Waybill.
 const LIBRARIES: [(&str, &[&str]); 4] = [
-    ("lapin", &["shared/src/messaging/rabbitmq.rs", "shared/src/messaging/rabbitmq/"]),
-    ("mongodb", &["shared/src/event_store/mongodb.rs", "shared/src/event_store/mongodb/"]),
-    ("redis", &["shared/src/view_store/redis.rs", "shared/src/view_store/redis/"]),
+    (
+        "lapin",
+        &["shared/src/messaging/rabbitmq.rs", "shared/src/messaging/rabbitmq/", "bench/src/raw/"],
+    ),
+    (
+        "mongodb",
+        &["shared/src/event_store/mongodb.rs", "shared/src/event_store/mongodb/", "bench/src/raw/"],
+    ),
+    (
+        "redis",
+        &["shared/src/view_store/redis.rs", "shared/src/view_store/redis/", "bench/src/raw/"],
+    ),
     ("rusqlite", &["shared/src/event_store/sqlite.rs", "shared/src/event_store/sqlite/"]),
 ];
 
@@ -28,6 +37,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn all_sources() -> Vec<(String, String)> {
     let mut found = vec![];
     for package in [
+        "bench",
         "command-api",
         "orders",
         "projector",

@@ -25,7 +25,7 @@ enum Command {
     Up,
     /// Sends a history of commands, from NDJSON or CSV, through POST /commands
     Import {
-        /// One command per line (NDJSON), or a table (CSV): see docs/import.md
+        /// One command per line (NDJSON), or a table (CSV): see docs/reference/import.md
         file: PathBuf,
         /// Requests under way at a time
         #[arg(long, default_value_t = 4)]

@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a developer of Waybill does, from a machine with Rust alone.
 
+mod bench;
 mod test;
 mod up;
 
@@ -41,6 +42,8 @@ enum Task {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Measures Waybill against raw loops over the same servers, and compares with the last result
+    Bench(bench::Bench),
     /// Installs what tests and `up` need, and nothing else
     Install,
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Task::Test { filter } => test::test(filter.as_deref()),
         Task::Up { projectors, command_apis } => up::up(projectors, command_apis).map(|()| true),
         Task::Torture { minutes, seed, only } => test::torture(minutes, seed, only.as_deref()),
+        Task::Bench(bench) => bench::bench(&bench),
         Task::Install => xtask::install::install().map(|()| true),
     };
     match done {

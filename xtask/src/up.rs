@@ -98,7 +98,7 @@ fn build() -> Result<PathBuf> {
 }
 
 /// The workspace's target folder: this program lies in it.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     let folder =
         std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.to_owned()));
     folder.unwrap_or_else(|| Path::new("target").to_owned())

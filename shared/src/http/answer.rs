@@ -56,7 +56,7 @@ where
 
 async fn recover(rejection: Rejection, methods: &'static str) -> Result<Response, Infallible> {
     let problem = if rejection.is_not_found() {
-        Problem::not_found("No route has this path; the README lists them.")
+        Problem::not_found("No route has this path; docs/reference/http.md lists them.")
     } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
         Problem::method_not_allowed(methods)
     } else {

@@ -1,4 +1,4 @@
-//! Reads commands from a file: NDJSON, or CSV with one row per command (see docs/import.md).
+//! Reads commands from a file: NDJSON, or CSV with one row per command (see docs/reference/import.md).
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

@@ -1,0 +1,143 @@
+//! What became of the requests.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stats::percentile_ms;
+
+/// Counted while a run is under way.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// How often which status was answered.
+    statuses: BTreeMap<u16, u64>,
+    /// Requests whose connection broke.
+    pub broken: u64,
+    /// Requests that had no answer when the run ended.
+    pub unanswered: u64,
+    /// Of accepted requests, in microseconds: from when they were due, and from when they were sent.
+    from_due: Vec<u32>,
+    from_sent: Vec<u32>,
+}
+
+impl Counts {
+    /// Counts an answer; true when it accepts.
+    pub fn answered(&mut self, status: u16, due: Instant, sent: Instant) -> bool {
+        *self.statuses.entry(status).or_default() += 1;
+        let accepted = (200..300).contains(&status);
+        if accepted {
+            let now = Instant::now();
+            let micros =
+                |from: Instant| u32::try_from((now - from).as_micros()).unwrap_or(u32::MAX);
+            self.from_due.push(micros(due));
+            self.from_sent.push(micros(sent));
+        }
+        accepted
+    }
+
+    pub fn report(mut self) -> Report {
+        self.from_due.sort_unstable();
+        self.from_sent.sort_unstable();
+        let of = |wanted: fn(u16) -> bool| {
+            self.statuses
+                .iter()
+                .filter(|(status, _)| wanted(**status))
+                .map(|(_, count)| count)
+                .sum()
+        };
+        let is_shed = |status| status == 429 || status == 503;
+        Report {
+            accepted: of(|status| (200..300).contains(&status)),
+            created: of(|status| status == 201),
+            shed: of(is_shed),
+            refused: of(|status| status >= 300 && status != 429 && status != 503),
+            broken: self.broken + self.unanswered,
+            p50_ms: percentile_ms(&self.from_due, 50),
+            p99_ms: percentile_ms(&self.from_due, 99),
+            max_ms: percentile_ms(&self.from_due, 100),
+            sent_p50_ms: percentile_ms(&self.from_sent, 50),
+            sent_p99_ms: percentile_ms(&self.from_sent, 99),
+            sent_max_ms: percentile_ms(&self.from_sent, 100),
+            ..Report::default()
+        }
+    }
+}
+
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// From the first request to the last answer.
+    pub seconds: f64,
+    /// Requests that were answered with success.
+    pub accepted: u64,
+    /// Of these: 201.
+    pub created: u64,
+    /// Turned away for now: 429 or 503.
+    pub shed: u64,
+    /// Any other answer.
+    pub refused: u64,
+    /// Without an answer.
+    pub broken: u64,
+    /// Were due, and no connection was free in time.
+    pub unsent: u64,
+    /// Of accepted requests, from when they were due. (Without a rate a request is due when it is sent.)
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+    /// The same from when they were sent.
+    pub sent_p50_ms: f64,
+    pub sent_p99_ms: f64,
+    pub sent_max_ms: f64,
+    /// CPU time of the load generator.
+    pub cpu_seconds: f64,
+}
+
+impl Report {
+    /// Accepted requests per second.
+    pub fn rate(&self) -> f64 {
+        self.accepted as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per_request = self.cpu_seconds * 1e6 / self.accepted.max(1) as f64;
+        writeln!(
+            f,
+            "accepted  {} in {:.1} s: {:.0} per second ({} created)",
+            self.accepted,
+            self.seconds,
+            self.rate(),
+            self.created
+        )?;
+        writeln!(
+            f,
+            "not       {} refused, {} shed, {} without an answer, {} not sent",
+            self.refused, self.shed, self.broken, self.unsent
+        )?;
+        writeln!(
+            f,
+            "latency   p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            self.p50_ms, self.p99_ms, self.max_ms
+        )?;
+        writeln!(f, "own CPU   {per_request:.1} µs per accepted request")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_counted_by_what_they_mean() {
+        let mut counts = Counts::default();
+        let now = Instant::now();
+        let accepted = [201, 200, 409, 429, 503, 500].map(|code| counts.answered(code, now, now));
+        assert_eq!(accepted, [true, true, false, false, false, false]);
+        counts.broken = 1;
+        let report = counts.report();
+        assert_eq!((report.accepted, report.created, report.shed), (2, 1, 2));
+        assert_eq!((report.refused, report.broken), (2, 1));
+    }
+}
