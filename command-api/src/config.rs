@@ -8,12 +8,16 @@ use secrecy::SecretString;
 use shared::http::Hosts;
 use shared::service::config::{Invalid, Settings};
 
+use crate::write::FlowControl;
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_MONGODB_URL`: the log.
     pub mongodb_url: SecretString,
     /// `WAYBILL_RABBITMQ_URL`: where the log is relayed to.
     pub rabbitmq_url: SecretString,
+    /// `WAYBILL_MAX_LAG` and `WAYBILL_MAX_HOLD`.
+    pub flow_control: FlowControl,
     /// `WAYBILL_EVENTS_PER_MESSAGE`: 1 to 64.
     pub events_per_message: usize,
     /// `WAYBILL_COMMAND_LISTEN`.
@@ -40,6 +44,7 @@ impl Config {
                 &["amqp"],
                 "amqp://guest:guest@127.0.0.1:5672/%2f",
             ),
+            flow_control: FlowControl::read(&mut settings),
             events_per_message: settings.or("WAYBILL_EVENTS_PER_MESSAGE", 64, |value| match value
                 .parse()
             {

@@ -81,7 +81,8 @@ impl Served {
         let store = MongoDb::connect(config.mongodb_url.expose_secret(), &config.namespace).await?;
         let (log_of, stop) = (Arc::new(store.clone()), stop.child_token());
         let (service, scheduler) =
-            Service::start(log_of, &config.namespace, health, stop.clone()).await?;
+            Service::start(log_of, &config.namespace, health, config.flow_control, stop.clone())
+                .await?;
         let log = service.log.clone();
         let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
         // What the exchange has confirmed has no holes. (Read before anything runs that would be left

@@ -52,7 +52,10 @@ impl Sealer {
     /// are read.
     pub async fn sweep(&mut self) -> Result<()> {
         loop {
-            let there = self.store.read_positions(self.complete, PAGE).await?;
+            let there = match self.store.own_positions(self.complete, PAGE) {
+                own if !own.is_empty() => own,
+                _ => self.store.read_positions(self.complete, PAGE).await?,
+            };
             let Some(last) = there.last().copied() else { return Ok(()) };
             let hole = there.iter().zip(self.complete + 1..).find(|(there, next)| *there != next);
             if let Some((above, first)) = hole {

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::write::Writer;
+use crate::write::{FlowControl, Writer};
 
 /// Reads of the log at a time: each holds up to 1 MiB of commits, and what is made of them.
 const CONCURRENT_READS: usize = 4;
@@ -37,10 +37,11 @@ impl<A: Aggregate> Service<A> {
         store: Arc<dyn EventStore>,
         namespace: &Namespace,
         health: &Health,
+        flow_control: FlowControl,
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>)> {
         let log = store.log_id().await?;
-        let (writer, scheduler) = Writer::start(store.clone(), health.clone());
+        let (writer, scheduler) = Writer::start_with(store.clone(), health.clone(), flow_control);
         let reads = Arc::new(Semaphore::new(CONCURRENT_READS));
         Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, scheduler))
     }

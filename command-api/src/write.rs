@@ -9,6 +9,7 @@
 
 mod cache;
 mod commit_group;
+mod flow_control;
 mod group_event;
 mod guarded;
 mod pending_command;
@@ -32,14 +33,14 @@ use shared::service::health::Health;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use self::flow_control::Flow;
+pub use self::flow_control::FlowControl;
 use self::pending_command::PendingCommand;
 pub use self::request::{Accepted, Outcome, Rejected, Request};
 use self::room::Room;
 pub use self::room::{WAITING, WAITING_BYTES};
 use self::scheduler::Scheduler;
 pub use self::sequence::Sequence;
-
-const FULL: &str = "too many commands are waiting; try again";
 
 /// Hands requests to the scheduler. A request that has started runs to its end, whether or not its
 /// client waits. One that has not is dropped when its client is gone or its time is over.
@@ -59,9 +60,19 @@ impl<A: Aggregate> Writer<A> {
     /// ends with it. The part `commands` of the health is ready until the scheduler or a group ends by
     /// a fault.
     pub fn start(store: Arc<dyn EventStore>, health: Health) -> (Self, JoinHandle<()>) {
+        Self::start_with(store, health, FlowControl::off())
+    }
+
+    /// The same, with groups held back while the views are behind.
+    pub fn start_with(
+        store: Arc<dyn EventStore>,
+        health: Health,
+        control: FlowControl,
+    ) -> (Self, JoinHandle<()>) {
         let (inbox, requests) = mpsc::channel(WAITING);
         health.ready(scheduler::HEALTH_PART);
-        let scheduler = Scheduler::<A>::new(store, requests, health.clone());
+        let flow = Flow::start(control, store.clone(), health.clone());
+        let scheduler = Scheduler::<A>::new(store, requests, health.clone(), flow);
         let scheduler = tokio::spawn(scheduler.run());
         let scheduler = tokio::spawn(async move {
             if let Err(error) = scheduler.await {
@@ -75,7 +86,7 @@ impl<A: Aggregate> Writer<A> {
     /// are.
     pub fn has_room(&self) -> Result<(), Rejected> {
         match self.room.is_full() {
-            true => Err(Rejected::Unavailable(FULL.to_owned())),
+            true => Err(Rejected::Overloaded),
             false => Ok(()),
         }
     }
@@ -84,15 +95,15 @@ impl<A: Aggregate> Writer<A> {
     /// submission.
     pub fn submit(&self, request: Request<A>) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
-        let unavailable = |why: &str| Err(Rejected::Unavailable(why.to_owned()));
         let Some(place) = self.room.take(request.bytes) else {
             drop(request.sequence.as_ref().map(Sequence::next)); // Those behind it are cut off.
-            drop(reply.send(unavailable(FULL)));
+            drop(reply.send(Err(Rejected::Overloaded)));
             return outcome;
         };
         // The inbox has room for all that have a place: it can only be closed.
         if let Err(error) = self.inbox.try_send(PendingCommand::new(request, reply, place)) {
-            error.into_inner().answer(unavailable("the service is stopping"));
+            let why = "the service is stopping".to_owned();
+            error.into_inner().answer(Err(Rejected::Unavailable(why)));
         }
         outcome
     }

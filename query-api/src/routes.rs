@@ -53,8 +53,11 @@ async fn query(
     let wait = wait::preferred(text("prefer")).unwrap_or(DEFAULT_WAIT);
     let service = slot.service()?;
     let shown = service.answer(&Question { path, parameters }, seen.as_ref(), wait).await?;
-    let no_route =
-        || Problem::not_found("Nothing is answered at this path; docs/reference/http.md lists what is.");
+    let no_route = || {
+        Problem::not_found(
+            "Nothing is answered at this path; docs/reference/http.md lists what is.",
+        )
+    };
     let shown = shown.ok_or_else(no_route)?;
     let etag = etag(&shown);
     let unchanged = text(header::IF_NONE_MATCH.as_str()).is_some_and(|known| names(known, &etag));

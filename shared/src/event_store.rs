@@ -74,6 +74,23 @@ pub trait EventStore: Send + Sync + 'static {
     /// derived from what it held before belongs to another log from then on.
     async fn renew(&self) -> Result<LogId>;
 
+    /// Tells how far the live views are. A hint for flow control: it may be lost.
+    async fn report_views(&self, report: ViewsReport) -> Result<()>;
+
+    /// What was told last of the live views of this log; `None` when it was never told.
+    async fn views_report(&self) -> Result<Option<ViewsReport>>;
+
+    /// Entries that this process appended of late, following `after` without a gap, at most `limit` and
+    /// about `READ_BYTES`. Empty where the log has to be read.
+    fn own_entries(&self, _after: Position, _limit: usize) -> Vec<Entry> {
+        vec![]
+    }
+
+    /// The same, of positions alone.
+    fn own_positions(&self, _after: Position, _limit: usize) -> Vec<Position> {
+        vec![]
+    }
+
     /// Notifies after each append of this process, and of others where the adapter can tell.
     fn append_notifier(&self) -> &AppendNotifier;
 }
@@ -97,6 +114,13 @@ pub struct Part {
     pub commits: Vec<Commit>,
     /// Whether that is all; else ask again, above the last version of each stream.
     pub complete: bool,
+}
+
+/// How far the live views are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewsReport {
+    /// All commits up to this position are in them.
+    pub checkpoint: Position,
 }
 
 /// Why an insert has no outcomes.

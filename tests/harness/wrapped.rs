@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use shared::event_store::append_notifier::AppendNotifier;
-use shared::event_store::{EventStore, Inserted, NotInserted, Part, Snapshot};
+use shared::event_store::{EventStore, Inserted, NotInserted, Part, Snapshot, ViewsReport};
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
 #[async_trait]
@@ -96,6 +96,14 @@ impl<H: Hooks> EventStore for Wrapped<H> {
 
     async fn renew(&self) -> Result<LogId> {
         self.store.renew().await
+    }
+
+    async fn report_views(&self, report: ViewsReport) -> Result<()> {
+        self.store.report_views(report).await
+    }
+
+    async fn views_report(&self) -> Result<Option<ViewsReport>> {
+        self.store.views_report().await
     }
 
     fn append_notifier(&self) -> &AppendNotifier {

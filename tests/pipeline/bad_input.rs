@@ -1,5 +1,6 @@
 //! Bad requests of any kind: a clear problem, never a 5xx, and nothing happens.
 
+use command_api::write::FlowControl;
 use std::sync::Arc;
 
 use http::Method;
@@ -30,6 +31,7 @@ impl Embedded {
             projector: any,
             address_file: None,
             namespace: Namespace::default(),
+            flow_control: FlowControl::off(),
             hosts: Hosts::default(),
         };
         let stop = CancellationToken::new();

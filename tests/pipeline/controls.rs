@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use command_api::Service;
+use command_api::write::FlowControl;
 use kernel::log::{Commit, Entry};
 use orders::OrderAggregate;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use uuid::Uuid;
 /// A command-api over this log, without its HTTP.
 async fn command_api(own: &Own, store: Arc<dyn EventStore>) -> Service<OrderAggregate> {
     let (health, stop) = (Health::default(), CancellationToken::new());
-    Service::start(store, &own.namespace, &health, stop).await.unwrap().0
+    Service::start(store, &own.namespace, &health, FlowControl::off(), stop).await.unwrap().0
 }
 
 fn create() -> Value {

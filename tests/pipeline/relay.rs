@@ -5,11 +5,12 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use kernel::log::{Commit, Entry, Event, Meta, Position, StreamName};
 use orders::OrderAggregate;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::event_store::{EventStore as _, Inserted};
 use shared::service::health::Health;
 use tests::Own;
 use tests::relaying::Relaying;
+use tests::torture::recorder::{address, events};
 use tests::until;
 use uuid::Uuid;
 
@@ -85,15 +86,12 @@ impl Recorder {
         let mut addresses = vec![];
         while addresses.last() != Some(&(last, 1)) {
             let delivery = self.deliveries.next().await.unwrap().unwrap();
-            let event: Value = serde_json::from_slice(&delivery.data).unwrap();
+            let events = events(&delivery.data);
             assert_eq!(
                 delivery.properties.message_id().as_ref().unwrap().as_str(),
-                event["id"].as_str().unwrap()
+                events[0]["id"].as_str().unwrap()
             );
-            addresses.push((
-                event["position"].as_str().unwrap().parse().unwrap(),
-                event["index"].as_u64().unwrap(),
-            ));
+            addresses.extend(events.iter().map(address));
         }
         addresses
     }

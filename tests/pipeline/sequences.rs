@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use command_api::Service;
-use command_api::write::{Outcome, Rejected, Request, Sequence, WAITING_BYTES, Writer};
+use command_api::write::{
+    FlowControl, Outcome, Rejected, Request, Sequence, WAITING_BYTES, Writer,
+};
 use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
@@ -140,8 +142,13 @@ async fn a_batch_tells_what_was_not_attempted() {
     let (slot, health, stop) =
         (ServiceSlot::default(), Health::default(), CancellationToken::new());
     let namespace = kernel::Namespace::default();
-    let service =
-        Service::<OrderAggregate>::start(faulty.clone(), &namespace, &health, stop.clone());
+    let service = Service::<OrderAggregate>::start(
+        faulty.clone(),
+        &namespace,
+        &health,
+        FlowControl::off(),
+        stop.clone(),
+    );
     slot.fill(service.await.unwrap().0);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use command_api::Service as Commands;
+use command_api::write::FlowControl;
 use kernel::log::LogId;
 use kernel::projection::JsonProjection;
 use kernel::{Failure, Namespace, Result};
@@ -44,6 +45,8 @@ pub struct Config {
     pub namespace: Namespace,
     /// `WAYBILL_HOSTS`.
     pub hosts: Hosts,
+    /// `WAYBILL_MAX_LAG` and `WAYBILL_MAX_HOLD`.
+    pub flow_control: FlowControl,
 }
 
 impl Config {
@@ -61,6 +64,7 @@ impl Config {
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
+            flow_control: FlowControl::read(&mut settings),
         };
         let filter = settings.log_filter("warn");
         settings.finish((config, filter))
@@ -111,6 +115,7 @@ impl Running {
         let commands = Writing {
             store: store.clone(),
             namespace: config.namespace.clone(),
+            flow_control: config.flow_control,
             stop: stop.clone(),
             slot: ServiceSlot::default(),
             health: health.clone(),
@@ -172,6 +177,7 @@ struct Written {
 struct Writing {
     store: Arc<Sqlite>,
     namespace: Namespace,
+    flow_control: FlowControl,
     stop: CancellationToken,
     slot: ServiceSlot<Commands<OrderAggregate>>,
     health: Health,
@@ -180,7 +186,8 @@ struct Writing {
 impl Writing {
     async fn start(&self) -> Result<Written> {
         let (store, stop) = (self.store.clone(), self.stop.child_token());
-        let started = Commands::start(store, &self.namespace, &self.health, stop.clone());
+        let started =
+            Commands::start(store, &self.namespace, &self.health, self.flow_control, stop.clone());
         let (service, scheduler) = started.await?;
         let log = service.log.clone();
         self.slot.fill(service);

@@ -125,6 +125,9 @@ fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
             tracing::error!(why, "answered 500");
             Problem::internal("Nothing was written; the service's own log tells more.")
         }
+        Rejected::Overloaded => Problem::too_many_requests(
+            "Nothing was written: too many commands are waiting; try again.",
+        ),
         Rejected::Unavailable(why) => Problem::unavailable(format!("Nothing was written: {why}.")),
         Rejected::Unknown => Problem::outcome_unknown(
             "Try again with the same Idempotency-Key: it is carried out once at most.",

@@ -74,7 +74,9 @@ pub enum Rejected {
     Conflict,
     /// Nothing was written: a command before it, in its sequence, has no certain outcome.
     NotAttempted,
-    /// Nothing was written: too busy, or the log can't be reached.
+    /// Nothing was written: there is no room for more commands.
+    Overloaded,
+    /// Nothing was written: the command could not start in time, or the log can't be reached.
     Unavailable(String),
     /// Nothing was written, and trying again does not help.
     Broken(String),

@@ -12,6 +12,7 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
 use super::cache::Cache;
 use super::commit_group::CommitGroup;
+use super::flow_control::Flow;
 use super::group_event::GroupEvent;
 use super::pending_command::PendingCommand;
 use super::queues::Queues;
@@ -56,6 +57,9 @@ pub struct Scheduler<A: Aggregate> {
     crowd: usize,
     /// When the latest group started.
     started: Option<Instant>,
+    flow: Flow,
+    /// Whether more commands may come.
+    open: bool,
 }
 
 impl<A: Aggregate> Scheduler<A> {
@@ -63,6 +67,7 @@ impl<A: Aggregate> Scheduler<A> {
         store: Arc<dyn EventStore>,
         inbox: mpsc::Receiver<PendingCommand<A>>,
         health: Health,
+        flow: Flow,
     ) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         Self {
@@ -78,21 +83,23 @@ impl<A: Aggregate> Scheduler<A> {
             under_way: 0,
             crowd: 0,
             started: None,
+            flow,
+            open: true,
         }
     }
 
     /// Ends when all writers are gone and everything that was submitted is answered.
     pub async fn run(mut self) {
-        let mut open = true;
         let mut purge = interval(PURGE_INTERVAL);
         purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while open || self.groups > 0 || self.queues.ready() > 0 {
+        while self.open || self.groups > 0 || self.queues.ready() > 0 {
             tokio::select! {
                 Some(event) = self.events.recv() => self.handle(event),
-                command = self.inbox.recv(), if open => match command {
+                command = self.inbox.recv(), if self.open => match command {
                     Some(command) => self.take(command),
-                    None => open = false,
+                    None => self.open = false,
                 },
+                () = self.flow.changed(), if self.open => {}
                 _ = purge.tick(), if !self.queues.is_empty() => self.queues.purge(),
                 () = tokio::time::sleep(SECOND_GROUP_AFTER), if self.groups < MAX_GROUPS && self.queues.ready() > 0 => {}
             }
@@ -109,6 +116,9 @@ impl<A: Aggregate> Scheduler<A> {
     /// A group starts at once when none is under way. A second one starts when half as
     /// many commands are ready as there were lately: a tiny group would cost as much as a full one.
     fn is_time(&self) -> bool {
+        if self.open && self.flow.is_held() {
+            return false; // What was taken is ended all the same when the service stops.
+        }
         let ready = self.queues.ready();
         let any = ready > 0 || !self.unused_positions.is_empty();
         let stuck = self.started.is_some_and(|started| started.elapsed() > SECOND_GROUP_AFTER);
@@ -141,6 +151,9 @@ impl<A: Aggregate> Scheduler<A> {
             }
             GroupEvent::StreamFree { stream, state, retry, key } => {
                 self.under_way -= 1;
+                if let Some(state) = &state {
+                    self.flow.appended(state.position);
+                }
                 if let Some(state) = state {
                     self.cache.keep(stream.clone(), state);
                 }

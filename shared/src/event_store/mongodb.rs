@@ -10,6 +10,7 @@ mod position_allocator;
 mod recent;
 mod relay_state;
 mod snapshots;
+mod views_report;
 mod watcher;
 
 use std::ops::Range;
@@ -31,8 +32,9 @@ use self::find::Query;
 use self::identity::Identity;
 use self::position_allocator::PositionAllocator;
 use self::recent::Recent;
+use self::views_report::REPORTING;
 use self::watcher::Watcher;
-use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
+use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport};
 use crate::event_store::append_notifier::AppendNotifier;
 
 const DUPLICATE_KEY: i32 = 11000;
@@ -178,10 +180,6 @@ impl EventStore for MongoDb {
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>> {
-        let recent = self.recent.read(after, limit);
-        if !recent.is_empty() {
-            return Ok(recent);
-        }
         let filter = doc! { "_id": { "$gt": after.max(0) } };
         let sort = doc! { "_id": 1 };
         let of = Query::of("reading the log", filter);
@@ -189,10 +187,6 @@ impl EventStore for MongoDb {
     }
 
     async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
-        let recent = self.recent.positions(after, limit);
-        if !recent.is_empty() {
-            return Ok(recent);
-        }
         let what = "reading positions";
         let find = move |this: Self| async move {
             let commits = this.commits.clone_with_type::<Document>();
@@ -224,6 +218,22 @@ impl EventStore for MongoDb {
 
     async fn renew(&self) -> Result<LogId> {
         self.ask("renewing the log", |this| async move { this.renew_identity().await }).await
+    }
+
+    async fn report_views(&self, report: ViewsReport) -> Result<()> {
+        self.ask(REPORTING, move |this| async move { this.write_report(report).await }).await
+    }
+
+    async fn views_report(&self) -> Result<Option<ViewsReport>> {
+        self.ask(REPORTING, |this| async move { this.read_report().await }).await
+    }
+
+    fn own_entries(&self, after: Position, limit: usize) -> Vec<Entry> {
+        self.recent.read(after, limit)
+    }
+
+    fn own_positions(&self, after: Position, limit: usize) -> Vec<Position> {
+        self.recent.positions(after, limit)
     }
 
     fn append_notifier(&self) -> &AppendNotifier {

@@ -14,7 +14,7 @@ use kernel::{Failure, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params_from_iter};
 
 use self::rows::Stored;
-use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot};
+use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport};
 use crate::event_store::append_notifier::AppendNotifier;
 
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
@@ -27,6 +27,8 @@ pub struct Sqlite {
     reader: Arc<Mutex<Connection>>,
     last_drawn: Arc<Mutex<Position>>,
     append_notifier: AppendNotifier,
+    /// How far the views of this process are.
+    views: Arc<Mutex<Option<ViewsReport>>>,
     _lock: Arc<File>,
 }
 
@@ -209,6 +211,15 @@ impl EventStore for Sqlite {
         };
         self.run("renewing the log", &self.writer, renew).await?;
         Ok(new)
+    }
+
+    async fn report_views(&self, report: ViewsReport) -> Result<()> {
+        *lock(&self.views) = Some(report);
+        Ok(())
+    }
+
+    async fn views_report(&self) -> Result<Option<ViewsReport>> {
+        Ok(*lock(&self.views))
     }
 
     fn append_notifier(&self) -> &AppendNotifier {

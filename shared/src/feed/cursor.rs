@@ -41,7 +41,11 @@ impl Cursor {
 
     /// The next run, empty when there is nothing more for now.
     pub async fn next_run(&mut self) -> Result<Run> {
-        let run = Run::take(self.position, self.store.read(self.position, PAGE).await?);
+        let entries = match self.store.own_entries(self.position, PAGE) {
+            own if !own.is_empty() => own,
+            _ => self.store.read(self.position, PAGE).await?,
+        };
+        let run = Run::take(self.position, entries);
         if run.to > self.position {
             self.appended.found();
         }

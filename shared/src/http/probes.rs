@@ -32,7 +32,9 @@ fn text(body: &str) -> Response {
 fn readiness(health: &Health) -> Response {
     let waiting = health.waiting();
     if waiting.is_empty() {
-        return text("ready");
+        let notes = health.notes();
+        let told = notes.iter().map(|(part, note)| format!("\n{part}: {note}"));
+        return text(&format!("ready{}", told.collect::<String>()));
     }
     let parts: Vec<String> = waiting.iter().map(|(part, why)| format!("{part}: {why}")).collect();
     let facts = serde_json::to_value(&waiting).unwrap_or_default();

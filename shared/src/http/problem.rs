@@ -96,6 +96,14 @@ impl Problem {
         Self::later("unavailable", "Not available at the moment", detail.into())
     }
 
+    /// Nothing was done: more is asked for than can be done now (RFC 6585, section 4).
+    pub fn too_many_requests(detail: impl Into<String>) -> Self {
+        let (status, title) = (StatusCode::TOO_MANY_REQUESTS, "Too much is asked for at a time");
+        let mut problem = Self::new(status, "too-many-requests", title, detail.into());
+        problem.retry_after = Some(1);
+        problem
+    }
+
     /// The views will not contain what the client has seen until an operator repairs them.
     pub fn stream_parked(detail: impl Into<String>) -> Self {
         let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, "A view can't be made for now");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kernel::Namespace;
 use secrecy::SecretString;
@@ -141,6 +142,20 @@ impl Settings {
     }
 }
 
+/// Reads a time: digits and a unit, `ms`, `s` or `m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as 500ms, 2s or 1m, got {text:?}");
+    let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(expected)?;
+    let (number, unit) = text.split_at(unit);
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(expected()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;
@@ -193,5 +208,14 @@ mod tests {
         let mut told = settings(&[anywhere, (PUBLIC, PUBLIC_YES)]);
         assert_eq!(told.listen("LISTEN", loopback).to_string(), "0.0.0.0:80");
         assert!(told.finish(()).is_ok());
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        let read = [duration("500ms"), duration("2s"), duration("1m"), duration("0s")];
+        assert_eq!(read.map(|it| it.unwrap().as_millis()), [500, 2_000, 60_000, 0]);
+        for bad in ["", "5", "s", "-1s", "1.5s", "1h", "1 s", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// A service is ready when all its parts are.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<&'static str, Option<String>>>>);
+pub struct Health {
+    parts: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
+    notes: Arc<Mutex<BTreeMap<&'static str, String>>>,
+}
 
 impl Health {
     /// A service made of these parts, none of them ready.
@@ -33,12 +36,30 @@ impl Health {
     }
 
     fn set(&self, part: &'static str, state: Option<String>) -> Option<Option<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state)
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state)
     }
 
     /// The parts that are not ready, each with what it waits for.
     pub fn waiting(&self) -> BTreeMap<&'static str, String> {
-        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.iter().filter_map(|(part, why)| Some((*part, why.clone()?))).collect()
+    }
+
+    /// Tells of something that an operator should know although the service is ready.
+    pub fn note(&self, part: &'static str, text: &str) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.insert(part, text.to_owned()).is_none_or(|before| before != text) {
+            tracing::warn!(part, text, "to be known");
+        }
+    }
+
+    /// It is no longer so.
+    pub fn clear_note(&self, part: &'static str) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
+    }
+
+    /// What an operator should know, by part.
+    pub fn notes(&self) -> BTreeMap<&'static str, String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

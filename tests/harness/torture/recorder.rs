@@ -55,9 +55,9 @@ impl Recorder {
     pub async fn all(&self, last: (i64, u64)) -> Vec<(i64, u64)> {
         let (connection, channel) = until("RabbitMQ is there", || channel(&self.url)).await;
         let (mut addresses, mut may_end) = (vec![], false);
-        while let Some(address) = self.next(&channel, may_end).await {
-            may_end |= address == last;
-            addresses.push(address);
+        while let Some(more) = self.next(&channel, may_end).await {
+            may_end |= more.contains(&last);
+            addresses.extend(more);
         }
         connection.close(200, "".into()).await.expect("closed");
         addresses
@@ -73,7 +73,8 @@ impl Recorder {
         connection.close(200, "".into()).await.expect("closed");
     }
 
-    async fn next(&self, channel: &Channel, may_end: bool) -> Option<(i64, u64)> {
+    /// The addresses of the events of the next message.
+    async fn next(&self, channel: &Channel, may_end: bool) -> Option<Vec<(i64, u64)>> {
         let message = until("the next message is there", || async {
             match channel
                 .basic_get(self.queue.as_str().into(), BasicGetOptions { no_ack: true })
@@ -85,9 +86,20 @@ impl Recorder {
             }
         })
         .await?;
-        let event: Value = serde_json::from_slice(&message.delivery.data).expect("an event");
-        let position =
-            event["position"].as_str().and_then(|text| text.parse().ok()).expect("a position");
-        Some((position, event["index"].as_u64().expect("an index")))
+        Some(events(&message.delivery.data).iter().map(address).collect())
     }
+}
+
+/// The events of a message: one, or an array of them.
+pub fn events(body: &[u8]) -> Vec<Value> {
+    match serde_json::from_slice(body).expect("JSON") {
+        Value::Array(events) => events,
+        event => vec![event],
+    }
+}
+
+/// Position and index.
+pub fn address(event: &Value) -> (i64, u64) {
+    let position = event["position"].as_str().and_then(|text| text.parse().ok());
+    (position.expect("a position"), event["index"].as_u64().expect("an index"))
 }

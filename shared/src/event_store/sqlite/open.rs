@@ -106,6 +106,7 @@ impl Sqlite {
             reader: Arc::new(Mutex::new(open()?)),
             last_drawn: Arc::new(Mutex::new(head)),
             append_notifier: AppendNotifier::alone(),
+            views: Arc::default(),
             _lock: Arc::new(guard),
         })
     }
