@@ -130,7 +130,7 @@ async fn what_comes_first_is_carried_out(store: Store) {
     let too_large = writer.submit(Request { bytes: WAITING_BYTES + 1, ..asked.ask(pay(1)) });
     let paid = writer.submit(asked.ask(pay(100)));
     assert_eq!(version(removed).await, 2);
-    assert!(matches!(too_large.await.unwrap(), Err(Rejected::Unavailable(_))));
+    assert_eq!(too_large.await.unwrap(), Err(Rejected::Overloaded));
     assert_eq!(paid.await.unwrap(), Err(Rejected::NotAttempted));
 }
 
