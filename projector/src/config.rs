@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use shared::http::Hosts;
 use shared::service::config::{Invalid, Settings};
 
+/// What the service reads from its environment, each from the variable that is named with it.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_MONGODB_URL`: the log, for gaps and for making views.
@@ -16,18 +17,18 @@ pub struct Config {
     pub rabbitmq_url: SecretString,
     /// `WAYBILL_REDIS_URL`: the views.
     pub redis_url: SecretString,
-    /// `WAYBILL_PROJECTOR_LISTEN`.
+    /// `WAYBILL_PROJECTOR_LISTEN`: where operators ask, and probes.
     pub listen: SocketAddr,
-    /// `WAYBILL_ADDRESS_FILE`.
+    /// `WAYBILL_ADDRESS_FILE`: where the address is written that it listens on.
     pub address_file: Option<PathBuf>,
-    /// `WAYBILL_NAMESPACE`.
+    /// `WAYBILL_NAMESPACE`: the prefix of all that the system keeps in its servers.
     pub namespace: Namespace,
-    /// `WAYBILL_HOSTS`.
+    /// `WAYBILL_HOSTS`: names under which the service answers.
     pub hosts: Hosts,
 }
 
 impl Config {
-    /// The configuration, and the filter of `WAYBILL_LOG`.
+    /// The configuration, and the filter of `WAYBILL_LOG`; or everything that is wrong, by variable.
     pub fn read(mut settings: Settings) -> Result<(Self, String), Invalid> {
         let config = Self {
             mongodb_url: settings.url(

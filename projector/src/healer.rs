@@ -1,57 +1,71 @@
-//! Follows the log behind the live path, checks that everything is applied, repairs what is not,
-//! and moves the checkpoint that is stored with the views. Making a generation is the same walk,
-//! without a live path ahead of it.
+//! Follows the log behind the workers, checks that everything is applied, repairs what is not, and
+//! moves the checkpoint that is stored with the views.
 
-use std::collections::{BTreeMap, VecDeque};
+mod overdue;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Result;
-use kernel::log::{Commit, Position, Run, StreamName, Version};
+use kernel::log::{Position, Run};
+use shared::event_store::EventStore;
 use shared::feed::cursor::Cursor;
 use shared::service::failpoint;
-use shared::view_store::{Advance, Generation};
+use shared::view_store::{Generation, ViewStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::Projector;
-use crate::apply::Outcome;
+use self::overdue::Overdue;
+use crate::applier::BatchOutcome;
+use crate::lease_holder::{LEASE_TERM, LeaseHolder};
+use crate::pause::pause;
+use crate::walker::{Step, Walker};
 
-/// How long the live path may take before a commit counts as missing.
-const LIVE_PATH_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two looks at a page that is not applied yet.
+/// Between two looks: for more of the log, and at a run that is not applied yet.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Of the lease, so that one worker heals for all.
-const LEASE_TERM: Duration = Duration::from_secs(5);
 
-/// Where a walk along the log has come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// All up to here is applied, and the checkpoint says so.
-    Reached(Position),
-    NoGeneration,
+/// Heals the live generation, while this worker holds its lease: one worker heals for all.
+pub(crate) struct Healer {
+    store: Arc<dyn EventStore>,
+    views: Arc<dyn ViewStore>,
+    walker: Walker,
+    leases: LeaseHolder,
 }
 
-impl Projector {
-    /// Heals the generation until `stop`, whenever no other worker does.
-    pub async fn heal(&self, generation: &Generation, stop: &CancellationToken) -> Result<()> {
+impl Healer {
+    pub(crate) fn new(
+        store: Arc<dyn EventStore>,
+        views: Arc<dyn ViewStore>,
+        walker: Walker,
+        leases: LeaseHolder,
+    ) -> Self {
+        Self { store, views, walker, leases }
+    }
+
+    /// Heals the generation until `stop`, whenever no other worker does. Ends early at the first
+    /// failure; its lease runs out then.
+    pub(crate) async fn run(
+        &self,
+        generation: &Generation,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let (mut overdue, mut held) = (Overdue::default(), false);
         while !stop.is_cancelled() {
-            held = self.views.lease(&generation.id, &self.holder, LEASE_TERM).await?;
+            held = self.leases.hold(generation).await?;
             if held {
-                self.heal_for(generation, &mut overdue, stop).await?;
+                self.heal_for_a_term(generation, &mut overdue, stop).await?;
             } else {
                 pause(LEASE_TERM / 4, stop).await;
             }
         }
         if held {
-            // Ends the lease, so that another worker heals at once and the checkpoint goes on.
-            self.views.lease(&generation.id, &self.holder, Duration::from_millis(1)).await?;
+            self.leases.release(generation).await?; // The checkpoint goes on by another worker.
         }
         Ok(())
     }
 
     /// Heals for as long as the lease certainly holds.
-    async fn heal_for(
+    async fn heal_for_a_term(
         &self,
         generation: &Generation,
         overdue: &mut Overdue,
@@ -66,105 +80,45 @@ impl Projector {
             overdue.saw(self.store.head().await?);
             if run.to == from {
                 pause(POLL_INTERVAL, stop).await;
-            } else if self.check(generation, from, &run, overdue, stop).await?
-                != Step::Reached(run.to)
-            {
+            } else if !self.heal_run(generation, from, &run, overdue, stop).await? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// Waits for the live path to apply the run, and applies what it does not.
-    async fn check(
+    /// Waits for the workers to apply the run, and applies what they do not. False when the checkpoint
+    /// is not at the end of the run in the end: go on from the stored one.
+    async fn heal_run(
         &self,
         generation: &Generation,
         from: Position,
         run: &Run,
         overdue: &mut Overdue,
         stop: &CancellationToken,
-    ) -> Result<Step> {
+    ) -> Result<bool> {
         overdue.saw(run.to);
-        let reached = versions(&run.commits);
         loop {
             failpoint::hit("advance.before");
-            let advanced = self.views.advance(&generation.id, from, run.to, &reached).await?;
+            let step = self.walker.advance(&generation.id, from, run).await?;
             failpoint::hit("advance.after");
-            match advanced {
-                Advance::Moved => return Ok(Step::Reached(run.to)),
-                Advance::Elsewhere(position) => return Ok(Step::Reached(position)),
-                Advance::NoGeneration => return Ok(Step::NoGeneration),
-                Advance::Behind(behind) if overdue.is(run.to) => {
+            match step {
+                Step::Done => return Ok(true),
+                Step::Lost => return Ok(false),
+                Step::Behind(streams) if overdue.is(run.to) => {
                     tracing::warn!(
-                        streams = behind.len(),
+                        streams = streams.len(),
                         to = run.to,
                         "repairing views from the log"
                     );
-                    let missing =
-                        |stream: &StreamName| behind.iter().any(|&i| reached[i].0 == stream);
-                    let commits = run.commits.iter().filter(|commit| missing(&commit.stream));
-                    let events = commits.flat_map(Commit::recorded).collect();
-                    if self.apply(&generation.id, events).await? == Outcome::NoGeneration {
-                        return Ok(Step::NoGeneration);
+                    let repaired = self.walker.repair(&generation.id, run, &streams).await?;
+                    if repaired == BatchOutcome::NoGeneration {
+                        return Ok(false);
                     }
                 }
-                Advance::Behind(_) if stop.is_cancelled() => return Ok(Step::Reached(from)),
-                Advance::Behind(_) => pause(POLL_INTERVAL, stop).await,
+                Step::Behind(_) if stop.is_cancelled() => return Ok(false),
+                Step::Behind(_) => pause(POLL_INTERVAL, stop).await,
             }
         }
-    }
-
-    /// Applies a run itself and moves the checkpoint behind it.
-    pub async fn walk(&self, generation: &Generation, from: Position, run: &Run) -> Result<Step> {
-        let events = run.commits.iter().flat_map(Commit::recorded).collect();
-        if self.apply(&generation.id, events).await? == Outcome::NoGeneration {
-            return Ok(Step::NoGeneration);
-        }
-        let reached = versions(&run.commits);
-        Ok(match self.views.advance(&generation.id, from, run.to, &reached).await? {
-            Advance::Moved => Step::Reached(run.to),
-            Advance::Elsewhere(position) => Step::Reached(position),
-            Advance::Behind(_) => Step::Reached(from),
-            Advance::NoGeneration => Step::NoGeneration,
-        })
-    }
-}
-
-/// Which positions the live path had time enough for, by this process's own monotonic clock.
-#[derive(Debug, Default)]
-struct Overdue {
-    /// When which position was seen to exist, ascending.
-    seen: VecDeque<(Instant, Position)>,
-    overdue: Position,
-}
-
-impl Overdue {
-    fn saw(&mut self, position: Position) {
-        if self.seen.back().is_none_or(|(_, last)| position > *last) {
-            self.seen.push_back((Instant::now(), position));
-        }
-    }
-
-    fn is(&mut self, position: Position) -> bool {
-        while let Some((since, seen)) = self.seen.front()
-            && since.elapsed() >= LIVE_PATH_TIMEOUT
-        {
-            self.overdue = *seen;
-            self.seen.pop_front();
-        }
-        position <= self.overdue
-    }
-}
-
-/// The last version of each stream in these commits.
-fn versions(commits: &[Commit]) -> Vec<(&StreamName, Version)> {
-    let last: BTreeMap<_, _> = commits.iter().map(|commit| (&commit.stream, commit.to)).collect();
-    last.into_iter().collect()
-}
-
-pub async fn pause(time: Duration, stop: &CancellationToken) {
-    tokio::select! {
-        () = tokio::time::sleep(time) => {}
-        () = stop.cancelled() => {}
     }
 }

@@ -1,42 +1,35 @@
 //! Keeps the views in step with the log.
 //!
-//! `generations` decides which set of views this worker serves, `build` makes one from the log,
-//! `worker` takes events from its feed, `apply` brings them into the views, `healer` checks behind
-//! them that nothing is missing, `park` sets aside what can't be applied.
+//! A [`Worker`] serves the live generation of views: it takes events from the generation's feed and
+//! gives them to the `applier`, which brings them into the views; `parking` sets aside what can't be
+//! applied, and the `retrier` tries it again. `rollout` decides by the `generations` that are there
+//! which one is served, made or discarded, and the `builder` makes one from the log. The `healer`
+//! checks behind the workers that nothing is missing. Healer and builder follow the log by the same
+//! `walker`, each under a lease of the `lease_holder`. [`Operations`] is what operators ask of a
+//! worker, and `admin` its HTTP.
 
 pub mod admin;
-pub mod apply;
-pub mod build;
+mod applier;
+mod builder;
 #[cfg(feature = "servers")]
 pub mod config;
-pub mod generations;
-pub mod healer;
-pub mod loads;
-pub mod park;
+mod generations;
+mod healer;
+mod lease_holder;
+mod operations;
+mod parking;
+mod pause;
+mod retrier;
+mod rollout;
 #[cfg(feature = "servers")]
 pub mod run;
-pub mod worker;
+mod served;
+mod views_health;
+mod walker;
+mod worker;
 
-use std::sync::{Arc, Mutex};
-
-use kernel::projection::ErasedProjection;
-use shared::event_store::EventStore;
-use shared::feed::Feeds;
-use shared::service::health::Health;
-use shared::view_store::{GenerationId, ViewStore};
-
-/// What a projector works with.
-#[derive(Clone)]
-pub struct Projector {
-    pub store: Arc<dyn EventStore>,
-    pub views: Arc<dyn ViewStore>,
-    pub feeds: Arc<dyn Feeds>,
-    pub projection: Arc<dyn ErasedProjection>,
-    pub health: Health,
-    /// Tells workers apart, in leases.
-    pub holder: String,
-    pub parking: Arc<park::Parking>,
-    pub loads: Arc<loads::Loads>,
-    /// The generation that this worker serves.
-    pub serving: Arc<Mutex<Option<GenerationId>>>,
-}
+pub use self::applier::{Applier, BatchOutcome};
+pub use self::operations::{GenerationStatus, Operations, Overview, Rebuild, Retry};
+pub use self::parking::Parking;
+pub use self::retrier::Retrier;
+pub use self::worker::{Dependencies, Worker};

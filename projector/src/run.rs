@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::{Projector, admin};
+use crate::{Dependencies, Operations, Worker, admin};
 
-/// Runs until `stop`; a batch under way is finished first.
+/// Serves HTTP on the listener and works until `stop`; a batch under way is finished first. Until all
+/// servers are there, operators get 503. Fails when a server can't be used at all, as by its version.
 pub async fn run(
     config: Config,
     projection: Arc<dyn ErasedProjection>,
@@ -34,7 +35,7 @@ pub async fn run(
 async fn work(
     config: &Config,
     projection: Arc<dyn ErasedProjection>,
-    Shell { slot, health, stop }: &Shell<Projector>,
+    Shell { slot, health, stop }: &Shell<Operations>,
 ) -> Result<()> {
     let mongodb = || MongoDb::connect(config.mongodb_url.expose_secret(), &config.namespace);
     let Some(store) = until_connected("mongodb", health, stop, mongodb).await? else {
@@ -43,18 +44,15 @@ async fn work(
     let redis = || Redis::connect(config.redis_url.expose_secret(), &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
-    let projector = Projector {
+    let worker = Worker::new(Dependencies {
         store: Arc::new(store),
         views: Arc::new(views),
         feeds: Arc::new(Queues::new(broker, config.namespace.clone())),
         projection,
         health: health.clone(),
         holder: Uuid::new_v4().to_string(),
-        parking: Arc::default(),
-        loads: Arc::default(),
-        serving: Arc::default(),
-    };
-    slot.fill(projector.clone());
-    projector.run(stop.clone()).await;
+    });
+    slot.fill(worker.operations());
+    worker.run(stop.clone()).await;
     Ok(())
 }

@@ -1,140 +1,163 @@
 //! One worker: takes events from the feed of the live generation and applies them, in batches.
 
-use std::sync::PoisonError;
+mod background;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Result;
-use shared::event_store::until_replaced;
-use shared::feed::Feed;
+use kernel::log::Recorded;
+use kernel::projection::ErasedProjection;
+use shared::event_store::EventStore;
+use shared::feed::{Feed, Feeds};
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
+use shared::service::health::Health;
 use shared::service::min_interval::MinInterval;
-use shared::view_store::Generation;
-use tokio::task::JoinHandle;
+use shared::view_store::{Generation, ViewStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::Projector;
-use crate::apply::Outcome;
+use self::background::Background;
+use crate::applier::{Applier, BatchOutcome};
+use crate::builder::Builder;
+use crate::generations::Generations;
+use crate::healer::Healer;
+use crate::lease_holder::LeaseHolder;
+use crate::operations::Operations;
+use crate::parking::Parking;
+use crate::retrier::Retrier;
+use crate::rollout::Rollout;
+use crate::served::Served;
+use crate::views_health::ViewsHealth;
+use crate::walker::Walker;
 
 /// Events in a batch: enough to share round trips, few enough to be quick.
-const BATCH: usize = 256;
-/// Events that are applied without waiting for more.
-const FULL: usize = 128;
+const MAX_BATCH: usize = 256;
+/// Events of a batch from which on the next one starts at once, without waiting for more to arrive.
+const FULL_BATCH: usize = 128;
 /// How often a worker looks whether its generation is still live, however much there is to apply.
 const LIVENESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How long the tasks beside serving may take to end; after that they end by themselves.
-const BACKGROUND_END_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often streams are retried whose retry was interrupted.
-const PARKED_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What a worker does beside serving.
-#[derive(Debug, Clone, Copy)]
-enum Beside {
-    Heal,
-    /// Makes a generation that was asked for.
-    Make,
-    /// Tries once what another build has parked, and brings in what follows on what was applied.
-    Retry,
-    /// Ends it all when another log takes the place of the generation's.
-    Watch,
+/// What a worker is made of.
+pub struct Dependencies {
+    /// The log: for what feeds don't bring, and for making views.
+    pub store: Arc<dyn EventStore>,
+    /// The views that the worker writes.
+    pub views: Arc<dyn ViewStore>,
+    /// Where events come from.
+    pub feeds: Arc<dyn Feeds>,
+    /// How events become views.
+    pub projection: Arc<dyn ErasedProjection>,
+    /// Its part `views` is ready while the worker serves.
+    pub health: Health,
+    /// The worker's name in leases, different from that of every other worker.
+    pub holder: String,
 }
 
-impl Projector {
-    /// Works until `stop`. Whatever breaks, it waits and starts again from what was not acknowledged.
+/// Serves the live generation, with its background tasks, and makes it where it is missing.
+pub struct Worker {
+    views: Arc<dyn ViewStore>,
+    feeds: Arc<dyn Feeds>,
+    applier: Arc<Applier>,
+    generations: Arc<Generations>,
+    rollout: Arc<Rollout>,
+    background: Background,
+    operations: Operations,
+    served: Served,
+    health: ViewsHealth,
+}
+
+impl Worker {
+    /// A worker that does nothing until it is run.
+    pub fn new(dependencies: Dependencies) -> Self {
+        let Dependencies { store, views, feeds, projection, health, holder } = dependencies;
+        let version = projection.version();
+        let (health, served) = (ViewsHealth::new(health), Served::default());
+        let parking = Arc::new(Parking::new(views.clone(), version));
+        let applier = Applier::new(store.clone(), views.clone(), projection, parking.clone());
+        let applier = Arc::new(applier);
+        let retrier = Retrier::new(store.clone(), views.clone(), applier.clone(), parking);
+        let retrier = Arc::new(retrier);
+        let walker = Walker::new(views.clone(), applier.clone());
+        let leases = LeaseHolder::new(views.clone(), holder);
+        let healer = Healer::new(store.clone(), views.clone(), walker.clone(), leases.clone());
+        let generations =
+            Arc::new(Generations::new(store.clone(), views.clone(), feeds.clone(), version));
+        let builder = Builder::new(
+            store.clone(),
+            views.clone(),
+            feeds.clone(),
+            walker,
+            leases,
+            health.clone(),
+        );
+        let rollout = Arc::new(Rollout::new(generations.clone(), builder, health.clone()));
+        let background =
+            Background::new(store.clone(), Arc::new(healer), rollout.clone(), retrier.clone());
+        let operations = Operations::new(
+            store,
+            views.clone(),
+            feeds.clone(),
+            generations.clone(),
+            retrier,
+            served.clone(),
+        );
+        Self { views, feeds, applier, generations, rollout, background, operations, served, health }
+    }
+
+    /// What operators look at and ask of this worker.
+    pub fn operations(&self) -> Operations {
+        self.operations.clone()
+    }
+
+    /// Works until `stop`; a batch under way is finished first. After each failure it waits and starts
+    /// again from what was not acknowledged.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::for_servers();
         while !stop.is_cancelled() {
             match self.serve(&mut backoff, &stop).await {
                 Ok(()) => backoff.reset(),
                 Err(failure) => {
-                    self.health.waits("views", failure);
+                    self.health.waits(failure);
                     backoff.sleep_unless(&stop).await;
                 }
             }
         }
     }
 
+    /// Serves one generation, until another is live.
     async fn serve(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
-        let Some(generation) = self.generation(stop).await? else { return Ok(()) };
+        let Some(generation) = self.rollout.until_live(stop).await? else { return Ok(()) };
         let applied = self.views.checkpoint(&generation.id).await?.unwrap_or(0);
-        self.health
-            .waits("views", format!("connecting to the feed of generation {}", generation.id));
+        self.health.waits(format!("connecting to the feed of generation {}", generation.id));
         let mut feed = self.feeds.subscribe(&generation, applied).await?;
         tracing::info!(generation = %generation.id, "serves the live views");
-        self.serves(Some(&generation));
-        self.health.ready("views");
+        self.served.set(Some(generation.id.clone()));
+        self.health.ready();
         backoff.reset();
-        self.remove_leftovers(stop);
+        self.remove_replaced(stop);
         let over = stop.child_token();
-        let beside = [Beside::Heal, Beside::Make, Beside::Retry, Beside::Watch];
-        let beside = beside.map(|what| self.spawn(&generation, &over, what));
-        let served = self.follow(&generation, feed.as_mut(), &over).await;
+        let background = self.background.start(&generation, &over);
+        let followed = self.follow(&generation, feed.as_mut(), &over).await;
         over.cancel();
-        let ended =
-            tokio::time::timeout(BACKGROUND_END_TIMEOUT, futures::future::join_all(beside)).await;
-        if ended.is_err() {
-            tracing::warn!("what is done beside serving ends later, by itself");
-        }
-        self.serves(None);
+        background.end().await;
+        self.served.set(None);
         if !stop.is_cancelled() {
-            self.health.waits("views", "looking for the live views");
+            self.health.waits("looking for the live views");
         }
-        served
+        followed
     }
 
-    fn serves(&self, generation: Option<&Generation>) {
-        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        *serving = generation.map(|generation| generation.id.clone());
-    }
-
-    /// Does something beside serving, again and again whatever breaks, until `stop`.
-    fn spawn(
-        &self,
-        generation: &Generation,
-        stop: &CancellationToken,
-        what: Beside,
-    ) -> JoinHandle<()> {
-        let (this, generation, stop) = (self.clone(), generation.clone(), stop.clone());
+    /// Removes generations that were replaced, in a task of its own, which takes longer than a minute
+    /// and goes on when another generation is served meanwhile.
+    fn remove_replaced(&self, stop: &CancellationToken) {
+        let (generations, stop) = (self.generations.clone(), stop.clone());
         tokio::spawn(async move {
-            let mut backoff = Backoff::for_servers();
-            while !stop.is_cancelled() {
-                let done = match what {
-                    Beside::Heal => this.heal(&generation, &stop).await,
-                    // Once another is live, this one is served no longer.
-                    Beside::Make => this.make_beside(&generation, &stop).await.map(|live| {
-                        if live {
-                            stop.cancel();
-                        }
-                    }),
-                    Beside::Watch => {
-                        tokio::select! {
-                            () = until_replaced(this.store.as_ref(), &generation.log) => stop.cancel(),
-                            () = stop.cancelled() => {}
-                        }
-                        return;
-                    }
-                    Beside::Retry => this.retry_parked(&generation, &stop).await,
-                };
-                if let Err(failure) = done {
-                    tracing::warn!(%failure, "{what:?} is interrupted");
-                    backoff.sleep_unless(&stop).await;
-                }
+            if let Err(failure) = generations.remove_replaced(&stop).await {
+                tracing::warn!(%failure, "replaced views were left behind");
             }
-        })
-    }
-
-    /// Retries parked streams: at once, and whenever a change applied to one.
-    async fn retry_parked(&self, generation: &Generation, stop: &CancellationToken) -> Result<()> {
-        while !stop.is_cancelled() {
-            self.retry_of_other_builds(generation, stop).await?;
-            tokio::select! {
-                () = self.parking.resumed.notified() => {}
-                () = tokio::time::sleep(PARKED_RETRY_INTERVAL) => {}
-                () = stop.cancelled() => {}
-            }
-        }
-        Ok(())
+        });
     }
 
     /// Applies what the feed brings until the generation is no longer live.
@@ -146,37 +169,47 @@ impl Projector {
     ) -> Result<()> {
         let mut interval = MinInterval::default();
         let mut looked = Instant::now();
-        loop {
-            let events = {
-                // The same future all along: one that is dropped half-way might lose deliveries.
-                let mut next = std::pin::pin!(feed.next(BATCH));
-                loop {
-                    tokio::select! {
-                        biased;
-                        () = stop.cancelled() => return Ok(()),
-                        () = tokio::time::sleep_until(looked + LIVENESS_POLL_INTERVAL) => {
-                            if !self.is_live(generation).await? {
-                                return Ok(());
-                            }
-                            looked = Instant::now();
-                        }
-                        events = &mut next => break events?,
-                    }
-                }
-            };
+        while let Some(events) = self.next_batch(generation, feed, &mut looked, stop).await? {
             // From here to the end of the batch nothing interrupts.
             interval.start();
-            let full = events.len() >= FULL;
-            match self.apply(&generation.id, events).await? {
-                Outcome::Applied => {
+            let full = events.len() >= FULL_BATCH;
+            match self.applier.apply(&generation.id, events).await? {
+                BatchOutcome::Applied => {
                     failpoint::hit("ack.before");
                     feed.ack().await?;
                     failpoint::hit("ack.after");
                 }
-                Outcome::NoGeneration => return Ok(()),
+                BatchOutcome::NoGeneration => return Ok(()),
             }
             if !full {
                 interval.rest().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next events of the feed; `None` when `stop` came first, or the generation is no longer
+    /// live. `looked` is when this was looked at last.
+    async fn next_batch(
+        &self,
+        generation: &Generation,
+        feed: &mut dyn Feed,
+        looked: &mut Instant,
+        stop: &CancellationToken,
+    ) -> Result<Option<Vec<Recorded>>> {
+        // The same future all along: one that is dropped half-way might lose deliveries.
+        let mut next = std::pin::pin!(feed.next(MAX_BATCH));
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep_until(*looked + LIVENESS_POLL_INTERVAL) => {
+                    if !self.generations.is_live(generation).await? {
+                        return Ok(None);
+                    }
+                    *looked = Instant::now();
+                }
+                events = &mut next => return events.map(Some),
             }
         }
     }

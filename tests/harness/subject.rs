@@ -1,22 +1,23 @@
-//! A worker's projector over any log and any views, and the events of orders that it is given.
+//! What a worker applies and retries with, over any log and any views, and the events of orders that
+//! it is given.
 
 use std::sync::Arc;
 
 use kernel::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
-use kernel::projection::JsonProjection;
+use kernel::projection::{ErasedProjection as _, JsonProjection};
 use kernel::views::{Batch, Record};
 use orders::OrderProjection;
-use projector::Projector;
-use projector::apply::Outcome;
+use projector::{Applier, BatchOutcome, Parking, Retrier};
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
-use shared::feed::cursor::Cursors;
-use shared::service::health::Health;
 use shared::view_store::{Generation, GenerationId, ViewStore};
 use uuid::Uuid;
 
 pub struct Subject {
-    pub projector: Projector,
+    pub store: Arc<dyn EventStore>,
+    pub views: Arc<dyn ViewStore>,
+    pub applier: Arc<Applier>,
+    pub retrier: Retrier,
     pub generation: GenerationId,
 }
 
@@ -24,25 +25,28 @@ impl Subject {
     pub async fn new(store: Arc<dyn EventStore>, views: Arc<dyn ViewStore>) -> Self {
         let generation = Generation::new(store.log_id().await.unwrap(), 1);
         assert!(views.begin(&generation).await.unwrap());
-        let projector = Projector {
-            feeds: Arc::new(Cursors(store.clone())),
-            store,
-            views,
-            projection: Arc::new(JsonProjection(OrderProjection)),
-            health: Health::default(),
-            holder: "test".to_owned(),
-            parking: Arc::default(),
-            loads: Arc::default(),
-            serving: Arc::default(),
-        };
-        Self { projector, generation: generation.id }
+        Self::of(generation.id, store, views)
+    }
+
+    /// Another worker's, of a generation that is there.
+    pub fn of(
+        generation: GenerationId,
+        store: Arc<dyn EventStore>,
+        views: Arc<dyn ViewStore>,
+    ) -> Self {
+        let projection = Arc::new(JsonProjection(OrderProjection));
+        let parking = Arc::new(Parking::new(views.clone(), projection.version()));
+        let applier = Applier::new(store.clone(), views.clone(), projection, parking.clone());
+        let applier = Arc::new(applier);
+        let retrier = Retrier::new(store.clone(), views.clone(), applier.clone(), parking);
+        Self { store, views, applier, retrier, generation }
     }
 
     /// Records of sums and texts, by name.
     pub async fn records(&self, names: &[&str]) -> Vec<Record> {
         let mut batch = Batch::new();
         let records = batch.records(names.iter().map(|name| (*name).to_owned()).collect());
-        let read = self.projector.views.read(&self.generation, &batch).await;
+        let read = self.views.read(&self.generation, &batch).await;
         read.unwrap().answers.take(records).unwrap()
     }
 
@@ -53,7 +57,7 @@ impl Subject {
         from: Version,
         events: &[(&str, Value)],
     ) -> Vec<Recorded> {
-        let store = &self.projector.store;
+        let store = &self.store;
         let head = store.head().await.unwrap();
         let commits: Vec<Commit> = events
             .iter()
@@ -69,19 +73,19 @@ impl Subject {
 
     pub async fn apply(&self, events: &[Recorded]) {
         assert_eq!(
-            self.projector.apply(&self.generation, events.to_vec()).await.unwrap(),
-            Outcome::Applied
+            self.applier.apply(&self.generation, events.to_vec()).await.unwrap(),
+            BatchOutcome::Applied
         );
     }
 
     pub async fn version(&self, stream: &StreamName) -> Version {
-        let views = self.projector.views.load(&self.generation, &[stream]).await.unwrap();
+        let views = self.views.load(&self.generation, &[stream]).await.unwrap();
         views[0].as_ref().map_or(0, |view| view.version)
     }
 
     /// Parked streams with their versions.
     pub async fn parked(&self) -> Vec<(StreamName, Version)> {
-        let notes = self.projector.views.parked(&self.generation).await.unwrap();
+        let notes = self.views.parked(&self.generation).await.unwrap();
         notes.into_iter().map(|note| (note.stream, note.version)).collect()
     }
 }

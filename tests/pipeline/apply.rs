@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kernel::log::{Recorded, StreamName};
 use kernel::projection::{Change, FieldKey, Sum};
-use projector::apply::Outcome;
+use projector::BatchOutcome;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 use shared::view_store::memory::Memory;
@@ -73,7 +73,7 @@ async fn a_sum_out_of_range_parks_the_order_that_leads_there(subject: Subject) {
         leave: vec![],
         greatest_texts: vec![],
     };
-    subject.projector.views.apply(&subject.generation, &[full]).await.unwrap();
+    subject.views.apply(&subject.generation, &[full]).await.unwrap();
     for stream in [&one, &two] {
         let events = subject.append(stream, 1, &[created(stream, 9), paid(9)]).await;
         subject.apply(&events).await;
@@ -135,12 +135,12 @@ async fn any_deliveries_end_in_the_same_views() {
                 let workers = deliveries.iter().map(|batch| {
                     let batch: Vec<Recorded> =
                         batch.iter().map(|&index| events[index].clone()).collect();
-                    let (projector, generation) =
-                        (subject.projector.clone(), subject.generation.clone());
-                    handle.spawn(async move { projector.apply(&generation, batch).await.unwrap() })
+                    let (applier, generation) =
+                        (subject.applier.clone(), subject.generation.clone());
+                    handle.spawn(async move { applier.apply(&generation, batch).await.unwrap() })
                 });
                 for worker in workers.collect::<Vec<_>>() {
-                    assert_eq!(handle.block_on(worker).unwrap(), Outcome::Applied);
+                    assert_eq!(handle.block_on(worker).unwrap(), BatchOutcome::Applied);
                 }
                 handle.block_on(subject.apply(events));
                 for stream in &streams {

@@ -31,7 +31,7 @@ async fn park(subject: &Subject, stream: &StreamName, version: Version, let_go: 
         at: kernel::Timestamp::now(),
         let_go,
     };
-    subject.projector.views.park(&subject.generation, &note).await.unwrap();
+    subject.views.park(&subject.generation, &note).await.unwrap();
 }
 
 /// Streams whose second event is poison, with the views of their first.
@@ -51,7 +51,7 @@ fn generation_of(subject: &Subject) -> GenerationId {
 
 async fn a_habit_of_parking_is_stopped(subject: Subject) {
     let events = poisoned(&subject, 101).await;
-    let refused = subject.projector.apply(&subject.generation, events).await.unwrap_err();
+    let refused = subject.applier.apply(&subject.generation, events).await.unwrap_err();
     assert!(refused.to_string().contains("100 streams were parked"), "{refused}");
     assert_eq!(subject.parked().await.len(), 100);
 }
@@ -66,15 +66,15 @@ async fn what_is_parked_already_is_parked_again_without_end(subject: Subject) {
 
 async fn a_rebuild_over_many_poisoned_streams_ends(subject: Subject) {
     let events = poisoned(&subject, 150).await;
-    let views = &subject.projector.views;
+    let views = &subject.views;
     for event in events.iter().filter(|event| event.version == 2) {
         park(&subject, &event.stream, 2, 2).await;
     }
     assert!(views.promote(None, &generation_of(&subject)).await.unwrap());
-    let log = subject.projector.store.log_id().await.unwrap();
+    let log = subject.store.log_id().await.unwrap();
     let next = Generation::new(log, 1);
     assert!(views.begin(&next).await.unwrap());
-    subject.projector.apply(&next.id, events).await.unwrap();
+    subject.applier.apply(&next.id, events).await.unwrap();
     assert_eq!(views.parked(&next.id).await.unwrap().len(), 150);
 }
 
@@ -84,10 +84,10 @@ async fn a_retry_brings_in_what_was_let_go(subject: Subject) {
         subject.append(&stream, 1, &[created(&stream, 9), paid(1), paid(2), paid(3)]).await;
     subject.apply(&events[..1]).await;
     park(&subject, &stream, 2, 4).await;
-    let (projector, generation) = (&subject.projector, generation_of(&subject));
-    assert!(projector.retry(&generation, &stream).await.unwrap());
+    let (retrier, generation) = (&subject.retrier, generation_of(&subject));
+    assert!(retrier.retry(&generation, &stream).await.unwrap());
     assert_eq!((subject.version(&stream).await, subject.parked().await), (4, vec![]));
-    assert!(projector.retry(&generation, &stream).await.unwrap(), "it is not parked");
+    assert!(retrier.retry(&generation, &stream).await.unwrap(), "it is not parked");
 }
 
 async fn a_retry_that_finds_more_poison_parks_there_whatever_the_brake_says(subject: Subject) {
@@ -97,11 +97,11 @@ async fn a_retry_that_finds_more_poison_parks_there_whatever_the_brake_says(subj
     subject.apply(&events[..1]).await;
     park(&subject, &stream, 2, 4).await;
     subject.apply(&poisoned(&subject, 100).await).await; // The brake allows no more.
-    let (projector, generation) = (&subject.projector, generation_of(&subject));
-    assert!(!projector.retry(&generation, &stream).await.unwrap());
+    let (retrier, generation) = (&subject.retrier, generation_of(&subject));
+    assert!(!retrier.retry(&generation, &stream).await.unwrap());
     assert_eq!(subject.version(&stream).await, 2);
     assert!(subject.parked().await.contains(&(stream.clone(), 3)), "never without a note");
-    assert!(!projector.retry(&generation, &stream).await.unwrap(), "nothing has changed");
+    assert!(!retrier.retry(&generation, &stream).await.unwrap(), "nothing has changed");
 }
 
 /// A worker that is killed after the first event leaves a note that the next one finds.
@@ -113,10 +113,8 @@ async fn a_retry_that_was_interrupted_is_taken_up_again(subject: Subject) {
     park(&subject, &stream, 2, 4).await;
     subject.apply(&events[1..2]).await;
     assert_eq!(subject.parked().await, [(stream.clone(), 3)], "the rest is missing still");
-    let log = subject.projector.store.log_id().await.unwrap();
-    let generation = Generation { id: generation_of(&subject), ..Generation::new(log, 1) };
     let never = CancellationToken::new();
-    subject.projector.retry_of_other_builds(&generation, &never).await.unwrap();
+    subject.retrier.retry_untried(&subject.generation, &never).await.unwrap();
     assert_eq!((subject.version(&stream).await, subject.parked().await), (4, vec![]));
 }
 
@@ -177,9 +175,8 @@ async fn what_another_worker_lets_go_during_a_retry_is_brought_in_too() {
     park(&plain, &stream, 2, 3).await;
     let late = commit(4, &stream, 4, all[3].0, &all[3].1);
     let hooks = Meanwhile { views: views.clone(), late: Entry::Commit(late), done: false.into() };
-    let mut projector = plain.projector.clone();
-    projector.store = Wrapped::over(store, hooks);
-    assert!(projector.retry(&plain.generation, &stream).await.unwrap());
+    let other = Subject::of(plain.generation.clone(), Wrapped::over(store, hooks), views);
+    assert!(other.retrier.retry(&plain.generation, &stream).await.unwrap());
     assert_eq!((plain.version(&stream).await, plain.parked().await), (4, vec![]));
     own.remove().await;
 }

@@ -7,7 +7,7 @@ use kernel::log::Recorded;
 use kernel::projection::{Change, ErasedProjection, JsonProjection, Stored, Unprojectable};
 use kernel::views::Batch;
 use orders::{OrderAggregate, OrderProjection};
-use projector::Projector;
+use projector::Dependencies;
 use serde_json::json;
 use shared::feed::queue::Queues;
 use shared::service::health::Health;
@@ -46,18 +46,15 @@ struct Worker {
 impl Worker {
     async fn start(own: &Own, projection: u32) -> Self {
         let (health, stop) = (Health::of(&["views"]), CancellationToken::new());
-        let projector = Projector {
+        let worker = projector::Worker::new(Dependencies {
             store: Arc::new(own.mongodb().await),
             views: Arc::new(own.redis().await),
             feeds: Arc::new(Queues::new(own.rabbitmq(), own.namespace.clone())),
             projection: Arc::new(Numbered(projection)),
             health: health.clone(),
             holder: format!("{projection}-{}", Uuid::new_v4()),
-            parking: Arc::default(),
-            loads: Arc::default(),
-            serving: Arc::default(),
-        };
-        Self { health, task: tokio::spawn(projector.run(stop.clone())), stop }
+        });
+        Self { health, task: tokio::spawn(worker.run(stop.clone())), stop }
     }
 
     async fn until_ready(&self) {

@@ -8,7 +8,7 @@ use kernel::log::{Position, Recorded};
 use kernel::projection::JsonProjection;
 use kernel::{Result, log::LogId};
 use orders::OrderProjection;
-use projector::{Projector, admin};
+use projector::{Dependencies, Operations, Rebuild, admin};
 use shared::event_store::EventStore as _;
 use shared::feed::{Feed, Feeds};
 use shared::http::{Hosts, Limits, serve};
@@ -66,33 +66,29 @@ impl Feeds for Backlog {
 }
 
 struct Worker {
-    projector: Projector,
+    operations: Operations,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Worker {
     async fn start(own: &Own, name: &str, backlog: &[Recorded]) -> Self {
-        let projector = Projector {
+        let worker = projector::Worker::new(Dependencies {
             store: Arc::new(own.mongodb().await),
             views: Arc::new(own.redis().await),
             feeds: Arc::new(Backlog(backlog.to_vec())),
             projection: Arc::new(JsonProjection(OrderProjection)),
             health: Health::of(&["views"]),
             holder: name.to_owned(),
-            parking: Arc::default(),
-            loads: Arc::default(),
-            serving: Arc::default(),
-        };
-        let stop = CancellationToken::new();
-        Self { task: tokio::spawn(projector.clone().run(stop.clone())), projector, stop }
+        });
+        let (operations, stop) = (worker.operations(), CancellationToken::new());
+        Self { operations, task: tokio::spawn(worker.run(stop.clone())), stop }
     }
 
     /// Waits until it serves a generation other than this one.
     async fn until_it_leaves(&self, old: Option<&GenerationId>) -> GenerationId {
         until("it serves another generation", || async {
-            let serving = self.projector.serving.lock().unwrap().clone();
-            serving.filter(|serving| Some(serving) != old)
+            self.operations.served().filter(|served| Some(served) != old)
         })
         .await
     }
@@ -116,7 +112,7 @@ async fn a_swap_is_noticed_by_all_workers_however_much_there_is_to_apply() {
         (Worker::start(&own, "one", &events).await, Worker::start(&own, "two", &events).await);
     let first = one.until_it_leaves(None).await;
     assert_eq!(two.until_it_leaves(None).await, first);
-    assert!(one.projector.begin_rebuild().await.unwrap().is_some());
+    assert!(matches!(one.operations.begin_rebuild().await.unwrap(), Rebuild::Begun(_)));
     let second = one.until_it_leaves(Some(&first)).await;
     assert_eq!(two.until_it_leaves(Some(&first)).await, second);
     assert_eq!(views.live().await.unwrap().unwrap().id, second);
@@ -126,9 +122,9 @@ async fn a_swap_is_noticed_by_all_workers_however_much_there_is_to_apply() {
     own.remove().await;
 }
 
-async fn post(projector: &Projector, path: &str) -> StatusCode {
+async fn post(operations: &Operations, path: &str) -> StatusCode {
     let slot = ServiceSlot::default();
-    slot.fill(projector.clone());
+    slot.fill(operations.clone());
     let routes = admin::routes(slot, Health::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
@@ -151,7 +147,7 @@ async fn a_worker_of_other_views_neither_makes_nor_repairs_the_live_ones() {
     assert!(views.begin(&live).await.unwrap() && views.promote(None, &live.id).await.unwrap());
     let older = Worker::start(&own, "older", &[]).await;
     for path in ["/rebuild", "/parked/order-x/retry"] {
-        assert_eq!(post(&older.projector, path).await, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(post(&older.operations, path).await, StatusCode::SERVICE_UNAVAILABLE, "{path}");
     }
     assert_eq!(views.building().await.unwrap(), None);
     older.stop().await;

@@ -11,7 +11,7 @@ use kernel::log::LogId;
 use kernel::projection::JsonProjection;
 use kernel::{Failure, Namespace, Result};
 use orders::{OrderAggregate, OrderProjection, OrderQueries};
-use projector::{Projector, admin};
+use projector::{Dependencies, Worker, admin};
 use query_api::Service as Queries;
 use shared::event_store::sqlite::Sqlite;
 use shared::event_store::until_replaced;
@@ -121,17 +121,14 @@ impl Running {
             health: health.clone(),
         };
         let started = commands.start().await?;
-        let projector = Projector {
+        let worker = Worker::new(Dependencies {
             feeds: Arc::new(Cursors(store.clone())),
             store,
             views: views.clone(),
             projection: Arc::new(JsonProjection(OrderProjection)),
             health: health.clone(),
             holder: "embedded".to_owned(),
-            parking: Arc::default(),
-            loads: Arc::default(),
-            serving: Arc::default(),
-        };
+        });
         let queries = Queries::new(views, Arc::new(OrderQueries), stop.clone());
         let addresses = Addresses {
             command: address(&command)?,
@@ -140,11 +137,11 @@ impl Running {
         };
         let (query_slot, admin_slot) = (ServiceSlot::default(), ServiceSlot::default());
         query_slot.fill(queries);
-        admin_slot.fill(projector.clone());
+        admin_slot.fill(worker.operations());
         let limits = Limits::of_process(3); // Three listeners.
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
-        tasks.spawn(projector.run(stop.clone()));
+        tasks.spawn(worker.run(stop.clone()));
         let mut spawn = |listener: TcpListener, routes: Routes| {
             let (hosts, limits, stop) = (config.hosts.clone(), limits.clone(), stop.clone());
             tasks.spawn(serve_http(listener, routes, hosts, limits, stop));

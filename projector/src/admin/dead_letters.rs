@@ -16,35 +16,35 @@ use shared::messaging::dead_letter::DeadLetter;
 use shared::service::slot::ServiceSlot;
 use warp::Filter;
 
-use crate::Projector;
+use crate::Operations;
 
 /// Items of a page, where the client does not say how many it wants.
 const DEFAULT_LIMIT: usize = 50;
-/// Longest walk through the queue.
+/// How long a client waits for a walk through the queue.
 const WALK_TIMEOUT: Duration = Duration::from_secs(30);
-/// Characters of each that the list shows.
-const EXCERPT: usize = 4_096;
+/// Characters of each dead letter that the list shows.
+const EXCERPT_CHARS: usize = 4_096;
 
 type Given = BTreeMap<String, String>;
 
-pub fn routes(slot: ServiceSlot<Projector>) -> Routes {
+pub(super) fn routes(slot: ServiceSlot<Operations>) -> Routes {
     let with = warp::any().map(move || slot.clone());
     let one = || warp::path!("dead-letters" / String);
     let list = warp::path!("dead-letters")
         .and(get_or_head())
         .and(with.clone())
         .and(warp::query::<Given>())
-        .then(|slot: ServiceSlot<Projector>, parameters| async move {
+        .then(|slot: ServiceSlot<Operations>, parameters| async move {
             into_response(list(&slot, &parameters).await)
         });
     let show =
         one().and(get_or_head()).and(with.clone()).then(
-            |id: String, slot: ServiceSlot<Projector>| async move {
+            |id: String, slot: ServiceSlot<Operations>| async move {
                 into_response(show(&slot, &id).await)
             },
         );
     let discard = one().and(warp::delete()).and(with).and(warp::header::headers_cloned()).then(
-        |id: String, slot: ServiceSlot<Projector>, headers| async move {
+        |id: String, slot: ServiceSlot<Operations>, headers| async move {
             into_response(discard(&slot, &id, &headers).await)
         },
     );
@@ -52,18 +52,18 @@ pub fn routes(slot: ServiceSlot<Projector>) -> Routes {
 }
 
 /// The oldest, each with its beginning.
-async fn list(slot: &ServiceSlot<Projector>, given: &Given) -> Answer {
+async fn list(slot: &ServiceSlot<Operations>, given: &Given) -> Answer {
     let mut parameters = Parameters::new(given);
     parameters.only(&["limit"])?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
-    let page = slot.service()?.feeds.dead_letters(limit).await?;
+    let page = slot.service()?.dead_letters(limit).await?;
     let items: Vec<Value> = page.items.iter().map(summary).collect();
     json_answer(StatusCode::OK, &json!({ "items": items, "total": page.total, "next": null }))
 }
 
 /// One with all its bytes: as `text` where they are UTF-8, else as `hex`.
-async fn show(slot: &ServiceSlot<Projector>, id: &str) -> Answer {
-    let found = in_time(slot.service()?.feeds.find_dead_letter(named(id)?)).await?;
+async fn show(slot: &ServiceSlot<Operations>, id: &str) -> Answer {
+    let found = in_time(slot.service()?.find_dead_letter(named(id)?)).await?;
     let found = found.ok_or_else(|| unknown(id))?;
     let mut shown = facts(&found);
     match String::from_utf8(found.body) {
@@ -73,9 +73,9 @@ async fn show(slot: &ServiceSlot<Projector>, id: &str) -> Answer {
     json_answer(StatusCode::OK, &shown)
 }
 
-async fn discard(slot: &ServiceSlot<Projector>, id: &str, headers: &HeaderMap) -> Answer {
+async fn discard(slot: &ServiceSlot<Operations>, id: &str, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    match in_time(slot.service()?.feeds.discard_dead_letter(named(id)?)).await? {
+    match in_time(slot.service()?.discard_dead_letter(named(id)?)).await? {
         true => Ok(no_content()),
         false => Err(unknown(id)),
     }
@@ -94,7 +94,7 @@ fn facts(one: &DeadLetter) -> Value {
 fn summary(one: &DeadLetter) -> Value {
     let mut shown = facts(one);
     let text = String::from_utf8_lossy(&one.body);
-    shown["text"] = text.chars().take(EXCERPT).collect::<String>().into();
+    shown["text"] = text.chars().take(EXCERPT_CHARS).collect::<String>().into();
     shown
 }
 

@@ -1,0 +1,220 @@
+//! Brings events into the views: once each, in the order of their stream.
+
+mod gap_filler;
+mod load_size;
+mod pending;
+mod round;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use kernel::log::{Recorded, StreamName};
+use kernel::projection::{Change, ErasedProjection, Stored, Unprojectable};
+use kernel::{Failure, Result};
+use shared::event_store::EventStore;
+use shared::service::failpoint;
+use shared::view_store::{Applied, GenerationId, ViewStore};
+
+use self::gap_filler::{GapFiller, NEIGHBOUR_WAIT};
+use self::load_size::LoadSize;
+use self::pending::Pending;
+use self::round::{Refused, Round};
+use crate::parking::{GappedStream, Parking};
+
+/// Rounds after which a batch with a stream that does not get on fails, to be applied again.
+const MAX_ROUNDS: u32 = 1_000;
+/// Bytes of changes after which they are written: one call has this many, and the last change.
+const MAX_WRITE_BYTES: usize = 2 << 20;
+
+/// What became of a batch of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchOutcome {
+    /// Each event is in the views, was there before, or belongs to a parked stream.
+    Applied,
+    /// The generation is gone; nothing more can be applied to it.
+    NoGeneration,
+}
+
+/// Folds events into the views of a generation. Any number of batches may be applied at a time, by
+/// this worker and by others.
+pub struct Applier {
+    views: Arc<dyn ViewStore>,
+    projection: Arc<dyn ErasedProjection>,
+    parking: Arc<Parking>,
+    gaps: GapFiller,
+    load_size: LoadSize,
+}
+
+impl Applier {
+    /// Writes to `views`, and reads from `store` what a batch misses. What the projection can't apply
+    /// is parked with `parking`.
+    pub fn new(
+        store: Arc<dyn EventStore>,
+        views: Arc<dyn ViewStore>,
+        projection: Arc<dyn ErasedProjection>,
+        parking: Arc<Parking>,
+    ) -> Self {
+        let gaps = GapFiller::new(store, parking.clone());
+        Self { views, projection, parking, gaps, load_size: LoadSize::default() }
+    }
+
+    /// Applies a batch. The events may come in any order, repeatedly, and with gaps, which are filled
+    /// from the log. After an error the batch may be partly applied: apply it again.
+    pub async fn apply(
+        &self,
+        generation: &GenerationId,
+        events: Vec<Recorded>,
+    ) -> Result<BatchOutcome> {
+        let mut pending: Pending = events.into_iter().collect();
+        let mut reads = 0;
+        for round in 0..MAX_ROUNDS {
+            if pending.is_empty() {
+                return Ok(BatchOutcome::Applied);
+            }
+            let Some(gapped) = self.round(generation, &mut pending).await? else {
+                return Ok(BatchOutcome::NoGeneration);
+            };
+            let gapped = self.gaps.without_parked(generation, gapped, &mut pending).await?;
+            match gapped.is_empty() {
+                true => {}
+                false if round == 0 => tokio::time::sleep(NEIGHBOUR_WAIT).await,
+                false => reads += self.gaps.fill(generation, gapped, reads, &mut pending).await?,
+            }
+        }
+        Err(Failure::transient("applying events", "a stream does not get on"))
+    }
+
+    /// Reads, folds and writes once for all streams, and parks what can't be applied. Leaves in
+    /// `pending` what is not applied yet, and returns the streams with a gap; `None` when the
+    /// generation is gone.
+    async fn round(
+        &self,
+        generation: &GenerationId,
+        pending: &mut Pending,
+    ) -> Result<Option<Vec<GappedStream>>> {
+        let streams = pending.streams();
+        let mut round = Round::default();
+        let mut rest = &streams[..];
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(self.load_size.fitting(rest.len()));
+            rest = after;
+            if !self.apply_part(generation, part, pending, &mut round).await? {
+                return Ok(None);
+            }
+        }
+        self.parking.park_all(generation, &round.poisons).await?;
+        round.poisons.iter().for_each(|poison| pending.forget(&poison.stream));
+        pending.forget_finished();
+        if round.resumed {
+            self.parking.tell_resumed();
+        }
+        Ok(Some(round.gapped))
+    }
+
+    /// Reads, folds and writes once for streams whose views are loaded together; false when the
+    /// generation is gone.
+    async fn apply_part(
+        &self,
+        generation: &GenerationId,
+        streams: &[StreamName],
+        pending: &mut Pending,
+        round: &mut Round,
+    ) -> Result<bool> {
+        let names: Vec<&StreamName> = streams.iter().collect();
+        let stored = self.views.load(generation, &names).await?;
+        self.load_size.loaded(&stored);
+        let (mut changes, mut bytes) = (vec![], 0);
+        for (stream, stored) in streams.iter().zip(stored) {
+            let Some(change) = self.fold(stream, stored, pending, round) else { continue };
+            bytes += approximate_bytes(&change);
+            changes.push(change);
+            if bytes >= MAX_WRITE_BYTES {
+                bytes = 0;
+                let full = std::mem::take(&mut changes);
+                if !self.write(generation, full, pending, round).await? {
+                    return Ok(false);
+                }
+            }
+        }
+        self.write(generation, changes, pending, round).await
+    }
+
+    /// The change that the pending events of a stream lead to, if its next ones are there.
+    fn fold(
+        &self,
+        stream: &StreamName,
+        stored: Option<Stored>,
+        pending: &mut Pending,
+        round: &mut Round,
+    ) -> Option<Change> {
+        let version = stored.as_ref().map_or(0, |stored| stored.version);
+        pending.reached(stream, version);
+        let next = pending.following(stream, version);
+        if next.is_empty() {
+            let highest = pending.highest(stream);
+            if highest > version {
+                round.gapped.push(GappedStream { name: stream.clone(), version, highest });
+            }
+            return None;
+        }
+        match self.project(stored.as_ref(), &next) {
+            Ok(change) => Some(change),
+            Err(Unprojectable(why)) => {
+                let (version, events) = (version + 1, next.len());
+                round.refused(pending, Refused { stream, version, events, why });
+                None
+            }
+        }
+    }
+
+    /// Writes changes; false when the generation is gone.
+    async fn write(
+        &self,
+        generation: &GenerationId,
+        changes: Vec<Change>,
+        pending: &mut Pending,
+        round: &mut Round,
+    ) -> Result<bool> {
+        failpoint::hit("script.before");
+        let outcomes = self.views.apply(generation, &changes).await?;
+        failpoint::hit("script.after");
+        for (change, outcome) in changes.iter().zip(outcomes) {
+            let stream = &change.stream;
+            match outcome {
+                Applied::NoGeneration => return Ok(false),
+                Applied::Applied | Applied::Duplicate => pending.reached(stream, change.to),
+                Applied::StillParked => {
+                    pending.reached(stream, change.to);
+                    round.resumed = true;
+                }
+                Applied::Stale(_) => {} // The next round reads it again.
+                Applied::OutOfRange => {
+                    let events = usize::try_from(change.to - change.base).unwrap_or(usize::MAX);
+                    let why = "a sum would leave the range of 64-bit integers".to_owned();
+                    let version = change.base + 1;
+                    round.refused(pending, Refused { stream, version, events, why });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// A panic in a projection parks the stream like any other reason.
+    fn project(
+        &self,
+        stored: Option<&Stored>,
+        events: &[Recorded],
+    ) -> std::result::Result<Change, Unprojectable> {
+        let project = AssertUnwindSafe(|| self.projection.project(stored, events));
+        catch_unwind(project)
+            .unwrap_or_else(|_| Err(Unprojectable("the projection panicked".to_owned())))
+    }
+}
+
+/// About the bytes of a change on its way to the views.
+fn approximate_bytes(change: &Change) -> usize {
+    /// Of one sum, entry or text, with its names.
+    const FACT_BYTES: usize = 256;
+    let entries = change.sums.len() + change.enter.len() + change.leave.len();
+    change.document.len() + FACT_BYTES * (entries + change.greatest_texts.len())
+}

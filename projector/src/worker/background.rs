@@ -1,0 +1,122 @@
+//! What a worker does beside serving, as long as it serves one generation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::Result;
+use shared::event_store::{EventStore, until_replaced};
+use shared::service::backoff::Backoff;
+use shared::view_store::Generation;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::healer::Healer;
+use crate::retrier::Retrier;
+use crate::rollout::Rollout;
+
+/// How long a worker that serves no longer waits for its background tasks; after that they end by
+/// themselves.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One of the tasks beside serving.
+#[derive(Debug, Clone, Copy)]
+enum BackgroundTask {
+    /// Checks that everything is applied, and moves the checkpoint.
+    Heal,
+    /// Makes a generation that was asked for. Once it is live, the old one is served no longer.
+    Build,
+    /// Tries what another build has parked, and brings in what follows on what was applied.
+    Retry,
+    /// Ends the serving when another log takes the place of the generation's.
+    WatchLog,
+}
+
+/// Starts the background tasks of a worker.
+#[derive(Clone)]
+pub(super) struct Background {
+    store: Arc<dyn EventStore>,
+    healer: Arc<Healer>,
+    rollout: Arc<Rollout>,
+    retrier: Arc<Retrier>,
+}
+
+/// The background tasks beside the serving of one generation.
+pub(super) struct Running([JoinHandle<()>; 4]);
+
+impl Background {
+    pub(super) fn new(
+        store: Arc<dyn EventStore>,
+        healer: Arc<Healer>,
+        rollout: Arc<Rollout>,
+        retrier: Arc<Retrier>,
+    ) -> Self {
+        Self { store, healer, rollout, retrier }
+    }
+
+    /// Starts all tasks. They run until `serving_over`, and cancel it when the generation is to be
+    /// served no longer.
+    pub(super) fn start(
+        &self,
+        generation: &Generation,
+        serving_over: &CancellationToken,
+    ) -> Running {
+        use BackgroundTask::{Build, Heal, Retry, WatchLog};
+        let start = |task| {
+            let (this, generation) = (self.clone(), generation.clone());
+            let serving_over = serving_over.clone();
+            tokio::spawn(async move { this.repeat(task, &generation, &serving_over).await })
+        };
+        Running([Heal, Build, Retry, WatchLog].map(start))
+    }
+
+    /// Does a task until `serving_over`, and starts it again after each failure.
+    async fn repeat(
+        &self,
+        task: BackgroundTask,
+        generation: &Generation,
+        serving_over: &CancellationToken,
+    ) {
+        let mut backoff = Backoff::for_servers();
+        while !serving_over.is_cancelled() {
+            if let Err(failure) = self.run(task, generation, serving_over).await {
+                tracing::warn!(%failure, "{task:?} is interrupted");
+                backoff.sleep_unless(serving_over).await;
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        task: BackgroundTask,
+        generation: &Generation,
+        serving_over: &CancellationToken,
+    ) -> Result<()> {
+        match task {
+            BackgroundTask::Heal => self.healer.run(generation, serving_over).await,
+            BackgroundTask::Build => {
+                if self.rollout.build_beside(generation, serving_over).await? {
+                    serving_over.cancel();
+                }
+                Ok(())
+            }
+            BackgroundTask::Retry => self.retrier.run(&generation.id, serving_over).await,
+            BackgroundTask::WatchLog => {
+                tokio::select! {
+                    () = until_replaced(self.store.as_ref(), &generation.log) => serving_over.cancel(),
+                    () = serving_over.cancelled() => {}
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Waits for the end of all tasks, up to 10 s.
+    pub(super) async fn end(self) {
+        let ended = tokio::time::timeout(END_TIMEOUT, futures::future::join_all(self.0)).await;
+        if ended.is_err() {
+            tracing::warn!("background tasks of the worker end later, by themselves");
+        }
+    }
+}
