@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+pub mod embedded;
 pub mod faulty;
 pub mod held;
+pub mod load;
 pub mod namespaces;
 pub mod notes;
 pub mod proxy;

@@ -5,14 +5,13 @@ use kernel::log::{Commit, Event, LogId, Meta, StreamName};
 use serde_json::{Value, json};
 use shared::messaging::cloud_event::{CloudEvent, source};
 use shared::view_store::ViewStore as _;
+use tests::embedded::Embedded;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
 use tests::until;
 use uuid::Uuid;
 use waybill::client::{Client, Response};
 use waybill::operate::dead_letters;
-
-use super::bad_input::Embedded;
 
 /// An event of a log, as its bytes on the wire.
 fn event(system: &System, log: &LogId) -> Vec<u8> {

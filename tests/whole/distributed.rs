@@ -3,26 +3,14 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tests::load::{drive, plan};
 use tests::services::{System, Urls};
 use tests::until;
-use tokio_util::sync::CancellationToken;
-use waybill::load::{Plan, Report};
-
-pub fn plan(commands: usize) -> Plan {
-    let stop = CancellationToken::new();
-    Plan { commands, rate: 0, clients: 32, seed: Some(rand::random()), stop }
-}
-
-pub fn all_accepted(report: &Report, commands: usize) {
-    assert_eq!((report.acknowledged, report.refused.len()), (commands, 0), "{:?}", report.refused);
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_view_equals_a_fold_of_the_log_after_a_load_with_three_projectors() {
     let system = System::start(&Urls::of_the_run(), 1, 3).await;
-    let plan = plan(3_000);
-    let report = plan.drive(&system.commands[0].client, plan.seed.unwrap()).await.unwrap();
-    all_accepted(&report, 3_000);
+    drive(&plan(3_000), &system.commands[0].client).await;
     system.verify().await;
     system.remove().await;
 }

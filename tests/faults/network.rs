@@ -8,6 +8,7 @@ use kernel::log::Position;
 use serde_json::json;
 use shared::event_store::EventStore as _;
 use shared::view_store::ViewStore as _;
+use tests::load::{drive, plan};
 use tests::proxy::Proxies;
 use tests::services::{System, Urls};
 use tests::torture::oracle;
@@ -15,8 +16,7 @@ use tests::torture::recorder::Recorder;
 use tests::{let_pass, until};
 use waybill::client::{Client, Response};
 
-use super::faults::{Server, load, until_missed, until_more_is_written};
-use super::whole::{all_accepted, plan};
+use super::outages::{Server, load, until_missed, until_more_is_written};
 
 /// A system behind proxies, and everything that its exchange carries.
 struct Network {
@@ -35,9 +35,7 @@ impl Network {
     }
 
     async fn accept(&self, commands: usize) {
-        let plan = plan(commands);
-        let client = &self.system.commands[0].client;
-        all_accepted(&plan.drive(client, plan.seed.unwrap()).await.unwrap(), commands);
+        drive(&plan(commands), &self.system.commands[0].client).await;
     }
 
     async fn confirmed(&self) -> Position {

@@ -3,54 +3,11 @@
 use std::sync::Arc;
 
 use http::Method;
-use kernel::Namespace;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::http::Hosts;
+use tests::embedded::Embedded;
 use tests::stores::TempDir;
-use tokio_util::sync::CancellationToken;
-use waybill::client::{Client, Response};
-use waybill::up::{Config, Running};
-
-/// An embedded system on free ports.
-pub struct Embedded {
-    pub commands: Client,
-    pub queries: Client,
-    pub running: Running,
-    pub stop: CancellationToken,
-}
-
-impl Embedded {
-    pub async fn start(folder: &TempDir) -> Self {
-        let any = "127.0.0.1:0".parse().unwrap();
-        let config = Config {
-            data: folder.0.clone(),
-            command: any,
-            query: any,
-            projector: any,
-            address_file: None,
-            namespace: Namespace::default(),
-            hosts: Hosts::default(),
-        };
-        let stop = CancellationToken::new();
-        let running = Running::start(config, &stop).await.unwrap();
-        let client = |address| Client::new(&format!("http://{address}"));
-        let (commands, queries) =
-            (client(running.addresses.command), client(running.addresses.query));
-        let ready = || async {
-            let ready = queries.send(Method::GET, "/readyz", &[], "").await.ok()?;
-            ready.status.is_success().then_some(())
-        };
-        tests::until("it is ready", ready).await;
-        Self { commands, queries, running, stop }
-    }
-
-    pub async fn stop(self) {
-        self.stop.cancel();
-        drop((self.commands, self.queries));
-        self.running.wait().await.unwrap();
-    }
-}
+use waybill::client::Response;
 
 fn order() -> Value {
     let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });

@@ -1,28 +1,17 @@
 //! The embedded mode: one process, no server.
 
 use serde_json::json;
+use tests::embedded::Embedded;
+use tests::load::{drive, plan};
 use tests::stores::TempDir;
 use waybill::import::Import;
 use waybill::load::Plan;
-
-use super::bad_input::Embedded;
-use super::whole::{all_accepted, plan};
-
-impl Embedded {
-    async fn verify(&self) -> usize {
-        let wait = std::time::Duration::from_secs(60);
-        let report = waybill::verify::check(&self.commands, &self.queries, wait).await.unwrap();
-        assert!(report.quiet && report.differences.is_empty(), "{report:#?}");
-        report.orders
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_there_again_after_a_restart() {
     let folder = TempDir::default();
     let system = Embedded::start(&folder).await;
-    let plan = plan(2_000);
-    all_accepted(&plan.drive(&system.commands, plan.seed.unwrap()).await.unwrap(), 2_000);
+    drive(&plan(2_000), &system.commands).await;
     let orders = system.verify().await;
     let stats = system.queries.get("/stats").await.unwrap();
     system.stop().await;

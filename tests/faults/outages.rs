@@ -5,11 +5,10 @@ use std::time::Duration;
 use kernel::log::Entry;
 use shared::event_store::EventStore as _;
 use shared::event_store::mongodb::MongoDb;
+use tests::load::{drive, plan};
 use tests::services::{System, Urls};
 use waybill::load::Plan;
 use xtask::servers::Servers;
-
-use super::whole::{all_accepted, plan};
 
 fn private() -> (Servers, Urls) {
     let servers = Servers::start().expect("private servers start");
@@ -21,10 +20,7 @@ fn private() -> (Servers, Urls) {
 pub fn load(system: &System, commands: usize) -> tokio::task::JoinHandle<()> {
     let client = system.commands[0].client.clone();
     let plan = Plan { rate: 200, ..plan(commands) };
-    tokio::spawn(async move {
-        let report = plan.drive(&client, plan.seed.unwrap()).await.unwrap();
-        all_accepted(&report, commands);
-    })
+    tokio::spawn(async move { drive(&plan, &client).await })
 }
 
 async fn head(system: &System) -> Option<i64> {
@@ -132,19 +128,14 @@ async fn services_that_are_killed_at_any_moment_lose_nothing() {
 async fn a_flushed_redis_is_made_again_from_the_log() {
     let (servers, urls) = private();
     let system = System::start(&urls, 1, 2).await;
-    let first = plan(500);
-    all_accepted(&first.drive(&system.commands[0].client, first.seed.unwrap()).await.unwrap(), 500);
+    drive(&plan(500), &system.commands[0].client).await;
     let mut redis = ::redis::Client::open(servers.redis.url())
         .unwrap()
         .get_multiplexed_async_connection()
         .await
         .unwrap();
     ::redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
-    let second = plan(500);
-    all_accepted(
-        &second.drive(&system.commands[0].client, second.seed.unwrap()).await.unwrap(),
-        500,
-    );
+    drive(&plan(500), &system.commands[0].client).await;
     tests::until("there are views again", || async {
         system.queries.client.get("/stats").await.ok().map(|_| ())
     })

@@ -11,11 +11,10 @@ use serde_json::{Value, json};
 use shared::http::consistency_token::Token;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore as _};
+use tests::load::{drive, plan};
 use tests::services::{System, Urls};
 use tokio_util::sync::CancellationToken;
 use waybill::client::{Client, Response};
-
-use super::whole::{all_accepted, plan};
 
 fn token(answer: &Response) -> String {
     answer.headers["consistency-token"].to_str().unwrap().to_owned()
@@ -68,8 +67,7 @@ async fn whoever_waits_with_a_token_is_answered_when_the_views_contain_it() {
 async fn what_one_read_showed_every_later_read_with_its_token_shows_too() {
     let system = System::start(&Urls::of_the_run(), 1, 2).await;
     let (commands, queries) = (&system.commands[0].client, &system.queries.client);
-    let load = plan(1_000);
-    all_accepted(&load.drive(commands, load.seed.unwrap()).await.unwrap(), 1_000);
+    drive(&plan(1_000), commands).await;
     let last = token(&create(commands).await);
     let sum = |stats: &Value| stats["orders"].as_i64().unwrap();
     let stats = read(queries, "/stats", &last, "wait=45").await;

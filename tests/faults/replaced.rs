@@ -1,6 +1,7 @@
 //! Servers that come back with other contents than they had.
 
 use serde_json::Value;
+use tests::load::{drive, plan};
 use tests::services::{Service, System, Urls};
 use tests::stores::TempDir;
 use tests::until;
@@ -8,13 +9,10 @@ use waybill::client::Response;
 use waybill::load::Plan;
 use xtask::servers::Servers;
 
-use super::whole::{all_accepted, plan};
-
 /// Drives it through whatever is being replaced.
 async fn load(system: &System, commands: usize) {
     let plan = Plan { rate: 500, ..plan(commands) };
-    let report = plan.drive(&system.commands[0].client, plan.seed.unwrap()).await.unwrap();
-    all_accepted(&report, commands);
+    drive(&plan, &system.commands[0].client).await;
 }
 
 async fn live(system: &System) -> Option<Value> {
@@ -111,11 +109,7 @@ async fn an_emptied_mongodb_is_a_new_log_and_the_views_follow() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_comes_back_with_older_contents_is_healed_from_the_log() {
     let mut servers = Servers::start().expect("private servers start");
-    let urls = Urls {
-        mongodb: servers.mongodb.url(),
-        rabbitmq: servers.rabbitmq.url(),
-        redis: servers.redis.url(),
-    };
+    let urls = Urls::of(&servers);
     let system = System::start(&urls, 1, 2).await;
     load(&system, 300).await;
     system.verify().await;
