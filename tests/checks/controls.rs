@@ -6,17 +6,17 @@ use std::sync::Arc;
 use command_api::Service;
 use kernel::log::{Commit, Entry};
 use orders::OrderAggregate;
-use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::event_store::mongodb::MongoDb;
 use shared::service::health::Health;
-use tests::notes::Notes;
+use tests::decorator::Decorator;
+use tests::orders::{addition, create, item, payment, shipment};
+use tests::recording::RecordingClient;
 use tests::relaying::Relaying;
 use tests::sabotage::{Flaw, Frozen, Remembering};
 use tests::torture::known::{Known, Told};
 use tests::torture::oracle::{Logged, exchange_is_complete, log_is_true};
 use tests::torture::recorder::Recorder;
-use tests::wrapped::Wrapped;
 use tests::{Own, servers, until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -25,23 +25,6 @@ use uuid::Uuid;
 async fn command_api(own: &Own, store: Arc<dyn EventStore>) -> Service<OrderAggregate> {
     let (health, stop) = (Health::default(), CancellationToken::new());
     Service::start(store, &own.namespace, &health, stop).await.unwrap().0
-}
-
-fn create() -> Value {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });
-    json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item] })
-}
-
-fn add() -> Value {
-    json!({ "type": "AddItem", "sku": "B", "name": "Chair", "quantity": 1, "unit_price": 50 })
-}
-
-fn pay() -> Value {
-    json!({ "type": "ProcessPayment", "amount": 100 })
-}
-
-fn ship() -> Value {
-    json!({ "type": "ShipProducts" })
 }
 
 /// All events of the log, whether or not a hole is left.
@@ -82,9 +65,9 @@ async fn restarted_before_the_confirm(moved: bool) -> Vec<String> {
     let own = Own::default();
     let store = own.mongodb().await;
     let orders = command_api(&own, Arc::new(store.clone())).await;
-    let mut notes = Notes::default();
+    let mut client = RecordingClient::default();
     for _ in 0..3 {
-        notes.ask(&orders, Uuid::new_v4(), create()).await;
+        client.ask(&orders, Uuid::new_v4(), create(100)).await;
     }
     let relay = Relaying::start(&own).await;
     relay.until_returned().await;
@@ -96,8 +79,8 @@ async fn restarted_before_the_confirm(moved: bool) -> Vec<String> {
     // Bound while no relay runs, so that it does not come in the middle of a run.
     let recorder = Recorder::bind(&servers::rabbitmq(), own.namespace.as_str()).await;
     let relay = Relaying::start(&own).await;
-    notes.ask(&orders, Uuid::new_v4(), create()).await;
-    let violations = judged_with_the_exchange(&store, &notes.known, &recorder).await;
+    client.ask(&orders, Uuid::new_v4(), create(100)).await;
+    let violations = judged_with_the_exchange(&store, &client.known, &recorder).await;
     relay.stop().await;
     recorder.remove().await;
     own.remove().await;
@@ -117,22 +100,22 @@ async fn sealed_while_its_writer_froze(overwrites: bool) -> Vec<String> {
     let recorder = Recorder::bind(&servers::rabbitmq(), own.namespace.as_str()).await;
     let store = own.mongodb().await;
     let flaw = if overwrites { Flaw::Overwrites(commits(&own).await) } else { Flaw::Nothing };
-    let frozen = Wrapped::over(Arc::new(store.clone()), Frozen::new(flaw));
+    let frozen = Decorator::over(Arc::new(store.clone()), Frozen::new(flaw));
     let one = command_api(&own, frozen.clone()).await;
     let two = command_api(&own, Arc::new(store.clone())).await;
     let relay = Relaying::start(&own).await;
-    let mut notes = Notes::default();
-    let late = notes.send(&one, Uuid::new_v4(), create());
+    let mut client = RecordingClient::default();
+    let late = client.send(&one, Uuid::new_v4(), create(100));
     frozen.hooks.until_frozen().await;
-    notes.ask(&two, Uuid::new_v4(), create()).await;
+    client.ask(&two, Uuid::new_v4(), create(100)).await;
     let head = store.head().await.unwrap();
     until("the relay has passed the hole", || async {
         (store.relay_checkpoint(&one.log).await.ok()? >= head).then_some(())
     })
     .await;
     frozen.hooks.thaw(&store).await;
-    assert!(matches!(notes.hear(late).await, Told::Acknowledged { version: 1, .. }));
-    let violations = judged_with_the_exchange(&store, &notes.known, &recorder).await;
+    assert!(matches!(client.hear(late).await, Told::Acknowledged { version: 1, .. }));
+    let violations = judged_with_the_exchange(&store, &client.known, &recorder).await;
     relay.stop().await;
     recorder.remove().await;
     own.remove().await;
@@ -155,19 +138,22 @@ async fn a_writer_that_writes_where_a_hole_was_sealed_is_found() {
 async fn shipped_with_the_payment_in_flight(flaw: Flaw) -> Vec<String> {
     let own = Own::default();
     let store = own.mongodb().await;
-    let frozen = Wrapped::over(Arc::new(store.clone()), Frozen::new(flaw));
+    let frozen = Decorator::over(Arc::new(store.clone()), Frozen::new(flaw));
     let one = command_api(&own, frozen.clone()).await;
     let two = command_api(&own, Arc::new(store.clone())).await;
-    let (mut notes, order) = (Notes::default(), Uuid::new_v4());
-    notes.ask(&two, order, create()).await;
-    let paid = notes.send(&one, order, pay());
+    let (mut client, order) = (RecordingClient::default(), Uuid::new_v4());
+    client.ask(&two, order, create(100)).await;
+    let paid = client.send(&one, order, payment(100));
     frozen.hooks.until_frozen().await;
-    assert!(matches!(notes.ask(&two, order, add()).await, Told::Acknowledged { version: 2, .. }));
-    let shipped = notes.send(&one, order, ship());
+    assert!(matches!(
+        client.ask(&two, order, addition(item("B", 1, 50))).await,
+        Told::Acknowledged { version: 2, .. }
+    ));
+    let shipped = client.send(&one, order, shipment());
     frozen.hooks.thaw(&store).await;
-    notes.hear(shipped).await;
+    client.hear(shipped).await;
     drop(paid); // Its outcome is not noted: this is about the shipment, not a lost payment.
-    let violations = judged(&log(&store).await, &notes.known);
+    let violations = judged(&log(&store).await, &client.known);
     own.remove().await;
     violations
 }
@@ -188,11 +174,11 @@ async fn shipped_after_another_was_paid(
 ) -> Vec<String> {
     let [one, two] = stores;
     let (one, two) = (command_api(&own, one).await, command_api(&own, two).await);
-    let (mut notes, order) = (Notes::default(), Uuid::new_v4());
-    notes.ask(&one, order, create()).await;
-    notes.ask(&two, order, pay()).await;
-    notes.ask(&one, order, ship()).await;
-    let violations = judged(&log(&store).await, &notes.known);
+    let (mut client, order) = (RecordingClient::default(), Uuid::new_v4());
+    client.ask(&one, order, create(100)).await;
+    client.ask(&two, order, payment(100)).await;
+    client.ask(&one, order, shipment()).await;
+    let violations = judged(&log(&store).await, &client.known);
     own.remove().await;
     violations
 }
@@ -205,7 +191,7 @@ async fn a_refusal_that_was_decided_on_a_cache_is_found() {
     clean(&shipped_after_another_was_paid(own, store.clone(), [plain(), plain()]).await);
     let own = Own::default();
     let store = own.mongodb().await;
-    let remembering = || Wrapped::over(Arc::new(store.clone()), Remembering::default());
+    let remembering = || Decorator::over(Arc::new(store.clone()), Remembering::default());
     let stores: [Arc<dyn EventStore>; 2] = [remembering(), remembering()];
     let violations = shipped_after_another_was_paid(own, store.clone(), stores).await;
     assert_eq!(violations.len(), 1, "{violations:#?}");

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use ::orders::view::names;
 use kernel::log::StreamName;
 use kernel::projection::Change;
-use orders::view::names;
 use serde_json::json;
 use shared::view_store::{Applied, ViewStore as _};
+use tests::orders;
 use tests::services::{System, Urls};
 use uuid::Uuid;
 use waybill::verify::Report;
@@ -39,13 +40,10 @@ async fn check(system: &System) -> Report {
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_finds_an_order_that_one_list_lacks() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
-    let commands = &system.commands[0].client;
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
     let time = "2026-01-02T03:04:05.000Z";
-    let order =
-        json!({ "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": time });
-    let created = commands.post("/orders", &[], order.to_string()).await.unwrap();
-    let id = created.json().unwrap()["order_id"].as_str().unwrap().to_owned();
+    let mut order = orders::order(5);
+    order["placed_at"] = json!(time);
+    let id = system.commands[0].api().create_order(&order).await.order_id();
     system.verify().await;
     let entry = format!("{time}{id}");
     for list in [

@@ -142,7 +142,7 @@ async fn a_cut_ends_what_is_connected_and_loses_what_was_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_refused_hears_it_at_once() {
+async fn a_client_that_is_refused_hears_it_at_once() {
     let (server, _told) = echo().await;
     let proxy = Proxy::start(server);
     let mut old = connect(&proxy).await;
@@ -163,7 +163,7 @@ async fn it_ends_with_its_guard_and_with_its_server() {
     let address = proxy.address();
     drop(proxy);
     has_ended(&mut stream).await;
-    tests::until("nobody listens", || async {
+    tests::until("nothing listens", || async {
         TcpStream::connect(address).await.is_err().then_some(())
     })
     .await;

@@ -2,33 +2,23 @@
 
 use std::sync::Arc;
 
+use ::orders::OrderAggregate;
 use futures::StreamExt as _;
-use kernel::log::{Commit, Entry, Event, Meta, Position, StreamName};
-use orders::OrderAggregate;
+use kernel::log::{Commit, Entry, Position};
 use serde_json::{Value, json};
 use shared::event_store::{EventStore as _, Inserted};
 use shared::service::health::Health;
 use tests::Own;
+use tests::orders;
 use tests::relaying::Relaying;
 use tests::until;
 use uuid::Uuid;
 
+/// Of two events.
 fn commit(position: Position) -> Commit {
-    let stream = StreamName::new("order", Uuid::new_v4());
-    let data = json!({ "n": position });
-    let event =
-        || Event { id: Uuid::now_v7(), kind: "Happened".to_owned(), schema: 1, data: data.clone() };
-    Commit {
-        position,
-        stream,
-        from: 1,
-        to: 2,
-        events: vec![event(), event()],
-        at: kernel::Timestamp::now(),
-        meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
-        fingerprint: String::new(),
-    }
+    let happened = ("Happened", json!({ "n": position }));
+    let events = [&happened, &happened].map(orders::event).to_vec();
+    Commit { to: 2, events, ..orders::commit(position, &orders::stream(), 1, &happened) }
 }
 
 /// A queue of the test's own on the exchange, and everything that came to it.
@@ -150,7 +140,7 @@ async fn a_hole_is_sealed_and_its_writer_finds_its_position_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_nobody_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
+async fn with_no_queue_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
     let own = Own::default();
     let store = own.mongodb().await;
     let relay = Relaying::start(&own).await;
@@ -182,10 +172,7 @@ async fn a_counter_set_back_costs_nothing() {
         .unwrap();
     let (writer, _desk) =
         Writer::<OrderAggregate>::start(Arc::new(store.clone()), Health::default());
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 1 });
-    let create =
-        json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item] });
-    let request = tests::requests::request(create, Uuid::new_v4(), None);
+    let request = tests::requests::request(orders::create(1), Uuid::new_v4(), None);
     let accepted = writer.submit(request).await.unwrap().unwrap();
     assert!(accepted.position > 50, "{accepted:?}");
     own.remove().await;

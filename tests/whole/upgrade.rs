@@ -8,7 +8,6 @@ use kernel::projection::{Change, ErasedProjection, JsonProjection, Stored, Unpro
 use kernel::views::Batch;
 use orders::{OrderAggregate, OrderProjection};
 use projector::Projector;
-use serde_json::json;
 use shared::feed::queue::Queues;
 use shared::service::health::Health;
 use shared::view_store::ViewStore as _;
@@ -88,12 +87,12 @@ async fn orders(views: &Redis) -> Option<i64> {
 }
 
 async fn create(writer: &Writer<OrderAggregate>, count: usize) {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
     for _ in 0..count {
-        let order = json!({
-            "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item],
-        });
-        writer.submit(request(order, Uuid::new_v4(), None)).await.unwrap().unwrap();
+        writer
+            .submit(request(tests::orders::create(5), Uuid::new_v4(), None))
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 

@@ -6,11 +6,11 @@ use kernel::log::{Recorded, StreamName};
 use kernel::projection::{Change, FieldKey, Sum};
 use projector::apply::Outcome;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::json;
 use shared::view_store::memory::Memory;
 use tests::Own;
+use tests::orders::{commit, created, paid, stream, unreadable};
 use tests::stores::TempDir;
-use tests::subject::{Subject, commit, created, paid, stream};
+use tests::subject::Subject;
 
 async fn shuffled_and_repeated_events_count_once(subject: Subject) {
     let stream = stream();
@@ -37,7 +37,7 @@ async fn shuffled_and_repeated_events_count_once(subject: Subject) {
 
 async fn poison_parks_its_stream_at_its_version_and_stops_nothing_else(subject: Subject) {
     let (bad, good) = (stream(), stream());
-    let poisoned = [created(&bad, 9), paid(1), ("NobodyKnows", json!({})), paid(2)];
+    let poisoned = [created(&bad, 9), paid(1), unreadable(), paid(2)];
     let mut events = subject.append(&bad, 1, &poisoned).await;
     events.extend(subject.append(&good, 1, &[created(&good, 9), paid(9)]).await);
     subject.apply(&events).await;
@@ -51,8 +51,7 @@ async fn poison_parks_its_stream_at_its_version_and_stops_nothing_else(subject: 
 
 async fn what_the_log_does_not_lead_up_to_is_parked(subject: Subject) {
     let forged = stream();
-    let (kind, data) = paid(1);
-    let event = commit(7, &forged, 3, kind, &data).recorded().next().unwrap();
+    let event = commit(7, &forged, 3, &paid(1)).recorded().next().unwrap();
     subject.apply(&[event]).await;
     assert_eq!(subject.parked().await, [(forged, 1)]);
 }

@@ -7,18 +7,13 @@ use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Entry, Recorded, StreamName, Version};
 use kernel::views::Parked;
-use serde_json::{Value, json};
 use shared::event_store::{EventStore, Inserted, NotInserted, Part};
 use shared::view_store::{Generation, GenerationId, ViewStore};
 use tests::Own;
-use tests::subject::{Subject, commit, created, paid, stream};
-use tests::wrapped::{Hooks, Wrapped};
+use tests::decorator::{Decorator, Hooks};
+use tests::orders::{commit, created, paid, stream, unreadable};
+use tests::subject::Subject;
 use tokio_util::sync::CancellationToken;
-
-/// What an event is called that no projection knows.
-fn poison() -> (&'static str, Value) {
-    ("NobodyKnows", json!({}))
-}
 
 /// Parks a stream on behalf of another build.
 async fn park(subject: &Subject, stream: &StreamName, version: Version, let_go: Version) {
@@ -39,7 +34,7 @@ async fn poisoned(subject: &Subject, count: usize) -> Vec<Recorded> {
     let mut bad = vec![];
     for _ in 0..count {
         let stream = stream();
-        let events = subject.append(&stream, 1, &[created(&stream, 9), poison()]).await;
+        let events = subject.append(&stream, 1, &[created(&stream, 9), unreadable()]).await;
         bad.extend(events);
     }
     bad
@@ -92,7 +87,7 @@ async fn a_retry_brings_in_what_was_let_go(subject: Subject) {
 
 async fn a_retry_that_finds_more_poison_parks_there_whatever_the_brake_says(subject: Subject) {
     let stream = stream();
-    let all = [created(&stream, 9), paid(1), poison(), paid(1)];
+    let all = [created(&stream, 9), paid(1), unreadable(), paid(1)];
     let events = subject.append(&stream, 1, &all).await;
     subject.apply(&events[..1]).await;
     park(&subject, &stream, 2, 4).await;
@@ -175,10 +170,10 @@ async fn what_another_worker_lets_go_during_a_retry_is_brought_in_too() {
     let events = plain.append(&stream, 1, &all[..3]).await;
     plain.apply(&events[..1]).await;
     park(&plain, &stream, 2, 3).await;
-    let late = commit(4, &stream, 4, all[3].0, &all[3].1);
+    let late = commit(4, &stream, 4, &all[3]);
     let hooks = Meanwhile { views: views.clone(), late: Entry::Commit(late), done: false.into() };
     let mut projector = plain.projector.clone();
-    projector.store = Wrapped::over(store, hooks);
+    projector.store = Decorator::over(store, hooks);
     assert!(projector.retry(&plain.generation, &stream).await.unwrap());
     assert_eq!((plain.version(&stream).await, plain.parked().await), (4, vec![]));
     own.remove().await;

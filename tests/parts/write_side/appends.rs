@@ -2,27 +2,25 @@
 
 use std::sync::Arc;
 
+use ::orders::OrderAggregate;
 use command_api::write::{Accepted, Outcome, Rejected, Request, Writer};
 use kernel::log::{Commit, Entry, Run};
-use orders::OrderAggregate;
-use serde_json::json;
 use shared::event_store::{EventStore, Inserted};
 use shared::service::health::Health;
+use tests::decorator::Decorator;
 use tests::faulty::{Fault, Faulty};
+use tests::orders;
 use tests::requests::request;
-use tests::wrapped::Wrapped;
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
 
 fn create(order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });
-    let command = json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": "2026-01-01T00:00:00Z" });
-    request(command, order, key)
+    request(orders::create(100), order, key)
 }
 
 fn pay(order: Uuid, amount: i64, key: Option<&str>) -> Request<OrderAggregate> {
-    request(json!({ "type": "ProcessPayment", "amount": amount }), order, key)
+    request(orders::payment(amount), order, key)
 }
 
 /// The commits of a log without holes.
@@ -32,7 +30,7 @@ async fn commits(store: &Store) -> Vec<Commit> {
     run.commits
 }
 
-async fn after(fault: Fault, store: Store) -> (Arc<Wrapped<Faulty>>, Outcome) {
+async fn after(fault: Fault, store: Store) -> (Arc<Decorator<Faulty>>, Outcome) {
     let faulty = Faulty::over(store.clone(), &[fault]);
     let (writer, desk) = Writer::<OrderAggregate>::start(faulty.clone(), Health::default());
     let order = Uuid::new_v4();

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use ::orders::OrderAggregate;
 use command_api::write::{Outcome, Rejected, Request, WAITING, WAITING_BYTES, Writer};
 use futures::future::join_all;
-use orders::OrderAggregate;
-use serde_json::json;
 use shared::event_store::EventStore;
 use shared::service::health::Health;
+use tests::decorator::Decorator;
 use tests::held::Held;
+use tests::orders;
 use tests::requests::request;
 use tests::until;
-use tests::wrapped::Wrapped;
 use tokio::sync::oneshot::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -20,9 +20,7 @@ use uuid::Uuid;
 type Store = Arc<dyn EventStore>;
 
 fn create(key: Option<&str>) -> Request<OrderAggregate> {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });
-    let command = json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": "2026-01-01T00:00:00Z" });
-    request(command, Uuid::new_v4(), key)
+    request(orders::create(100), Uuid::new_v4(), key)
 }
 
 /// As if its JSON had so many bytes.
@@ -36,7 +34,7 @@ fn overdue(key: &str) -> Request<OrderAggregate> {
 
 /// A write side whose log hangs.
 struct Hanging {
-    held: Arc<Wrapped<Held>>,
+    held: Arc<Decorator<Held>>,
     writer: Writer<OrderAggregate>,
     desk: JoinHandle<()>,
 }

@@ -1,66 +1,30 @@
 //! A command costs as much on a long stream as on a short one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
+use ::orders::OrderAggregate;
 use command_api::write::{Rejected, Writer};
+use kernel::Timestamp;
 use kernel::aggregate::Aggregate as _;
-use kernel::log::{Commit, Entry, Event, Meta, StreamName, Version};
-use kernel::{Result, Timestamp};
-use orders::OrderAggregate;
-use serde_json::json;
-use shared::event_store::{EventStore, Part};
+use kernel::log::{Commit, Entry, StreamName, Version};
+use shared::event_store::EventStore;
 use shared::service::health::Health;
+use tests::counted::Counted;
+use tests::orders::{self, created, paid};
 use tests::requests::request;
 use tests::until;
-use tests::wrapped::{Hooks, Wrapped};
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
-
-/// Counts the commits that are read to know a stream.
-#[derive(Default)]
-struct Counted(AtomicUsize);
-
-#[async_trait]
-impl Hooks for Counted {
-    async fn read_streams(
-        &self,
-        store: &dyn EventStore,
-        above: &[(&StreamName, Version)],
-    ) -> Result<Part> {
-        let found = store.read_streams(above).await?;
-        self.0.fetch_add(found.commits.len(), Ordering::SeqCst);
-        Ok(found)
-    }
-}
 
 /// An order with so many events, nearly all of them payments of the smallest unit.
 async fn order(store: &Store, events: i64) -> Uuid {
     let (id, first) = (Uuid::new_v4(), store.head().await.unwrap() + 1);
     let stream = StreamName::new("order", id);
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 1_000_000 });
-    let created = json!({
-        "order_id": id, "customer_id": "c", "currency": "EUR", "items": [item],
-        "placed_at": "2026-01-01T00:00:00Z",
-    });
     let commit = |version: i64| {
-        let (kind, data) = match version {
-            1 => ("OrderCreated", created.clone()),
-            _ => ("PaymentProcessed", json!({ "amount": 1 })),
-        };
-        Entry::Commit(Commit {
-            position: first + version - 1,
-            stream: stream.clone(),
-            from: version,
-            to: version,
-            events: vec![Event { id: Uuid::now_v7(), kind: kind.to_owned(), schema: 1, data }],
-            at: Timestamp::from_millis(1_800_000_000_000),
-            meta: Meta::default(),
-            key: Uuid::now_v7().to_string(),
-            fingerprint: String::new(),
-        })
+        let event = if version == 1 { created(&stream, 1_000_000) } else { paid(1) };
+        let commit = orders::commit(first + version - 1, &stream, version, &event);
+        Entry::Commit(Commit { at: Timestamp::from_millis(1_800_000_000_000), ..commit })
     };
     for versions in (1..=events).collect::<Vec<_>>().chunks(1_000) {
         let entries: Vec<Entry> = versions.iter().map(|version| commit(*version)).collect();
@@ -72,19 +36,19 @@ async fn order(store: &Store, events: i64) -> Uuid {
 
 /// A new process pays one unit: the version after that, and how many commits it read for it.
 async fn pay(store: &Store, order: Uuid) -> (Version, usize) {
-    let counted = Wrapped::over(store.clone(), Counted::default());
+    let counted = Counted::over(store.clone());
     let (writer, desk) = Writer::<OrderAggregate>::start(counted.clone(), Health::default());
-    let pay = request(json!({ "type": "ProcessPayment", "amount": 1 }), order, None);
+    let pay = request(orders::payment(1), order, None);
     let accepted = writer.submit(pay).await.unwrap().unwrap();
     drop(writer);
     desk.await.unwrap();
-    (accepted.version, counted.hooks.0.load(Ordering::SeqCst))
+    (accepted.version, counted.hooks.take())
 }
 
 async fn a_long_stream_costs_what_a_short_one_does(store: Store) {
     let (short, long) = (order(&store, 10).await, order(&store, 10_000).await);
     assert_eq!(pay(&store, short).await, (11, 10));
-    assert_eq!(pay(&store, long).await, (10_001, 10_000), "nobody kept a snapshot of it yet");
+    assert_eq!(pay(&store, long).await, (10_001, 10_000), "no snapshot of it is kept yet");
     let kind = format!("{}/{}", OrderAggregate::CATEGORY, OrderAggregate::STATE_VERSION);
     let stream = StreamName::new("order", long);
     let snapshots = || async { store.read_snapshots(&kind, &[&stream]).await.unwrap() };
@@ -130,7 +94,7 @@ async fn a_stream_with_a_gap_is_not_folded(store: Store) {
     };
     store.insert(&[Entry::Commit(late)]).await.unwrap();
     let (writer, desk) = Writer::<OrderAggregate>::start(store.clone(), Health::default());
-    let pay = request(json!({ "type": "ProcessPayment", "amount": 1 }), id, None);
+    let pay = request(orders::payment(1), id, None);
     let told = writer.submit(pay).await.unwrap().unwrap_err();
     assert!(matches!(&told, Rejected::Broken(why) if why.contains("version 7")), "{told:?}");
     drop(writer);

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use ::orders::OrderAggregate;
 use async_trait::async_trait;
 use command_api::write::{Rejected, Request, Writer};
 use kernel::log::{Commit, Entry, Position};
 use kernel::{Failure, Result};
-use orders::OrderAggregate;
-use serde_json::json;
 use shared::event_store::EventStore;
 use shared::service::health::Health;
+use tests::decorator::{Decorator, Hooks};
 use tests::held::Held;
+use tests::orders;
 use tests::requests::request;
 use tests::stores::TempDir;
-use tests::wrapped::{Hooks, Wrapped};
 use tests::{Own, until};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -24,9 +24,7 @@ use uuid::Uuid;
 const CLIENTS: usize = 64;
 
 fn create(order: Uuid) -> Request<OrderAggregate> {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });
-    let command = json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": "2026-01-01T00:00:00Z" });
-    request(command, order, None)
+    request(orders::create(100), order, None)
 }
 
 /// A writer with many clients, that goes on from what it drew last.
@@ -119,10 +117,10 @@ async fn positions_of_a_group_that_fails_half_way_are_filled_by_the_next() {
     let (folder, order) = (TempDir::default(), Uuid::new_v4());
     let store = Arc::new(folder.sqlite());
     store.insert(&[Entry::Commit(far_above(order).await)]).await.unwrap();
-    let stuck = Wrapped::over(store.clone(), Stuck(AtomicBool::new(true)));
+    let stuck = Decorator::over(store.clone(), Stuck(AtomicBool::new(true)));
     let (writer, desk) = Writer::start(stuck.clone(), Health::default());
     // The one has its position at once, the other none above 1,000.
-    let pay = || request(json!({ "type": "ProcessPayment", "amount": 50 }), order, None);
+    let pay = || request(orders::payment(50), order, None);
     for outcome in [writer.submit(create(Uuid::new_v4())), writer.submit(pay())] {
         let outcome = outcome.await.unwrap();
         assert!(matches!(outcome, Err(Rejected::Unavailable(_))), "{outcome:?}");

@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
+use ::orders::OrderAggregate;
 use command_api::Service;
 use command_api::write::{Outcome, Rejected, Request, Sequence, WAITING_BYTES, Writer};
-use orders::OrderAggregate;
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::http::{Hosts, Limits, serve};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
+use tests::client::OrderClient;
 use tests::faulty::{Fault, Faulty};
 use tests::held::Held;
+use tests::orders::{self, payment, removal};
 use tests::requests::request;
 use tests::stores::TempDir;
 use tokio::net::TcpListener;
@@ -24,17 +26,9 @@ use waybill::client::Client;
 
 type Store = Arc<dyn EventStore>;
 
+/// An order of two items at 100 each.
 fn create() -> Value {
-    let item = |sku: &str| json!({ "sku": sku, "name": "Lamp", "quantity": 1, "unit_price": 100 });
-    json!({ "type": "CreateOrder", "customer_id": "c", "currency": "EUR", "items": [item("A"), item("B")], "placed_at": "2026-01-01T00:00:00Z" })
-}
-
-fn remove() -> Value {
-    json!({ "type": "RemoveItem", "sku": "A" })
-}
-
-fn pay(amount: i64) -> Value {
-    json!({ "type": "ProcessPayment", "amount": amount })
+    orders::create_of(&[orders::item("A", 1, 100), orders::item("B", 1, 100)])
 }
 
 /// The commands of one request for one order.
@@ -68,13 +62,14 @@ async fn after_an_unknown_outcome_the_rest_is_not_attempted(store: Store) {
     let asked = Asked::of_an_order(&store).await;
     let faulty = Faulty::over(store.clone(), &[Fault::LostBefore, Fault::Broken]);
     let (writer, _desk) = Writer::start(faulty, Health::default());
-    let all = [remove(), pay(100), pay(50)].map(|command| writer.submit(asked.ask(command)));
+    let all =
+        [removal("A"), payment(100), payment(50)].map(|command| writer.submit(asked.ask(command)));
     let [removed, paid, again] = all;
     assert_eq!(removed.await.unwrap(), Err(Rejected::Unknown));
     assert_eq!(paid.await.unwrap(), Err(Rejected::NotAttempted));
     assert_eq!(again.await.unwrap(), Err(Rejected::NotAttempted));
     // Another request for the same order is another matter.
-    let other = Request { sequence: Some(Sequence::default()), ..asked.ask(pay(200)) };
+    let other = Request { sequence: Some(Sequence::default()), ..asked.ask(payment(200)) };
     assert_eq!(version(writer.submit(other)).await, 2);
 }
 
@@ -84,7 +79,8 @@ async fn after_a_refusal_or_a_replay_the_rest_is_carried_out(store: Store) {
     let created = request(create(), asked.order, Some(&asked.order.to_string()));
     let created = Request { sequence: Some(asked.sequence.clone()), ..created };
     let created = writer.submit(created);
-    let [refused, paid] = [pay(201), pay(200)].map(|command| writer.submit(asked.ask(command)));
+    let [refused, paid] =
+        [payment(201), payment(200)].map(|command| writer.submit(asked.ask(command)));
     assert_eq!(version(created).await, 1, "it was done before");
     assert!(matches!(refused.await.unwrap(), Err(Rejected::Refused(_))));
     assert_eq!(version(paid).await, 2);
@@ -95,7 +91,8 @@ async fn what_starts_afresh_is_not_overtaken(store: Store) {
         let asked = Asked::of_an_order(&store).await;
         let (writer, _desk) =
             Writer::start(Faulty::over(store.clone(), &[fault]), Health::default());
-        let [removed, paid] = [remove(), pay(100)].map(|command| writer.submit(asked.ask(command)));
+        let [removed, paid] =
+            [removal("A"), payment(100)].map(|command| writer.submit(asked.ask(command)));
         assert_eq!((version(removed).await, version(paid).await), (2, 3), "{fault:?}");
     }
 }
@@ -110,12 +107,12 @@ async fn what_was_dropped_before_it_started_cuts_off_the_rest(store: Store) {
         started.push(writer.submit(request(create(), Uuid::new_v4(), None)));
         held.hooks.until_begun(group).await;
     }
-    let first = writer.submit(Request { start_by: Instant::now(), ..late.ask(remove()) });
-    let second = writer.submit(late.ask(pay(100)));
+    let first = writer.submit(Request { start_by: Instant::now(), ..late.ask(removal("A")) });
+    let second = writer.submit(late.ask(payment(100)));
     assert!(matches!(first.await.unwrap(), Err(Rejected::Unavailable(_))));
     assert_eq!(second.await.unwrap(), Err(Rejected::NotAttempted));
-    drop(writer.submit(left.ask(remove())));
-    let second = writer.submit(left.ask(pay(100)));
+    drop(writer.submit(left.ask(removal("A"))));
+    let second = writer.submit(left.ask(payment(100)));
     assert_eq!(second.await.unwrap(), Err(Rejected::NotAttempted));
     held.hooks.release();
 }
@@ -124,9 +121,9 @@ async fn what_was_dropped_before_it_started_cuts_off_the_rest(store: Store) {
 async fn what_comes_first_is_carried_out(store: Store) {
     let asked = Asked::of_an_order(&store).await;
     let (writer, _desk) = Writer::start(store, Health::default());
-    let removed = writer.submit(asked.ask(remove()));
-    let too_large = writer.submit(Request { bytes: WAITING_BYTES + 1, ..asked.ask(pay(1)) });
-    let paid = writer.submit(asked.ask(pay(100)));
+    let removed = writer.submit(asked.ask(removal("A")));
+    let too_large = writer.submit(Request { bytes: WAITING_BYTES + 1, ..asked.ask(payment(1)) });
+    let paid = writer.submit(asked.ask(payment(100)));
     assert_eq!(version(removed).await, 2);
     assert!(matches!(too_large.await.unwrap(), Err(Rejected::Unavailable(_))));
     assert_eq!(paid.await.unwrap(), Err(Rejected::NotAttempted));
@@ -145,17 +142,13 @@ async fn a_batch_tells_what_was_not_attempted() {
     slot.fill(service.await.unwrap().0);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
+    let client = OrderClient::new(&client);
     let routes = command_api::routes::routes(slot, health);
     let served =
         tokio::spawn(serve(listener, routes, Hosts::default(), Limits::default(), stop.clone()));
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
-    let of = |order: Uuid, mut command: Value| {
-        command["order_id"] = json!(order);
-        command
-    };
     let send = async |commands: Vec<Value>| {
-        let answer = client.post("/commands", &[], json!(commands).to_string()).await.unwrap();
-        let answer = answer.json().unwrap();
+        let answer = client.batch(&commands).await.json();
         let results = answer["results"].as_array().unwrap().clone();
         results
             .into_iter()
@@ -163,11 +156,21 @@ async fn a_batch_tells_what_was_not_attempted() {
             .collect::<Vec<_>>()
     };
     // What is no command, or is refused, stops nothing.
-    let first = [of(one, create()), of(one, pay(0)), of(one, pay(201)), of(one, remove())];
+    let first = [
+        orders::to(one, create()),
+        orders::to(one, payment(0)),
+        orders::to(one, payment(201)),
+        orders::to(one, removal("A")),
+    ];
     let statuses: Vec<Value> = send(first.to_vec()).await.into_iter().map(|told| told.0).collect();
     assert_eq!(statuses, [201, 422, 409, 200]);
     faulty.hooks.fail_with(&[Fault::LostBefore, Fault::Broken]);
-    let told = send(vec![of(one, pay(50)), of(one, pay(0)), of(one, pay(50))]).await;
+    let told = send(vec![
+        orders::to(one, payment(50)),
+        orders::to(one, payment(0)),
+        orders::to(one, payment(50)),
+    ])
+    .await;
     let kind = |name: &str| json!(format!("/problems/{name}"));
     assert_eq!(
         told,
@@ -177,7 +180,7 @@ async fn a_batch_tells_what_was_not_attempted() {
             (json!(409), kind("not-attempted")),
         ]
     );
-    assert_eq!(send(vec![of(two, create())]).await[0].0, 201);
+    assert_eq!(send(vec![orders::to(two, create())]).await[0].0, 201);
     stop.cancel();
     drop(client);
     served.await.unwrap();

@@ -1,4 +1,5 @@
-//! Sends a chunk of rows: each order in one lane, each lane one batch after another.
+//! Sends a chunk of rows. All commands of an order are in one partition; a partition sends one batch
+//! after another, and partitions go side by side.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -31,16 +32,17 @@ pub async fn send(
     concurrency: usize,
     bar: &ProgressBar,
 ) -> Result<Vec<(Row, Value)>> {
-    let lanes = concurrency.max(1);
-    let mut by_lane: HashMap<usize, Vec<Row>> = HashMap::new();
+    let partitions = concurrency.max(1);
+    let mut by_partition: HashMap<usize, Vec<Row>> = HashMap::new();
     for row in rows {
         let order = order(&row);
         let mut hash = DefaultHasher::new();
         order.map_or_else(|| row.line.to_string(), str::to_owned).hash(&mut hash);
-        by_lane.entry((hash.finish() % lanes as u64) as usize).or_default().push(row);
+        by_partition.entry((hash.finish() % partitions as u64) as usize).or_default().push(row);
     }
-    let lanes = by_lane.into_values().map(|rows| lane(client, name, rows, bar));
-    let mut results: Vec<(Row, Value)> = try_join_all(lanes).await?.into_iter().flatten().collect();
+    let partitions = by_partition.into_values().map(|rows| send_partition(client, name, rows, bar));
+    let mut results: Vec<(Row, Value)> =
+        try_join_all(partitions).await?.into_iter().flatten().collect();
     results.sort_by_key(|(row, _)| row.line);
     Ok(results)
 }
@@ -49,7 +51,7 @@ fn order(row: &Row) -> Option<&str> {
     row.command.as_ref().ok()?.get("order_id")?.as_str()
 }
 
-async fn lane(
+async fn send_partition(
     client: &Client,
     name: &str,
     rows: Vec<Row>,

@@ -1,18 +1,19 @@
 //! A client without HTTP, that notes what it asked for and what it was told, as those of a fault
 //! campaign do.
 
+use ::orders::OrderAggregate;
 use command_api::Service;
 use command_api::write::{Outcome, Rejected};
-use orders::OrderAggregate;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::oneshot::Receiver;
 use uuid::Uuid;
 
+use crate::orders;
 use crate::requests::request;
 use crate::torture::known::{Known, Told};
 
 #[derive(Default)]
-pub struct Notes {
+pub struct RecordingClient {
     pub known: Known,
 }
 
@@ -24,16 +25,11 @@ pub struct Sent {
     outcome: Receiver<Outcome>,
 }
 
-impl Notes {
+impl RecordingClient {
     /// Submits a command. Until it is heard of, its outcome is unknown.
-    pub fn send(
-        &mut self,
-        service: &Service<OrderAggregate>,
-        order: Uuid,
-        mut command: Value,
-    ) -> Sent {
+    pub fn send(&mut self, service: &Service<OrderAggregate>, order: Uuid, command: Value) -> Sent {
         let id = format!("c{}", self.known.told.len());
-        command["order_id"] = json!(order);
+        let command = orders::to(order, command);
         let mut request = request(command.clone(), order, None);
         request.meta.correlation.clone_from(&id);
         self.known.told.insert(id.clone(), Told::Unknown);

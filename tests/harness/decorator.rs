@@ -33,19 +33,19 @@ pub trait Hooks: Send + Sync + 'static {
     }
 }
 
-pub struct Wrapped<H> {
+pub struct Decorator<H> {
     store: Arc<dyn EventStore>,
     pub hooks: H,
 }
 
-impl<H: Hooks> Wrapped<H> {
+impl<H: Hooks> Decorator<H> {
     pub fn over(store: Arc<dyn EventStore>, hooks: H) -> Arc<Self> {
         Arc::new(Self { store, hooks })
     }
 }
 
 #[async_trait]
-impl<H: Hooks> EventStore for Wrapped<H> {
+impl<H: Hooks> EventStore for Decorator<H> {
     async fn log_id(&self) -> Result<LogId> {
         self.store.log_id().await
     }
