@@ -14,15 +14,44 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+/// All files below a folder, but for what is hidden or built.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            if !name.starts_with('.') && name != "target" {
+                files(&path, found);
+            }
+        } else {
             found.push(path);
         }
     }
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    let mut all = vec![];
+    files(folder, &mut all);
+    found.extend(all.into_iter().filter(|path| has_extension(path, "rs")));
+}
+
+/// Every file with this extension, wherever in the repository.
+fn whole_repository(extension: &str) -> Vec<(String, String)> {
+    let mut all = vec![];
+    files(&root(), &mut all);
+    all.retain(|path| has_extension(path, extension));
+    assert!(!all.is_empty());
+    named(&all)
+}
+
+/// Each file by its path in the repository, with its text.
+fn named(paths: &[PathBuf]) -> Vec<(String, String)> {
+    let name = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();
+    paths.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
 }
 
 fn all_sources() -> Vec<(String, String)> {
@@ -39,8 +68,7 @@ fn all_sources() -> Vec<(String, String)> {
     ] {
         sources(&root().join(package).join("src"), &mut found);
     }
-    let name = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();
-    found.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
+    named(&found)
 }
 
 fn is_word(character: char) -> bool {
@@ -154,5 +182,104 @@ fn the_pipeline_knows_no_order() {
     };
     for (name, text) in all_sources().iter().filter(|(name, _)| !may(name)) {
         assert!(!text.contains("orders::"), "{name} names the domain");
+    }
+}
+
+/// Lines of a file of Rust.
+const FILE_LINES: usize = 300;
+/// Lines of a function, its signature and its closing brace included.
+const FUNCTION_LINES: usize = 60;
+/// Files with a function that is longer still. None is added; one is taken off with its function.
+const LONGER_STILL: [&str; 1] = ["projector/src/build.rs"];
+
+fn begins_a_function(code: &str) -> bool {
+    const BEFORE: [&str; 6] = ["pub", "pub(crate)", "pub(super)", "const", "async", "unsafe"];
+    let before = code.split_once("fn ").map(|(before, _)| before);
+    before.is_some_and(|before| before.split_whitespace().all(|word| BEFORE.contains(&word)))
+}
+
+/// Each function with its length. rustfmt puts the end of a function, `}` or `) -> T;`, at the
+/// indent at which the function begins.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = vec![];
+    for (start, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        if !begins_a_function(code) {
+            continue;
+        }
+        let indent = &line[..line.len() - code.len()];
+        let is_end = |line: &str| {
+            let code = line.strip_prefix(indent).unwrap_or_default();
+            code.starts_with('}') || code.starts_with(')') && code.ends_with(';')
+        };
+        let on_one_line = code.ends_with(['}', ';']);
+        let end = lines[start + 1..].iter().position(|line| !on_one_line && is_end(line));
+        found.push((code, end.map_or(1, |more| more + 2)));
+    }
+    found
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    for (name, text) in whole_repository("rs") {
+        let lines = text.lines().count();
+        assert!(lines <= FILE_LINES, "{name} has {lines} lines");
+        for (function, lines) in functions(&text) {
+            let may = lines <= FUNCTION_LINES || LONGER_STILL.contains(&name.as_str());
+            assert!(may, "{name}: {function} has {lines} lines");
+        }
+    }
+}
+
+#[test]
+fn the_length_of_a_function_is_known() {
+    let text = "\
+impl Thing {
+    pub const fn one() {}
+
+    async fn two(
+        &self,
+    ) -> bool {
+        if x {
+            fn_call();
+        }
+        true
+    }
+
+    fn three(&self);
+
+    fn four(
+        &self,
+    ) -> bool;
+}
+
+pub(super) fn five() {
+    let text = \"}\";
+}
+";
+    let lengths: Vec<usize> = functions(text).into_iter().map(|(_, lines)| lines).collect();
+    assert_eq!(lengths, [1, 8, 1, 3, 3]);
+}
+
+/// A folder's module is the file beside it.
+#[test]
+fn no_module_is_called_mod() {
+    for (name, _) in whole_repository("rs") {
+        assert!(!name.ends_with("/mod.rs"), "{name} belongs beside its folder, under its name");
+    }
+}
+
+/// Sentences say who does what: the client, the process, the relay.
+#[test]
+fn texts_name_those_they_speak_of() {
+    let texts = [whole_repository("rs"), whole_repository("md")].concat();
+    for (name, text) in texts.iter().filter(|(name, _)| name != "tests/checks/house.rs") {
+        for (line, number) in text.lines().zip(1..) {
+            let line = line.to_lowercase();
+            for word in ["nobody", "whoever"] {
+                assert!(!line.contains(word), "{name}:{number} says \"{word}\"");
+            }
+        }
     }
 }

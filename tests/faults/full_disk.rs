@@ -5,12 +5,14 @@ use std::process::Command;
 use std::sync::Arc;
 
 use serde_json::json;
+use tests::client::{Answer, OrderClient};
+use tests::orders;
 use tests::services::program;
 use tests::stores::TempDir;
 use tests::torture::oracle;
 use tests::until;
 use tests::watched::watch;
-use waybill::client::{Client, Response};
+use waybill::client::Client;
 use xtask::servers::{Port, Process};
 
 /// A small disk of its own, two files that take up room on it, and the system on what is left. The
@@ -60,21 +62,20 @@ impl OnSmallDisk {
         until("there are views", || async { self.queries.get("/stats").await.ok() }).await;
     }
 
-    async fn create(&self, number: usize) -> kernel::Result<Response> {
+    async fn create(&self, number: usize) -> kernel::Result<Answer> {
         let name = format!("order {number}");
-        let headers = [("idempotency-key", name.as_str()), ("x-correlation-id", &name)];
-        let item = json!({ "sku": "A", "name": "x".repeat(200), "quantity": 1, "unit_price": 5 });
-        let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
-        self.commands.post("/orders", &headers, order.to_string()).await
+        let client = OrderClient::new(&self.commands).with_key(&name);
+        let mut order = orders::order(5);
+        order["items"][0]["name"] = json!("x".repeat(200));
+        client.with("x-correlation-id", &name).try_create_order(&order).await
     }
 
     /// Orders until there is no room for one more.
     async fn fill(&mut self) {
         for number in self.created + 1..10_000 {
             let answer = self.create(number).await.unwrap();
-            if !answer.status.is_success() {
-                let problem = answer.json().unwrap();
-                assert_eq!((answer.status.as_u16(), &problem["status"]), (503, &json!(503)));
+            if !answer.is_success() {
+                assert_eq!((answer.status, &answer.json()["status"]), (503, &json!(503)));
                 return;
             }
             self.created = number;
@@ -86,7 +87,7 @@ impl OnSmallDisk {
     async fn make_room(&mut self, file: &str) {
         std::fs::write(self.flags.0.join(Path::new(file)), "\n").unwrap();
         until("there is room", || async {
-            self.create(self.created + 1).await.ok().filter(|answer| answer.status.is_success())
+            self.create(self.created + 1).await.ok().filter(Answer::is_success)
         })
         .await;
         self.created += 1;

@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use http::Method;
 use kernel::log::Position;
-use serde_json::json;
 use shared::event_store::EventStore as _;
 use shared::view_store::ViewStore as _;
+use tests::client::{Answer, OrderClient};
 use tests::load::{drive, plan};
+use tests::orders;
 use tests::proxy::Proxies;
 use tests::services::{System, Urls};
 use tests::torture::oracle;
 use tests::torture::recorder::Recorder;
 use tests::{let_pass, until};
-use waybill::client::{Client, Response};
+use waybill::client::Client;
 
 use super::outages::{Server, load, until_missed, until_more_is_written};
 
@@ -158,11 +159,8 @@ async fn connections_that_stall_for_seconds_under_load_lose_nothing() {
 /// Name of a request, as its key and as its correlation id.
 const SWALLOWED: &str = "swallowed";
 
-async fn create(client: &Client) -> kernel::Result<Response> {
-    let headers = [("idempotency-key", SWALLOWED), ("x-correlation-id", SWALLOWED)];
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
-    let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
-    client.post("/orders", &headers, order.to_string()).await
+async fn create(client: &OrderClient) -> kernel::Result<Answer> {
+    client.try_create_order(&orders::order(5)).await
 }
 
 /// In this time the driver has connected again, and its next attempt is under way. (It looks for a
@@ -186,32 +184,32 @@ async fn swallow(network: &Network, cuts: usize) {
 }
 
 /// The log has one event of the request, and it is what the answer tells.
-async fn happened_once(client: &Client, told: &Response) {
-    let told = told.json().unwrap();
+async fn happened_once(client: &Client, told: &Answer) {
     let log = oracle::read(client).await;
     let events: Vec<_> = log.iter().filter(|event| event.correlation == SWALLOWED).collect();
     assert_eq!(events.len(), 1, "{events:?}");
-    let stream = format!("order-{}", told["order_id"].as_str().unwrap());
-    assert_eq!((&events[0].stream, &json!(events[0].version)), (&stream, &told["version"]));
+    let stream = format!("order-{}", told.order_id());
+    assert_eq!((&events[0].stream, events[0].version), (&stream, told.version()));
 }
 
 async fn an_append_has_no_answer(cuts: usize) {
     let network = Network::start().await;
-    let client = &network.system.commands[0].client;
+    let commands = &network.system.commands[0];
+    let client = commands.api().with_key(SWALLOWED).with("x-correlation-id", SWALLOWED);
     // Its position is known and connections are open: nothing but the insert needs an answer.
     network.accept(300).await;
-    join_all((0..16).map(|_| client.get("/events?limit=1000"))).await;
+    join_all((0..16).map(|_| commands.client.get("/events?limit=1000"))).await;
     network.accept(10).await; // The log behind the address has just been seen to be the same.
     network.proxies.mongodb.withhold();
-    let (first, ()) = tokio::join!(create(client), swallow(&network, cuts));
+    let (first, ()) = tokio::join!(create(&client), swallow(&network, cuts));
     let told = until("an answer that settles it", || async {
-        create(client).await.ok().filter(|answer| answer.status.is_success())
+        create(&client).await.ok().filter(Answer::is_success)
     })
     .await;
-    if let Some(first) = first.ok().filter(|answer| answer.status.is_success()) {
+    if let Some(first) = first.ok().filter(Answer::is_success) {
         assert_eq!(first.body, told.body, "one truth");
     }
-    happened_once(client, &told).await;
+    happened_once(&commands.client, &told).await;
     network.must_be_whole().await;
 }
 

@@ -139,11 +139,20 @@ impl OrderClient {
 
     /// Sends text as JSON, whether or not it is.
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
-        self.with("content-type", "application/json").send(Method::POST, path, body).await
+        self.json().send(Method::POST, path, body).await
+    }
+
+    fn json(&self) -> Self {
+        self.with("content-type", "application/json")
     }
 
     pub async fn create_order(&self, order: &Value) -> Answer {
         self.post("/orders", order.to_string()).await
+    }
+
+    /// The same, for a test in which connections break.
+    pub async fn try_create_order(&self, order: &Value) -> Result<Answer> {
+        self.json().try_send(Method::POST, "/orders", order.to_string()).await
     }
 
     /// Posts to a path below the order, such as `payments`.

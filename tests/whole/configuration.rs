@@ -15,54 +15,56 @@ fn bare(name: &str) -> Command {
     command
 }
 
+/// Each program, and the variables that are wrong for it in the test below.
+const WRONG: [(&str, &[&str]); 4] = [
+    (
+        "command-api",
+        &[
+            "WAYBILL_MONGODB_URL",
+            "WAYBILL_RABBITMQ_URL",
+            "WAYBILL_COMMAND_LISTEN",
+            "WAYBILL_NAMESPACE",
+            "WAYBILL_HOSTS",
+            "WAYBILL_LOG",
+        ],
+    ),
+    (
+        "projector",
+        &[
+            "WAYBILL_MONGODB_URL",
+            "WAYBILL_RABBITMQ_URL",
+            "WAYBILL_REDIS_URL",
+            "WAYBILL_PROJECTOR_LISTEN",
+            "WAYBILL_NAMESPACE",
+            "WAYBILL_HOSTS",
+        ],
+    ),
+    (
+        "query-api",
+        &[
+            "WAYBILL_REDIS_URL",
+            "WAYBILL_QUERY_LISTEN",
+            "WAYBILL_ADDRESS_FILE",
+            "WAYBILL_NAMESPACE",
+            "WAYBILL_HOSTS",
+        ],
+    ),
+    (
+        "waybill",
+        &[
+            "WAYBILL_DATA_DIR",
+            "WAYBILL_COMMAND_LISTEN",
+            "WAYBILL_QUERY_LISTEN",
+            "WAYBILL_PROJECTOR_LISTEN",
+            "WAYBILL_NAMESPACE",
+            "WAYBILL_HOSTS",
+        ],
+    ),
+];
+
 #[test]
 fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
-    let cases: [(&str, &[&str]); 4] = [
-        (
-            "command-api",
-            &[
-                "WAYBILL_MONGODB_URL",
-                "WAYBILL_RABBITMQ_URL",
-                "WAYBILL_COMMAND_LISTEN",
-                "WAYBILL_NAMESPACE",
-                "WAYBILL_HOSTS",
-                "WAYBILL_LOG",
-            ],
-        ),
-        (
-            "projector",
-            &[
-                "WAYBILL_MONGODB_URL",
-                "WAYBILL_RABBITMQ_URL",
-                "WAYBILL_REDIS_URL",
-                "WAYBILL_PROJECTOR_LISTEN",
-                "WAYBILL_NAMESPACE",
-                "WAYBILL_HOSTS",
-            ],
-        ),
-        (
-            "query-api",
-            &[
-                "WAYBILL_REDIS_URL",
-                "WAYBILL_QUERY_LISTEN",
-                "WAYBILL_ADDRESS_FILE",
-                "WAYBILL_NAMESPACE",
-                "WAYBILL_HOSTS",
-            ],
-        ),
-        (
-            "waybill",
-            &[
-                "WAYBILL_DATA_DIR",
-                "WAYBILL_COMMAND_LISTEN",
-                "WAYBILL_QUERY_LISTEN",
-                "WAYBILL_PROJECTOR_LISTEN",
-                "WAYBILL_NAMESPACE",
-                "WAYBILL_HOSTS",
-            ],
-        ),
-    ];
-    for (service, variables) in cases {
+    for (service, variables) in WRONG {
         let output = bare(service)
             .envs([
                 ("WAYBILL_RABBITMQ_URL", "amqps://:secret@rabbit"),

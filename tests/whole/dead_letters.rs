@@ -1,11 +1,12 @@
 //! Messages on a view queue that are no events: kept, shown, discarded.
 
 use http::Method;
-use kernel::log::{Commit, Event, LogId, Meta, StreamName};
+use kernel::log::LogId;
 use serde_json::{Value, json};
 use shared::messaging::cloud_event::{CloudEvent, source};
 use shared::view_store::ViewStore as _;
 use tests::embedded::Embedded;
+use tests::orders;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
 use tests::until;
@@ -15,19 +16,8 @@ use waybill::operate::dead_letters;
 
 /// An event of a log, as its bytes on the wire.
 fn event(system: &System, log: &LogId) -> Vec<u8> {
-    let event =
-        Event { id: Uuid::now_v7(), kind: "Happened".to_owned(), schema: 1, data: json!({}) };
-    let commit = Commit {
-        position: 1,
-        stream: StreamName::new("order", Uuid::new_v4()),
-        from: 1,
-        to: 1,
-        events: vec![event],
-        at: kernel::Timestamp::now(),
-        meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
-        fingerprint: String::new(),
-    };
+    let happened = ("Happened", json!({}));
+    let commit = orders::commit(1, &orders::stream(), 1, &happened);
     let recorded = commit.recorded().next().unwrap();
     let source = source(&system.own.namespace, log);
     serde_json::to_vec(&CloudEvent::new(recorded, &source)).unwrap()
@@ -73,14 +63,9 @@ async fn send(projector: &Client, method: Method, id: &str, status: u16) -> Resp
 
 /// A command of now becomes visible in the views.
 async fn views_follow(system: &System) {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
-    let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
-    let created = system.commands[0].client.post("/orders", &[], order.to_string()).await.unwrap();
-    let header = |name: &str| created.headers[name].to_str().unwrap().to_owned();
-    let token = header("consistency-token");
-    let headers = [("consistency-token", token.as_str()), ("prefer", "wait=30")];
-    let seen = system.queries.client.send(Method::GET, &header("location"), &headers, "").await;
-    assert_eq!(seen.unwrap().status.as_u16(), 200);
+    let created = system.commands[0].api().create_lamp(5).await;
+    let reader = system.queries.api().with_token(created.token()).waiting(30);
+    assert_eq!(reader.get(created.location()).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

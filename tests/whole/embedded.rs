@@ -1,8 +1,10 @@
 //! The embedded mode: one process, no server.
 
 use serde_json::json;
+use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::load::{drive, plan};
+use tests::orders;
 use tests::stores::TempDir;
 use waybill::import::Import;
 use waybill::load::Plan;
@@ -25,15 +27,10 @@ async fn everything_is_there_again_after_a_restart() {
 async fn verify_finds_a_view_that_differs() {
     let (folder, other) = (TempDir::default(), TempDir::default());
     let (system, another) = (Embedded::start(&folder).await, Embedded::start(&other).await);
-    let item =
-        |price: i64| json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": price });
     let id = uuid::Uuid::new_v4();
     for (client, price) in [(&system.commands, 5), (&another.commands, 6)] {
-        let order = json!({ "order_id": id, "customer_id": "c", "currency": "EUR", "items": [item(price)], "placed_at": "2026-01-01T00:00:00Z" });
-        assert_eq!(
-            client.post("/orders", &[], order.to_string()).await.unwrap().status.as_u16(),
-            201
-        );
+        let order = orders::to(id, orders::create(price));
+        assert_eq!(OrderClient::new(client).create_order(&order).await.status, 201);
     }
     another.verify().await;
     // The log of the one, the views of the other.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use tests::client::OrderClient;
 use tests::services::{System, Urls};
 use tests::until;
 use waybill::client::Client;
@@ -17,34 +17,20 @@ const EACH: usize = 4;
 /// the live path, past the order that all clients race for.
 const LIVE: Duration = Duration::from_secs(2);
 
-async fn create(client: &Client, total: i64) -> String {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": total });
-    let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
-    let created = client.post("/orders", &[], order.to_string()).await.unwrap();
-    created.headers["location"].to_str().unwrap().to_owned()
-}
-
 /// 64 clients race; meanwhile others' orders reach the views, most of them without the healer's
 /// help. Returns how many payments were acknowledged.
 async fn race(system: &System) -> usize {
-    let place = create(&system.commands[0].client, 1_000_000).await;
+    let order = system.commands[0].api().create_lamp(1_000_000).await.order_id();
     let over = Arc::new(AtomicBool::new(false));
-    let others = tokio::spawn(others(
-        system.commands[0].client.clone(),
-        system.queries.client.clone(),
-        over.clone(),
-    ));
+    let others =
+        tokio::spawn(others(system.commands[0].api(), system.queries.client.clone(), over.clone()));
     let racers = (0..64).map(|racer| {
-        let client = system.commands[racer % system.commands.len()].client.clone();
-        let path = format!("{place}/payments");
+        let client = system.commands[racer % system.commands.len()].api();
         tokio::spawn(async move {
             let mut statuses = vec![];
             for _ in 0..EACH {
-                let paid = client.post(&path, &[], json!({ "amount": 1 }).to_string());
-                let paid = tokio::time::timeout(Duration::from_secs(30), paid)
-                    .await
-                    .expect("nobody waits for ever");
-                statuses.push(paid.unwrap().status.as_u16());
+                let paid = tokio::time::timeout(Duration::from_secs(30), client.pay(order, 1));
+                statuses.push(paid.await.expect("an answer in time").status);
             }
             statuses
         })
@@ -63,20 +49,22 @@ async fn race(system: &System) -> usize {
     assert!(counts.keys().all(|status| [200, 409].contains(status)), "{counts:?}");
     let acknowledged = counts[&200];
     let events =
-        system.commands[0].client.get(&format!("{place}/events?limit=1000")).await.unwrap();
+        system.commands[0].client.get(&format!("/orders/{order}/events?limit=1000")).await.unwrap();
     let events = events["events"].as_array().unwrap().clone();
     assert_eq!(events.len(), 1 + acknowledged, "every acknowledged payment is in the log once");
     acknowledged
 }
 
 /// How long each of other orders takes from its acknowledgement to its view.
-async fn others(commands: Client, queries: Client, over: Arc<AtomicBool>) -> Vec<Duration> {
+async fn others(commands: OrderClient, queries: Client, over: Arc<AtomicBool>) -> Vec<Duration> {
     let mut lags = vec![];
     while !over.load(Ordering::SeqCst) || lags.is_empty() {
-        let place = create(&commands, 1).await;
+        let created = commands.create_lamp(1).await;
         let acknowledged = Instant::now();
-        until("the order is visible", || async { queries.get(&place).await.ok().map(|_| ()) })
-            .await;
+        until("the order is visible", || async {
+            queries.get(created.location()).await.ok().map(|_| ())
+        })
+        .await;
         lags.push(acknowledged.elapsed());
     }
     lags

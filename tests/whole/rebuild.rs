@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use http::Method;
-use kernel::log::{Commit, Entry, Event, Meta, StreamName};
+use kernel::log::{Entry, StreamName};
 use serde_json::{Value, json};
 use shared::event_store::EventStore as _;
 use tests::load::{drive, plan};
+use tests::orders;
 use tests::services::{System, Urls};
 use tests::until;
-use uuid::Uuid;
 use waybill::client::Client;
 
 /// Asks without a pause: there is always an answer, from one set of views, and it never goes back.
@@ -35,7 +35,7 @@ async fn live(system: &System) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn views_are_made_again_beside_live_traffic_whoever_is_killed_meanwhile() {
+async fn views_are_made_again_beside_live_traffic_while_their_makers_are_killed() {
     let mut system = System::start(&Urls::of_the_run(), 1, 2).await;
     drive(&plan(3_000), &system.commands[0].client).await;
     system.verify().await;
@@ -50,7 +50,7 @@ async fn views_are_made_again_beside_live_traffic_whoever_is_killed_meanwhile() 
     let wanted = asked.json().unwrap()["id"].clone();
     let again = system.projectors[1].client.post("/rebuild", &[], "").await.unwrap();
     assert!([202, 409].contains(&again.status.as_u16()), "{}", again.status);
-    // Whichever makes it is killed, one after the other.
+    // The projector that makes it is killed, one after the other.
     for projector in &mut system.projectors {
         projector.process.kill();
         projector.restart();
@@ -81,30 +81,12 @@ async fn views_are_made_again_beside_live_traffic_whoever_is_killed_meanwhile() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poisonous_event_parks_its_order_and_is_told_of() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
-    let (commands, projector) = (&system.commands[0].client, &system.projectors[0]);
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
-    let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
-    let created = commands.post("/orders", &[], order.to_string()).await.unwrap().json().unwrap();
-    let id: Uuid = created["order_id"].as_str().unwrap().parse().unwrap();
+    let (commands, projector) = (system.commands[0].api(), &system.projectors[0]);
+    let id = commands.create_lamp(5).await.order_id();
     let stream = StreamName::new("order", id);
     let store = system.own.mongodb().await;
     let position = store.head().await.unwrap() + 1;
-    let poison = Commit {
-        position,
-        stream: stream.clone(),
-        from: 2,
-        to: 2,
-        events: vec![Event {
-            id: Uuid::now_v7(),
-            kind: "NobodyKnows".to_owned(),
-            schema: 1,
-            data: json!({}),
-        }],
-        at: kernel::Timestamp::now(),
-        meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: Uuid::now_v7().to_string(),
-        fingerprint: String::new(),
-    };
+    let poison = orders::commit(position, &stream, 2, &orders::unreadable());
     store.insert(&[Entry::Commit(poison)]).await.unwrap();
     let notes = until("it is parked", || async {
         let notes = projector.get("/parked").await["items"].as_array().unwrap().clone();
@@ -113,31 +95,23 @@ async fn a_poisonous_event_parks_its_order_and_is_told_of() {
     .await;
     assert_eq!((&notes[0]["stream"], &notes[0]["version"]), (&json!(stream), &json!(2)));
     let retry = |stream: String| async move {
-        projector.client.post(&format!("/parked/{stream}/retry"), &[], "").await.unwrap()
+        projector.api().post(&format!("/parked/{stream}/retry"), "").await
     };
     let again = retry(stream.to_string()).await;
-    assert_eq!(again.status.as_u16(), 409);
-    assert!(again.json().unwrap()["detail"].as_str().unwrap().contains("NobodyKnows"));
-    assert_eq!(retry("order-x".to_owned()).await.status.as_u16(), 404);
+    assert_eq!(again.status, 409);
+    assert!(again.json()["detail"].as_str().unwrap().contains("UnknownEvent"));
+    assert_eq!(retry("order-x".to_owned()).await.status, 404);
     // A command for it can't be decided, and says so; others go on.
-    let pay = format!("/orders/{id}/payments");
-    let refused = commands.post(&pay, &[], json!({ "amount": 1 }).to_string()).await.unwrap();
-    assert_eq!(refused.status.as_u16(), 500, "its history can't be read");
-    let other = commands.post("/orders", &[], order.to_string()).await.unwrap();
-    let token = other.headers["consistency-token"].to_str().unwrap();
-    let place = other.headers["location"].to_str().unwrap();
-    let headers = [("consistency-token", token), ("prefer", "wait=30")];
-    let seen = system.queries.client.send(Method::GET, place, &headers, "").await.unwrap();
-    assert_eq!(seen.status.as_u16(), 200);
-    let parked = token.split_once('.').unwrap().0;
-    let parked = format!("{parked}.2@{stream}");
-    let headers = [("consistency-token", parked.as_str()), ("prefer", "wait=50")];
-    let told = system.queries.client.send(Method::GET, place, &headers, "");
-    let told = tokio::time::timeout(std::time::Duration::from_secs(25), told);
-    let told = told.await.expect("nobody waits for what is parked").unwrap();
-    let problem = told.json().unwrap();
-    assert_eq!((told.status.as_u16(), &problem["type"]), (503, &json!("/problems/stream-parked")));
-    assert!(problem["detail"].as_str().unwrap().contains("NobodyKnows"), "{problem}");
+    assert_eq!(commands.pay(id, 1).await.status, 500, "its history can't be read");
+    let other = commands.create_lamp(5).await;
+    let (queries, place) = (system.queries.api(), other.location());
+    assert_eq!(queries.with_token(other.token()).waiting(30).get(place).await.status, 200);
+    let (log, _) = other.token().split_once('.').unwrap();
+    let reader = queries.with_token(&format!("{log}.2@{stream}")).waiting(50);
+    let told = tokio::time::timeout(Duration::from_secs(25), reader.get(place));
+    let told = told.await.expect("an answer at once: what is parked does not come");
+    assert_eq!((told.status, told.problem().as_str()), (503, "stream-parked"));
+    assert!(told.json()["detail"].as_str().unwrap().contains("UnknownEvent"), "{:?}", told.body);
     until("the checkpoint passes it", || async {
         let all = projector.get("/generations").await;
         let item = &all["items"][0];
@@ -145,7 +119,8 @@ async fn a_poisonous_event_parks_its_order_and_is_told_of() {
     })
     .await;
     // To verify it is behind, unless it is known to be parked there; then all else is compared.
-    let (queries, none) = (&system.queries.client, std::time::Duration::ZERO);
+    let (commands, queries) = (&system.commands[0].client, &system.queries.client);
+    let none = Duration::ZERO;
     let behind = waybill::verify::check(commands, queries, none).await.unwrap();
     assert_eq!((behind.quiet, behind.behind), (false, 1), "{behind:#?}");
     let known = [(stream.clone(), 2)].into();

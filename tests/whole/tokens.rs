@@ -3,33 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
 use kernel::log::{LogId, StreamName};
 use kernel::query::Question;
 use orders::OrderQueries;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::http::consistency_token::Token;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore as _};
+use tests::client::{Answer, OrderClient};
 use tests::load::{drive, plan};
 use tests::services::{System, Urls};
 use tokio_util::sync::CancellationToken;
-use waybill::client::{Client, Response};
 
-fn token(answer: &Response) -> String {
-    answer.headers["consistency-token"].to_str().unwrap().to_owned()
-}
-
-async fn create(commands: &Client) -> Response {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 5 });
-    let order = json!({ "customer_id": "c", "currency": "EUR", "items": [item] });
-    commands.post("/orders", &[], order.to_string()).await.unwrap()
-}
-
-async fn read(queries: &Client, path: &str, token: &str, wait: &str) -> Response {
-    let headers = [("consistency-token", token), ("prefer", wait)];
-    let read = queries.send(Method::GET, path, &headers, "");
-    tokio::time::timeout(Duration::from_secs(50), read).await.expect("an answer").unwrap()
+async fn read(queries: &OrderClient, path: &str, token: &str, wait: u32) -> Answer {
+    let queries = queries.with_token(token).waiting(wait);
+    tokio::time::timeout(Duration::from_secs(50), queries.get(path)).await.expect("an answer")
 }
 
 /// STOP lets projectors do nothing until CONT.
@@ -38,27 +26,20 @@ fn signal(system: &System, signal: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_with_a_token_is_answered_when_the_views_contain_it() {
+async fn a_client_that_waits_with_a_token_is_answered_when_the_views_contain_it() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
-    let (commands, queries) = (&system.commands[0].client, &system.queries.client);
+    let (commands, queries) = (system.commands[0].api(), system.queries.api());
     signal(&system, "STOP");
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..40 {
-        let created = create(commands).await;
-        let place = created.headers["location"].to_str().unwrap().to_owned();
-        let (queries, token) = (queries.clone(), token(&created));
-        let impatient = read(&queries, &place, &token, "wait=0").await;
-        let problem = impatient.json().unwrap()["type"].clone();
-        let expected = (503, json!("/problems/not-consistent-yet"));
-        assert_eq!((impatient.status.as_u16(), problem), expected);
-        waiting.spawn(async move { read(&queries, &place, &token, "wait=45").await });
+        let (queries, created) = (queries.clone(), commands.create_lamp(5).await);
+        let at_once = read(&queries, created.location(), created.token(), 0).await;
+        assert_eq!((at_once.status, at_once.problem().as_str()), (503, "not-consistent-yet"));
+        waiting.spawn(async move { read(&queries, created.location(), created.token(), 45).await });
     }
     signal(&system, "CONT");
     for answer in waiting.join_all().await {
-        assert_eq!(
-            (answer.status.as_u16(), answer.json().unwrap()["version"].clone()),
-            (200, json!(1))
-        );
+        assert_eq!((answer.status, answer.version()), (200, 1));
     }
     system.remove().await;
 }
@@ -66,37 +47,42 @@ async fn whoever_waits_with_a_token_is_answered_when_the_views_contain_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_read_showed_every_later_read_with_its_token_shows_too() {
     let system = System::start(&Urls::of_the_run(), 1, 2).await;
-    let (commands, queries) = (&system.commands[0].client, &system.queries.client);
-    drive(&plan(1_000), commands).await;
-    let last = token(&create(commands).await);
+    let (commands, queries) = (system.commands[0].api(), system.queries.api());
+    drive(&plan(1_000), &system.commands[0].client).await;
+    let last = commands.create_lamp(5).await.token().to_owned();
     let sum = |stats: &Value| stats["orders"].as_i64().unwrap();
-    let stats = read(queries, "/stats", &last, "wait=45").await;
-    assert_eq!(stats.status.as_u16(), 200);
+    let stats = read(&queries, "/stats", &last, 45).await;
+    assert_eq!(stats.status, 200);
     // Sums and long lists have no streams to name: their token is a position of the log.
-    let position = token(&stats);
+    let position = stats.token().to_owned();
     assert!(position.split_once('.').unwrap().1.parse::<i64>().unwrap() > 0, "{position}");
     for path in ["/stats", "/orders?limit=50", "/customers", "/stats/daily", "/stats/products"] {
-        let answer = read(queries, path, &position, "wait=45").await;
-        assert_eq!(answer.status.as_u16(), 200, "{path}");
-        assert!(answer.headers.contains_key("consistency-token"), "{path}");
+        let answer = read(&queries, path, &position, 45).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.header("consistency-token").is_some(), "{path}");
     }
-    let few = read(queries, "/orders?limit=5", &position, "wait=45").await;
-    assert_eq!(token(&few).matches('@').count(), 5, "{}", token(&few));
-    assert_eq!(read(queries, "/orders?limit=5", &token(&few), "wait=0").await.status.as_u16(), 200);
-    let after = read(queries, "/stats", &token(&few), "wait=45").await;
-    assert!(sum(&after.json().unwrap()) >= sum(&stats.json().unwrap()));
+    let few = read(&queries, "/orders?limit=5", &position, 45).await;
+    assert_eq!(few.token().matches('@').count(), 5, "{}", few.token());
+    assert_eq!(read(&queries, "/orders?limit=5", few.token(), 0).await.status, 200);
+    let after = read(&queries, "/stats", few.token(), 45).await;
+    assert!(sum(&after.json()) >= sum(&stats.json()));
     // A position that is not there yet is waited for, until commands bring it.
     let (log, position) = position.split_once('.').unwrap();
     let ahead = format!("{log}.{}", position.parse::<i64>().unwrap() + 3);
-    assert_eq!(read(queries, "/stats", &ahead, "wait=0").await.status.as_u16(), 503);
-    let waiting = read(queries, "/stats", &ahead, "wait=45");
-    let (answer, ..) = tokio::join!(waiting, create(commands), create(commands), create(commands));
-    assert_eq!(answer.status.as_u16(), 200);
+    assert_eq!(read(&queries, "/stats", &ahead, 0).await.status, 503);
+    let waiting = read(&queries, "/stats", &ahead, 45);
+    let (answer, ..) = tokio::join!(
+        waiting,
+        commands.create_lamp(5),
+        commands.create_lamp(5),
+        commands.create_lamp(5)
+    );
+    assert_eq!(answer.status, 200);
     system.remove().await;
 }
 
 #[tokio::test]
-async fn a_service_that_stops_lets_nobody_wait() {
+async fn a_service_that_stops_answers_all_who_wait() {
     let (views, stop) = (Arc::new(Memory::default()), CancellationToken::new());
     let generation = Generation::new(LogId::random(), 1);
     assert!(views.begin(&generation).await.unwrap());
@@ -109,6 +95,6 @@ async fn a_service_that_stops_lets_nobody_wait() {
     let (answer, ()) = tokio::join!(tokio::time::timeout(minute / 2, waiting), async {
         stop.cancel();
     });
-    let problem = answer.expect("nobody waits").err().expect("a problem");
+    let problem = answer.expect("an answer").err().expect("a problem");
     assert!(problem.detail.contains("stopping"), "{problem:?}");
 }

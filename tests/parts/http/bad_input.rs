@@ -5,13 +5,14 @@ use std::sync::Arc;
 use http::Method;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tests::client::{Answer, OrderClient};
 use tests::embedded::Embedded;
+use tests::orders::{self, item};
 use tests::stores::TempDir;
-use waybill::client::Response;
+use uuid::Uuid;
 
 fn order() -> Value {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": 100 });
-    json!({ "customer_id": "c", "currency": "EUR", "items": [item] })
+    orders::order(100)
 }
 
 /// The order with one field replaced.
@@ -27,32 +28,28 @@ fn item_with(field: &str, value: Value) -> String {
     order.to_string()
 }
 
-fn check(what: &str, answer: &Response, status: u16, kind: &str, tells: &str) {
-    let body = answer.json().unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!(answer.status.as_u16(), status, "{what}: {body}");
+fn check(what: &str, answer: &Answer, status: u16, kind: &str, tells: &str) {
+    let body = answer.json();
+    assert_eq!(answer.status, status, "{what}: {body}");
     assert_eq!(body["type"], format!("/problems/{kind}"), "{what}: {body}");
     assert_eq!(body["status"], status, "{what}: {body}");
     assert!(
         body["detail"].as_str().unwrap().contains(tells),
         "{what}: {body} tells nothing of {tells}"
     );
-    assert_eq!(answer.headers["content-type"], "application/problem+json", "{what}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_commands_get_a_problem_that_says_what_was_expected() {
-    let folder = TempDir::default();
-    let system = Embedded::start(&folder).await;
-    let id = uuid::Uuid::new_v4();
+/// A path, a body, and the status, the type and a part of the detail that it is answered with.
+type Post = (&'static str, String, u16, &'static str, &'static str);
+
+fn bad_posts() -> Vec<Post> {
     let max = (1_i64 << 53) - 1;
-    let large = json!([
-        { "sku": "A", "name": "n", "quantity": max, "unit_price": 1 },
-        { "sku": "B", "name": "n", "quantity": 1, "unit_price": 1 }
-    ]);
+    let large = json!([item("A", max, 1), item("B", 1, 1)]);
     let twice = json!([order()["items"][0], order()["items"][0]]);
     let twice_in_an_item =
         order().to_string().replace("\"quantity\":", "\"quantity\":2,\"quantity\":");
-    let posts: Vec<(&str, String, u16, &str, &str)> = vec![
+    vec![
         ("/orders", "{".to_owned(), 400, "malformed", "no JSON"),
         ("/orders", "\u{fffd}".to_owned(), 400, "malformed", "no JSON"),
         ("/orders", "[".repeat(60_000), 400, "malformed", "no JSON"),
@@ -88,15 +85,20 @@ async fn bad_commands_get_a_problem_that_says_what_was_expected() {
         ("/nothing", String::new(), 404, "not-found", "path"),
         ("/commands", "{}".to_owned(), 422, "validation", "array"),
         ("/commands", json!(vec![1; 1_001]).to_string(), 422, "validation", "1000"),
-    ];
-    for (path, body, status, kind, tells) in posts {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_commands_get_a_problem_that_says_what_was_expected() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let commands = OrderClient::new(&system.commands);
+    for (path, body, status, kind, tells) in bad_posts() {
         let what = format!("POST {path} {}", &body[..body.len().min(80)].escape_debug());
-        check(&what, &system.commands.post(path, &[], body).await.unwrap(), status, kind, tells);
+        check(&what, &commands.post(path, body).await, status, kind, tells);
     }
-    let unknown = format!("/orders/{id}/payments");
-    let answer =
-        system.commands.post(&unknown, &[], json!({ "amount": 1 }).to_string()).await.unwrap();
-    check(&unknown, &answer, 404, "order-not-found", "no order");
+    let answer = commands.pay(Uuid::new_v4(), 1).await;
+    check("an unknown order", &answer, 404, "order-not-found", "no order");
     let headers: [(&str, &str, &str); 4] = [
         ("idempotency-key", "", "Idempotency-Key"),
         ("idempotency-key", "\"\"", "Idempotency-Key"),
@@ -104,21 +106,21 @@ async fn bad_commands_get_a_problem_that_says_what_was_expected() {
         ("if-match", "W/\"3\"", "If-Match"),
     ];
     for (name, value, tells) in headers {
-        let answer =
-            system.commands.post("/orders", &[(name, value)], order().to_string()).await.unwrap();
+        let answer = commands.with(name, value).create_order(&order()).await;
         check(&format!("{name}: {value}"), &answer, 400, "malformed", tells);
     }
-    let put = system.commands.send(Method::PUT, "/orders", &[], "").await.unwrap();
+    let put = commands.send(Method::PUT, "/orders", "").await;
     check("PUT /orders", &put, 405, "method-not-allowed", "POST");
-    assert_eq!(put.headers["allow"], "POST");
-    let foreign = [("origin", "https://elsewhere.example")];
+    assert_eq!(put.header("allow"), Some("POST"));
+    let foreign = commands.with("origin", "https://elsewhere.example");
     for path in ["/orders", "/commands"] {
-        let answer = system.commands.post(path, &foreign, order().to_string()).await.unwrap();
+        let answer = foreign.post(path, order().to_string()).await;
         check(path, &answer, 403, "cross-origin", "Origin");
     }
-    let head = system.commands.send(Method::HEAD, "/events", &[], "").await.unwrap();
-    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
-    let feed = system.commands.get("/events").await.unwrap();
+    let head = commands.send(Method::HEAD, "/events", "").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    let feed = commands.get("/events").await.json();
+    drop((commands, foreign));
     assert_eq!(feed["head"], 0, "nothing of all this happened");
     system.stop().await;
 }
@@ -127,11 +129,10 @@ async fn bad_commands_get_a_problem_that_says_what_was_expected() {
 async fn what_an_order_does_not_allow_is_refused_by_name() {
     let folder = TempDir::default();
     let system = Embedded::start(&folder).await;
-    let created = system.commands.post("/orders", &[], order().to_string()).await.unwrap();
-    let place = created.headers["location"].to_str().unwrap().to_owned();
-    let id = place.rsplit('/').next().unwrap();
-    let again = system.commands.post("/orders", &[], with("order_id", json!(id))).await.unwrap();
-    check("the same order", &again, 409, "order-exists", id);
+    let commands = OrderClient::new(&system.commands);
+    let id = commands.create_order(&order()).await.order_id();
+    let again = commands.create_order(&orders::to(id, order())).await;
+    check("the same order", &again, 409, "order-exists", &id.to_string());
     for (path, body, rule) in [
         ("payments", json!({ "amount": 101 }), "overpayment"),
         ("refunds", json!({ "amount": 1 }), "over-refund"),
@@ -139,15 +140,14 @@ async fn what_an_order_does_not_allow_is_refused_by_name() {
         ("deliveries", json!({}), "nothing-to-deliver"),
         ("items", order()["items"][0].clone(), "item-exists"),
     ] {
-        let answer =
-            system.commands.post(&format!("{place}/{path}"), &[], body.to_string()).await.unwrap();
+        let answer = commands.post_to(id, path, &body).await;
         check(path, &answer, 409, "illegal-transition", "");
-        assert_eq!(answer.json().unwrap()["rule"], rule);
+        assert_eq!(answer.json()["rule"], rule);
     }
-    let removed =
-        system.commands.send(Method::DELETE, &format!("{place}/items/A"), &[], "").await.unwrap();
+    let removed = commands.send(Method::DELETE, &format!("/orders/{id}/items/A"), "").await;
     check("the last item", &removed, 409, "illegal-transition", "at least one");
-    assert_eq!(system.commands.get("/events").await.unwrap()["head"], 1);
+    assert_eq!(commands.get("/events").await.json()["head"], 1);
+    drop(commands);
     system.stop().await;
 }
 
@@ -155,12 +155,12 @@ async fn what_an_order_does_not_allow_is_refused_by_name() {
 async fn bad_questions_get_a_problem_that_says_what_was_expected() {
     let folder = TempDir::default();
     let system = Embedded::start(&folder).await;
-    let none = uuid::Uuid::new_v4();
+    let (queries, none) = (OrderClient::new(&system.queries), Uuid::new_v4());
     let questions: Vec<(String, u16, &str, &str)> = vec![
         ("/nothing".to_owned(), 404, "not-found", "path"),
         (format!("/orders/{none}"), 404, "order-not-found", "no order"),
         ("/orders/7".to_owned(), 404, "order-not-found", "7"),
-        ("/customers/nobody".to_owned(), 404, "customer-not-found", "nobody"),
+        ("/customers/absent".to_owned(), 404, "customer-not-found", "absent"),
         ("/orders?limit=0".to_owned(), 400, "malformed", "1000"),
         ("/orders?limit=1001".to_owned(), 400, "malformed", "1000"),
         ("/orders?limit=ten".to_owned(), 400, "malformed", "ten"),
@@ -173,18 +173,17 @@ async fn bad_questions_get_a_problem_that_says_what_was_expected() {
         ("/stats?x=1".to_owned(), 400, "malformed", "none"),
     ];
     for (question, status, kind, tells) in questions {
-        let answer = system.queries.send(Method::GET, &question, &[], "").await.unwrap();
+        let answer = queries.get(&question).await;
         check(&question, &answer, status, kind, tells);
     }
-    let head = system.queries.send(Method::HEAD, "/stats", &[], "").await.unwrap();
-    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+    let head = queries.send(Method::HEAD, "/stats", "").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
     for token in ["nonsense", "L.1@", "L.1@~", "L.1@x", "L.-1", "L.+1", ".1"] {
-        let headers = [("consistency-token", token)];
-        let answer = system.queries.send(Method::GET, "/stats", &headers, "").await.unwrap();
+        let answer = queries.with_token(token).get("/stats").await;
         check(token, &answer, 400, "malformed", "Consistency-Token");
     }
-    let token = [("consistency-token", "another.5")];
-    let answer = system.queries.send(Method::GET, "/stats", &token, "").await.unwrap();
+    let answer = queries.with_token("another.5").get("/stats").await;
+    drop(queries);
     check("a token", &answer, 410, "cursor-of-another-log", "another log");
     system.stop().await;
 }

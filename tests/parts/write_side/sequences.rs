@@ -141,8 +141,8 @@ async fn a_batch_tells_what_was_not_attempted() {
         Service::<OrderAggregate>::start(faulty.clone(), &namespace, &health, stop.clone());
     slot.fill(service.await.unwrap().0);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
-    let client = OrderClient::new(&client);
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let client = OrderClient::new(&Client::new(&base));
     let routes = command_api::routes::routes(slot, health);
     let served =
         tokio::spawn(serve(listener, routes, Hosts::default(), Limits::default(), stop.clone()));
