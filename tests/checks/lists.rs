@@ -5,7 +5,6 @@ use std::time::Duration;
 use ::orders::view::names;
 use kernel::log::StreamName;
 use kernel::projection::Change;
-use serde_json::json;
 use shared::view_store::{Applied, ViewStore as _};
 use tests::orders;
 use tests::services::{System, Urls};
@@ -41,8 +40,7 @@ async fn check(system: &System) -> Report {
 async fn verify_finds_an_order_that_one_list_lacks() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
     let time = "2026-01-02T03:04:05.000Z";
-    let mut order = orders::order(5);
-    order["placed_at"] = json!(time);
+    let order = orders::placed_at(time, orders::order(5));
     let id = system.commands[0].api().create_order(&order).await.order_id();
     system.verify().await;
     let entry = format!("{time}{id}");

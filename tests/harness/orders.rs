@@ -27,6 +27,12 @@ pub fn order(unit_price: i64) -> Value {
     order_of(&[item("A", 1, unit_price)])
 }
 
+/// The order, placed at this time.
+pub fn placed_at(time: &str, mut order: Value) -> Value {
+    order["placed_at"] = json!(time);
+    order
+}
+
 pub fn order_of(items: &[Value]) -> Value {
     json!({ "customer_id": "c", "currency": "EUR", "items": items })
 }
@@ -49,9 +55,7 @@ pub fn create(unit_price: i64) -> Value {
 }
 
 pub fn create_of(items: &[Value]) -> Value {
-    let mut order = order_of(items);
-    order["placed_at"] = json!(PLACED_AT);
-    command("CreateOrder", order)
+    command("CreateOrder", placed_at(PLACED_AT, order_of(items)))
 }
 
 pub fn addition(item: Value) -> Value {
@@ -77,9 +81,8 @@ pub fn created(stream: &StreamName, unit_price: i64) -> NamedEvent {
 }
 
 pub fn created_of(stream: &StreamName, items: &[Value]) -> NamedEvent {
-    let mut order = order_of(items);
+    let mut order = placed_at(PLACED_AT, order_of(items));
     order["order_id"] = json!(stream.id());
-    order["placed_at"] = json!(PLACED_AT);
     ("OrderCreated", order)
 }
 

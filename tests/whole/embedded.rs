@@ -29,7 +29,8 @@ async fn verify_finds_a_view_that_differs() {
     let (system, another) = (Embedded::start(&folder).await, Embedded::start(&other).await);
     let id = uuid::Uuid::new_v4();
     for (client, price) in [(&system.commands, 5), (&another.commands, 6)] {
-        let order = orders::to(id, orders::create(price));
+        let order = orders::placed_at(orders::PLACED_AT, orders::order(price));
+        let order = orders::to(id, order);
         assert_eq!(OrderClient::new(client).create_order(&order).await.status, 201);
     }
     another.verify().await;
