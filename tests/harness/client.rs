@@ -164,14 +164,14 @@ impl OrderClient {
         self.post_to(order, "payments", &json!({ "amount": amount })).await
     }
 
-    /// Ships everything that is left to ship.
+    /// Ships everything that is left to ship; a body may be left out for that.
     pub async fn ship(&self, order: Uuid) -> Answer {
-        self.post_to(order, "shipments", &json!({})).await
+        self.post(&format!("/orders/{order}/shipments"), "").await
     }
 
-    /// Delivers everything that is on its way.
+    /// Delivers everything that is on its way; a body may be left out for that.
     pub async fn deliver(&self, order: Uuid) -> Answer {
-        self.post_to(order, "deliveries", &json!({})).await
+        self.post(&format!("/orders/{order}/deliveries"), "").await
     }
 
     pub async fn refund(&self, order: Uuid, amount: i64) -> Answer {

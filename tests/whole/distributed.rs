@@ -32,7 +32,7 @@ async fn an_order_is_created_paid_shipped_and_read_back() {
     assert_eq!(place, format!("/orders/{id}"));
     let paid = commands.pay(id, 2500).await;
     assert_eq!((paid.status, paid.version()), (200, 2));
-    let shipped = commands.ship(id).await;
+    let shipped = commands.post_to(id, "shipments", &json!({})).await;
     assert_eq!((shipped.status, shipped.version()), (200, 3));
     // A client that shows the token of its last write reads that write.
     let delivered = commands.deliver(id).await;

@@ -89,8 +89,8 @@ impl One {
         salt: usize,
         answer: impl Future<Output = kernel::Result<Response>>,
     ) -> kernel::Result<Response> {
-        let patience = Duration::from_micros(200 * (salt as u64 % 25));
-        match tokio::time::timeout(patience, answer).await {
+        let stays = Duration::from_micros(200 * (salt as u64 % 25));
+        match tokio::time::timeout(stays, answer).await {
             Ok(answer) => answer,
             Err(_) => {
                 self.known.lock().unwrap().disconnects += 1;
