@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+/// What every adapter of a port keeps to.
 mod contracts {
     mod dead_letters;
     mod event_store;
@@ -9,37 +10,58 @@ mod contracts {
     mod view_store;
 }
 
-mod house;
+/// One part of the system, the rest of it absent or replaced.
+mod parts {
+    mod http {
+        mod bad_input;
+        mod connections;
+    }
 
-mod pipeline {
-    mod appends;
-    mod apply;
-    mod backlog;
-    mod bad_input;
-    mod bytes;
+    mod projector {
+        mod apply;
+        mod parking;
+        mod workers;
+    }
+
+    mod relay;
+
+    mod write_side {
+        mod appends;
+        mod backlog;
+        mod bytes;
+        mod long_streams;
+        mod panics;
+        mod positions;
+        mod sequences;
+    }
+}
+
+/// All services together, from the command to the view.
+mod whole {
     mod configuration;
-    mod connections;
-    mod controls;
     mod dead_letters;
+    mod distributed;
     mod embedded;
-    mod faults;
-    mod full_disk;
-    mod lists;
-    mod long_streams;
-    mod network;
-    mod oracle;
-    mod panics;
-    mod parking;
-    mod positions;
-    mod proxy;
     mod races;
     mod rebuild;
-    mod relay;
-    mod replaced;
-    mod sequences;
     mod tokens;
     mod upgrade;
+}
+
+/// All services together, while servers, services, networks or disks fail.
+mod faults {
+    mod full_disk;
+    mod network;
+    mod outages;
+    mod replaced;
+}
+
+/// Of the tests and of `verify` themselves, and of the rules of the source code.
+mod checks {
+    mod controls;
+    mod house;
+    mod lists;
+    mod oracle;
+    mod proxy;
     mod waiting;
-    mod whole;
-    mod workers;
 }

@@ -1,167 +1,194 @@
-//! Each rule by its name: given what happened, when a command comes, then what.
+//! Each rule of an order by its name: given what happened, when a command comes, then what.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
-use kernel::Timestamp;
-use kernel::aggregate::{Aggregate as _, CommandContext};
-use orders::{Order, OrderAggregate, Status};
-use serde_json::{Value, json};
-use uuid::Uuid;
-
-/// What accepted commands led to.
-#[derive(Default)]
-struct Given(Option<Order>);
-
-/// The names of the events, or of the rule that refused.
-type Then = Result<Vec<String>, &'static str>;
-
-impl Given {
-    fn when(&mut self, kind: &str, mut with: Value) -> Then {
-        with["type"] = json!(kind);
-        with["order_id"] = json!(Uuid::from_u128(7));
-        let context = CommandContext { now: Timestamp::default(), new_id: Uuid::nil() };
-        let command = OrderAggregate::parse(with, &context).expect("a valid command").command;
-        let events = OrderAggregate::decide(&self.0, &command).map_err(|refusal| refusal.rule)?;
-        events.iter().for_each(|event| OrderAggregate::evolve(&mut self.0, event));
-        Ok(events.iter().map(|event| OrderAggregate::encode(event).unwrap().0).collect())
-    }
-
-    fn and(mut self, kind: &str, with: Value) -> Self {
-        self.when(kind, with).expect("accepted");
-        self
-    }
-
-    fn status(&self) -> Status {
-        self.0.as_ref().expect("an order").status
-    }
+mod support {
+    pub mod given;
+    pub mod history;
 }
 
-fn item(sku: &str, quantity: i64, unit_price: i64) -> Value {
-    json!({ "sku": sku, "name": "n", "quantity": quantity, "unit_price": unit_price })
+use orders::Status;
+use orders::order::bounds::MAX_UNITS;
+use orders::values::MAX;
+use support::given::{Named, given};
+use support::history::*;
+
+/// Two lamps at 10 and a chair at 5: 25 in all.
+fn ordered() -> Named {
+    order_created([item(LAMP, 2, 10), item(CHAIR, 1, 5)])
 }
 
-fn order(items: &[Value]) -> Given {
-    Given::default()
-        .and("CreateOrder", json!({ "customer_id": "c", "currency": "EUR", "items": items }))
-}
-
-/// Two of A for 10, one of B for 5: 25.
-fn created() -> Given {
-    order(&[item("A", 2, 10), item("B", 1, 5)])
-}
-
-fn paid() -> Given {
-    created().and("ProcessPayment", json!({ "amount": 25 }))
-}
-
-fn shipped() -> Given {
-    paid().and("ShipProducts", json!({}))
-}
-
-fn parcel(sku: &str, quantity: i64) -> Value {
-    json!({ "items": [{ "sku": sku, "quantity": quantity }] })
+fn everything_shipped() -> Named {
+    shipped([(LAMP, 2), (CHAIR, 1)])
 }
 
 #[test]
-fn an_order_goes_its_way() {
-    let mut order = created();
-    let mut step = |kind: &str, with: Value, event: &str, status: Status| {
-        assert_eq!(order.when(kind, with), Ok(vec![event.to_owned()]));
-        assert_eq!(order.status(), status, "after {kind}");
-    };
-    step("AddItem", item("C", 1, 1), "ItemAdded", Status::Created);
-    step("RemoveItem", json!({ "sku": "C" }), "ItemRemoved", Status::Created);
-    step("ProcessPayment", json!({ "amount": 10 }), "PaymentProcessed", Status::PartiallyPaid);
-    step("ProcessPayment", json!({ "amount": 15 }), "PaymentProcessed", Status::Paid);
-    step("ShipProducts", parcel("A", 1), "ProductShipped", Status::PartiallyShipped);
-    step("ShipProducts", json!({}), "ProductShipped", Status::Shipped);
-    step("DeliverProducts", parcel("B", 1), "ProductDelivered", Status::Shipped);
-    step("DeliverProducts", json!({}), "ProductDelivered", Status::Delivered);
-    step("RefundPayment", json!({ "amount": 5 }), "PaymentRefunded", Status::Delivered);
-    step("RefundPayment", json!({ "amount": 20 }), "PaymentRefunded", Status::Refunded);
+fn an_order_goes_its_way_from_creation_to_the_last_refund() {
+    given([])
+        .when(create_order([item(LAMP, 2, 10), item(CHAIR, 1, 5)]))
+        .then([ordered()])
+        .is(Status::Created)
+        .when(add_item(item(TABLE, 1, 1)))
+        .then([item_added(item(TABLE, 1, 1))])
+        .is(Status::Created)
+        .when(remove_item(TABLE))
+        .then([item_removed(TABLE)])
+        .is(Status::Created)
+        .when(process_payment(10))
+        .then([payment_processed(10)])
+        .is(Status::PartiallyPaid)
+        .when(process_payment(15))
+        .then([payment_processed(15)])
+        .is(Status::Paid)
+        .when(ship([(LAMP, 1)]))
+        .then([shipped([(LAMP, 1)])])
+        .is(Status::PartiallyShipped)
+        .when(ship_the_rest())
+        .then([shipped([(LAMP, 1), (CHAIR, 1)])])
+        .is(Status::Shipped)
+        .when(deliver([(CHAIR, 1)]))
+        .then([delivered([(CHAIR, 1)])])
+        .is(Status::Shipped)
+        .when(deliver_the_rest())
+        .then([delivered([(LAMP, 2)])])
+        .is(Status::Delivered)
+        .when(refund_payment(5))
+        .then([payment_refunded(5)])
+        .is(Status::Delivered)
+        .when(refund_payment(20))
+        .then([payment_refunded(20)])
+        .is(Status::Refunded);
 }
 
 #[test]
-fn a_total_of_nothing_is_paid_at_once() {
-    let mut order = order(&[item("A", 1, 0)]);
-    assert_eq!(order.status(), Status::Paid);
-    assert_eq!(order.when("ShipProducts", json!({})), Ok(vec!["ProductShipped".to_owned()]));
-    assert_eq!(order.when("AddItem", item("B", 1, 1)), Err("something-shipped"));
+fn an_order_is_created_once() {
+    given([ordered()]).when(create_order([item(LAMP, 1, 1)])).then_refused("order-exists");
+}
+
+#[test]
+fn an_order_that_was_never_created_cannot_be_cancelled() {
+    given([]).when(cancel_order()).then_refused("unknown-order");
+}
+
+#[test]
+fn an_order_of_too_many_units_is_refused() {
+    given([]).when(create_order([item(LAMP, MAX, 2)])).then_refused("out-of-range");
+}
+
+#[test]
+fn an_order_that_costs_nothing_is_paid_at_once() {
+    let free = || order_created([item(LAMP, 1, 0)]);
+    given([free()])
+        .is(Status::Paid)
+        .when(ship_the_rest())
+        .then([shipped([(LAMP, 1)])])
+        .when(add_item(item(CHAIR, 1, 1)))
+        .then_refused("something-shipped");
+}
+
+#[test]
+fn an_item_is_added_once() {
+    given([ordered()]).when(add_item(item(LAMP, 1, 1))).then_refused("item-exists");
+}
+
+#[test]
+fn an_item_that_makes_an_order_too_large_is_refused() {
+    given([ordered()]).when(add_item(item(TABLE, 1, MAX))).then_refused("out-of-range");
+    given([ordered()]).when(add_item(item(TABLE, MAX, 0))).then_refused("out-of-range");
+    given([ordered()]).when(add_item(item(TABLE, MAX_UNITS - 2, 0))).then_refused("out-of-range");
+}
+
+#[test]
+fn an_item_that_was_not_ordered_cannot_be_removed() {
+    given([ordered()]).when(remove_item(TABLE)).then_refused("unknown-item");
+}
+
+#[test]
+fn the_last_item_cannot_be_removed() {
+    given([order_created([item(LAMP, 1, 1)])]).when(remove_item(LAMP)).then_refused("last-item");
+}
+
+#[test]
+fn the_items_of_a_paid_order_stay_as_they_are() {
+    let paid = || given([ordered(), payment_processed(25)]);
+    paid().when(add_item(item(TABLE, 1, 1))).then_refused("something-paid");
+    paid().when(remove_item(LAMP)).then_refused("something-paid");
+}
+
+#[test]
+fn a_payment_of_more_than_is_owed_is_refused() {
+    given([ordered()]).when(process_payment(26)).then_refused("overpayment");
+}
+
+#[test]
+fn a_refund_of_more_than_was_paid_is_refused() {
+    given([ordered()]).when(refund_payment(1)).then_refused("over-refund");
+    given([ordered(), payment_processed(25), payment_refunded(20)])
+        .when(refund_payment(6))
+        .then_refused("over-refund");
+}
+
+#[test]
+fn nothing_is_shipped_before_everything_is_paid() {
+    given([ordered(), payment_processed(24)])
+        .when(ship_the_rest())
+        .then_refused("not-paid-in-full");
+}
+
+#[test]
+fn nothing_is_shipped_after_everything_was_refunded() {
+    given([ordered(), payment_processed(25), payment_refunded(25)])
+        .when(ship_the_rest())
+        .then_refused("refunded");
+}
+
+#[test]
+fn no_more_is_shipped_than_was_ordered() {
+    let paid = || given([ordered(), payment_processed(25)]);
+    paid().when(ship([(LAMP, 3)])).then_refused("over-shipment");
+    paid().when(ship([(TABLE, 1)])).then_refused("unknown-item");
+    given([ordered(), payment_processed(25), everything_shipped()])
+        .when(ship_the_rest())
+        .then_refused("nothing-to-ship");
+}
+
+#[test]
+fn no_more_is_delivered_than_was_shipped() {
+    given([ordered(), payment_processed(25)])
+        .when(deliver_the_rest())
+        .then_refused("nothing-to-deliver");
+    given([ordered(), payment_processed(25), everything_shipped()])
+        .when(deliver([(LAMP, 3)]))
+        .then_refused("over-delivery");
+}
+
+#[test]
+fn an_order_of_which_something_was_shipped_cannot_be_cancelled() {
+    given([ordered(), payment_processed(25), everything_shipped()])
+        .when(cancel_order())
+        .then_refused("something-shipped");
 }
 
 #[test]
 fn a_cancelled_order_can_be_refunded_and_nothing_else() {
-    let mut order = paid().and("CancelOrder", json!({}));
-    for (kind, with) in [
-        ("AddItem", item("C", 1, 1)),
-        ("RemoveItem", json!({ "sku": "A" })),
-        ("ProcessPayment", json!({ "amount": 1 })),
-        ("ShipProducts", json!({})),
-        ("DeliverProducts", json!({})),
-        ("CancelOrder", json!({})),
+    let cancelled = || given([ordered(), payment_processed(25), order_cancelled()]);
+    for command in [
+        add_item(item(TABLE, 1, 1)),
+        remove_item(LAMP),
+        process_payment(1),
+        ship_the_rest(),
+        deliver_the_rest(),
+        cancel_order(),
     ] {
-        assert_eq!(order.when(kind, with), Err("cancelled"), "{kind}");
+        cancelled().when(command).then_refused("cancelled");
     }
-    assert!(order.when("RefundPayment", json!({ "amount": 25 })).is_ok());
-    assert_eq!(order.status(), Status::Cancelled);
+    cancelled().when(refund_payment(25)).then([payment_refunded(25)]).is(Status::Cancelled);
 }
 
 #[test]
-fn every_rule_refuses_by_its_name() {
-    let max = orders::values::MAX;
-    let units = orders::order::bounds::MAX_UNITS;
-    let all = |given: Given, kind: &str, with: Value, rule: &'static str| {
-        let mut given = given;
-        let before = given.0.clone();
-        assert_eq!(given.when(kind, with), Err(rule), "{kind}");
-        assert_eq!(given.0, before);
-    };
-    let nobody = Given::default;
-    all(
-        created(),
-        "CreateOrder",
-        json!({ "customer_id": "c", "currency": "EUR", "items": [item("A", 1, 1)] }),
-        "order-exists",
-    );
-    all(
-        nobody(),
-        "CreateOrder",
-        json!({ "customer_id": "c", "currency": "EUR", "items": [item("A", max, 2)] }),
-        "out-of-range",
-    );
-    all(nobody(), "CancelOrder", json!({}), "unknown-order");
-    all(created(), "AddItem", item("A", 1, 1), "item-exists");
-    all(created(), "AddItem", item("C", 1, max), "out-of-range");
-    all(created(), "AddItem", item("C", max, 0), "out-of-range");
-    all(created(), "AddItem", item("C", units - 2, 0), "out-of-range");
-    all(paid(), "AddItem", item("C", 1, 1), "something-paid");
-    all(created(), "RemoveItem", json!({ "sku": "C" }), "unknown-item");
-    all(order(&[item("A", 1, 1)]), "RemoveItem", json!({ "sku": "A" }), "last-item");
-    all(paid(), "RemoveItem", json!({ "sku": "A" }), "something-paid");
-    all(created(), "ProcessPayment", json!({ "amount": 26 }), "overpayment");
-    all(created(), "RefundPayment", json!({ "amount": 1 }), "over-refund");
-    all(
-        paid().and("RefundPayment", json!({ "amount": 20 })),
-        "RefundPayment",
-        json!({ "amount": 6 }),
-        "over-refund",
-    );
-    all(
-        created().and("ProcessPayment", json!({ "amount": 24 })),
-        "ShipProducts",
-        json!({}),
-        "not-paid-in-full",
-    );
-    all(
-        paid().and("RefundPayment", json!({ "amount": 25 })),
-        "ShipProducts",
-        json!({}),
-        "refunded",
-    );
-    all(paid(), "ShipProducts", parcel("A", 3), "over-shipment");
-    all(paid(), "ShipProducts", parcel("C", 1), "unknown-item");
-    all(shipped(), "ShipProducts", json!({}), "nothing-to-ship");
-    all(paid(), "DeliverProducts", json!({}), "nothing-to-deliver");
-    all(shipped(), "DeliverProducts", parcel("A", 3), "over-delivery");
-    all(shipped(), "CancelOrder", json!({}), "something-shipped");
+fn a_paid_order_can_be_cancelled_before_anything_is_shipped() {
+    given([ordered(), payment_processed(25)])
+        .when(cancel_order())
+        .then([order_cancelled()])
+        .is(Status::Cancelled);
 }

@@ -51,7 +51,7 @@ async fn an_empty_log_has_an_identity_and_nothing_else(store: Store) {
     assert_eq!(store.head().await.unwrap(), 0);
     assert_eq!(store.read(0, 10).await.unwrap(), []);
     assert_eq!(store.read_at(&[1, 2]).await.unwrap(), []);
-    assert_eq!(store.read_by_key(&["nobody/none"]).await.unwrap(), []);
+    assert_eq!(store.read_by_key(&["absent/none"]).await.unwrap(), []);
     assert_eq!(store.read_streams(&[(&stream(), 0)]).await.unwrap().commits, []);
 }
 

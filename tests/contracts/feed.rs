@@ -231,7 +231,7 @@ async fn a_cursor_waits_at_a_hole() {
 }
 
 #[tokio::test]
-async fn publishing_to_nobody_is_an_error_and_not_a_loss() {
+async fn publishing_to_no_queue_is_an_error_and_not_a_loss() {
     let own = Own::default();
     let publisher = own.rabbitmq().publisher().await.unwrap();
     let message = Message {

@@ -8,7 +8,7 @@ use kernel::log::Entry;
 use kernel::{Failure, Result};
 use shared::event_store::{EventStore, Inserted, NotInserted};
 
-use crate::wrapped::{Hooks, Wrapped};
+use crate::decorator::{Decorator, Hooks};
 
 /// What happens to the next insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +35,10 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    pub fn over(store: Arc<dyn EventStore>, faults: &[Fault]) -> Arc<Wrapped<Self>> {
+    pub fn over(store: Arc<dyn EventStore>, faults: &[Fault]) -> Arc<Decorator<Self>> {
         let faults = Mutex::new(faults.iter().copied().collect());
         let hooks = Self { faults, late: Mutex::default(), late_outcomes: Mutex::default() };
-        Wrapped::over(store, hooks)
+        Decorator::over(store, hooks)
     }
 
     /// What happens to the inserts from now on.

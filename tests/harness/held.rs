@@ -8,8 +8,8 @@ use kernel::log::Entry;
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use tokio::sync::watch;
 
+use crate::decorator::{Decorator, Hooks};
 use crate::until;
-use crate::wrapped::{Hooks, Wrapped};
 
 pub struct Held {
     released: watch::Sender<bool>,
@@ -18,8 +18,11 @@ pub struct Held {
 }
 
 impl Held {
-    pub fn over(store: Arc<dyn EventStore>) -> Arc<Wrapped<Self>> {
-        Wrapped::over(store, Self { released: watch::channel(false).0, inserts: Mutex::default() })
+    pub fn over(store: Arc<dyn EventStore>) -> Arc<Decorator<Self>> {
+        Decorator::over(
+            store,
+            Self { released: watch::channel(false).0, inserts: Mutex::default() },
+        )
     }
 
     /// So many inserts were begun.

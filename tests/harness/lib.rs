@@ -2,11 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+pub mod client;
+pub mod counted;
+pub mod decorator;
+pub mod embedded;
 pub mod faulty;
 pub mod held;
+pub mod load;
 pub mod namespaces;
-pub mod notes;
+pub mod orders;
 pub mod proxy;
+pub mod recording;
 pub mod relaying;
 pub mod requests;
 pub mod sabotage;
@@ -15,10 +21,10 @@ pub mod services;
 pub mod stores;
 pub mod subject;
 pub mod torture;
+pub mod toy;
 pub mod unguarded;
 pub mod until;
 pub mod watched;
-pub mod wrapped;
 
 pub use namespaces::Own;
 pub use until::{comes, let_pass, until, within};

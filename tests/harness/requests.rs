@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
+use ::orders::OrderAggregate;
 use command_api::write::Request;
 use kernel::Timestamp;
 use kernel::aggregate::{Aggregate as _, CommandContext};
 use kernel::log::Meta;
-use orders::OrderAggregate;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::orders;
+
 /// No command of a test waits so long for its start, unless it says so.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A command of one order, parsed.
-pub fn request(mut command: Value, order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
-    command["order_id"] = json!(order);
+pub fn request(command: Value, order: Uuid, key: Option<&str>) -> Request<OrderAggregate> {
+    let command = orders::to(order, command);
     let text = command.to_string();
     let context = CommandContext { now: Timestamp::now(), new_id: Uuid::now_v7() };
     let envelope = OrderAggregate::parse(command, &context).unwrap();
@@ -24,7 +26,7 @@ pub fn request(mut command: Value, order: Uuid, key: Option<&str>) -> Request<Or
         stream: envelope.stream,
         command: envelope.command,
         bytes: text.len(),
-        start_by: Instant::now() + PATIENCE,
+        start_by: Instant::now() + START_TIMEOUT,
         fresh: envelope.fresh,
         expected: None,
         key: key.map(|key| format!("me/{key}")),

@@ -12,8 +12,8 @@ use mongodb::bson::{DateTime, Document, doc, serialize_to_bson};
 use shared::event_store::{EventStore, Inserted, NotInserted, Part};
 use tokio::sync::Notify;
 
+use crate::decorator::Hooks;
 use crate::until;
-use crate::wrapped::Hooks;
 
 /// What is wrong with a writer that freezes.
 pub enum Flaw {

@@ -10,9 +10,10 @@ use waybill::client::Client;
 use xtask::servers::{Port, Process, Servers};
 
 use crate::Own;
+use crate::client::OrderClient;
 use crate::servers;
 use crate::stores::TempDir;
-use crate::until::{PATIENCE, comes, until};
+use crate::until::{WAIT_TIMEOUT, comes, until};
 use crate::watched::watch;
 
 /// Where the servers are.
@@ -112,8 +113,13 @@ impl Service {
 
     /// Waits for it to end by itself, and returns what happened and what it wrote.
     pub async fn until_ended(self) -> String {
-        let ended = comes(PATIENCE, || async { self.process.ended() }).await;
+        let ended = comes(WAIT_TIMEOUT, || async { self.process.ended() }).await;
         ended.unwrap_or_else(|| panic!("{} does not end\n{}", self.name, self.output()))
+    }
+
+    /// A client with typed answers.
+    pub fn api(&self) -> OrderClient {
+        OrderClient::new(&self.client)
     }
 
     pub async fn get(&self, path: &str) -> Value {

@@ -1,17 +1,16 @@
-//! What a worker applies and retries with, over any log and any views, and the events of orders that
-//! it is given.
+//! What a worker applies and retries with, over any log and any views.
 
 use std::sync::Arc;
 
-use kernel::log::{Commit, Entry, Event, Meta, Position, Recorded, StreamName, Version};
+use kernel::log::{Commit, Entry, Recorded, StreamName, Version};
 use kernel::projection::{ErasedProjection as _, JsonProjection};
 use kernel::views::{Batch, Record};
 use orders::OrderProjection;
 use projector::{Applier, BatchOutcome, Parking, Retrier};
-use serde_json::{Value, json};
 use shared::event_store::EventStore;
 use shared::view_store::{Generation, GenerationId, ViewStore};
-use uuid::Uuid;
+
+use crate::orders::{NamedEvent, commit};
 
 pub struct Subject {
     pub store: Arc<dyn EventStore>,
@@ -55,14 +54,14 @@ impl Subject {
         &self,
         stream: &StreamName,
         from: Version,
-        events: &[(&str, Value)],
+        events: &[NamedEvent],
     ) -> Vec<Recorded> {
         let store = &self.store;
         let head = store.head().await.unwrap();
         let commits: Vec<Commit> = events
             .iter()
             .zip(1..)
-            .map(|((kind, data), n)| commit(head + n, stream, from + n - 1, kind, data))
+            .map(|(event, n)| commit(head + n, stream, from + n - 1, event))
             .collect();
         store
             .insert(&commits.iter().cloned().map(Entry::Commit).collect::<Vec<_>>())
@@ -88,47 +87,6 @@ impl Subject {
         let notes = self.views.parked(&self.generation).await.unwrap();
         notes.into_iter().map(|note| (note.stream, note.version)).collect()
     }
-}
-
-pub fn commit(
-    position: Position,
-    stream: &StreamName,
-    version: Version,
-    kind: &str,
-    data: &Value,
-) -> Commit {
-    Commit {
-        position,
-        stream: stream.clone(),
-        from: version,
-        to: version,
-        events: vec![Event {
-            id: Uuid::now_v7(),
-            kind: kind.to_owned(),
-            schema: 1,
-            data: data.clone().into(),
-        }],
-        at: kernel::Timestamp::now(),
-        meta: Meta { correlation: "c".to_owned(), ..Meta::default() },
-        key: None,
-        fingerprint: String::new(),
-    }
-}
-
-pub fn stream() -> StreamName {
-    StreamName::new("order", Uuid::new_v4())
-}
-
-pub fn created(stream: &StreamName, total: i64) -> (&'static str, Value) {
-    let item = json!({ "sku": "A", "name": "Lamp", "quantity": 1, "unit_price": total });
-    (
-        "OrderCreated",
-        json!({ "order_id": stream.id(), "customer_id": "c", "currency": "EUR", "items": [item], "placed_at": "2026-01-01T00:00:00Z" }),
-    )
-}
-
-pub fn paid(amount: i64) -> (&'static str, Value) {
-    ("PaymentProcessed", json!({ "amount": amount }))
 }
 
 /// Runs each test with the real servers and embedded: it takes a `Subject`.

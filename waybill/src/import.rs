@@ -4,7 +4,7 @@
 //! done are kept in `<file>.progress`, so that a stopped import goes on where it was; each line has
 //! an idempotency key, so that a line sent twice counts once.
 
-mod lanes;
+mod partitions;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use kernel::{Failure, Result};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use self::lanes::send;
+use self::partitions::send;
 use self::rows::{Row, rows};
 use crate::client::Client;
 use crate::load::progress;

@@ -1,4 +1,4 @@
-//! When requests are to be sent that wait for nobody's answer.
+//! When requests are to be sent whether or not answers come.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -16,7 +16,7 @@ pub async fn one(views: &dyn Views, parameters: &mut Parameters<'_>, id: &str) -
     match customers(views, &[id.to_owned()]).await?.pop() {
         Some(customer) => reply(&customer),
         None => {
-            let detail = format!("Nobody ordered as {id:?}.");
+            let detail = format!("No order is of customer {id:?}.");
             Err(Error::NotFound { what: "customer", detail })
         }
     }

@@ -2,6 +2,7 @@
 //! acknowledged commit survives the loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 
 mod open;
+mod reading;
 mod rows;
 
 use std::fs::File;
@@ -11,15 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use kernel::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
 use kernel::{Failure, Result, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, ToSql};
 
+use self::reading::{Taken, pages};
 use self::rows::Stored;
 use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport};
 use crate::event_store::append_notifier::AppendNotifier;
 
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
-/// Bound values in one statement: far below SQLite's limit of 32,766.
-const PAGE: usize = 500;
 
 #[derive(Debug, Clone)]
 pub struct Sqlite {
@@ -229,50 +229,6 @@ impl EventStore for Sqlite {
 
 fn head(connection: &Connection) -> rusqlite::Result<Position> {
     connection.query_row("SELECT coalesce(max(position), 0) FROM commits", [], |row| row.get(0))
-}
-
-/// What a read of bounded size has taken so far.
-#[derive(Default)]
-struct Taken {
-    rows: Vec<Stored>,
-    bytes: usize,
-}
-
-impl Taken {
-    /// Takes more rows, until it is full.
-    fn rows(
-        &mut self,
-        statement: &mut Statement<'_>,
-        values: &[&dyn ToSql],
-    ) -> rusqlite::Result<()> {
-        let mut rows = statement.query(values)?;
-        while self.bytes < READ_BYTES
-            && let Some(row) = rows.next()?
-        {
-            let row = Stored::from_row(row)?;
-            self.bytes += row.bytes();
-            self.rows.push(row);
-        }
-        Ok(())
-    }
-}
-
-/// All rows whose `column` is one of `values`, by position, asked for a page at a time.
-fn pages<V: ToSql>(
-    connection: &Connection,
-    column: &str,
-    values: &[V],
-) -> rusqlite::Result<Vec<Stored>> {
-    let mut found = vec![];
-    for page in values.chunks(PAGE) {
-        let marks = vec!["?"; page.len()].join(",");
-        let sql =
-            format!("SELECT {COLUMNS} FROM commits WHERE {column} IN ({marks}) ORDER BY position");
-        let mut statement = connection.prepare(&sql)?;
-        let rows = statement.query_map(params_from_iter(page), Stored::from_row)?;
-        found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
-    }
-    Ok(found)
 }
 
 /// One transaction for the group; a row that violates a constraint undoes only itself.

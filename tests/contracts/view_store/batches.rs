@@ -66,11 +66,8 @@ fn random(random: &mut StdRng, stream: &StreamName, base: Version) -> Change {
     let mut name = |of: &str| format!("{of}{}", random.random_range(0..4_u8));
     let (record, ranked, field) = (name("record"), name("ranked"), name("field"));
     let (entered, left, text, index) = (name("entry"), name("entry"), name("text"), name("list"));
-    let rank = Rank {
-        index: "best".to_owned(),
-        member: ranked.clone(),
-        zeros: ranked < "ranked2".to_owned(),
-    };
+    let rank =
+        Rank { index: "best".to_owned(), member: ranked.clone(), zeros: *ranked < *"ranked2" };
     Change {
         sums: vec![
             Sum {

@@ -18,7 +18,7 @@ use super::watch::Watch;
 /// Clients at a time.
 const CLIENTS: u64 = 12;
 /// How long one command is tried again.
-const PATIENCE: Duration = Duration::from_secs(45);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// What clients and faults share.
 #[derive(Clone, Default)]
@@ -89,8 +89,8 @@ impl One {
         salt: usize,
         answer: impl Future<Output = kernel::Result<Response>>,
     ) -> kernel::Result<Response> {
-        let patience = Duration::from_micros(200 * (salt as u64 % 25));
-        match tokio::time::timeout(patience, answer).await {
+        let stays = Duration::from_micros(200 * (salt as u64 % 25));
+        match tokio::time::timeout(stays, answer).await {
             Ok(answer) => answer,
             Err(_) => {
                 self.known.lock().unwrap().disconnects += 1;
@@ -136,7 +136,7 @@ impl One {
                 return told;
             }
             // Some try no more as soon as they may be sure that it was not done.
-            if started.elapsed() > PATIENCE || (nothing && salt.is_multiple_of(5)) {
+            if started.elapsed() > RETRY_TIMEOUT || (nothing && salt.is_multiple_of(5)) {
                 break;
             }
             backoff.sleep().await;

@@ -134,7 +134,7 @@ pub fn told_is_true(log: &[Logged], known: &Known, violations: &mut Vec<String>)
         }
     }
     for id in written.keys().filter(|id| !known.told.contains_key(**id)) {
-        violations.push(format!("nobody sent {id}, which is in the log"));
+        violations.push(format!("no client sent {id}, which is in the log"));
     }
 }
 

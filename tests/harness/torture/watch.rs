@@ -47,7 +47,7 @@ fn judge(known: &Mutex<Known>, path: &str, seen: i64, least: i64) {
     let mut known = known.lock().unwrap();
     known.reads += 1;
     if seen < least {
-        known.violations.push(format!("{path} showed {seen} to whoever had seen {least}"));
+        known.violations.push(format!("{path} showed {seen} to a client that had seen {least}"));
     }
 }
 

@@ -33,7 +33,7 @@ pub const POINTS: [&str; 20] = [
 ];
 
 /// Longest wait for the place to be reached: another process may have to lose a lease first.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REACH_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Faults {
     /// Restarts all processes that pass the point so that they die there; true when one did.
@@ -54,7 +54,7 @@ impl Faults {
         }
         let started = Instant::now();
         let mut died = false;
-        while !died && started.elapsed() < PATIENCE {
+        while !died && started.elapsed() < REACH_TIMEOUT {
             provoke(cluster, step).await;
             self.pause(100..200).await;
             died = passing(cluster, step).iter_mut().any(|one| one.process.ended().is_some());

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use ::orders::OrderAggregate;
 use kernel::aggregate::{Aggregate as _, CommandContext};
 use kernel::log::{Commit, Entry, Event, Meta, StreamName};
 use kernel::{Namespace, Result, Timestamp};
-use orders::OrderAggregate;
 use serde_json::json;
 use shared::event_store::EventStore as _;
 use shared::event_store::mongodb::MongoDb;
@@ -13,19 +13,21 @@ use uuid::Uuid;
 
 use super::Cluster;
 use crate::comes;
+use crate::orders;
 use crate::torture::NAMESPACE;
 
 /// Commits of one insert.
 const GROUP: usize = 500;
 /// For one insert, repeated as long as it fails; what is missing then is a violation.
-const PATIENCE: Duration = Duration::from_secs(60);
+const INSERT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// So many orders in the log, which the oracle knows of. Poisoned ones have a second event that no
 /// projection can read.
 pub async fn plant(cluster: &Cluster, orders: usize, poisoned: bool) {
     let ids: Vec<Uuid> = (0..orders).map(|_| Uuid::now_v7()).collect();
     let first: Vec<Commit> = ids.iter().map(|id| commit(*id, 1, created(*id))).collect();
-    let second: Vec<Commit> = ids.iter().map(|id| commit(*id, 2, poison())).collect();
+    let second: Vec<Commit> =
+        ids.iter().map(|id| commit(*id, 2, orders::event(&orders::unreadable()))).collect();
     {
         let mut known = cluster.shared.known.lock().unwrap();
         first.iter().for_each(|commit| known.plant(commit));
@@ -37,7 +39,7 @@ pub async fn plant(cluster: &Cluster, orders: usize, poisoned: bool) {
     let namespace = Namespace::parse(NAMESPACE).expect("a valid name");
     let url = cluster.servers.mongodb.url();
     let connect = || async { MongoDb::connect(&url, &namespace).await.ok() };
-    let Some(store) = comes(PATIENCE, connect).await else { return };
+    let Some(store) = comes(INSERT_TIMEOUT, connect).await else { return };
     append(&store, first).await;
     if poisoned {
         append(&store, second).await;
@@ -47,7 +49,7 @@ pub async fn plant(cluster: &Cluster, orders: usize, poisoned: bool) {
 /// Each once, at whatever positions are free: command-apis write meanwhile.
 async fn append(store: &MongoDb, commits: Vec<Commit>) {
     for group in commits.chunks(GROUP) {
-        comes(PATIENCE, || async { try_to_append(store, group).await.ok()? }).await;
+        comes(INSERT_TIMEOUT, || async { try_to_append(store, group).await.ok()? }).await;
     }
 }
 
@@ -70,32 +72,20 @@ async fn try_to_append(store: &MongoDb, commits: &[Commit]) -> Result<Option<()>
 
 fn commit(order: Uuid, version: i64, event: Event) -> Commit {
     let name = format!("planted-{order}-{version}");
-    Commit {
-        position: 0,
-        stream: StreamName::new(OrderAggregate::CATEGORY, order),
-        from: version,
-        to: version,
-        events: vec![event],
-        at: Timestamp::now(),
-        meta: Meta { correlation: name.clone(), ..Meta::default() },
-        key: Some(name),
-        fingerprint: String::new(),
-    }
+    let commit =
+        orders::commit(0, &StreamName::new("order", order), version, &orders::unreadable());
+    let meta = Meta { correlation: name.clone(), ..Meta::default() };
+    Commit { events: vec![event], meta, key: Some(name), ..commit }
 }
 
+/// Placed now, by a customer and for a product that no client orders.
 fn created(order: Uuid) -> Event {
-    let item = json!({ "sku": "P-PLANTED", "name": "Lamp", "quantity": 1, "unit_price": 5 });
-    let command = json!({
-        "type": "CreateOrder", "order_id": order, "customer_id": "planted", "currency": "EUR",
-        "items": [item],
-    });
+    let mut create = orders::order_of(&[orders::item("P-PLANTED", 1, 5)]);
+    create["customer_id"] = json!("planted");
+    let command = orders::to(order, orders::command("CreateOrder", create));
     let context = CommandContext { now: Timestamp::now(), new_id: order };
     let command = OrderAggregate::parse(command, &context).expect("a command").command;
     let events = OrderAggregate::decide(&None, &command).expect("a new order");
     let (kind, schema, data) = OrderAggregate::encode(&events[0]).expect("an event");
     Event { id: Uuid::now_v7(), kind, schema, data }
-}
-
-fn poison() -> Event {
-    Event { id: Uuid::now_v7(), kind: "NobodyKnows".to_owned(), schema: 1, data: json!({}).into() }
 }

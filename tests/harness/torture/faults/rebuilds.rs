@@ -27,7 +27,7 @@ const PORTION: usize = 75;
 const PORTIONS: usize = 4;
 
 /// For one step of a rebuild.
-const PATIENCE: Duration = Duration::from_secs(120);
+const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Faults {
     async fn rebuild_behind(&mut self, cluster: &mut Cluster) {
@@ -47,7 +47,7 @@ impl Faults {
             plant(cluster, PORTION, true).await;
             let parked =
                 || async { cluster.parked().await.filter(|parked| parked.len() >= poisoned()) };
-            if comes(PATIENCE, parked).await.is_none() {
+            if comes(STEP_TIMEOUT, parked).await.is_none() {
                 let told = format!("not all of {} poisoned streams are parked", poisoned());
                 return self.violations.push(told);
             }
@@ -58,7 +58,7 @@ impl Faults {
 
     /// Asks for new views until they are begun; every worker must serve them before long.
     async fn rebuild(&mut self, cluster: &Cluster, how: &str) {
-        let begun = comes(PATIENCE, || begin(cluster)).await;
+        let begun = comes(STEP_TIMEOUT, || begin(cluster)).await;
         let Some(wanted) = begun else {
             return self.violations.push(format!("a rebuild {how} did not begin"));
         };
@@ -66,7 +66,7 @@ impl Faults {
             let consumers = consumers(cluster, &wanted).await?;
             (live(cluster).await? == wanted && consumers == cluster.projectors.len()).then_some(())
         };
-        if comes(PATIENCE, served).await.is_none() {
+        if comes(STEP_TIMEOUT, served).await.is_none() {
             let (live, consumers) = (live(cluster).await, consumers(cluster, &wanted).await);
             self.violations.push(format!(
                 "a rebuild {how}: {wanted} is not served by all {} projectors: {live:?} is live, \

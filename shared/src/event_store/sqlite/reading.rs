@@ -1,0 +1,54 @@
+//! Reads of bounded size.
+
+use rusqlite::{Connection, Statement, ToSql, params_from_iter};
+
+use super::COLUMNS;
+use super::rows::Stored;
+use crate::event_store::READ_BYTES;
+
+/// Bound values in one statement: far below SQLite's limit of 32,766.
+const PAGE: usize = 500;
+
+/// What a read of bounded size has taken so far.
+#[derive(Default)]
+pub struct Taken {
+    pub rows: Vec<Stored>,
+    pub bytes: usize,
+}
+
+impl Taken {
+    /// Takes more rows, until it is full.
+    pub fn rows(
+        &mut self,
+        statement: &mut Statement<'_>,
+        values: &[&dyn ToSql],
+    ) -> rusqlite::Result<()> {
+        let mut rows = statement.query(values)?;
+        while self.bytes < READ_BYTES
+            && let Some(row) = rows.next()?
+        {
+            let row = Stored::from_row(row)?;
+            self.bytes += row.bytes();
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+}
+
+/// All rows whose `column` is one of `values`, by position, asked for a page at a time.
+pub fn pages<V: ToSql>(
+    connection: &Connection,
+    column: &str,
+    values: &[V],
+) -> rusqlite::Result<Vec<Stored>> {
+    let mut found = vec![];
+    for page in values.chunks(PAGE) {
+        let marks = vec!["?"; page.len()].join(",");
+        let sql =
+            format!("SELECT {COLUMNS} FROM commits WHERE {column} IN ({marks}) ORDER BY position");
+        let mut statement = connection.prepare(&sql)?;
+        let rows = statement.query_map(params_from_iter(page), Stored::from_row)?;
+        found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+    }
+    Ok(found)
+}

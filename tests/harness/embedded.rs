@@ -1,0 +1,66 @@
+//! The embedded mode in the process of the test.
+
+use command_api::write::FlowControl;
+use std::time::Duration;
+
+use http::Method;
+use kernel::Namespace;
+use shared::http::Hosts;
+use tokio_util::sync::CancellationToken;
+use waybill::client::Client;
+use waybill::up::{Config, Running};
+
+use crate::stores::TempDir;
+use crate::until;
+
+/// For the views to catch up with the log.
+const VERIFY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// An embedded system on free ports.
+pub struct Embedded {
+    pub commands: Client,
+    pub queries: Client,
+    pub running: Running,
+    stop: CancellationToken,
+}
+
+impl Embedded {
+    pub async fn start(folder: &TempDir) -> Self {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let config = Config {
+            data: folder.0.clone(),
+            command: any,
+            query: any,
+            projector: any,
+            address_file: None,
+            namespace: Namespace::default(),
+            flow_control: FlowControl::off(),
+            hosts: Hosts::default(),
+        };
+        let stop = CancellationToken::new();
+        let running = Running::start(config, &stop).await.unwrap();
+        let client = |address| Client::new(&format!("http://{address}"));
+        let (commands, queries) =
+            (client(running.addresses.command), client(running.addresses.query));
+        let ready = || async {
+            let ready = queries.send(Method::GET, "/readyz", &[], "").await.ok()?;
+            ready.status.is_success().then_some(())
+        };
+        until("it is ready", ready).await;
+        Self { commands, queries, running, stop }
+    }
+
+    /// Compares every view with a fold of the log, and returns how many orders there are.
+    pub async fn verify(&self) -> usize {
+        let report = waybill::verify::check(&self.commands, &self.queries, VERIFY_TIMEOUT);
+        let report = report.await.unwrap();
+        assert!(report.quiet && report.differences.is_empty(), "{report:#?}");
+        report.orders
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        drop((self.commands, self.queries));
+        self.running.wait().await.unwrap();
+    }
+}

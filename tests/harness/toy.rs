@@ -1,0 +1,100 @@
+//! The smallest aggregate: it remembers the latest text, and panics where a command says so.
+
+use std::time::Duration;
+
+use command_api::write::Request;
+use kernel::aggregate::{Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
+use kernel::json::Json;
+use kernel::log::{Event, Meta, StreamName};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// How long a command may wait for its start; no test takes so long.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where the code of the aggregate panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Panics {
+    Nowhere,
+    InDecide,
+    InEvolve,
+    InEncode,
+    InDecode,
+}
+
+/// The command and the event alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    text: String,
+    panics: Panics,
+}
+
+pub struct Toy;
+
+impl Aggregate for Toy {
+    type State = String;
+    type Command = Write;
+    type Event = Write;
+
+    const CATEGORY: &'static str = "toy";
+    const STATE_VERSION: u32 = 1;
+    const RESOURCE: Resource =
+        Resource { name: "toy", path: "toys", id: "id", create: "Create", actions: &[] };
+
+    fn parse(_: Value, _: &CommandContext) -> Result<Envelope<Write>, Invalid> {
+        Err(Invalid::new("no command is read here"))
+    }
+
+    fn decide(_: &String, command: &Write) -> Result<Vec<Write>, Refusal> {
+        assert_ne!(command.panics, Panics::InDecide);
+        Ok(vec![command.clone()])
+    }
+
+    fn evolve(state: &mut String, event: &Write) {
+        state.clone_from(&event.text);
+        assert_ne!(event.panics, Panics::InEvolve);
+    }
+
+    fn encode(event: &Write) -> Result<(String, u32, Json), Invalid> {
+        assert_ne!(event.panics, Panics::InEncode);
+        Ok(("Written".to_owned(), 1, json!(event).into()))
+    }
+
+    fn decode(event: &Event) -> Result<Write, Invalid> {
+        let event: Write = event.data.read().map_err(|error| Invalid::new(error.to_string()))?;
+        assert_ne!(event.panics, Panics::InDecode);
+        Ok(event)
+    }
+}
+
+pub fn stream() -> StreamName {
+    StreamName::new(Toy::CATEGORY, Uuid::new_v4())
+}
+
+/// Writes a text to the stream.
+pub fn write(stream: &StreamName, text: &str) -> Request<Toy> {
+    request(stream, Write { text: text.to_owned(), panics: Panics::Nowhere }, text.len())
+}
+
+/// A command that panics there, with a key made of both.
+pub fn command(stream: &StreamName, panics: Panics) -> Request<Toy> {
+    let command = Write { text: String::new(), panics };
+    Request { key: Some(format!("me/{stream}/{panics:?}")), ..request(stream, command, 10) }
+}
+
+fn request(stream: &StreamName, command: Write, bytes: usize) -> Request<Toy> {
+    Request {
+        stream: stream.clone(),
+        command,
+        bytes,
+        start_by: Instant::now() + START_TIMEOUT,
+        fresh: false,
+        expected: None,
+        key: None,
+        fingerprint: String::new(),
+        sequence: None,
+        meta: Meta::default(),
+    }
+}

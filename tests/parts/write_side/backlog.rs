@@ -1,0 +1,158 @@
+//! Commands that wait for their start: how many may, and what becomes of them while the log hangs.
+
+use std::sync::Arc;
+
+use ::orders::OrderAggregate;
+use command_api::write::{Outcome, Rejected, Request, WAITING, WAITING_BYTES, Writer};
+use futures::future::join_all;
+use shared::event_store::EventStore;
+use shared::service::health::Health;
+use tests::decorator::Decorator;
+use tests::held::Held;
+use tests::orders;
+use tests::requests::request;
+use tests::until;
+use tokio::sync::oneshot::Receiver;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+type Store = Arc<dyn EventStore>;
+
+fn create(key: Option<&str>) -> Request<OrderAggregate> {
+    request(orders::create(100), Uuid::new_v4(), key)
+}
+
+/// As if its JSON had so many bytes.
+fn create_of(bytes: usize) -> Request<OrderAggregate> {
+    Request { bytes, ..create(None) }
+}
+
+fn overdue(key: &str) -> Request<OrderAggregate> {
+    Request { start_by: Instant::now(), ..create(Some(key)) }
+}
+
+/// A write side whose log hangs.
+struct Hanging {
+    held: Arc<Decorator<Held>>,
+    writer: Writer<OrderAggregate>,
+    scheduler: JoinHandle<()>,
+}
+
+impl Hanging {
+    fn start(store: &Store) -> Self {
+        let held = Held::over(store.clone());
+        let (writer, scheduler) = Writer::start(held.clone(), Health::default());
+        Self { held, writer, scheduler }
+    }
+
+    /// Both places for groups are taken, by one command each.
+    async fn fill_places(&self) -> Vec<Receiver<Outcome>> {
+        let mut started = vec![];
+        for group in 1..=2 {
+            started.push(self.writer.submit(create(None)));
+            self.held.hooks.until_begun(group).await;
+        }
+        started
+    }
+
+    async fn end(self) {
+        drop(self.writer);
+        self.scheduler.await.unwrap();
+    }
+}
+
+fn is_unavailable(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(Rejected::Unavailable(_)))
+}
+
+async fn all_accepted(waiting: Vec<Receiver<Outcome>>) {
+    for outcome in join_all(waiting).await {
+        outcome.unwrap().unwrap();
+    }
+}
+
+async fn what_waits_is_bound_in_number(store: Store) {
+    let hanging = Hanging::start(&store);
+    let waiting = (0..WAITING).map(|_| hanging.writer.submit(create(None))).collect();
+    let one_more = hanging.writer.submit(create(None)).await.unwrap();
+    assert_eq!(one_more, Err(Rejected::Overloaded));
+    hanging.held.hooks.release();
+    all_accepted(waiting).await;
+    all_accepted(vec![hanging.writer.submit(create(None))]).await;
+    hanging.end().await;
+    assert_eq!(store.head().await.unwrap(), WAITING as i64 + 1, "what was turned away is not done");
+}
+
+async fn what_waits_is_bound_in_bytes(store: Store) {
+    let hanging = Hanging::start(&store);
+    let waiting = (0..16).map(|_| hanging.writer.submit(create_of(WAITING_BYTES / 16))).collect();
+    let one_more = hanging.writer.submit(create_of(1)).await.unwrap();
+    assert_eq!(one_more, Err(Rejected::Overloaded));
+    hanging.held.hooks.release();
+    all_accepted(waiting).await;
+    all_accepted(vec![hanging.writer.submit(create_of(WAITING_BYTES))]).await;
+    hanging.end().await;
+    assert_eq!(store.head().await.unwrap(), 17);
+}
+
+/// What is not started in time is answered while the log still hangs, and its key is free again.
+async fn what_cannot_start_in_time_is_answered_as_not_done(store: Store) {
+    let hanging = Hanging::start(&store);
+    let started = hanging.fill_places().await;
+    for _ in 0..2 {
+        let outcome = hanging.writer.submit(overdue("k")).await.unwrap();
+        assert!(is_unavailable(&outcome), "{outcome:?}");
+    }
+    hanging.held.hooks.release();
+    all_accepted(started).await;
+    hanging.end().await;
+    assert_eq!(store.head().await.unwrap(), 2);
+}
+
+/// An outage leaves nothing behind that must be done before what comes after it.
+async fn what_clients_have_left_is_dropped_before_it_starts(store: Store) {
+    let hanging = Hanging::start(&store);
+    let started = hanging.fill_places().await;
+    let most = WAITING_BYTES / 16;
+    let left: Vec<_> = (0..15)
+        .map(|number| {
+            let command = create(Some(&format!("left-{number}")));
+            hanging.writer.submit(Request { bytes: most, ..command })
+        })
+        .collect();
+    drop(left);
+    // Their room and their keys are free before the log is back.
+    let waiting = until("there is room again", || async {
+        let command = Request { bytes: 15 * most, ..create(Some("left-0")) };
+        let mut outcome = hanging.writer.submit(command);
+        outcome.try_recv().is_err().then_some(outcome)
+    })
+    .await;
+    hanging.held.hooks.release();
+    all_accepted(vec![waiting]).await;
+    all_accepted(started).await;
+    let inserts = hanging.held.hooks.inserts.lock().unwrap().clone();
+    assert_eq!(inserts, [1, 1, 1], "the new command is in the first insert after the outage");
+    hanging.end().await;
+    assert_eq!(store.head().await.unwrap(), 3, "none of those that were left was carried out");
+}
+
+/// Of three whose clients are gone, the two that have started are done.
+async fn a_command_that_has_started_runs_to_its_end_without_its_client(store: Store) {
+    let hanging = Hanging::start(&store);
+    let started = hanging.fill_places().await;
+    drop(started);
+    drop(hanging.writer.submit(create(None)));
+    hanging.held.hooks.release();
+    hanging.end().await;
+    assert_eq!(store.head().await.unwrap(), 2);
+}
+
+tests::on_both_logs! {
+    what_waits_is_bound_in_number
+    what_waits_is_bound_in_bytes
+    what_cannot_start_in_time_is_answered_as_not_done
+    what_clients_have_left_is_dropped_before_it_starts
+    a_command_that_has_started_runs_to_its_end_without_its_client
+}

@@ -1,0 +1,116 @@
+//! Domain code that panics spoils its own command alone. A group that still dies is reported.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::orders::OrderAggregate;
+use async_trait::async_trait;
+use command_api::write::{Outcome, Rejected, Request, Writer};
+use kernel::log::Entry;
+use shared::event_store::{EventStore, Inserted, NotInserted};
+use shared::service::health::Health;
+use tests::decorator::{Decorator, Hooks};
+use tests::orders;
+use tests::requests::request;
+use tests::toy::{Panics, Toy, command, stream};
+use tests::until;
+use tokio::sync::oneshot::Receiver;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+type Store = Arc<dyn EventStore>;
+
+async fn soon<T>(outcome: Receiver<T>) -> T {
+    timeout(Duration::from_secs(30), outcome).await.expect("an answer in time").expect("an answer")
+}
+
+/// More of them than there are places for groups, each in a group of its own.
+async fn domain_code_that_panics_takes_no_place(store: Store) {
+    let health = Health::of(&["commands"]);
+    let (writer, scheduler) = Writer::<Toy>::start(store.clone(), health.clone());
+    for panics in [Panics::InDecide, Panics::InEvolve, Panics::InEncode] {
+        for _ in 0..3 {
+            let stream = stream();
+            // The second time the key is free again, and so is the stream the third time.
+            for _ in 0..2 {
+                let outcome = soon(writer.submit(command(&stream, panics))).await;
+                assert!(
+                    matches!(&outcome, Err(Rejected::Broken(why)) if why.contains("panicked")),
+                    "{outcome:?}"
+                );
+            }
+            let accepted = soon(writer.submit(command(&stream, Panics::Nowhere))).await;
+            assert_eq!(accepted.unwrap().version, 1, "nothing was written before");
+        }
+    }
+    assert!(health.waiting().is_empty());
+    drop(writer);
+    scheduler.await.unwrap();
+}
+
+/// Read together with others, a stream whose folding panics spoils only itself.
+async fn a_stream_that_panics_when_it_is_read_spoils_only_itself(store: Store) {
+    let (poisoned, healthy) = (stream(), stream());
+    let (writer, scheduler) = Writer::<Toy>::start(store.clone(), Health::default());
+    for (stream, panics) in [(&poisoned, Panics::InDecode), (&healthy, Panics::Nowhere)] {
+        soon(writer.submit(command(stream, panics))).await.unwrap();
+    }
+    drop(writer);
+    scheduler.await.unwrap();
+    let health = Health::of(&["commands"]);
+    let (writer, _scheduler) = Writer::<Toy>::start(store, health.clone());
+    for round in 2..=4 {
+        let key = |request: Request<Toy>| Request { key: None, ..request };
+        let both = [&poisoned, &healthy]
+            .map(|stream| writer.submit(key(command(stream, Panics::Nowhere))));
+        let [poisoned, healthy] = both;
+        let outcome = soon(poisoned).await;
+        assert!(matches!(outcome, Err(Rejected::Broken(_))), "{outcome:?}");
+        assert_eq!(soon(healthy).await.unwrap().version, round);
+    }
+    assert!(health.waiting().is_empty());
+}
+
+/// Not the domain's fault.
+struct Fault;
+
+#[async_trait]
+impl Hooks for Fault {
+    async fn insert(
+        &self,
+        _: &dyn EventStore,
+        _: &[Entry],
+    ) -> std::result::Result<Vec<Inserted>, NotInserted> {
+        panic!("a fault of the service itself");
+    }
+}
+
+async fn a_group_that_dies_ends_readiness_and_answers_all_who_wait(store: Store) {
+    let health = Health::of(&["commands"]);
+    let (writer, scheduler) =
+        Writer::<OrderAggregate>::start(Decorator::over(store, Fault), health.clone());
+    assert!(health.waiting().is_empty());
+    let order = Uuid::new_v4();
+    let create = || request(orders::create(100), order, None);
+    // The first is in the group that dies, the others wait behind it.
+    let [first, second, third] = [create(), create(), create()].map(|one| writer.submit(one));
+    let first = timeout(Duration::from_secs(30), first).await.expect("an end in time");
+    assert!(first.is_err(), "its outcome is not known: {first:?}");
+    let is_unavailable = |outcome: &Outcome| matches!(outcome, Err(Rejected::Unavailable(_)));
+    for outcome in [second, third] {
+        assert!(is_unavailable(&soon(outcome).await));
+    }
+    until("the service says that it is broken", || async {
+        health.waiting().get("commands").filter(|why| why.contains("restart")).cloned()
+    })
+    .await;
+    assert!(is_unavailable(&soon(writer.submit(create())).await));
+    drop(writer);
+    timeout(Duration::from_secs(30), scheduler).await.expect("the scheduler ends").unwrap();
+}
+
+tests::on_both_logs! {
+    domain_code_that_panics_takes_no_place
+    a_stream_that_panics_when_it_is_read_spoils_only_itself
+    a_group_that_dies_ends_readiness_and_answers_all_who_wait
+}
