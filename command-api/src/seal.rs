@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 const HOLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two looks for holes.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The longest wait for an append to a log at rest.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Positions looked at, or sealed, at a time.
 const PAGE: usize = 1_000;
 
@@ -37,12 +39,21 @@ impl Sealer {
 
     /// Seals holes until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
+        let mut appended = self.store.append_notifier().subscribe();
         while !stop.is_cancelled() {
-            if let Err(failure) = self.sweep().await {
+            let swept = self.sweep().await;
+            if let Err(failure) = &swept {
                 tracing::debug!(%failure, "looking for holes");
             }
+            let is_complete = swept.is_ok() && self.seen.is_empty();
+            let next_sweep = async {
+                tokio::time::sleep(POLL_INTERVAL).await;
+                if is_complete {
+                    appended.wait(MAX_WAIT).await; // A log at rest gets no holes.
+                }
+            };
             tokio::select! {
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
+                () = next_sweep => {}
                 () = stop.cancelled() => {}
             }
         }

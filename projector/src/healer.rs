@@ -2,13 +2,15 @@
 //! moves the checkpoint that is stored with the views.
 
 mod overdue;
+mod page;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Result;
-use kernel::log::{Position, Run};
-use shared::event_store::EventStore;
+use kernel::log::{Position, StreamName};
+use shared::event_store::{EventStore, ViewsReport};
 use shared::feed::cursor::Cursor;
 use shared::service::failpoint;
 use shared::view_store::{Generation, ViewStore};
@@ -16,13 +18,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::overdue::Overdue;
+use self::page::Page;
 use crate::applier::BatchOutcome;
 use crate::lease_holder::{LEASE_TERM, LeaseHolder};
 use crate::pause::pause;
 use crate::walker::{Step, Walker};
 
-/// Between two looks: for more of the log, and at a run that is not applied yet.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two looks: for more of the log that is written to, and at a page that is not applied yet.
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
+/// The longest wait for more of a log at rest.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// Positions of a page at most: one script looks at the views of all their streams.
+const MAX_PAGE: usize = 1_000;
 
 /// Heals the live generation, while this worker holds its lease: one worker heals for all.
 pub(crate) struct Healer {
@@ -72,53 +79,92 @@ impl Healer {
         stop: &CancellationToken,
     ) -> Result<()> {
         let until = Instant::now() + LEASE_TERM / 2;
-        let Some(checkpoint) = self.views.checkpoint(&generation.id).await? else { return Ok(()) };
-        let mut cursor = Cursor::new(self.store.clone(), checkpoint);
+        let checkpoint = self.views.checkpoint(&generation.id).await?;
+        let Some(mut from) = checkpoint else { return Ok(()) };
+        let mut appended = self.store.append_notifier().subscribe();
+        let mut reported = None;
         while Instant::now() < until && !stop.is_cancelled() {
-            let from = cursor.position();
-            let run = cursor.next_run().await?;
+            let page = Page::take(from, self.store.read_marks(from, MAX_PAGE).await?);
             overdue.saw(self.store.head().await?);
-            if run.to == from {
+            if reported != Some(from) {
+                self.report(from).await;
+                reported = Some(from);
+            }
+            if page.to == from {
                 pause(POLL_INTERVAL, stop).await;
-            } else if !self.heal_run(generation, from, &run, overdue, stop).await? {
+                tokio::select! {
+                    () = appended.wait(MAX_WAIT) => {}
+                    () = stop.cancelled() => {}
+                }
+                continue;
+            }
+            appended.found();
+            if !self.heal_page(generation, from, &page, overdue, stop).await? {
                 return Ok(());
             }
+            from = page.to;
         }
         Ok(())
     }
 
-    /// Waits for the workers to apply the run, and applies what they do not. False when the checkpoint
-    /// is not at the end of the run in the end: go on from the stored one.
-    async fn heal_run(
+    /// Waits for the workers to apply the page, and applies what they do not. False when the checkpoint
+    /// is not at the end of the page in the end: go on from the stored one.
+    async fn heal_page(
         &self,
         generation: &Generation,
         from: Position,
-        run: &Run,
+        page: &Page,
         overdue: &mut Overdue,
         stop: &CancellationToken,
     ) -> Result<bool> {
-        overdue.saw(run.to);
+        overdue.saw(page.to);
+        let reached = page.reached();
         loop {
             failpoint::hit("advance.before");
-            let step = self.walker.advance(&generation.id, from, run).await?;
+            let step = self.walker.advance(&generation.id, from, page.to, &reached).await?;
             failpoint::hit("advance.after");
             match step {
                 Step::Done => return Ok(true),
                 Step::Lost => return Ok(false),
-                Step::Behind(streams) if overdue.is(run.to) => {
-                    tracing::warn!(
-                        streams = streams.len(),
-                        to = run.to,
-                        "repairing views from the log"
-                    );
-                    let repaired = self.walker.repair(&generation.id, run, &streams).await?;
-                    if repaired == BatchOutcome::NoGeneration {
+                Step::Behind(streams) if overdue.is(page.to) => {
+                    if !self.repair(generation, from, page.to, &streams).await? {
                         return Ok(false);
                     }
                 }
                 Step::Behind(_) if stop.is_cancelled() => return Ok(false),
                 Step::Behind(_) => pause(POLL_INTERVAL, stop).await,
             }
+        }
+    }
+
+    /// Applies what the streams have between the two positions; false when the generation is gone.
+    async fn repair(
+        &self,
+        generation: &Generation,
+        from: Position,
+        to: Position,
+        streams: &BTreeSet<StreamName>,
+    ) -> Result<bool> {
+        tracing::warn!(streams = streams.len(), to, "repairing views from the log");
+        let mut cursor = Cursor::new(self.store.clone(), from);
+        while cursor.position() < to {
+            let before = cursor.position();
+            let run = cursor.next_run().await?;
+            let repaired = self.walker.repair(&generation.id, &run, streams).await?;
+            if repaired == BatchOutcome::NoGeneration {
+                return Ok(false);
+            }
+            if run.to == before {
+                return Ok(false); // The log is another one, or was cut: look again.
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells command-apis how far the views are.
+    async fn report(&self, checkpoint: Position) {
+        if let Err(failure) = self.store.report_views(ViewsReport { checkpoint }).await {
+            tracing::debug!(%failure, "how far the views are is not told");
         }
     }
 }

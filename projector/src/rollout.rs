@@ -15,7 +15,7 @@ use crate::pause::pause;
 use crate::views_health::ViewsHealth;
 
 /// Between two looks at what other workers do with the generation in the making.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two looks whether newer views are still live.
 const OUTDATED_POLL_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -40,27 +40,30 @@ impl Walker {
         run: &Run,
     ) -> Result<Step> {
         match self.apply(generation, run.commits.iter()).await? {
-            BatchOutcome::Applied => self.advance(generation, from, run).await,
+            BatchOutcome::Applied => {
+                let reached = last_versions(&run.commits);
+                self.advance(generation, from, run.to, &reached).await
+            }
             BatchOutcome::NoGeneration => Ok(Step::Lost),
         }
     }
 
-    /// Checks that all of the run is applied or parked, and if so moves the checkpoint from `from` to
-    /// its end.
+    /// Checks that these versions of the streams are applied, or the streams parked, and if so moves
+    /// the checkpoint from `from` to `to`.
     pub(crate) async fn advance(
         &self,
         generation: &GenerationId,
         from: Position,
-        run: &Run,
+        to: Position,
+        reached: &[(&StreamName, Version)],
     ) -> Result<Step> {
-        let reached = last_versions(&run.commits);
         let stream = |index: usize| reached.get(index).map(|(stream, _)| (*stream).clone());
-        Ok(match self.views.advance(generation, from, run.to, &reached).await? {
+        Ok(match self.views.advance(generation, from, to, reached).await? {
             Advance::Moved => Step::Done,
             Advance::Behind(behind) => {
                 Step::Behind(behind.into_iter().filter_map(stream).collect())
             }
-            Advance::Elsewhere(position) if position == run.to => Step::Done,
+            Advance::Elsewhere(position) if position == to => Step::Done,
             Advance::Elsewhere(_) | Advance::NoGeneration => Step::Lost,
         })
     }

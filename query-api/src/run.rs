@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::{Service, routes};
 
 /// Between two looks whether there are views.
-const READINESS_POLL_INTERVAL: Duration = Duration::from_millis(250);
+const READINESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs until `stop`; requests under way end first.
 pub async fn run(

@@ -60,6 +60,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// At most `limit` positions above `after` that hold anything, ascending.
     async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>>;
 
+    /// The same of what stands there: which stream it goes on with, and how far.
+    async fn read_marks(&self, after: Position, limit: usize) -> Result<Vec<Mark>>;
+
     /// The highest position that holds anything; 0 for an empty log.
     async fn head(&self) -> Result<Position>;
 
@@ -114,6 +117,15 @@ pub struct Part {
     pub commits: Vec<Commit>,
     /// Whether that is all; else ask again, above the last version of each stream.
     pub complete: bool,
+}
+
+/// What stands at a position, without its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The position.
+    pub position: Position,
+    /// The stream of the commit and the version of its last event; `None` for a tombstone.
+    pub end: Option<(StreamName, Version)>,
 }
 
 /// How far the live views are.

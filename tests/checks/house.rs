@@ -199,7 +199,6 @@ fn the_pipeline_knows_no_order() {
 const FILE_LINES: usize = 300;
 /// Lines of a function, its signature and its closing brace included.
 const FUNCTION_LINES: usize = 60;
-/// Files with a function that is longer still. None is added; one is taken off with its function.
 
 fn begins_a_function(code: &str) -> bool {
     const BEFORE: [&str; 6] = ["pub", "pub(crate)", "pub(super)", "const", "async", "unsafe"];

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use shared::event_store::append_notifier::AppendNotifier;
-use shared::event_store::{EventStore, Inserted, NotInserted, Part, Snapshot, ViewsReport};
+use shared::event_store::{EventStore, Inserted, Mark, NotInserted, Part, Snapshot, ViewsReport};
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
 #[async_trait]
@@ -96,6 +96,10 @@ impl<H: Hooks> EventStore for Decorator<H> {
 
     async fn renew(&self) -> Result<LogId> {
         self.store.renew().await
+    }
+
+    async fn read_marks(&self, after: Position, limit: usize) -> Result<Vec<Mark>> {
+        self.store.read_marks(after, limit).await
     }
 
     async fn report_views(&self, report: ViewsReport) -> Result<()> {

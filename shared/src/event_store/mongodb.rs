@@ -6,6 +6,7 @@ mod document;
 mod find;
 mod identity;
 mod insert;
+mod marks;
 mod position_allocator;
 mod recent;
 mod relay_state;
@@ -22,7 +23,6 @@ use ::mongodb::error::{Error, ErrorKind};
 use ::mongodb::options::ReturnDocument;
 use ::mongodb::{Collection, Database};
 use async_trait::async_trait;
-use futures::TryStreamExt as _;
 use kernel::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
 use kernel::{Failure, Result};
 use tokio::sync::Mutex;
@@ -34,7 +34,7 @@ use self::position_allocator::PositionAllocator;
 use self::recent::Recent;
 use self::views_report::REPORTING;
 use self::watcher::Watcher;
-use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport};
+use super::{EventStore, Inserted, Mark, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport};
 use crate::event_store::append_notifier::AppendNotifier;
 
 const DUPLICATE_KEY: i32 = 11000;
@@ -187,17 +187,13 @@ impl EventStore for MongoDb {
     }
 
     async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
-        let what = "reading positions";
-        let find = move |this: Self| async move {
-            let commits = this.commits.clone_with_type::<Document>();
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let found = commits.find(doc! { "_id": { "$gt": after.max(0) } });
-            let found = found.sort(doc! { "_id": 1 }).projection(doc! { "_id": 1 }).limit(limit);
-            let found: Vec<_> =
-                found.await.map_err(failure(what))?.try_collect().await.map_err(failure(what))?;
-            found.iter().map(|one| integer(what, one, "_id")).collect()
-        };
-        self.ask(what, find).await
+        let marks = self.read_marks(after, limit).await?;
+        Ok(marks.into_iter().map(|mark| mark.position).collect())
+    }
+
+    async fn read_marks(&self, after: Position, limit: usize) -> Result<Vec<Mark>> {
+        let find = move |this: Self| async move { this.find_marks(after, limit).await };
+        self.ask(marks::READING, find).await
     }
 
     async fn head(&self) -> Result<Position> {

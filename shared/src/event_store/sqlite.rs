@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql};
 
 use self::reading::{Taken, pages};
 use self::rows::Stored;
-use super::{EventStore, Inserted, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport};
+use super::{EventStore, Inserted, Mark, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport};
 use crate::event_store::append_notifier::AppendNotifier;
 
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
@@ -151,6 +151,22 @@ impl EventStore for Sqlite {
             let sql = "SELECT position FROM commits WHERE position > ? ORDER BY position LIMIT ?";
             let mut statement = connection.prepare_cached(sql)?;
             statement.query_map([after, limit], |row| row.get(0))?.collect()
+        };
+        self.run("reading positions", &self.reader, select).await
+    }
+
+    async fn read_marks(&self, after: Position, limit: usize) -> Result<Vec<Mark>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let select = move |connection: &mut Connection| {
+            let sql = r#"SELECT position, stream, "to" FROM commits
+                WHERE position > ? ORDER BY position LIMIT ?"#;
+            let mut statement = connection.prepare_cached(sql)?;
+            let mark = |row: &rusqlite::Row<'_>| {
+                let (stream, to): (String, Option<Version>) = (row.get(1)?, row.get(2)?);
+                let end = to.map(|to| (StreamName::stored(stream), to));
+                Ok(Mark { position: row.get(0)?, end })
+            };
+            statement.query_map([after, limit], mark)?.collect()
         };
         self.run("reading positions", &self.reader, select).await
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The stream of what is no commit: tombstones and the log's identity.
-const NO_STREAM: &str = "~";
+pub const NO_STREAM: &str = "~";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CommitDocument {
