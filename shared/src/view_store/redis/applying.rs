@@ -8,7 +8,7 @@ use kernel::projection::Change;
 use redis::Pipeline;
 
 use super::Redis;
-use super::scripts::apply_batch::{APPLIED, NO_GENERATION, ONE_BY_ONE, PARKED};
+use super::scripts::apply_batch::BatchOutcome;
 use super::scripts::{Apply, ApplyBatch};
 use crate::view_store::{Applied, GenerationId};
 
@@ -20,6 +20,8 @@ const MAX_PARTS: usize = 3_000;
 /// A change with a larger delta is applied alone: a script adds up with numbers that are exact up to
 /// 2^53.
 const MAX_DELTA: u64 = 1 << 45;
+/// How often a batch is tried without those of its changes that can't be applied.
+const MAX_ATTEMPTS: usize = 4;
 const WHAT: &str = "applying changes to views";
 
 impl Redis {
@@ -42,33 +44,50 @@ impl Redis {
         Ok(outcomes)
     }
 
+    /// Applies changes of as many streams. What can't be applied is left out, and the others are tried
+    /// again: another worker may come between, so not for ever.
     async fn apply_batch(
         &self,
         generation: &GenerationId,
         changes: &[Change],
     ) -> Result<Vec<Applied>> {
-        let changes: Vec<&Change> = changes.iter().collect();
-        let call = ApplyBatch::call_for(&self.keys.of(generation), &changes);
+        let keys = self.keys.of(generation);
         let script = &self.scripts.apply_batch;
-        let codes: Vec<i64> = self.call(WHAT, script, &call).await?;
-        match codes[..] {
-            [NO_GENERATION] => return Ok(vec![Applied::NoGeneration; changes.len()]),
-            [ONE_BY_ONE] => return self.apply_singly(generation, &changes).await,
-            _ => {}
+        let mut outcomes = vec![None; changes.len()];
+        for _ in 0..MAX_ATTEMPTS {
+            let left: Vec<usize> = (0..changes.len()).filter(|i| outcomes[*i].is_none()).collect();
+            if left.is_empty() {
+                break;
+            }
+            let batch: Vec<&Change> = left.iter().map(|i| &changes[*i]).collect();
+            let told = ApplyBatch::told(&batch);
+            let call = ApplyBatch::call_for(&keys, &batch, &told);
+            let codes: Vec<i64> = self.call(WHAT, script, &call).await?;
+            match ApplyBatch::outcome(&codes) {
+                BatchOutcome::Applied => {
+                    left.iter().for_each(|i| outcomes[*i] = Some(Applied::Applied));
+                }
+                BatchOutcome::NoGeneration => {
+                    return Ok(vec![Applied::NoGeneration; changes.len()]);
+                }
+                BatchOutcome::OneByOne => break,
+                BatchOutcome::Refused(refused) => {
+                    for (place, version) in refused {
+                        let Some(i) = left.get(place).copied() else { continue };
+                        outcomes[i] = match version {
+                            Some(stored) => Some(Applied::refused(stored, changes[i].to)),
+                            None => self.apply_singly(generation, &[&changes[i]]).await?.pop(),
+                        };
+                    }
+                }
+            }
         }
-        let of_parked: Vec<&Change> = codes
-            .iter()
-            .zip(&changes)
-            .filter(|(code, _)| **code == PARKED)
-            .map(|it| *it.1)
-            .collect();
-        let mut singly = self.apply_singly(generation, &of_parked).await?.into_iter();
-        let outcome = |(code, change): (i64, &&Change)| match code {
-            APPLIED => Applied::Applied,
-            PARKED => singly.next().unwrap_or(Applied::Stale(change.base)),
-            stored => Applied::refused(stored, change.to),
-        };
-        Ok(codes.into_iter().zip(&changes).map(outcome).collect())
+        let left: Vec<usize> = (0..changes.len()).filter(|i| outcomes[*i].is_none()).collect();
+        let singly: Vec<&Change> = left.iter().map(|i| &changes[*i]).collect();
+        for (i, outcome) in left.iter().zip(self.apply_singly(generation, &singly).await?) {
+            outcomes[*i] = Some(outcome);
+        }
+        Ok(outcomes.into_iter().flatten().collect())
     }
 
     /// One call for each change, in one pipeline.
