@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use kernel::Result;
 use kernel::log::{Position, StreamName};
+use kernel::views::Batch;
 use shared::event_store::{EventStore, ViewsReport};
 use shared::feed::cursor::Cursor;
 use shared::service::failpoint;
@@ -25,7 +26,7 @@ use crate::pause::pause;
 use crate::walker::{Step, Walker};
 
 /// Between two looks: for more of the log that is written to, and at a page that is not applied yet.
-const POLL_INTERVAL: Duration = Duration::from_millis(40);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest wait for more of a log at rest.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Positions of a page at most: one script looks at the views of all their streams.
@@ -120,6 +121,13 @@ impl Healer {
         overdue.saw(page.to);
         let reached = page.reached();
         loop {
+            // Looking at each view is left until they may all be there.
+            while !overdue.is(page.to) && self.applied(generation).await? < page.to {
+                if stop.is_cancelled() {
+                    return Ok(false);
+                }
+                pause(POLL_INTERVAL, stop).await;
+            }
             failpoint::hit("advance.before");
             let step = self.walker.advance(&generation.id, from, page.to, &reached).await?;
             failpoint::hit("advance.after");
@@ -135,6 +143,11 @@ impl Healer {
                 Step::Behind(_) => pause(POLL_INTERVAL, stop).await,
             }
         }
+    }
+
+    /// Nothing behind this position is in the views; they may lack something before it.
+    async fn applied(&self, generation: &Generation) -> Result<Position> {
+        Ok(self.views.read(&generation.id, &Batch::new()).await?.applied)
     }
 
     /// Applies what the streams have between the two positions; false when the generation is gone.

@@ -82,9 +82,13 @@ for r = 1, record_count do
   end
   for _ = 1, ranks do
     local list, i, member, zeros = next_key(), count(), take(), take()
-    local leave, enter = into(gone, list), into(come, list)
-    leave[#leave + 1] = string.format('%019d', before[i]) .. member
-    if after[i] ~= 0 or zeros == '1' then
+    local is_new, is_moved = not kept[i], before[i] ~= after[i]
+    if is_moved and not is_new then
+      local leave = into(gone, list)
+      leave[#leave + 1] = string.format('%019d', before[i]) .. member
+    end
+    if (is_moved or is_new) and (after[i] ~= 0 or zeros == '1') then
+      local enter = into(come, list)
       enter[#enter + 1] = 0
       enter[#enter + 1] = string.format('%019d', after[i]) .. member
     end
