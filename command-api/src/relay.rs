@@ -31,6 +31,7 @@ const FULL: usize = 200;
 /// How often the checkpoint is stored: what a restart may publish again.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Publishes the log, as long as it holds the lease.
 pub struct Relay {
     store: MongoDb,
     broker: RabbitMq,
@@ -41,6 +42,8 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// Relays `log` under a holder's name of its own. `events_per_message` (1 to 64) bounds the
+    /// events that share a message.
     pub fn new(
         store: MongoDb,
         broker: RabbitMq,

@@ -61,7 +61,7 @@ impl Sealer {
 
     /// Goes on along the log to its first hole, and seals what is old enough of it. Positions alone
     /// are read.
-    pub async fn sweep(&mut self) -> Result<()> {
+    async fn sweep(&mut self) -> Result<()> {
         loop {
             let there = match self.store.own_positions(self.complete, PAGE) {
                 own if !own.is_empty() => own,

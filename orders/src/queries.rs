@@ -15,6 +15,7 @@ use std::ops::Bound;
 
 use crate::values::MAX;
 
+/// Answers the questions about orders: see `docs/reference/http.md`.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderQueries;
 

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use shared::http::Hosts;
 use shared::service::config::{Invalid, Settings};
 
+/// What query-api is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_REDIS_URL`: the views.

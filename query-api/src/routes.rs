@@ -22,6 +22,7 @@ use shared::service::health::Health;
 /// How long a query waits for a token without `Prefer: wait=`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 
+/// The page, the probes, and every other GET for the domain.
 pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
     let page = warp::path::end().and(get_or_head()).map(|| {
         let page = include_str!("page.html").as_bytes().to_vec();

@@ -18,6 +18,7 @@ use crate::wait_list::WaitList;
 /// Answers that may find another generation live than they began with: swaps are rare.
 const SWAPS: u32 = 5;
 
+/// Answers the questions of a domain from the live generation of views.
 pub struct Service {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
@@ -61,12 +62,16 @@ impl From<query::Error> for Unanswered {
 
 /// An answer, the token of what it shows, and the generation that showed it.
 pub struct Shown {
+    /// What the domain answered.
     pub reply: Reply,
+    /// What is in the answer.
     pub token: Token,
+    /// The generation that was read.
     pub generation: GenerationId,
 }
 
 impl Service {
+    /// Reads `views` with `queries`; requests that wait for views end when `stop` is cancelled.
     pub fn new(
         views: Arc<dyn ViewStore>,
         queries: Arc<dyn Queries>,

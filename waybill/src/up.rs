@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+/// What the embedded mode is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_DATA_DIR`: where the log is kept.
@@ -74,8 +75,11 @@ impl Config {
 /// The addresses of a running system.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
+    /// Of command-api.
     pub command: SocketAddr,
+    /// Of query-api.
     pub query: SocketAddr,
+    /// Of the projector, for operators.
     pub projector: SocketAddr,
 }
 
@@ -95,6 +99,7 @@ pub async fn up(config: Config, stop: CancellationToken) -> Result<()> {
 
 /// The services, running.
 pub struct Running {
+    /// Where the services listen.
     pub addresses: Addresses,
     tasks: JoinSet<()>,
     /// No request is under way any more.
@@ -103,6 +108,7 @@ pub struct Running {
 }
 
 impl Running {
+    /// Opens the log and serves; errors are addresses in use, and a log that can't be opened.
     pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self> {
         let command = listen("WAYBILL_COMMAND_LISTEN", config.command)?;
         let query = listen("WAYBILL_QUERY_LISTEN", config.query)?;

@@ -29,13 +29,13 @@ pub fn body(
 
 /// When the body of a request has to be there.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     at: Instant,
     patience: Duration,
 }
 
 impl Deadline {
-    pub fn within(patience: Duration) -> Self {
+    pub(crate) fn within(patience: Duration) -> Self {
         Self { at: Instant::now() + patience, patience }
     }
 }

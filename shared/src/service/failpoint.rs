@@ -5,16 +5,18 @@
 //! (<https://docs.rs/fail>).
 
 /// Reads the variable; before anything else happens.
-pub fn set_up() {
+pub(crate) fn set_up() {
     #[cfg(feature = "failpoints")]
     std::mem::forget(fail::FailScenario::setup());
 }
 
+/// Aborts the process when `FAILPOINTS` says so of the place `name`.
 #[cfg(feature = "failpoints")]
 pub fn hit(name: &str) {
     fail::fail_point!(name, |_| std::process::abort());
 }
 
+/// Does nothing in this build.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub fn hit(_: &str) {}

@@ -21,6 +21,7 @@ use super::{
     Advance, Applied, Generation, GenerationId, Progress, Reading, Update, Updates, ViewStore,
 };
 
+/// Views in the memory of one process; clones share them. They end with the process.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<RwLock<State>>);
 

@@ -25,6 +25,8 @@ use self::keys::Keys;
 use self::scripts::{Argument, Call, Scripts};
 use super::{Advance, Applied, Generation, GenerationId, Progress, Reading, Updates, ViewStore};
 
+/// Views in Redis; clones share a connection that is made again when it breaks. Keys:
+/// `docs/PROTOCOL.md`, section 4.
 #[derive(Clone)]
 pub struct Redis {
     client: Client,

@@ -37,6 +37,7 @@ pub struct DeadLetterPublisher {
 }
 
 impl DeadLetterPublisher {
+    /// Connects at the first message.
     pub fn new(broker: &RabbitMq) -> Self {
         Self { broker: broker.clone(), open: None }
     }
@@ -110,7 +111,7 @@ fn dead_letter(delivery: Delivery) -> DeadLetter {
 
 impl RabbitMq {
     /// Up to `limit` of what is kept, fewer where they are large.
-    pub async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
+    pub(crate) async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
         let Some(mut walk) = Walk::start(self).await? else { return Ok(DeadLetterPage::default()) };
         let mut page = DeadLetterPage { items: vec![], total: walk.total };
         let mut bytes = 0;
@@ -126,7 +127,7 @@ impl RabbitMq {
     }
 
     /// The one with this id.
-    pub async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+    pub(crate) async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
         let Some(mut walk) = Walk::start(self).await? else { return Ok(None) };
         let found = walk.find(id).await?;
         walk.end().await?;
@@ -134,7 +135,7 @@ impl RabbitMq {
     }
 
     /// Removes the one with this id; whether it was there.
-    pub async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
+    pub(crate) async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
         let Some(mut walk) = Walk::start(self).await? else { return Ok(false) };
         let found = walk.find(id).await?;
         if let Some(delivery) = &found {
