@@ -52,10 +52,7 @@ impl Sealer {
                     appended.wait(MAX_WAIT).await; // A log at rest gets no holes.
                 }
             };
-            tokio::select! {
-                () = next_sweep => {}
-                () = stop.cancelled() => {}
-            }
+            stop.run_until_cancelled(next_sweep).await;
         }
     }
 

@@ -15,14 +15,13 @@ use shared::event_store::{EventStore, ViewsReport};
 use shared::feed::cursor::Cursor;
 use shared::service::failpoint;
 use shared::view_store::{Generation, ViewStore};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::overdue::Overdue;
 use self::page::Page;
 use crate::applier::BatchOutcome;
 use crate::lease_holder::{LEASE_TERM, LeaseHolder};
-use crate::pause::pause;
 use crate::walker::{Step, Walker};
 
 /// Between two looks: for more of the log that is written to, and at a page that is not applied yet.
@@ -63,7 +62,7 @@ impl Healer {
             if held {
                 self.heal_for_a_term(generation, &mut overdue, stop).await?;
             } else {
-                pause(LEASE_TERM / 4, stop).await;
+                stop.run_until_cancelled(sleep(LEASE_TERM / 4)).await;
             }
         }
         if held {
@@ -92,11 +91,8 @@ impl Healer {
                 reported = Some(from);
             }
             if page.to == from {
-                pause(POLL_INTERVAL, stop).await;
-                tokio::select! {
-                    () = appended.wait(MAX_WAIT) => {}
-                    () = stop.cancelled() => {}
-                }
+                stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
+                stop.run_until_cancelled(appended.wait(MAX_WAIT)).await;
                 continue;
             }
             appended.found();
@@ -126,7 +122,7 @@ impl Healer {
                 if stop.is_cancelled() {
                     return Ok(false);
                 }
-                pause(POLL_INTERVAL, stop).await;
+                stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
             }
             failpoint::hit("advance.before");
             let step = self.walker.advance(&generation.id, from, page.to, &reached).await?;
@@ -140,7 +136,9 @@ impl Healer {
                     }
                 }
                 Step::Behind(_) if stop.is_cancelled() => return Ok(false),
-                Step::Behind(_) => pause(POLL_INTERVAL, stop).await,
+                Step::Behind(_) => {
+                    stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
+                }
             }
         }
     }

@@ -166,12 +166,10 @@ impl Service {
             }
             match &waiter {
                 None => waiter = Some(self.wait_list.join(&generation.id, &seen.seen)),
-                Some(waiter) => tokio::select! {
-                    () = waiter.changed(deadline) => {}
-                    () = self.stop.cancelled() => {
-                        return Err(Problem::unavailable("The service is stopping.").into());
-                    }
-                },
+                Some(waiter) => {
+                    let changed = self.stop.run_until_cancelled(waiter.changed(deadline)).await;
+                    changed.ok_or_else(|| Problem::unavailable("The service is stopping."))?;
+                }
             }
         }
         Ok(())

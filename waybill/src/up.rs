@@ -201,10 +201,8 @@ impl Writing {
     async fn run(self, started: Written, ended: CancellationToken) {
         let mut written = started;
         loop {
-            let renewed = tokio::select! {
-                () = ended.cancelled() => false,
-                () = until_replaced(self.store.as_ref(), &written.log) => true,
-            };
+            let replaced = until_replaced(self.store.as_ref(), &written.log);
+            let renewed = ended.run_until_cancelled(replaced).await.is_some();
             self.slot.clear();
             written.stop.cancel();
             self.health.waits("log", "it is being closed");

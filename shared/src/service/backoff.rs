@@ -49,9 +49,6 @@ impl Backoff {
 
     /// False when `stop` came first.
     pub async fn sleep_unless(&mut self, stop: &CancellationToken) -> bool {
-        tokio::select! {
-            () = self.sleep() => true,
-            () = stop.cancelled() => false,
-        }
+        stop.run_until_cancelled(self.sleep()).await.is_some()
     }
 }
