@@ -9,7 +9,7 @@ use lapin::{Channel, Connection};
 
 use super::{RabbitMq, all_in_time, close, failure, in_time, look};
 
-const LOOKING: &str = "looking whether the queue is served";
+const CHECKING: &str = "looking whether the queue is served";
 
 /// A connection that consumes nothing yet.
 pub struct ConsumerConnection {
@@ -100,10 +100,10 @@ impl Consumer {
     /// queue: a quorum queue without a leader has none.
     pub(crate) async fn is_served(&self) -> Result<bool> {
         // A channel of its own: where the queue is gone, the broker closes it.
-        let channel = in_time(LOOKING, self.connection.create_channel()).await?;
+        let channel = in_time(CHECKING, self.connection.create_channel()).await?;
         let queue = look(&channel, &self.queue).await?;
         if queue.is_some() {
-            in_time(LOOKING, channel.close(200, "done".into())).await?;
+            in_time(CHECKING, channel.close(200, "done".into())).await?;
         }
         Ok(queue.is_some_and(|queue| queue.consumer_count() > 0))
     }
