@@ -24,7 +24,7 @@ use self::messages::MessageWriter;
 
 /// The lease's term; it is renewed at a third of it.
 const LEASE_TERM: Duration = Duration::from_secs(6);
-/// Messages that wait for their confirm together.
+/// Events whose messages wait for their confirms together.
 const RUN: usize = 1_024;
 /// Commits that are relayed without waiting for more.
 const FULL: usize = 200;
