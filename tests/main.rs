@@ -17,6 +17,8 @@ mod parts {
         mod connections;
     }
 
+    mod live;
+
     mod projector {
         mod apply;
         mod parking;
@@ -42,6 +44,7 @@ mod whole {
     mod dead_letters;
     mod distributed;
     mod embedded;
+    mod live;
     mod races;
     mod rebuild;
     mod tokens;

@@ -1,6 +1,7 @@
 //! The questions that the views of orders answer.
 
 mod customers;
+mod live;
 mod orders;
 mod stats;
 

@@ -1,10 +1,13 @@
 //! Answers questions from the views alone.
 //!
-//! `routes` read requests, `service` finds the live generation, `wait_list` tells when views
-//! contain what a client has seen already; what can be asked is the domain's (`kernel::query::Queries`).
+//! `routes` read requests, `service` finds the live generation, `reader` follows its updates for the
+//! queries that wait for a view (`wait_list`) and for streams of events (`live`); what can be asked is
+//! the domain's (`kernel::query::Queries`).
 
 #[cfg(feature = "servers")]
 pub mod config;
+pub mod live;
+mod reader;
 pub mod routes;
 #[cfg(feature = "servers")]
 pub mod run;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use kernel::query::Question;
 use shared::http::answer::{self, into_response};
 use shared::http::consistency_token::{self, Token};
@@ -16,8 +16,8 @@ use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
 
-use crate::Service;
 use crate::service::Shown;
+use crate::{Service, live};
 use shared::service::health::Health;
 
 /// How long a query waits for a token without `Prefer: wait=`.
@@ -29,6 +29,21 @@ pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
         let page = include_str!("page.html").as_bytes().to_vec();
         answer::bytes(StatusCode::OK, page, "text/html; charset=utf-8")
     });
+    let live = warp::path!("live")
+        .and(get_or_head())
+        .and(warp::method())
+        .and(warp::query::<BTreeMap<String, String>>())
+        .and(warp::header::optional::<String>("last-event-id"))
+        .then({
+            let slot = slot.clone();
+            move |method, parameters, last: Option<String>| {
+                let slot = slot.clone();
+                async move {
+                    let is_head = method == Method::HEAD;
+                    into_response(live(&slot, &parameters, last.as_deref(), is_head).await)
+                }
+            }
+        });
     let queries = get_or_head()
         .and(warp::path::full())
         .and(warp::query::<BTreeMap<String, String>>())
@@ -37,7 +52,16 @@ pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
             let slot = slot.clone();
             async move { into_response(query(&slot, path.as_str(), parameters, &headers).await) }
         });
-    close(probes(health).or(page).unify().or(queries).unify().boxed(), "GET, HEAD")
+    close(probes(health).or(page).unify().or(live).unify().or(queries).unify().boxed(), "GET, HEAD")
+}
+
+async fn live(
+    slot: &ServiceSlot<Service>,
+    parameters: &BTreeMap<String, String>,
+    last: Option<&str>,
+    is_head: bool,
+) -> Answer {
+    live::answer(slot.service()?.as_ref(), parameters, last, is_head).await
 }
 
 async fn query(

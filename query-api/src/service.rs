@@ -13,7 +13,8 @@ use shared::view_store::{Generation, GenerationId, GenerationViews, ViewStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::wait_list::WaitList;
+use crate::live::{self, Body, Hub, Wanted};
+use crate::reader::Reader;
 
 /// Answers that may find another generation live than they began with: swaps are rare.
 const SWAPS: u32 = 5;
@@ -22,7 +23,8 @@ const SWAPS: u32 = 5;
 pub struct Service {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
-    wait_list: WaitList,
+    reader: Reader,
+    hub: Arc<Hub>,
     /// Cancelled when the service stops: no request waits for views any more.
     stop: CancellationToken,
     /// The generation that was live last time; every read tells whether it still is.
@@ -77,13 +79,22 @@ impl Service {
         queries: Arc<dyn Queries>,
         stop: CancellationToken,
     ) -> Self {
-        Self {
-            wait_list: WaitList::new(views.clone()),
-            views,
-            queries,
-            stop,
-            live: RwLock::new(None),
-        }
+        let hub = Arc::new(Hub::new(views.clone(), queries.clone(), stop.clone()));
+        let reader = Reader::new(views.clone(), hub.clone());
+        Self { views, queries, reader, hub, stop, live: RwLock::new(None) }
+    }
+
+    /// The questions that it answers.
+    pub fn queries(&self) -> &dyn Queries {
+        self.queries.as_ref()
+    }
+
+    /// Changes of the views from now on, or from behind the event that the client saw last.
+    pub async fn live(&self, wanted: Wanted) -> Result<Body, Problem> {
+        let live = self.views.live().await?;
+        let live =
+            live.ok_or_else(|| Problem::unavailable("The views are being made; try again."))?;
+        live::open(&self.hub, wanted, || self.reader.read_for(&live)).await
     }
 
     /// Answers once the views contain what `seen` says, at the latest after `wait`.
@@ -165,7 +176,7 @@ impl Service {
                 return Err(Problem::not_consistent_yet(detail).into());
             }
             match &waiter {
-                None => waiter = Some(self.wait_list.join(&generation.id, &seen.seen)),
+                None => waiter = Some(self.reader.join(generation, &seen.seen)),
                 Some(waiter) => {
                     let changed = self.stop.run_until_cancelled(waiter.changed(deadline)).await;
                     changed.ok_or_else(|| Problem::unavailable("The service is stopping."))?;

@@ -17,8 +17,10 @@ mod generation_views;
 pub mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod updates;
 
 pub use self::generation_views::GenerationViews;
+pub use self::updates::{Place, Update, Updates};
 
 /// The greatest sum a view may hold. It is more than every JSON reader keeps exact (RFC 7493,
 /// section 2.2), so answers show the large ones as text.
@@ -118,27 +120,16 @@ pub trait ViewStore: Send + Sync + 'static {
 
     /// What happens to the views of a generation from now on.
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>>;
-}
 
-/// News of the views of one generation. *Loss*: a caller that is slow may miss some, and a store
-/// may lose some; look at the views again now and then. *Errors*: it is over; ask for a new one.
-#[async_trait]
-pub trait Updates: Send {
-    /// Waits for at least one, up to a few seconds; empty after that.
-    async fn next(&mut self) -> Result<Vec<Update>>;
-}
-
-/// What happened to the views of a generation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Update {
-    /// The view of the stream has reached this version.
-    Applied(StreamName, Version),
-    /// The stream can't be applied for now.
-    Parked(StreamName),
-    /// The checkpoint has moved.
-    Checkpoint(Position),
-    /// Some were missed.
-    Missed,
+    /// What happened to the views of a generation behind a place, oldest first, each with its own
+    /// place. `None` when the store does not hold all of it any more, or it is more than `limit`
+    /// entries (an entry may hold several updates), or there never was such a place.
+    async fn updates_since(
+        &self,
+        generation: &GenerationId,
+        after: Place,
+        limit: usize,
+    ) -> Result<Option<Vec<(Place, Update)>>>;
 }
 
 /// What was read, and what held at that moment.

@@ -9,6 +9,7 @@ pub mod decorator;
 pub mod embedded;
 pub mod faulty;
 pub mod held;
+pub mod live;
 pub mod load;
 pub mod namespaces;
 pub mod orders;

@@ -12,7 +12,8 @@ use kernel::projection::{Change, Stored};
 use kernel::views::{Batch, Parked};
 use shared::view_store::memory::Memory;
 use shared::view_store::{
-    Advance, Applied, Generation, GenerationId, Progress, Reading, Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, Place, Progress, Reading, Update, Updates,
+    ViewStore,
 };
 use tokio::sync::Barrier;
 
@@ -140,5 +141,14 @@ impl ViewStore for Meeting {
 
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
         self.views.updates(generation).await
+    }
+
+    async fn updates_since(
+        &self,
+        generation: &GenerationId,
+        after: Place,
+        limit: usize,
+    ) -> Result<Option<Vec<(Place, Update)>>> {
+        self.views.updates_since(generation, after, limit).await
     }
 }

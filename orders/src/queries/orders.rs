@@ -45,7 +45,7 @@ pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answere
     Page::of(views, Asked { status, customer }, &found, next).await?.reply()
 }
 
-fn status(text: &str) -> Result<Status, parameters::Error> {
+pub(super) fn status(text: &str) -> Result<Status, parameters::Error> {
     let known = || Status::ALL.map(Status::as_str).join(", ");
     Status::parse(text).ok_or_else(|| bad("status", &format!("one of {}", known()), text))
 }

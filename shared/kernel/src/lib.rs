@@ -5,6 +5,7 @@
 pub mod aggregate;
 pub mod failure;
 pub mod json;
+pub mod live;
 pub mod log;
 pub mod namespace;
 pub mod parameters;

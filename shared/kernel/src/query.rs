@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use crate::live::Live;
 use crate::log::{StreamName, Version};
 use crate::views::{Answers, Batch};
 use crate::{Failure, parameters};
 
-/// The questions of a domain.
+/// The questions of a domain, and how its views are followed.
 #[async_trait]
-pub trait Queries: Send + Sync + 'static {
+pub trait Queries: Live {
     /// Answers from the views; `None` when there is no such question.
     async fn answer(&self, views: &dyn Views, question: &Question) -> Result<Option<Reply>, Error>;
 }

@@ -18,7 +18,8 @@ use kernel::{Failure, Result};
 use self::news::News;
 use self::view::View;
 use super::{
-    Advance, Applied, Generation, GenerationId, Progress, Reading, Update, Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, Place, Progress, Reading, Update, Updates,
+    ViewStore,
 };
 
 /// Views in the memory of one process; clones share them. They end with the process.
@@ -248,5 +249,15 @@ impl ViewStore for Memory {
         let gone = || Failure::transient("following the views", "the generation is gone");
         let views = state.views(generation).ok_or_else(gone)?;
         Ok(Box::new(views.news.listen()))
+    }
+
+    async fn updates_since(
+        &self,
+        generation: &GenerationId,
+        after: Place,
+        limit: usize,
+    ) -> Result<Option<Vec<(Place, Update)>>> {
+        let state = self.state();
+        Ok(state.views(generation).and_then(|views| views.news.since(after, limit)))
     }
 }

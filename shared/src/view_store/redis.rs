@@ -23,7 +23,10 @@ use kernel::{Failure, Result};
 
 use self::keys::Keys;
 use self::scripts::{Argument, Call, Scripts};
-use super::{Advance, Applied, Generation, GenerationId, Progress, Reading, Updates, ViewStore};
+use super::{
+    Advance, Applied, Generation, GenerationId, Place, Progress, Reading, Update, Updates,
+    ViewStore,
+};
 
 /// Views in Redis; clones share a connection that is made again when it breaks. Keys:
 /// `docs/PROTOCOL.md`, section 4.
@@ -209,5 +212,15 @@ impl ViewStore for Redis {
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
         let key = self.keys.of(generation).updates();
         Ok(Box::new(updates::Reader::open(&self.client, key).await?))
+    }
+
+    async fn updates_since(
+        &self,
+        generation: &GenerationId,
+        after: Place,
+        limit: usize,
+    ) -> Result<Option<Vec<(Place, Update)>>> {
+        let key = self.keys.of(generation).updates();
+        updates::since(&mut self.connection.clone(), &key, after, limit).await
     }
 }

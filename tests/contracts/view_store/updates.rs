@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::log::{StreamName, Version};
 use kernel::views::{Batch, Parked};
 use shared::view_store::memory::Memory;
-use shared::view_store::{Advance, GenerationId, Update, Updates};
+use shared::view_store::{Advance, GenerationId, Place, Update, Updates};
 use tests::Own;
 
 use super::{Views, apply, change, generation, stream};
@@ -73,7 +73,48 @@ async fn every_change_is_told_from_the_moment_of_asking_on(views: Views) {
     assert_eq!(updates.next().await.unwrap(), [], "nothing is told after a while of silence");
 }
 
+async fn what_was_told_is_told_again_from_any_place_of_late(views: Views) {
+    let (id, a, b) = (generation(&views).await, stream(), stream());
+    let mut updates = views.updates(&id).await.unwrap();
+    assert_eq!(views.updates_since(&id, updates.place(), 10).await.unwrap(), Some(vec![]));
+    apply(&views, &id, change(&a, 0, 1)).await;
+    assert_eq!(take(&mut updates, 1).await.len(), 1);
+    let first = updates.place();
+    views.apply(&id, &[change(&a, 1, 2), change(&b, 0, 1)]).await.unwrap();
+    views.park(&id, &note(&a, 3)).await.unwrap();
+    let later = take(&mut updates, 3).await;
+    let since = views.updates_since(&id, first, 10).await.unwrap().expect("it is kept");
+    let (places, told): (Vec<Place>, Vec<Update>) = since.into_iter().unzip();
+    assert_eq!(told, later);
+    assert!(places.is_sorted() && places.iter().all(|place| *place > first), "{places:?}");
+    assert_eq!(places.last(), Some(&updates.place()));
+    assert_eq!(views.updates_since(&id, updates.place(), 10).await.unwrap(), Some(vec![]));
+    assert_eq!(views.updates_since(&id, first, 1).await.unwrap(), None, "it is more than that");
+    let text = first.to_string();
+    assert_eq!(text.parse(), Ok(first), "{text}");
+}
+
+async fn a_place_that_never_was_or_is_too_old_is_told_apart(views: Views) {
+    let (id, a) = (generation(&views).await, stream());
+    let mut updates = views.updates(&id).await.unwrap();
+    apply(&views, &id, change(&a, 0, 1)).await;
+    take(&mut updates, 1).await;
+    let Place(time, number) = updates.place();
+    for never in [Place(time, number + 1), Place(time + 60_000, 0)] {
+        assert_eq!(views.updates_since(&id, never, 10).await.unwrap(), None, "{never}");
+    }
+    let gone = GenerationId::stored("v1-gone");
+    assert_eq!(views.updates_since(&gone, updates.place(), 10).await.unwrap(), None);
+    let old = updates.place();
+    for position in 0..12_000 {
+        views.advance(&id, position, position + 1, &[]).await.unwrap();
+    }
+    assert_eq!(views.updates_since(&id, old, 100_000).await.unwrap(), None, "it is cut off");
+}
+
 contract! {
+    what_was_told_is_told_again_from_any_place_of_late
+    a_place_that_never_was_or_is_too_old_is_told_apart
     every_read_tells_how_far_the_views_can_be
     what_is_parked_is_read_with_its_reason
     every_change_is_told_from_the_moment_of_asking_on

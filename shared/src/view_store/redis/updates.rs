@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::StreamName;
-use redis::aio::MultiplexedConnection;
-use redis::streams::{StreamId, StreamReadReply};
+use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{AsyncConnectionConfig, Client};
 
 use super::failure;
-use crate::view_store::{Update, Updates};
+use crate::view_store::{Place, Update, Updates};
 
 /// Longest wait of one read, in milliseconds.
 const BLOCK_MILLIS: u64 = 1_000;
@@ -23,7 +23,7 @@ const WHAT: &str = "following the views";
 pub struct Reader {
     connection: MultiplexedConnection,
     key: String,
-    last: String,
+    last: Place,
 }
 
 impl Reader {
@@ -36,9 +36,9 @@ impl Reader {
         let mut connection = connection.await.map_err(failure(WHAT))?;
         let mut newest = redis::cmd("XREVRANGE");
         newest.arg(&key).arg("+").arg("-").arg("COUNT").arg(1);
-        let newest: Vec<(String, Vec<String>)> =
+        let newest: StreamRangeReply =
             newest.query_async(&mut connection).await.map_err(failure(WHAT))?;
-        let last = newest.into_iter().next().map_or("0-0".to_owned(), |(id, _)| id);
+        let last = newest.ids.first().map(place).unwrap_or_default();
         Ok(Self { connection, key, last })
     }
 }
@@ -48,17 +48,51 @@ impl Updates for Reader {
     async fn next(&mut self) -> Result<Vec<Update>> {
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT").arg(PAGE).arg("BLOCK").arg(BLOCK_MILLIS);
-        read.arg("STREAMS").arg(&self.key).arg(&self.last);
+        read.arg("STREAMS").arg(&self.key).arg(self.last.to_string());
         let reply: Option<StreamReadReply> =
             read.query_async(&mut self.connection).await.map_err(failure(WHAT))?;
         let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
         let mut updates = vec![];
         for entry in entries {
             add(&entry, &mut updates);
-            self.last = entry.id;
+            self.last = place(&entry);
         }
         Ok(updates)
     }
+
+    fn place(&self) -> Place {
+        self.last
+    }
+}
+
+/// What is behind `after`, while the entry of that place is there still: then nothing behind it is
+/// gone either, as the stream is cut at its oldest end.
+pub async fn since(
+    connection: &mut ConnectionManager,
+    key: &str,
+    after: Place,
+    limit: usize,
+) -> Result<Option<Vec<(Place, Update)>>> {
+    let mut range = redis::cmd("XRANGE");
+    range.arg(key).arg(after.to_string()).arg("+").arg("COUNT").arg(limit.saturating_add(2));
+    let found: StreamRangeReply = range.query_async(connection).await.map_err(failure(WHAT))?;
+    let none_yet = after == Place::default() && found.ids.is_empty();
+    let is_there = none_yet || found.ids.first().is_some_and(|first| place(first) == after);
+    if !is_there || found.ids.len() > limit.saturating_add(1) {
+        return Ok(None);
+    }
+    let mut updates = vec![];
+    for entry in found.ids.iter().skip(1) {
+        let (mut of_entry, place) = (vec![], place(entry));
+        add(entry, &mut of_entry);
+        updates.extend(of_entry.into_iter().map(|update| (place, update)));
+    }
+    Ok(Some(updates))
+}
+
+/// Redis writes the ids of entries as places are written.
+fn place(entry: &StreamId) -> Place {
+    entry.id.parse().unwrap_or_default()
 }
 
 /// An entry: `a`, streams and the versions that their views are at; `s` and `v`, one of those; `p`, a

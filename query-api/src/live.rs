@@ -1,0 +1,135 @@
+//! Changes of the views as they happen, as server-sent events
+//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+//!
+//! The reader hands the hub what it reads. The hub collects for a moment, loads each view that has
+//! changed once, and hands every stream of events what fits its filter.
+
+mod body;
+mod catch_up;
+mod event;
+mod event_id;
+mod hub;
+mod pending;
+mod subscriber;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use kernel::live::Filter;
+use kernel::parameters::{Parameters, bad};
+use shared::http::Answer;
+use shared::http::problem::Problem;
+use warp::Reply as _;
+
+pub use self::body::Body;
+pub use self::event_id::EventId;
+pub(crate) use self::hub::Hub;
+use crate::Service;
+
+/// For the reader to begin.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client that was cut off comes back after so many milliseconds.
+const RETRY: &[u8] = b"retry: 1000\n\n";
+
+/// What a client asks for.
+pub struct Wanted {
+    /// Which views it is about.
+    pub filter: Filter,
+    /// Whether events show the views, or their versions alone.
+    pub with_views: bool,
+    /// The last event that it has seen.
+    pub after: Option<EventId>,
+}
+
+impl Wanted {
+    /// Reads the parameters and the header `Last-Event-ID`, which counts more than `after`: a browser
+    /// that connects again asks at the same address.
+    pub fn read(
+        given: &BTreeMap<String, String>,
+        last: Option<&str>,
+        live: &dyn kernel::query::Queries,
+    ) -> Result<Self, Problem> {
+        let mut parameters = Parameters::new(given);
+        let expected = "`none`, or no such parameter for the views themselves";
+        let data = parameters.read("data", expected, |text| (text == "none").then_some(()))?;
+        let after = parameters.text("after");
+        let filter = live.filter(&mut parameters)?;
+        parameters.finish()?;
+        let id = |text: &str| {
+            EventId::parse(text).ok_or_else(|| bad("after", "the `id` of an event", text))
+        };
+        let after = last.filter(|last| !last.is_empty()).or(after).map(id).transpose()?;
+        Ok(Self { filter, with_views: data.is_none(), after })
+    }
+}
+
+/// Opens a stream. `begin_reading` sees to it that the updates are read.
+pub(crate) async fn open(
+    hub: &Arc<Hub>,
+    wanted: Wanted,
+    begin_reading: impl FnOnce(),
+) -> Result<Body, Problem> {
+    let Wanted { filter, with_views, after } = wanted;
+    let (subscriber, inbox) = subscriber::subscriber(filter.clone(), with_views);
+    let full = || Problem::too_many_requests("As many streams of events are open as may be.");
+    let subscription = hub.subscribe(subscriber).ok_or_else(full)?;
+    begin_reading();
+    let stopping = || Problem::unavailable("The service is stopping.");
+    let (generation, place) = hub.place().await.ok_or_else(stopping)?;
+    let id = EventId::new(&generation, place);
+    let mut first = vec![bytes::Bytes::from_static(RETRY)];
+    let mut missed = None;
+    if let Some(after) = after {
+        let why = match after.is_of(&generation) {
+            false => Err("other views are live"),
+            true => {
+                let since = hub.updates_since(&after).await?.and_then(catch_up::latest);
+                since.ok_or("too much has changed since")
+            }
+        };
+        match why {
+            Err(why) => first.push(event::reset(why, &id)?),
+            Ok(since) => {
+                let told = since.last().map_or(after.place, |(place, _)| *place);
+                let sent = catch_up::send(hub.clone(), generation, since, filter, with_views);
+                missed = Some((told, sent));
+            }
+        }
+    }
+    // A client that resumes gets no id before it is told what it missed.
+    if missed.is_none() {
+        first.extend(hub.checkpoint(&id, None).await?);
+    }
+    Ok(Body::new(first, missed, inbox, subscription))
+}
+
+/// Answers with a stream that ends when the client goes, is too slow, or the service stops.
+pub async fn answer(
+    service: &Service,
+    given: &BTreeMap<String, String>,
+    last: Option<&str>,
+    is_head: bool,
+) -> Answer {
+    let wanted = Wanted::read(given, last, service.queries())?;
+    let mut response = match is_head {
+        true => warp::reply::Response::new(bytes::Bytes::new().into()),
+        false => {
+            let started = tokio::time::timeout(BEGIN_TIMEOUT, service.live(wanted)).await;
+            let late =
+                |_| Problem::unavailable("The updates of the views can't be read; try again.");
+            warp::reply::stream(started.map_err(late)??).into_response()
+        }
+    };
+    let fixed = [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-store"),
+        ("x-accel-buffering", "no"), // nginx would hold events back.
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}

@@ -1,0 +1,85 @@
+//! The body of a stream of events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use shared::view_store::Place;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use super::catch_up::CutOff;
+use super::hub::Subscription;
+use super::subscriber::Inbox;
+
+/// A comment is sent so often, so that neither side nor a proxy takes a silent stream for a dead one.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// The events of one client, as the body of its answer.
+pub struct Body {
+    /// What comes before all else.
+    first: VecDeque<Bytes>,
+    /// What the client missed, until all of it is told.
+    missed: Option<mpsc::Receiver<Result<Bytes, CutOff>>>,
+    /// Everything up to here is told by the above.
+    told: Option<Place>,
+    inbox: Inbox,
+    keep_alive: Interval,
+    _subscription: Subscription,
+}
+
+impl Body {
+    pub(crate) fn new(
+        first: Vec<Bytes>,
+        missed: Option<(Place, mpsc::Receiver<Result<Bytes, CutOff>>)>,
+        inbox: Inbox,
+        subscription: Subscription,
+    ) -> Self {
+        let (told, missed) = missed.unzip();
+        let first_comment = Instant::now() + KEEP_ALIVE_INTERVAL;
+        let mut keep_alive = interval_at(first_comment, KEEP_ALIVE_INTERVAL);
+        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { first: first.into(), missed, told, inbox, keep_alive, _subscription: subscription }
+    }
+
+    fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(first) = self.first.pop_front() {
+            return Poll::Ready(Some(first));
+        }
+        if let Some(missed) = &mut self.missed {
+            match missed.poll_recv(cx) {
+                Poll::Ready(None) => self.missed = None,
+                // The stream ends here, and the client resumes from its last event.
+                Poll::Ready(Some(missed)) => return Poll::Ready(missed.ok()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        loop {
+            match self.inbox.poll(cx) {
+                Poll::Ready(Some(frame)) if frame.place.is_some() && frame.place <= self.told => {}
+                Poll::Ready(frame) => {
+                    self.told = None;
+                    return Poll::Ready(frame.map(|frame| frame.bytes));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Poll::Ready(bytes) = self.poll_events(cx) {
+            self.keep_alive.reset();
+            return Poll::Ready(bytes.map(Ok));
+        }
+        let comment = || Some(Ok(Bytes::from_static(b": waiting for changes\n\n")));
+        self.keep_alive.poll_tick(cx).map(|_| comment())
+    }
+}

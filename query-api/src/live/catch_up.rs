@@ -1,0 +1,75 @@
+//! What a client missed between its last event and now.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kernel::live::Filter;
+use kernel::log::StreamName;
+use shared::view_store::{Generation, Place, Update};
+use tokio::sync::mpsc;
+
+use super::EventId;
+use super::hub::{Hub, PAGE};
+use super::subscriber::Page;
+
+/// Streams that may have changed meanwhile; a client that missed more reads afresh.
+const MAX_STREAMS: usize = 20_000;
+/// Pages that are loaded ahead of the client.
+const AHEAD: usize = 2;
+
+/// What was missed can't be told to the end.
+#[derive(Debug)]
+pub struct CutOff;
+
+/// The streams that changed, each at the place of its latest change, in the order of these: so a
+/// client that is cut off again resumes between any two.
+pub fn latest(updates: Vec<(Place, Update)>) -> Option<Vec<(Place, StreamName)>> {
+    let mut latest = HashMap::new();
+    for (place, update) in updates {
+        match update {
+            Update::Applied(stream, _) => drop(latest.insert(stream, place)),
+            Update::Missed => return None,
+            Update::Checkpoint(_) | Update::Parked(_) => {}
+        }
+    }
+    let mut latest: Vec<_> = latest.into_iter().map(|(stream, place)| (place, stream)).collect();
+    latest.sort_unstable_by(|(a, x), (b, y)| (a, x.as_str()).cmp(&(b, y.as_str())));
+    (latest.len() <= MAX_STREAMS).then_some(latest)
+}
+
+/// Loads and sends them, as fast as the client takes them.
+pub fn send(
+    hub: Arc<Hub>,
+    generation: Generation,
+    missed: Vec<(Place, StreamName)>,
+    filter: Filter,
+    with_views: bool,
+) -> mpsc::Receiver<Result<Bytes, CutOff>> {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        for (number, page) in missed.chunks(PAGE).enumerate() {
+            let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
+            let changed = match hub.load(&generation, &streams).await {
+                Ok(changed) => changed,
+                Err(failure) => {
+                    tracing::warn!(%failure, "what a client missed can't be told");
+                    return drop(sender.send(Err(CutOff)).await);
+                }
+            };
+            // Of several streams that changed in one entry the next page may hold more.
+            let last = page.last().map_or(Place::default(), |(place, _)| *place);
+            let next = missed.get((number + 1) * PAGE);
+            let goes_on = next.is_some_and(|(place, _)| *place == last);
+            let id = EventId::new(&generation, last);
+            let bytes = {
+                let page = Page::new(&changed, last, (!goes_on).then_some(&id));
+                page.fitting(&filter, with_views)
+            };
+            if !bytes.is_empty() && sender.send(Ok(bytes)).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,87 @@
+//! Events as they are sent.
+
+use bytes::Bytes;
+use kernel::Result;
+use kernel::live::{Live, Shown, unreadable};
+use kernel::log::{Position, StreamName, Version};
+use kernel::projection::Stored;
+use kernel::timestamp::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::EventId;
+
+/// A view that has changed, written once for all streams of events.
+pub struct Changed {
+    pub facets: Vec<(&'static str, String)>,
+    /// When its latest event was recorded.
+    pub at: Timestamp,
+    with_view: Bytes,
+    without: Bytes,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    stream: &'a StreamName,
+    version: Version,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<&'a RawValue>,
+}
+
+impl Changed {
+    pub fn new(stream: &StreamName, stored: Stored, live: &dyn Live) -> Result<Self> {
+        let version = stored.version;
+        let Shown { document, at, facets } = live.show(stored)?;
+        let view: &RawValue = serde_json::from_slice(&document).map_err(unreadable)?;
+        let write = |view| event("view", &Data { stream, version, view });
+        Ok(Self { facets, at, with_view: write(Some(view))?, without: write(None)? })
+    }
+
+    pub fn bytes(&self, with_view: bool) -> &Bytes {
+        if with_view { &self.with_view } else { &self.without }
+    }
+}
+
+/// How far the views are.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Checkpoint {
+    /// Every commit up to here is in the views, or parked.
+    pub position: Position,
+    /// No commit behind this one is.
+    pub applied: Position,
+    /// The longest time, in milliseconds, from when an event was recorded until it was told, since
+    /// the last checkpoint; none without a change.
+    pub lag_ms: Option<i64>,
+}
+
+/// Events in one piece. The id stands at the last of them: what has none is told again to a client
+/// that was cut off in between.
+pub fn frame(events: &[&Bytes], id: Option<&EventId>) -> Bytes {
+    let Some((last, others)) = events.split_last() else { return Bytes::new() };
+    let mut frame = Vec::with_capacity(events.iter().map(|event| event.len()).sum::<usize>() + 128);
+    others.iter().for_each(|event| frame.extend_from_slice(event));
+    if let Some(id) = id {
+        frame.extend_from_slice(format!("id: {id}\n").as_bytes());
+    }
+    frame.extend_from_slice(last);
+    frame.into()
+}
+
+pub fn checkpoint(checkpoint: Checkpoint, id: &EventId) -> Result<Bytes> {
+    Ok(frame(&[&event("checkpoint", &checkpoint)?], Some(id)))
+}
+
+/// The client has to read afresh whatever it shows; from this id on it is told all changes again.
+pub fn reset(why: &str, id: &EventId) -> Result<Bytes> {
+    Ok(frame(&[&event("reset", &serde_json::json!({ "reason": why }))?], Some(id)))
+}
+
+fn event(name: &str, data: &impl Serialize) -> Result<Bytes> {
+    let mut text = format!("event: {name}\ndata: ").into_bytes();
+    let start = text.len();
+    serde_json::to_writer(&mut text, data).map_err(unreadable)?;
+    // JSON has line ends between its tokens alone, where a space means the same.
+    text[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|it| *it = b' ');
+    text.extend_from_slice(b"\n\n");
+    Ok(text.into())
+}

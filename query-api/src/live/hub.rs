@@ -1,0 +1,275 @@
+//! Where all streams of events hang together: what was read is collected, loaded once, and handed out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kernel::log::StreamName;
+use kernel::query::Queries;
+use kernel::views::Batch;
+use kernel::{Result, Timestamp};
+use shared::view_store::{Generation, Place, Update, ViewStore};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::EventId;
+use super::event::{self, Changed, Checkpoint};
+use super::pending::Pending;
+use super::subscriber::{Frame, Page, Subscriber};
+
+/// The shortest time from telling to telling: what changes meanwhile is told together, the first
+/// change after a silence at once.
+const TICK: Duration = Duration::from_millis(20);
+/// The same of checkpoints.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
+/// Before what could not be loaded is tried again.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
+/// Views that are loaded and told at a time.
+pub const PAGE: usize = 100;
+/// Updates, as entries, that are read again for a reader or a client that comes back.
+pub const MAX_ENTRIES: usize = 10_000;
+/// Streams of events at a time.
+const MAX_SUBSCRIBERS: usize = 5_000;
+
+pub(crate) struct Hub {
+    views: Arc<dyn ViewStore>,
+    queries: Arc<dyn Queries>,
+    stop: CancellationToken,
+    pending: Mutex<Pending>,
+    subscribers: Mutex<Subscribers>,
+    /// There is something to tell.
+    news: Notify,
+    /// The generation whose updates are read.
+    read: watch::Sender<Option<Generation>>,
+}
+
+#[derive(Default)]
+struct Subscribers {
+    all: HashMap<u64, Subscriber>,
+    next: u64,
+    /// A task tells them.
+    are_told: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    pub fn new(
+        views: Arc<dyn ViewStore>,
+        queries: Arc<dyn Queries>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (pending, subscribers) = Default::default();
+        let (news, read) = (Notify::new(), watch::Sender::new(None));
+        Self { views, queries, stop, pending, subscribers, news, read }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        lock(&self.subscribers).all.is_empty()
+    }
+
+    /// From the reader: it reads this generation from this place on. What happened since it read the
+    /// same one before is read again, where that is possible.
+    pub async fn begin(&self, generation: &Generation, place: Place) -> Result<()> {
+        let before = {
+            let pending = lock(&self.pending);
+            (pending.generation.as_ref() == Some(generation)).then_some(pending.place)
+        };
+        let between = match before {
+            Some(before) => self.views.updates_since(&generation.id, before, MAX_ENTRIES).await?,
+            None => None,
+        };
+        match between {
+            Some(between) => {
+                let updates = between.into_iter().map(|(_, update)| update).collect();
+                self.tell(updates, place);
+            }
+            None => lock(&self.pending).begin(generation, place),
+        }
+        self.read.send_replace(Some(generation.clone()));
+        self.news.notify_one();
+        Ok(())
+    }
+
+    /// From the reader: this happened, up to this place.
+    pub fn tell(&self, updates: Vec<Update>, place: Place) {
+        if updates.is_empty() {
+            return;
+        }
+        let mut pending = lock(&self.pending);
+        // What none wants is not kept. (With `pending` locked: one that subscribes reads its place, and
+        // is told what comes after that.)
+        pending.add(if self.is_empty() { vec![] } else { updates }, place);
+        drop(pending);
+        self.news.notify_one();
+    }
+
+    /// From the reader: it reads no more.
+    pub fn end_of_reading(&self) {
+        *lock(&self.pending) = Pending::default();
+        self.read.send_replace(None);
+    }
+
+    /// Adds a subscriber; none when there are too many. From now on it is told everything behind
+    /// `place`, and maybe some of before.
+    pub fn subscribe(self: &Arc<Self>, subscriber: Subscriber) -> Option<Subscription> {
+        let mut subscribers = lock(&self.subscribers);
+        if subscribers.all.len() >= MAX_SUBSCRIBERS || self.stop.is_cancelled() {
+            return None;
+        }
+        subscribers.next += 1;
+        let number = subscribers.next;
+        subscribers.all.insert(number, subscriber);
+        if !std::mem::replace(&mut subscribers.are_told, true) {
+            tokio::spawn(self.clone().run());
+        }
+        Some(Subscription { hub: self.clone(), number })
+    }
+
+    /// The generation that is read and how far it is told, once it is read.
+    pub async fn place(&self) -> Option<(Generation, Place)> {
+        let mut read = self.read.subscribe();
+        read.wait_for(Option::is_some).await.ok()?;
+        let pending = lock(&self.pending);
+        Some((pending.generation.clone()?, pending.place))
+    }
+
+    /// Tells until there is none to be told, or the service stops.
+    async fn run(self: Arc<Self>) {
+        let (mut lag, mut due) = (None, Instant::now());
+        while self.has_subscribers() {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                _ = tokio::time::timeout(CHECKPOINT_INTERVAL, self.news.notified()) => {}
+            }
+            if let Err(failure) = self.tell_all(&mut lag, &mut due).await {
+                tracing::warn!(%failure, "changes of the views are told later");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+            tokio::time::sleep(TICK).await;
+        }
+        let mut subscribers = lock(&self.subscribers);
+        if self.stop.is_cancelled() {
+            *subscribers = Subscribers::default(); // Their streams end.
+        }
+    }
+
+    fn has_subscribers(&self) -> bool {
+        let mut subscribers = lock(&self.subscribers);
+        subscribers.are_told = !subscribers.all.is_empty();
+        subscribers.are_told
+    }
+
+    async fn tell_all(&self, lag: &mut Option<i64>, due: &mut Instant) -> Result<()> {
+        let (generation, place, (views, reset)) = {
+            let mut pending = lock(&self.pending);
+            let Some(generation) = pending.generation.clone() else { return Ok(()) };
+            (generation, pending.place, pending.take())
+        };
+        let id = EventId::new(&generation, place);
+        if let Some(why) = reset {
+            let bytes = event::reset(why, &id)?;
+            self.send(|one| one.send(Frame { place: None, bytes: bytes.clone() }));
+        }
+        let told = self.tell_views(&generation, views, &id).await?;
+        *lag = (*lag).max(told);
+        if *due > Instant::now() {
+            return Ok(());
+        }
+        let moved = lock(&self.pending).checkpoint.take().is_some();
+        if (moved || lag.is_some())
+            && let Some(bytes) = self.checkpoint(&id, lag.take()).await?
+        {
+            *due = Instant::now() + CHECKPOINT_INTERVAL;
+            self.send(|one| one.send(Frame { place: Some(place), bytes: bytes.clone() }));
+        }
+        Ok(())
+    }
+
+    /// Returns the longest time since one of the views' events was recorded.
+    async fn tell_views(
+        &self,
+        generation: &Generation,
+        views: HashSet<StreamName>,
+        id: &EventId,
+    ) -> Result<Option<i64>> {
+        let (mut streams, mut lag) = (Vec::from_iter(views), None);
+        while !streams.is_empty() {
+            let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
+            let changed = match self.load(generation, &page).await {
+                Ok(changed) => changed,
+                Err(failure) => {
+                    lock(&self.pending).views.extend(streams.into_iter().chain(page));
+                    return Err(failure);
+                }
+            };
+            let now = Timestamp::now().as_millis();
+            lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
+            let page = Page::new(&changed, id.place, streams.is_empty().then_some(id));
+            self.send(|one| one.tell(&page));
+        }
+        Ok(lag)
+    }
+
+    /// Hands something to all, and lets go of those that can't take it.
+    fn send(&self, tell: impl Fn(&Subscriber) -> bool) {
+        let mut subscribers = lock(&self.subscribers);
+        let before = subscribers.all.len();
+        subscribers.all.retain(|_, one| tell(one));
+        let gone = before - subscribers.all.len();
+        if gone > 0 {
+            tracing::debug!(gone, "streams of events were ended: their clients are too slow");
+        }
+    }
+
+    /// Loads views as they are now, each once for all streams of events.
+    pub async fn load(
+        &self,
+        generation: &Generation,
+        streams: &[StreamName],
+    ) -> Result<Vec<Changed>> {
+        let mut batch = Batch::new();
+        let found = batch.views(streams.to_vec());
+        let stored = self.views.read(&generation.id, &batch).await?.answers.take(found)?;
+        let mut changed = vec![];
+        for (stream, stored) in streams.iter().zip(stored) {
+            let Some(stored) = stored else { continue };
+            match Changed::new(stream, stored, self.queries.as_ref()) {
+                Ok(one) => changed.push(one),
+                Err(failure) => tracing::warn!(%failure, %stream, "a view is not told"),
+            }
+        }
+        Ok(changed)
+    }
+
+    /// How far the views are, as an event; none when the generation is gone.
+    pub async fn checkpoint(
+        &self,
+        id: &EventId,
+        lag_ms: Option<i64>,
+    ) -> Result<Option<bytes::Bytes>> {
+        let applied = self.views.read(&id.generation, &Batch::new()).await?.applied;
+        let position = self.views.checkpoint(&id.generation).await?;
+        let write = |position| event::checkpoint(Checkpoint { position, applied, lag_ms }, id);
+        position.map(write).transpose()
+    }
+
+    pub async fn updates_since(&self, id: &EventId) -> Result<Option<Vec<(Place, Update)>>> {
+        self.views.updates_since(&id.generation, id.place, MAX_ENTRIES).await
+    }
+}
+
+/// Leaves the hub when this is dropped.
+pub struct Subscription {
+    hub: Arc<Hub>,
+    number: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        lock(&self.hub.subscribers).all.remove(&self.number);
+    }
+}

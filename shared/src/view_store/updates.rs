@@ -1,0 +1,56 @@
+//! News of the views, and where in the news a reader is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use kernel::Result;
+use kernel::log::{Position, StreamName, Version};
+
+/// News of the views of one generation. *Loss*: a caller that is slow may miss some, and a store
+/// may lose some; look at the views again now and then. *Errors*: it is over; ask for a new one.
+#[async_trait]
+pub trait Updates: Send {
+    /// Waits for at least one, up to a few seconds; empty after that.
+    async fn next(&mut self) -> Result<Vec<Update>>;
+
+    /// The place of the last one that `next` returned; before that, of the last one that it will not
+    /// return.
+    fn place(&self) -> Place;
+}
+
+/// What happened to the views of a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// The view of the stream has reached this version.
+    Applied(StreamName, Version),
+    /// The stream can't be applied for now.
+    Parked(StreamName),
+    /// The checkpoint has moved.
+    Checkpoint(Position),
+    /// Some were missed.
+    Missed,
+}
+
+/// A place in the updates of one generation: later updates have greater places. Two numbers, as the
+/// entries of a stream in Redis have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(pub u64, pub u64);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.0, self.1)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    /// Reads the form that is written, and no other.
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        let (first, second) = text.split_once('-').ok_or(())?;
+        let number = |text: &str| text.parse().map_err(|_| ());
+        let place = Self(number(first)?, number(second)?);
+        if place.to_string() == text { Ok(place) } else { Err(()) }
+    }
+}

@@ -1,0 +1,71 @@
+//! Changes as they happen, from the command to the event.
+
+use tests::client::OrderClient;
+use tests::embedded::Embedded;
+use tests::live::LiveClient;
+use tests::load::{drive, plan};
+use tests::services::{System, Urls};
+use tests::stores::TempDir;
+use waybill::client::Client;
+
+/// What every system does, whatever it is made of.
+async fn a_command_is_told_and_a_client_resumes(commands: &Client, queries: &Client) {
+    let api = OrderClient::new(commands);
+    let mut live = LiveClient::open(queries, "/live", None).await;
+    let created = api.create_lamp(500).await;
+    let told = live.next("view").await;
+    assert_eq!(told.data["view"]["order_id"], created.json()["order_id"]);
+    assert_eq!((told.data["version"].as_i64(), created.version()), (Some(1), 1));
+    assert!(live.next("checkpoint").await.data["lag_ms"].is_i64());
+    drop(live);
+    assert!(api.pay(created.order_id(), 500).await.is_success());
+    let path = format!("/live?data=none&status=paid&order_id={}", created.order_id());
+    let mut live = LiveClient::open(queries, &path, Some(&told.id)).await;
+    let told = live.next("view").await;
+    assert_eq!(told.data["version"].as_i64(), Some(2));
+    assert!(told.data.get("view").is_none());
+    assert!(api.ship(created.order_id()).await.is_success());
+    drive(&plan(1_000), commands).await; // The client is told of none of these.
+    for (path, detail) in [("/live?data=all", "data"), ("/live?sort=up", "sort")] {
+        let refused = OrderClient::new(queries).get(path).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (400, "malformed"), "{detail}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_told_as_they_happen_embedded() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    a_command_is_told_and_a_client_resumes(&system.commands, &system.queries).await;
+    let _open = LiveClient::open(&system.queries, "/live", None).await;
+    system.stop().await; // An open stream does not hold up the end.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_told_as_they_happen_and_ids_outlive_query_api() {
+    let mut system = System::start(&Urls::of_the_run(), 1, 2).await;
+    let (commands, queries) = (system.commands[0].client.clone(), system.queries.client.clone());
+    a_command_is_told_and_a_client_resumes(&commands, &queries).await;
+    let mut live = LiveClient::open(&queries, "/live?data=none", None).await;
+    let api = OrderClient::new(&commands);
+    let first = api.create_lamp(5).await;
+    let seen = live.next("view").await;
+    assert_eq!(seen.data["stream"].as_str(), Some(&*format!("order-{}", first.order_id())));
+    system.queries.process.kill();
+    assert_eq!(live.try_next().await, None, "the stream ends with the process");
+    let missed = api.create_lamp(5).await;
+    system.queries.restart();
+    system.queries.until_ready().await;
+    let mut live = LiveClient::open(&queries, "/live?data=none", Some(&seen.id)).await;
+    let told = live.next("view").await;
+    assert_eq!(told.data["stream"].as_str(), Some(&*format!("order-{}", missed.order_id())));
+    // Another set of views: the id of the old one says nothing there.
+    let rebuilt = system.projectors[0].client.post("/rebuild", &[], "").await.unwrap();
+    assert_eq!(rebuilt.status.as_u16(), 202);
+    let reset = live.next("reset").await;
+    let id = rebuilt.json().unwrap()["id"].as_str().unwrap().to_owned();
+    assert!(reset.id.contains(&id), "{} is of {id}", reset.id);
+    let mut live = LiveClient::open(&queries, "/live", Some(&told.id)).await;
+    assert_eq!(live.next("reset").await.id.split('.').nth(1), Some(id.as_str()));
+    system.remove().await;
+}
