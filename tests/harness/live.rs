@@ -93,4 +93,14 @@ impl LiveClient {
             }
         }
     }
+
+    /// The next event that tells of this stream's view; others may change meanwhile.
+    pub async fn view_of(&mut self, stream: &str) -> LiveEvent {
+        loop {
+            let event = self.next("view").await;
+            if event.data["stream"].as_str() == Some(stream) {
+                return event;
+            }
+        }
+    }
 }
