@@ -15,7 +15,8 @@ use crate::view_store::{Applied, GenerationId};
 /// Streams of one call at most. A script holds up all other commands while it runs: 128 changes of
 /// usual orders take about 4 ms.
 const MAX_STREAMS: usize = 128;
-/// Sums and entries of one call, but for its last change.
+/// Sums, entries and texts of one call; a change with more is applied alone. A command of a script takes
+/// up to 8,000 values, and a part is two of them (`LUAI_MAXCSTACK` in the Lua 5.1 of Redis).
 const MAX_PARTS: usize = 3_000;
 /// A change with a larger delta is applied alone: a script adds up with numbers that are exact up to
 /// 2^53.
@@ -32,13 +33,14 @@ impl Redis {
     ) -> Result<Vec<Applied>> {
         let mut outcomes = Vec::with_capacity(changes.len());
         let mut rest = changes;
-        while let Some(first) = rest.first() {
-            let length = if is_large(first) { 1 } else { batch(rest) };
-            let (part, after) = rest.split_at(length);
-            rest = after;
-            match is_large(first) {
-                true => outcomes.extend(self.apply_singly(generation, &[first]).await?),
-                false => outcomes.extend(self.apply_batch(generation, part).await?),
+        while let Some((first, others)) = rest.split_first() {
+            if is_large(first) {
+                outcomes.extend(self.apply_singly(generation, &[first]).await?);
+                rest = others;
+            } else {
+                let (part, after) = rest.split_at(batch(rest));
+                outcomes.extend(self.apply_batch(generation, part).await?);
+                rest = after;
             }
         }
         Ok(outcomes)
@@ -109,20 +111,24 @@ impl Redis {
     }
 }
 
+fn parts(change: &Change) -> usize {
+    change.sums.len() + change.enter.len() + change.leave.len() + change.greatest_texts.len()
+}
+
+/// Whether it is applied alone.
 fn is_large(change: &Change) -> bool {
-    change.sums.iter().any(|sum| sum.delta.unsigned_abs() > MAX_DELTA)
+    parts(change) > MAX_PARTS || change.sums.iter().any(|sum| sum.delta.unsigned_abs() > MAX_DELTA)
 }
 
 /// How many of the changes go into the next call: each of another stream, none of them large.
 fn batch(changes: &[Change]) -> usize {
     let mut streams: HashSet<&StreamName> = HashSet::new();
-    let mut parts = 0;
+    let mut sum = 0;
     for change in changes.iter().take(MAX_STREAMS) {
-        parts += change.sums.len() + change.enter.len() + change.leave.len();
-        let is_full = parts > MAX_PARTS && !streams.is_empty();
-        if is_full || is_large(change) || !streams.insert(&change.stream) {
+        sum += parts(change);
+        if sum > MAX_PARTS || is_large(change) || !streams.insert(&change.stream) {
             break;
         }
     }
-    streams.len().max(1)
+    streams.len()
 }
