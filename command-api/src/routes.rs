@@ -2,10 +2,15 @@
 
 mod batch;
 mod bodies;
+mod commands;
+mod describe;
 mod headers;
 mod read;
 mod rest;
+mod schemas;
 mod submit;
+
+use std::sync::Arc;
 
 use http::Method;
 use kernel::aggregate::Aggregate;
@@ -18,19 +23,21 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter as _, Reply};
 
+use self::commands::Commands;
 use crate::Service;
 
 /// Everything but the probes waits behind the slot until the service has its log.
 pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>, health: Health) -> Routes {
-    let probes = probes(health);
+    let known = Arc::new(Commands::of::<A>());
+    let description = describe::describe::<A>(&known);
     let full = full(slot.clone());
-    let batch = batch::routes(slot.clone());
+    let own = probes(health).or(full).unify().or(description.gate()).unify();
+    let described = description.routes().or(schemas::routes(slot.clone())).unify().boxed();
+    let batch = batch::routes(slot.clone(), known.clone());
     let read = read::routes(slot.clone());
-    let rest = rest::routes(slot);
-    close(
-        probes.or(full).unify().or(batch).unify().or(read).unify().or(rest).unify().boxed(),
-        "GET, HEAD, POST",
-    )
+    let rest = rest::routes(slot, known);
+    let all = own.or(batch).unify().or(read).unify().or(rest).unify().or(described).unify();
+    close(all.boxed(), "GET, HEAD, POST")
 }
 
 /// Turns commands away while there is no room for them, before anything of them is read: under

@@ -2,13 +2,18 @@
 
 pub mod bounds;
 pub mod command;
+pub(crate) mod contract;
 mod decide;
 pub mod event;
 mod evolve;
 
+use std::borrow::Cow;
+
 use kernel::Timestamp;
 use kernel::aggregate::{Action, Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
+use kernel::contract::WriteContract;
 use kernel::json::Json;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,7 +23,7 @@ pub use self::event::Event;
 use crate::values::{Currency, CustomerId, Name, Price, Quantity, Sku};
 
 /// An order after its latest event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Order {
     /// The order's id, also that of its stream.
     pub order_id: Uuid,
@@ -45,7 +50,7 @@ pub struct Order {
 }
 
 /// A product of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Item {
     /// Which product; unique within an order.
     pub sku: Sku,
@@ -102,6 +107,18 @@ pub enum Status {
     PartiallyPaid,
     /// Nothing is paid.
     Created,
+}
+
+/// One list of names: that of each variant with its comment is more than most generators of clients
+/// can read.
+impl JsonSchema for Status {
+    fn schema_name() -> Cow<'static, str> {
+        "Status".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": Self::ALL.map(Self::as_str) })
+    }
 }
 
 impl Status {
@@ -220,6 +237,10 @@ impl Aggregate for OrderAggregate {
             },
         ],
     };
+
+    fn contract() -> WriteContract {
+        contract::contract()
+    }
 
     fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>, Invalid> {
         command::parse(body, context)

@@ -1,20 +1,25 @@
 //! The questions that the views of orders answer.
 
+mod contract;
 mod customers;
+pub(crate) mod examples;
 mod live;
 mod orders;
 mod stats;
 
 use async_trait::async_trait;
+use kernel::contract::ReadContract;
 use kernel::parameters::Parameters;
 use kernel::query::{Error, Queries, Question, Reply, Views};
 use kernel::views::{Batch, List};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::values::MAX;
+use crate::view::names;
 
 /// Answers the questions about orders: see `docs/reference/http.md`.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +32,10 @@ type Answered = Result<Option<Reply>, Error>;
 
 #[async_trait]
 impl Queries for OrderQueries {
+    fn contract(&self) -> ReadContract {
+        contract::contract()
+    }
+
     async fn answer(&self, views: &dyn Views, question: &Question) -> Answered {
         let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
         let mut parameters = Parameters::new(&question.parameters);
@@ -49,6 +58,16 @@ fn reply(value: &impl Serialize) -> Answered {
     Ok(Some(Reply { body, version: None, shows: vec![] }))
 }
 
+/// A page of a list.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
+struct Items<T> {
+    /// What the page shows.
+    items: Vec<T>,
+    /// The `cursor` of the next page; `null` at the end.
+    next: Option<String>,
+}
+
 /// A part of a list, from behind the cursor on; one entry more than fits tells whether more follow.
 fn page(index: String, descending: bool, after: Option<String>, limit: usize) -> List {
     let edge = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -64,6 +83,16 @@ fn cut(mut entries: Vec<String>, limit: usize) -> (Vec<String>, Option<String>) 
     entries.truncate(limit);
     let next = entries.last().cloned();
     (entries, next)
+}
+
+/// Whether it can be an entry of a list by a sum: the rank, and what has it.
+fn is_ranked(text: &str) -> bool {
+    let parts = text.get(..names::RANK).zip(text.get(names::RANK..));
+    parts.is_some_and(|(rank, member)| {
+        rank.bytes().all(|byte| byte.is_ascii_digit())
+            && !member.is_empty()
+            && !member.chars().any(char::is_control)
+    })
 }
 
 async fn entries(views: &dyn Views, list: List) -> Result<Vec<String>, Error> {
@@ -101,12 +130,12 @@ impl Record {
     }
 
     /// The same, as they are answered.
-    fn sums(&self, prefix: &str) -> Result<Map<String, Value>, Error> {
-        Ok(self.numbers(prefix)?.into_iter().map(|(name, sum)| (name, exact(sum))).collect())
+    fn sums(&self, prefix: &str) -> Result<Sums, Error> {
+        Ok(self.numbers(prefix)?.into_iter().map(|(name, sum)| (name, Sum(sum))).collect())
     }
 
-    fn sum(&self, field: &str) -> Result<Value, Error> {
-        self.number(field).map(exact)
+    fn sum(&self, field: &str) -> Result<Sum, Error> {
+        self.number(field).map(Sum)
     }
 }
 
@@ -119,12 +148,38 @@ fn behind(bytes: usize, entry: &str) -> Result<&str, Error> {
     entry.get(bytes..).ok_or_else(|| Error::Broken(format!("{entry:?} is stored in a list")))
 }
 
-/// A sum as JSON: a number as far as every reader keeps it exact, ±(2^53 - 1), and a string of
+/// Sums by what they are of, such as a currency.
+type Sums = BTreeMap<String, Sum>;
+
+/// A sum. In JSON it is a number as far as every reader keeps it exact, ±(2^53 - 1), and a string of
 /// digits beyond (RFC 7493, section 2.2).
-fn exact(sum: i64) -> Value {
-    match (-MAX..=MAX).contains(&sum) {
-        true => sum.into(),
-        false => sum.to_string().into(),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sum(i64);
+
+impl Serialize for Sum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (-MAX..=MAX).contains(&self.0) {
+            true => serializer.serialize_i64(self.0),
+            false => serializer.collect_str(&self.0),
+        }
+    }
+}
+
+impl JsonSchema for Sum {
+    fn schema_name() -> Cow<'static, str> {
+        "Sum".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let description = "A number as far as every reader keeps it exact, and a string of digits \
+                           beyond (RFC 7493, section 2.2).";
+        json_schema!({
+            "description": description,
+            "oneOf": [
+                { "type": "integer", "minimum": -MAX, "maximum": MAX },
+                { "type": "string", "pattern": "^-?[0-9]{16,19}$" },
+            ],
+        })
     }
 }
 
@@ -142,7 +197,7 @@ mod tests {
             (-9_007_199_254_740_992, "\"-9007199254740992\""),
             (i64::MAX, "\"9223372036854775807\""),
         ] {
-            assert_eq!(exact(sum).to_string(), written);
+            assert_eq!(serde_json::to_string(&Sum(sum)).unwrap(), written);
         }
     }
 
@@ -151,7 +206,7 @@ mod tests {
         let record = |text: &str| Record([("revenue:EUR".to_owned(), text.to_owned())].into());
         assert_eq!(record("7").number("revenue:EUR").ok(), Some(7));
         assert_eq!(record("7").number("revenue:USD").ok(), Some(0));
-        assert!(record("7").sums("revenue:").is_ok_and(|sums| sums["EUR"] == 7));
+        assert!(record("7").sums("revenue:").is_ok_and(|sums| sums["EUR"] == Sum(7)));
         for bad in ["", "seven", "7.5", "9223372036854775808"] {
             assert!(matches!(record(bad).number("revenue:EUR"), Err(Error::Broken(_))), "{bad}");
             assert!(matches!(record(bad).sums("revenue:"), Err(Error::Broken(_))), "{bad}");

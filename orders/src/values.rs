@@ -1,12 +1,36 @@
 //! Values that are valid because they were parsed: texts, amounts, quantities.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The largest amount or quantity of an event: integers up to here survive every JSON reader (RFC
 /// 7493, section 2.2). What commands may order is far less: see `order::bounds`.
 pub const MAX: i64 = (1 << 53) - 1;
+
+/// Text without control characters, in the words of every dialect of regular expressions.
+const NO_CONTROL: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+
+macro_rules! schema {
+    ($name:ident, $schema:expr) => {
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    };
+}
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident($longest:literal);)*) => { $(
@@ -41,6 +65,10 @@ macro_rules! texts {
                 ))
             }
         }
+
+        schema!($name, json_schema!({
+            "type": "string", "minLength": 1, "maxLength": $longest, "pattern": NO_CONTROL,
+        }));
 
         impl From<$name> for String {
             fn from(text: $name) -> Self {
@@ -90,6 +118,8 @@ impl TryFrom<String> for Currency {
     }
 }
 
+schema!(Currency, json_schema!({ "type": "string", "pattern": "^[A-Z]{3}$" }));
+
 impl From<Currency> for String {
     fn from(currency: Currency) -> Self {
         currency.0
@@ -102,17 +132,60 @@ impl fmt::Display for Currency {
     }
 }
 
+/// A whole number, as JSON has them: `2`, and `2.0` just as well (JSON Schema, `integer`).
+struct Whole(i64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WholeVisitor)
+    }
+}
+
+struct WholeVisitor;
+
+impl Visitor<'_> for WholeVisitor {
+    type Value = Whole;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an integer")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
+        Ok(Whole(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+        let invalid = || E::invalid_value(Unexpected::Unsigned(number), &self);
+        number.try_into().map(Whole).map_err(|_| invalid())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
+        // Every whole number up to MAX is a number of this type, and is converted as it is.
+        let fits = number.fract() == 0.0 && number.abs() <= MAX as f64;
+        let invalid = || E::invalid_type(Unexpected::Float(number), &self);
+        fits.then_some(Whole(number as i64)).ok_or_else(invalid)
+    }
+}
+
 macro_rules! numbers {
     ($($(#[$doc:meta])* $name:ident($least:literal);)*) => { $(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "i64", into = "i64")]
+        #[serde(try_from = "Whole", into = "i64")]
         pub struct $name(i64);
 
         impl $name {
             /// The number.
             pub fn get(self) -> i64 {
                 self.0
+            }
+        }
+
+        impl TryFrom<Whole> for $name {
+            type Error = String;
+
+            fn try_from(Whole(number): Whole) -> Result<Self, String> {
+                Self::try_from(number)
             }
         }
 
@@ -126,6 +199,8 @@ macro_rules! numbers {
                 Err(format!("expected an integer from {} to {MAX}, got {number}", $least))
             }
         }
+
+        schema!($name, json_schema!({ "type": "integer", "minimum": $least, "maximum": MAX }));
 
         impl From<$name> for i64 {
             fn from(number: $name) -> Self {
@@ -142,4 +217,30 @@ numbers! {
     Amount(1);
     /// Units of a product.
     Quantity(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_zero() {
+        let read = |text: &str| serde_json::from_str::<Amount>(text).ok().map(Amount::get);
+        for (text, number) in [("2", 2), ("2.0", 2), ("2e3", 2_000), ("9007199254740991", MAX)] {
+            assert_eq!(read(text), Some(number), "{text}");
+        }
+        for bad in [
+            "0",
+            "0.0",
+            "-1",
+            "1.5",
+            "9007199254740992",
+            "9007199254740992.0",
+            "1e300",
+            "\"2\"",
+            "null",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
 }

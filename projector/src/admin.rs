@@ -1,11 +1,14 @@
 //! The projector's own listener: probes, and what operators look at and ask for.
 
 mod dead_letters;
+mod describe;
 
 use http::{HeaderMap, StatusCode};
-use kernel::log::StreamName;
-use serde_json::json;
-use shared::http::answer::into_response;
+use kernel::log::{LogId, Position, StreamName};
+use kernel::views::Parked;
+use schemars::JsonSchema;
+use serde::Serialize;
+use shared::http::answer::{into_response, set};
 use shared::http::origin::same_origin;
 use shared::http::probes::{get_or_head, probes};
 use shared::http::problem::Problem;
@@ -13,8 +16,10 @@ use shared::http::serve::Routes;
 use shared::http::{Answer, close, json as json_answer};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
+use shared::view_store::GenerationId;
 use warp::Filter;
 
+use crate::operations::GenerationStatus;
 use crate::{Operations, Overview, Rebuild, Retry};
 
 /// The routes of the listener: 503 while the slot is empty, but for the probes, which answer from
@@ -50,22 +55,62 @@ pub fn routes(slot: ServiceSlot<Operations>, health: Health) -> Routes {
         );
     let all =
         generations.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
-    let all = probes(health).or(all.boxed()).unify().or(dead_letters).unify();
+    let described = describe::describe();
+    let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
+    let all = own.or(all.boxed()).unify().or(dead_letters).unify();
     close(all.boxed(), "GET, HEAD, POST, DELETE")
+}
+
+/// All generations.
+#[derive(Serialize, JsonSchema)]
+struct Generations {
+    items: Vec<GenerationStatus>,
+    /// All are here.
+    next: (),
+    /// The highest position of the log.
+    head: Position,
+}
+
+/// A generation that was begun.
+#[derive(Serialize, JsonSchema)]
+struct Begun {
+    id: GenerationId,
+}
+
+/// The new identity of a log.
+#[derive(Serialize, JsonSchema)]
+struct Renewed {
+    log: LogId,
+}
+
+/// All parked streams.
+#[derive(Serialize, JsonSchema)]
+struct ParkedList {
+    items: Vec<Parked>,
+    /// All are here.
+    next: (),
+}
+
+/// A stream that was parked.
+#[derive(Serialize, JsonSchema)]
+struct Retried {
+    stream: StreamName,
+    /// False: all of it is in the views.
+    parked: bool,
 }
 
 /// Every generation with its checkpoint and whether this worker serves it, how far one in the making
 /// is, and the head of the log.
 async fn generations(slot: &ServiceSlot<Operations>) -> Answer {
     let Overview { generations, head } = slot.service()?.overview().await?;
-    json_answer(StatusCode::OK, &json!({ "items": generations, "next": null, "head": head }))
+    live(&Generations { items: generations, next: (), head })
 }
 
 /// Asks for a new generation beside the live one: 202, or 409 while one is being made.
 async fn rebuild(slot: &ServiceSlot<Operations>, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
     match slot.service()?.begin_rebuild().await? {
-        Rebuild::Begun(id) => json_answer(StatusCode::ACCEPTED, &json!({ "id": id })),
+        Rebuild::Begun(id) => json_answer(StatusCode::ACCEPTED, &Begun { id }),
         Rebuild::UnderWay => {
             Err(Problem::already_building("GET /generations shows how far it is."))
         }
@@ -77,14 +122,14 @@ async fn rebuild(slot: &ServiceSlot<Operations>, headers: &HeaderMap) -> Answer 
 async fn renew(slot: &ServiceSlot<Operations>, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
     let log = slot.service()?.renew_log().await?;
-    json_answer(StatusCode::OK, &json!({ "log": log }))
+    json_answer(StatusCode::OK, &Renewed { log })
 }
 
 /// What could not be applied to the live views, and why.
 async fn parked(slot: &ServiceSlot<Operations>) -> Answer {
     let none = || Problem::unavailable("The views are being made; try again.");
     let items = slot.service()?.parked().await?.ok_or_else(none)?;
-    json_answer(StatusCode::OK, &json!({ "items": items, "next": null }))
+    live(&ParkedList { items, next: () })
 }
 
 /// Tries a parked stream again: 200 when it is applied, 409 when it is parked again.
@@ -92,9 +137,7 @@ async fn retry(slot: &ServiceSlot<Operations>, stream: &str, headers: &HeaderMap
     same_origin(headers)?;
     let stream = StreamName::stored(stream);
     match slot.service()?.retry_parked(&stream).await? {
-        Retry::Applied => {
-            json_answer(StatusCode::OK, &json!({ "stream": stream, "parked": false }))
-        }
+        Retry::Applied => json_answer(StatusCode::OK, &Retried { stream, parked: false }),
         Retry::StillParked(reason) => {
             let detail = format!("It was tried again: {reason}.");
             Err(Problem::still_parked(detail).with("reason", reason))
@@ -102,6 +145,13 @@ async fn retry(slot: &ServiceSlot<Operations>, stream: &str, headers: &HeaderMap
         Retry::NotParked => Err(Problem::unknown("parked", format!("{stream} is not parked."))),
         Retry::OtherViews => Err(other_views()),
     }
+}
+
+/// What may have changed by the next request.
+fn live(body: &impl Serialize) -> Answer {
+    let mut response = json_answer(StatusCode::OK, body)?;
+    set(&mut response, "cache-control", "no-cache");
+    Ok(response)
 }
 
 /// The answer to what only a worker of the live projection and log may do.

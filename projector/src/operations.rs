@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kernel::log::{LogId, Position, StreamName};
 use kernel::views::Parked;
 use kernel::{Result, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
@@ -25,7 +26,7 @@ pub struct Overview {
 }
 
 /// A generation as operators see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct GenerationStatus {
     /// Names the generation.
     pub id: GenerationId,

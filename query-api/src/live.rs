@@ -61,7 +61,9 @@ impl Wanted {
         let id = |text: &str| {
             EventId::parse(text).ok_or_else(|| bad("after", "the `id` of an event", text))
         };
-        let after = last.filter(|last| !last.is_empty()).or(after).map(id).transpose()?;
+        let after = after.map(id).transpose()?;
+        let last = last.filter(|last| !last.is_empty()).map(id).transpose()?;
+        let after = last.or(after);
         Ok(Self { filter, with_views: data.is_none(), after })
     }
 }

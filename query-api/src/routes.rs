@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use http::{HeaderMap, Method, StatusCode};
+use kernel::contract::ReadContract;
 use kernel::query::Question;
 use shared::http::answer::{self, into_response};
 use shared::http::consistency_token::{self, Token};
@@ -16,6 +17,7 @@ use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
 
+use crate::describe::describe;
 use crate::service::Shown;
 use crate::{Service, live};
 use shared::service::health::Health;
@@ -24,7 +26,8 @@ use shared::service::health::Health;
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 
 /// The page, the probes, and every other GET for the domain.
-pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
+pub fn routes(slot: ServiceSlot<Service>, health: Health, contract: ReadContract) -> Routes {
+    let described = describe(contract);
     let page = warp::path::end().and(get_or_head()).map(|| {
         let page = include_str!("page.html").as_bytes().to_vec();
         answer::bytes(StatusCode::OK, page, "text/html; charset=utf-8")
@@ -52,7 +55,8 @@ pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
             let slot = slot.clone();
             async move { into_response(query(&slot, path.as_str(), parameters, &headers).await) }
         });
-    close(probes(health).or(page).unify().or(live).unify().or(queries).unify().boxed(), "GET, HEAD")
+    let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
+    close(own.or(page).unify().or(live).unify().or(queries).unify().boxed(), "GET, HEAD")
 }
 
 async fn live(

@@ -114,7 +114,7 @@ impl Service {
             };
             let answered = match answered {
                 Ok(()) => self.queries.answer(&views, question).await.map_err(Unanswered::from),
-                Err(unanswered) => Err(unanswered),
+                Err(unanswered) => Err(self.wrong_first(&views, question, unanswered).await),
             };
             match answered {
                 Ok(reply) => {
@@ -125,6 +125,19 @@ impl Service {
             }
         }
         Err(Problem::unavailable("The views are being replaced; try again."))
+    }
+
+    /// A question that is no question is told so, whatever its token would be answered.
+    async fn wrong_first(
+        &self,
+        views: &GenerationViews<'_>,
+        question: &Question,
+        unanswered: Unanswered,
+    ) -> Unanswered {
+        match self.queries.answer(views, question).await {
+            Err(query::Error::InvalidParameter(error)) => Unanswered::Problem(error.into()),
+            _ => unanswered,
+        }
     }
 
     async fn generation(&self) -> Result<Generation, Problem> {

@@ -1,8 +1,11 @@
 //! The small HTTP kit of the services: serving with limits and a deadline, bodies, answers.
 
+mod accept;
 pub mod answer;
+pub mod api;
 pub mod body;
 pub mod consistency_token;
+pub mod fields;
 mod front;
 pub mod hosts;
 pub mod limits;

@@ -10,6 +10,7 @@ use kernel::log::{LogId, Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
 use kernel::views::{Answers, Batch, Parked};
 use kernel::{Namespace, Result, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -171,8 +172,11 @@ impl Generation {
 }
 
 /// `v<projection version>-<random>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct GenerationId(String);
 
 impl GenerationId {
@@ -194,7 +198,7 @@ impl fmt::Display for GenerationId {
 }
 
 /// How far the making of a generation is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// When this was reported.
     pub at: Timestamp,

@@ -20,6 +20,7 @@ const VERIFY_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Embedded {
     pub commands: Client,
     pub queries: Client,
+    pub operations: Client,
     pub running: Running,
     stop: CancellationToken,
 }
@@ -42,12 +43,13 @@ impl Embedded {
         let client = |address| Client::new(&format!("http://{address}"));
         let (commands, queries) =
             (client(running.addresses.command), client(running.addresses.query));
+        let operations = client(running.addresses.projector);
         let ready = || async {
             let ready = queries.send(Method::GET, "/readyz", &[], "").await.ok()?;
             ready.status.is_success().then_some(())
         };
         until("it is ready", ready).await;
-        Self { commands, queries, running, stop }
+        Self { commands, queries, operations, running, stop }
     }
 
     /// Compares every view with a fold of the log, and returns how many orders there are.
@@ -60,7 +62,7 @@ impl Embedded {
 
     pub async fn stop(self) {
         self.stop.cancel();
-        drop((self.commands, self.queries));
+        drop((self.commands, self.queries, self.operations));
         self.running.wait().await.unwrap();
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use command_api::write::Request;
 use kernel::aggregate::{Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
+use kernel::contract::WriteContract;
 use kernel::json::Json;
 use kernel::log::{Event, Meta, StreamName};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,10 @@ impl Aggregate for Toy {
     const STATE_VERSION: u32 = 1;
     const RESOURCE: Resource =
         Resource { name: "toy", path: "toys", id: "id", create: "Create", actions: &[] };
+
+    fn contract() -> WriteContract {
+        WriteContract::default()
+    }
 
     fn parse(_: Value, _: &CommandContext) -> Result<Envelope<Write>, Invalid> {
         Err(Invalid::new("no command is read here"))

@@ -9,6 +9,7 @@ use command_api::Service as Commands;
 use command_api::write::FlowControl;
 use kernel::log::LogId;
 use kernel::projection::JsonProjection;
+use kernel::query::Queries as _;
 use kernel::{Failure, Namespace, Result};
 use orders::{OrderAggregate, OrderProjection, OrderQueries};
 use projector::{Dependencies, Worker, admin};
@@ -153,7 +154,8 @@ impl Running {
             tasks.spawn(serve_http(listener, routes, hosts, limits, stop));
         };
         spawn(command, command_api::routes::routes(commands.slot.clone(), health.clone()));
-        spawn(query, query_api::routes::routes(query_slot, health.clone()));
+        let contract = OrderQueries.contract();
+        spawn(query, query_api::routes::routes(query_slot, health.clone(), contract));
         spawn(operations, admin::routes(admin_slot, health));
         Ok(Self { addresses, tasks, ended, commands: tokio::spawn(commands.run(started, over)) })
     }

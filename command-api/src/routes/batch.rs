@@ -1,9 +1,10 @@
 //! `POST /commands`: up to 1,000 commands, as a JSON array or as NDJSON.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use kernel::aggregate::Aggregate;
-use kernel::log::Meta;
+use kernel::aggregate::{Aggregate, Invalid, found};
 use serde_json::{Value, json};
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
@@ -16,6 +17,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::bodies::{self, BATCH, NDJSON};
+use super::commands::Commands;
 use super::submit::{self, RequestOptions, Together};
 use super::{headers, into_response};
 use crate::Service;
@@ -25,20 +27,24 @@ use crate::write::Outcome;
 /// control character, so no other key is the same.
 const SEPARATOR: char = '\u{1f}';
 
-pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
+pub fn routes<A: Aggregate>(
+    slot: ServiceSlot<Service<A>>,
+    known: Arc<Commands>,
+) -> BoxedFilter<(Response,)> {
     warp::path!("commands")
         .and(warp::post())
         .and(warp::header::headers_cloned())
         .and(body(BATCH))
         .then(move |headers, body| {
-            let slot = slot.clone();
-            async move { into_response(handle(&slot, &headers, body).await) }
+            let (slot, known) = (slot.clone(), known.clone());
+            async move { into_response(handle(&slot, &known, &headers, body).await) }
         })
         .boxed()
 }
 
 async fn handle<A: Aggregate>(
     slot: &ServiceSlot<Service<A>>,
+    known: &Commands,
     headers: &HeaderMap,
     body: Result<Bytes, Problem>,
 ) -> Answer {
@@ -57,7 +63,8 @@ async fn handle<A: Aggregate>(
         .enumerate()
         .map(|(index, command)| {
             let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
-            submit_one(&service, command?, key, meta.clone(), &mut together)
+            let options = RequestOptions { key, expected: Ok(None), meta: meta.clone() };
+            submit_one(&service, known, command?, options, &mut together)
         })
         .collect();
     let deadline = submit::outcome_deadline();
@@ -75,18 +82,20 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
 
 fn submit_one<A: Aggregate>(
     service: &Service<A>,
+    known: &Commands,
     mut command: Value,
-    key: Option<String>,
-    meta: Meta,
+    mut options: RequestOptions,
     together: &mut Together,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
     let own = command.as_object_mut().and_then(|fields| fields.remove("idempotency_key"));
-    let key = match own {
-        None => key,
-        Some(Value::String(text)) => Some(headers::key(&text)?),
-        Some(_) => return Err(Problem::validation("`idempotency_key`: expected a string")),
-    };
-    submit::submit_with(service, command, RequestOptions { key, expected: None, meta }, together)
+    match own {
+        None => {}
+        Some(Value::String(text)) => options.key = Some(headers::key(&text)?),
+        Some(other) => {
+            return Err(Invalid::at("/idempotency_key", "a string", found(&other)).into());
+        }
+    }
+    submit::submit_with(service, known, command, options, together)
 }
 
 async fn result<A: Aggregate>(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kernel::aggregate::{Invalid, found};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
@@ -14,7 +15,7 @@ pub const COMMAND: usize = 64 << 10;
 /// Bytes of the largest batch.
 pub const BATCH: usize = 1 << 20;
 /// Commands of a batch.
-const COMMANDS: usize = 1_000;
+pub const COMMANDS: usize = 1_000;
 
 pub const NDJSON: &str = "application/x-ndjson";
 
@@ -39,8 +40,10 @@ pub fn array(body: &[u8]) -> Result<Vec<Read>, Problem> {
         // What is no JSON at all is told so.
         Some(_) => {
             serde_json::from_slice::<IgnoredAny>(body).map_err(bad)?;
-            let expected = "Expected a JSON array of commands, or NDJSON with Content-Type";
-            return Err(Problem::validation(format!("{expected}: {NDJSON}.")));
+            let value = serde_json::from_slice(body).unwrap_or_default();
+            let expected =
+                format!("a JSON array of commands, or NDJSON with Content-Type {NDJSON}");
+            return Err(Invalid::at("", expected, found(&value)).into());
         }
     }
     let Elements { first, count } = serde_json::from_slice(body).map_err(bad)?;
@@ -60,7 +63,9 @@ fn few_enough(count: usize) -> Result<(), Problem> {
     if count <= COMMANDS {
         return Ok(());
     }
-    Err(Problem::validation(format!("Expected up to {COMMANDS} commands, got {count}.")))
+    let detail = format!("Expected up to {COMMANDS} commands, got {count}.");
+    let expected = format!("up to {COMMANDS} commands");
+    Err(Invalid { detail, ..Invalid::at("", expected, format!("{count}")) }.into())
 }
 
 fn bad(error: serde_json::Error) -> Problem {

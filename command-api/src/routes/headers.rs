@@ -10,14 +10,17 @@ use uuid::Uuid;
 pub const PRINCIPAL: &str = "anonymous";
 
 /// Longest key, in characters.
-const KEY: usize = 255;
+pub const KEY: usize = 255;
 
 /// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>: a quoted string;
 /// without quotes it is taken as well.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().map_err(|_| bad_key())?.trim();
-    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let text = match text.strip_prefix('"') {
+        Some(text) => text.strip_suffix('"').ok_or_else(bad_key)?,
+        None => text,
+    };
     key(text).map(Some)
 }
 
@@ -30,7 +33,8 @@ pub fn key(text: &str) -> Result<String, Problem> {
 }
 
 fn bad_key() -> Problem {
-    Problem::malformed(format!("Idempotency-Key: expected 1 to {KEY} printable characters."))
+    let expected = format!("expected 1 to {KEY} printable characters, in quotes or without any");
+    Problem::malformed(format!("Idempotency-Key: {expected}."))
 }
 
 /// The ETag of a state: the same version of another log is another state.

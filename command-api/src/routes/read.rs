@@ -1,15 +1,17 @@
 //! What is read from the log itself: the feed, a stream's events, a state in the past.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use kernel::Timestamp;
-use kernel::aggregate::Aggregate;
-use kernel::log::{Position, StreamName};
-use kernel::parameters::{Parameters, bad};
+use kernel::aggregate::{Aggregate, parse_id};
+use kernel::log::{Position, StreamName, Version};
+use kernel::parameters::{Parameters, bad, number};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::http::answer::set;
 use shared::http::consistency_token::{self, FeedCursor, Token};
 use shared::http::probes::get_or_head;
@@ -28,6 +30,11 @@ use crate::audit::{self, Folded, Past, Until};
 
 /// Commits or events of a page, where the client does not say how many it wants.
 const DEFAULT_LIMIT: usize = 100;
+
+/// `Cache-Control` of what may change.
+const LIVE: &str = "no-cache";
+/// `Cache-Control` of a state at a version, which never changes as long as the log is the same.
+const PAST: &str = "private, max-age=86400, immutable";
 
 type Given = BTreeMap<String, String>;
 
@@ -60,11 +67,24 @@ pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Respo
     feed.or(events).unify().or(state).unify().boxed()
 }
 
-#[derive(Serialize)]
-struct Feed<'a> {
+/// A part of the log.
+#[derive(Serialize, JsonSchema)]
+pub struct Feed<'a> {
+    /// The events of whole commits, in the order of the log.
     events: Vec<CloudEvent<'a>>,
-    next: &'a str,
+    /// The `after` of the next request.
+    next: Cow<'a, str>,
+    /// The highest position of the log.
     head: Position,
+}
+
+/// A part of a stream.
+#[derive(Serialize, JsonSchema)]
+pub struct StreamEvents<'a> {
+    /// In the order of the stream.
+    events: Vec<CloudEvent<'a>>,
+    /// The `after` of the next request; `null` at the end.
+    next: Option<Version>,
 }
 
 async fn feed<A: Aggregate>(
@@ -86,8 +106,9 @@ async fn feed<A: Aggregate>(
     let source = source(&service.namespace, &service.log);
     let events = page.commits.iter().flat_map(|commit| CloudEvent::of_commit(commit, &source));
     let next = FeedCursor::new(&service.log, page.to).to_string();
-    let body = Feed { events: events.collect(), next: &next, head: page.head };
+    let body = Feed { events: events.collect(), next: next.as_str().into(), head: page.head };
     let mut response = json_answer(StatusCode::OK, &body)?;
+    set(&mut response, "cache-control", LIVE);
     if after <= page.head {
         // A cursor is written as a position's token is.
         set(&mut response, consistency_token::HEADER, &next);
@@ -97,7 +118,7 @@ async fn feed<A: Aggregate>(
 
 /// The stream of an aggregate by its id, and the problem that there is none.
 fn stream<A: Aggregate>(id: &str) -> Result<StreamName, Problem> {
-    let uuid = id.parse().map_err(|_| unknown::<A>(id))?;
+    let uuid = parse_id(id).ok_or_else(|| unknown::<A>(id))?;
     Ok(StreamName::new(A::CATEGORY, uuid))
 }
 
@@ -110,7 +131,7 @@ async fn events<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: 
     let mut parameters = Parameters::new(&given);
     parameters.only(&["after", "limit"])?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
-    let version = |text: &str| text.parse().ok().filter(|after| *after >= 0);
+    let version = |text: &str| number(text);
     let after = parameters.read("after", "the `next` of an answer, or a version", version)?;
     let after = after.unwrap_or(0);
     let service = slot.service()?;
@@ -123,8 +144,9 @@ async fn events<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: 
     let source = source(&service.namespace, &service.log);
     let events = found.events.into_iter().map(|event| CloudEvent::new(event, &source));
     let events: Vec<CloudEvent<'_>> = events.collect();
-    let mut response = json_answer(StatusCode::OK, &json!({ "events": events, "next": next }))?;
+    let mut response = json_answer(StatusCode::OK, &StreamEvents { events, next })?;
     drop(place);
+    set(&mut response, "cache-control", LIVE);
     if let Some(last) = last {
         let shown = Token::of_stream(&service.log, &stream, last);
         set(&mut response, consistency_token::HEADER, &shown.to_string());
@@ -137,8 +159,8 @@ async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: G
     parameters.only(&["version", "at"])?;
     let until = match (parameters.text("version"), parameters.text("at")) {
         (None, None) => Until::Now,
-        (Some(text), None) => match text.parse() {
-            Ok(version) if version >= 1 => Until::Version(version),
+        (Some(text), None) => match number(text) {
+            Some(version) if version >= 1 => Until::Version(version),
             _ => return Err(bad("version", "an integer from 1", text).into()),
         },
         (None, Some(text)) => Until::Time(
@@ -148,6 +170,7 @@ async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: G
             return Err(Problem::malformed("Expected `version` or `at`, not both."));
         }
     };
+    let is_past = matches!(until, Until::Version(_));
     let service = slot.service()?;
     let stream = stream::<A>(&id)?;
     let place = service.reading().await?;
@@ -169,6 +192,7 @@ async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: G
         fields.insert("updated_at".to_owned(), at.to_string().into());
     }
     let mut response = json_answer(StatusCode::OK, &body)?;
+    set(&mut response, "cache-control", if is_past { PAST } else { LIVE });
     set(&mut response, "etag", &etag(version, &service.log));
     let shown = Token::of_stream(&service.log, &stream, version);
     set(&mut response, consistency_token::HEADER, &shown.to_string());

@@ -1,8 +1,10 @@
 //! The REST face of the aggregate, made from its `RESOURCE`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use kernel::aggregate::{Action, Aggregate, Resource};
+use kernel::aggregate::{Action, Aggregate, Invalid, Resource, found};
 use serde_json::{Map, Value};
 use shared::http::consistency_token;
 use shared::http::origin::same_origin;
@@ -14,25 +16,33 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::bodies::{self, COMMAND};
+use super::commands::Commands;
 use super::submit::{self, RequestOptions};
 use super::{headers, into_response};
 use crate::Service;
 
-pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
+pub fn routes<A: Aggregate>(
+    slot: ServiceSlot<Service<A>>,
+    known: Arc<Commands>,
+) -> BoxedFilter<(Response,)> {
     warp::path(A::RESOURCE.path)
         .and(warp::path::tail())
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(body(COMMAND))
         .then(move |tail: warp::path::Tail, method, headers, body| {
-            let slot = slot.clone();
-            async move { into_response(handle(&slot, tail.as_str(), &method, &headers, body).await) }
+            let (slot, known) = (slot.clone(), known.clone());
+            async move {
+                let path = tail.as_str();
+                into_response(handle(&slot, &known, path, &method, &headers, body).await)
+            }
         })
         .boxed()
 }
 
 async fn handle<A: Aggregate>(
     slot: &ServiceSlot<Service<A>>,
+    known: &Commands,
     path: &str,
     method: &Method,
     headers: &HeaderMap,
@@ -44,10 +54,10 @@ async fn handle<A: Aggregate>(
     let service = slot.service()?;
     let options = RequestOptions {
         key: headers::idempotency_key(headers)?,
-        expected: headers::if_match(headers, &service.log)?,
+        expected: headers::if_match(headers, &service.log),
         meta: headers::meta(headers),
     };
-    let outcome = submit::submit(&service, Value::Object(command), options)?;
+    let outcome = submit::submit(&service, known, Value::Object(command), options)?;
     let accepted = submit::outcome::<A>(outcome, submit::outcome_deadline()).await?;
     let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
     answer::set(&mut response, "etag", &headers::etag(accepted.version, &service.log));
@@ -108,16 +118,20 @@ fn merge(
         return Ok(());
     }
     let Value::Object(fields) = bodies::one(body)? else {
-        return Err(Problem::validation("The body: expected a JSON object."));
+        return Err(Invalid::at("", "a JSON object", "other JSON").into());
     };
+    let mut errors = vec![];
     for (name, value) in fields {
         let own_id = name == resource.id && !command.contains_key(&name);
         if name == "type" || (command.contains_key(&name) && !own_id) {
-            return Err(Problem::validation(format!(
-                "`{name}`: unknown field here; the path says it."
-            )));
+            let error =
+                Invalid::at(format!("/{name}"), "no such field: the path says it", found(&value));
+            errors.extend(error.errors);
+            continue;
         }
         command.insert(name, value);
     }
-    Ok(())
+    let Some(first) = errors.first() else { return Ok(()) };
+    let detail = format!("`{}`: unknown field here; the path says it.", first.pointer);
+    Err(Invalid { detail, errors }.into())
 }

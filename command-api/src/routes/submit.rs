@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::commands::Commands;
 use crate::Service;
 use crate::write::{Accepted, Outcome, Rejected, Request, Sequence};
 
@@ -31,8 +32,9 @@ pub fn outcome_deadline() -> Instant {
 pub struct RequestOptions {
     /// `<principal>/<Idempotency-Key>`.
     pub key: Option<String>,
-    /// The version of the stream that `If-Match` expects.
-    pub expected: Option<Version>,
+    /// The version of the stream that `If-Match` expects, or why it can't be met: that is told once
+    /// the command is known to be valid (RFC 9110, section 13.2.1).
+    pub expected: Result<Option<Version>, Problem>,
     /// Where the command comes from.
     pub meta: Meta,
 }
@@ -53,22 +55,27 @@ impl Default for Together {
 /// whether or not its client waits.
 pub fn submit<A: Aggregate>(
     service: &Service<A>,
+    commands: &Commands,
     command: Value,
     options: RequestOptions,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
-    submit_with(service, command, options, &mut Together::default())
+    submit_with(service, commands, command, options, &mut Together::default())
 }
 
 /// The same for one of several commands. What is no command breaks no sequence.
 pub fn submit_with<A: Aggregate>(
     service: &Service<A>,
+    commands: &Commands,
     command: Value,
     options: RequestOptions,
     together: &mut Together,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
     let text = command.to_string();
     let context = CommandContext { now: Timestamp::now(), new_id: Uuid::now_v7() };
-    let envelope = A::parse(command, &context)?;
+    let envelope = A::parse(command, &context).map_err(|invalid| {
+        commands.complete(invalid, &serde_json::from_str(&text).unwrap_or_default())
+    })?;
+    let expected = options.expected?;
     let sequence = together.sequences.entry(envelope.stream.clone()).or_default().clone();
     Ok(service.writer.submit(Request {
         stream: envelope.stream,
@@ -76,7 +83,7 @@ pub fn submit_with<A: Aggregate>(
         bytes: text.len(),
         start_by: together.start_by,
         fresh: envelope.fresh,
-        expected: options.expected,
+        expected,
         key: options.key,
         fingerprint: fingerprint(&text),
         sequence: Some(sequence),

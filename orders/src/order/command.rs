@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use kernel::Timestamp;
-use kernel::aggregate::{Aggregate as _, CommandContext, Envelope, Invalid};
+use kernel::aggregate::{
+    Aggregate as _, CommandContext, Envelope, FieldError, Invalid, found, parse_id,
+};
 use kernel::log::StreamName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::OrderAggregate;
+use super::bounds::MAX_ITEMS;
 use super::event::{OrderCreated, OrderedItem, Parcel};
 use crate::values::{Amount, Currency, CustomerId, Note, Sku};
 
@@ -35,17 +39,23 @@ pub enum Command {
     CancelOrder(CancelOrder),
 }
 
-#[derive(Debug, Deserialize)]
+/// Fields of the command.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CreateOrder {
+pub(super) struct CreateOrder {
+    /// Who orders.
     customer_id: CustomerId,
+    /// Of all amounts of the order: a code of ISO 4217.
     currency: Currency,
+    /// What is ordered, each product once.
+    #[schemars(length(min = 1, max = "MAX_ITEMS"))]
     items: Vec<OrderedItem>,
+    /// When it was placed; without it, when the command arrives.
     placed_at: Option<Timestamp>,
 }
 
 /// Fields of the command.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveItem {
     /// Which product.
@@ -53,7 +63,7 @@ pub struct RemoveItem {
 }
 
 /// Fields of the command.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessPayment {
     /// What is paid.
@@ -63,7 +73,7 @@ pub struct ProcessPayment {
 }
 
 /// Fields of the command.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefundPayment {
     /// What is given back.
@@ -73,10 +83,11 @@ pub struct RefundPayment {
 }
 
 /// Fields of the command.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShipProducts {
     /// All that remains, where it is left out.
+    #[schemars(length(min = 1, max = "MAX_ITEMS"))]
     pub items: Option<Vec<Parcel>>,
     /// Who carries it.
     pub carrier: Option<Note>,
@@ -85,15 +96,16 @@ pub struct ShipProducts {
 }
 
 /// Fields of the command.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeliverProducts {
     /// All that was shipped and not delivered, where it is left out.
+    #[schemars(length(min = 1, max = "MAX_ITEMS"))]
     pub items: Option<Vec<Parcel>>,
 }
 
 /// Fields of the command.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelOrder {
     /// Why, in words.
@@ -106,12 +118,13 @@ const TYPES: &str = "CreateOrder, AddItem, RemoveItem, ProcessPayment, RefundPay
 /// Reads `{"type": …, "order_id": …, …}`.
 pub fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>, Invalid> {
     let Value::Object(mut fields) = body else {
-        return Err(Invalid::new("A command is a JSON object."));
+        return Err(Invalid::at("", "a JSON object", found(&body)));
     };
     let kind = fields.remove("type");
     let order_id = order_id(fields.remove("order_id"))?;
     let Some(Value::String(kind)) = kind else {
-        return Err(Invalid::new(format!("`type`: expected {TYPES}")));
+        let found = kind.as_ref().map_or_else(|| "nothing".to_owned(), found);
+        return Err(Invalid::at("/type", TYPES, found));
     };
     if kind == "CreateOrder" {
         let order_id = order_id.unwrap_or(context.new_id);
@@ -130,11 +143,11 @@ pub fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>,
             Command::DeliverProducts(distinct(read(fields)?, |it: &DeliverProducts| &it.items)?)
         }
         "CancelOrder" => Command::CancelOrder(read(fields)?),
-        _ => return Err(Invalid::new(format!("`type`: expected {TYPES}, got {kind:?}"))),
+        _ => return Err(Invalid::at("/type", TYPES, found(&Value::from(kind)))),
     };
     match order_id {
         Some(order_id) => Ok(envelope(order_id, command, false)),
-        None => Err(Invalid::new("`order_id`: expected the UUID of an order; it is missing")),
+        None => Err(Invalid::at("/order_id", "the UUID of an order", "nothing")),
     }
 }
 
@@ -143,18 +156,13 @@ fn envelope(order_id: Uuid, command: Command, fresh: bool) -> Envelope<Command> 
 }
 
 fn order_id(field: Option<Value>) -> Result<Option<Uuid>, Invalid> {
-    let bad = |got: &str| Invalid::new(format!("`order_id`: expected a UUID, got {got}"));
-    match field {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => match text.parse() {
-            Ok(id) => Ok(Some(id)),
-            Err(_) => Err(bad(&format!("{text:?}"))),
-        },
-        Some(other) => Err(bad(&other.to_string())),
-    }
+    let Some(field) = field.filter(|field| !field.is_null()) else { return Ok(None) };
+    let bad = || Invalid::at("/order_id", "a UUID", found(&field));
+    field.as_str().and_then(parse_id).ok_or_else(bad).map(Some)
 }
 
-/// Reads the fields; an error names the field it is about.
+/// Reads the fields; an error names the first field that is wrong. (All of them are found with the
+/// schema of the command.)
 fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Invalid> {
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
         let path = error.path().to_string();
@@ -168,7 +176,7 @@ fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Invalid> {
 fn create(fields: CreateOrder, order_id: Uuid, now: Timestamp) -> Result<Command, Invalid> {
     let CreateOrder { customer_id, currency, items, placed_at } = fields;
     if items.is_empty() {
-        return Err(Invalid::new("`items`: expected at least one item"));
+        return Err(Invalid::at("/items", "at least one item", "[]"));
     }
     once_each(items.iter().map(|item| &item.sku))?;
     let placed_at = placed_at.unwrap_or(now);
@@ -178,7 +186,7 @@ fn create(fields: CreateOrder, order_id: Uuid, now: Timestamp) -> Result<Command
 fn distinct<T>(command: T, items: impl Fn(&T) -> &Option<Vec<Parcel>>) -> Result<T, Invalid> {
     if let Some(items) = items(&command) {
         if items.is_empty() {
-            return Err(Invalid::new("`items`: expected at least one; leave it out to mean all"));
+            return Err(Invalid::at("/items", "at least one; leave it out to mean all", "[]"));
         }
         once_each(items.iter().map(|item| &item.sku))?;
     }
@@ -187,10 +195,15 @@ fn distinct<T>(command: T, items: impl Fn(&T) -> &Option<Vec<Parcel>>) -> Result
 
 fn once_each<'a>(skus: impl Iterator<Item = &'a Sku>) -> Result<(), Invalid> {
     let mut seen = BTreeSet::new();
-    for sku in skus {
+    let mut errors = vec![];
+    for (index, sku) in skus.enumerate() {
         if !seen.insert(sku) {
-            return Err(Invalid::new(format!("`items`: expected each sku once, got {sku} twice")));
+            let pointer = format!("/items/{index}/sku");
+            let expected = "each sku once".to_owned();
+            errors.push(FieldError { pointer, expected, found: format!("{sku} twice") });
         }
     }
-    Ok(())
+    let Some(first) = errors.first() else { return Ok(()) };
+    let detail = format!("`{}`: expected each sku once, got {}", first.pointer, first.found);
+    Err(Invalid { detail, errors })
 }

@@ -4,6 +4,7 @@
 pub(super) mod codec;
 
 use kernel::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -31,7 +32,7 @@ pub enum Event {
 }
 
 /// Data of the event, and of the command that leads to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderCreated {
     /// The order's id.
     pub order_id: Uuid,
@@ -40,13 +41,14 @@ pub struct OrderCreated {
     /// Of all amounts of the order.
     pub currency: Currency,
     /// At least one, each product once.
+    #[schemars(length(min = 1))]
     pub items: Vec<OrderedItem>,
     /// When it was placed, which may be before it was recorded.
     pub placed_at: Timestamp,
 }
 
 /// A product and how much of it is ordered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderedItem {
     /// Which product.
@@ -60,14 +62,14 @@ pub struct OrderedItem {
 }
 
 /// Data of the event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemRemoved {
     /// Which product is no longer ordered.
     pub sku: Sku,
 }
 
 /// Data of the event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentProcessed {
     /// What was paid.
     pub amount: Amount,
@@ -77,7 +79,7 @@ pub struct PaymentProcessed {
 }
 
 /// Data of the event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentRefunded {
     /// What was given back.
     pub amount: Amount,
@@ -87,9 +89,10 @@ pub struct PaymentRefunded {
 }
 
 /// Data of the event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductShipped {
     /// What was shipped, each product once.
+    #[schemars(length(min = 1))]
     pub items: Vec<Parcel>,
     /// Who carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,14 +103,15 @@ pub struct ProductShipped {
 }
 
 /// Data of the event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductDelivered {
     /// What was delivered, each product once.
+    #[schemars(length(min = 1))]
     pub items: Vec<Parcel>,
 }
 
 /// So many of a product, on their way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parcel {
     /// Which product.
@@ -117,7 +121,7 @@ pub struct Parcel {
 }
 
 /// Data of the event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderCancelled {
     /// Why, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]

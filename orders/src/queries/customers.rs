@@ -5,11 +5,32 @@ use std::ops::Bound;
 use kernel::parameters::{Parameters, bad};
 use kernel::query::{Error, Views};
 use kernel::views::{Batch, List};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Answered, DEFAULT_LIMIT, Record, behind, cut, entries, page, records, reply};
+use super::{
+    Answered, DEFAULT_LIMIT, Items, Record, Sum, Sums, behind, cut, entries, is_ranked, page,
+    records, reply,
+};
 use crate::values::Currency;
 use crate::view::names;
+
+/// A customer, by the orders that are not cancelled.
+#[derive(Serialize, JsonSchema)]
+pub struct Customer {
+    /// As the shop names it.
+    customer_id: String,
+    /// How many there are.
+    orders: Sum,
+    /// Paid less refunded, by currency; of cancelled orders, too.
+    lifetime_value: Sums,
+    /// When the first was placed, cancelled or not.
+    #[schemars(with = "kernel::Timestamp")]
+    first_order_at: String,
+    /// When the last was placed, cancelled or not.
+    #[schemars(with = "kernel::Timestamp")]
+    last_order_at: String,
+}
 
 pub async fn one(views: &dyn Views, parameters: &mut Parameters<'_>, id: &str) -> Answered {
     parameters.finish()?;
@@ -25,10 +46,7 @@ pub async fn one(views: &dyn Views, parameters: &mut Parameters<'_>, id: &str) -
 pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
     let currency = parameters.text("currency");
     let limit = parameters.limit(DEFAULT_LIMIT)?;
-    let ranked = |text: &str| {
-        text.get(..names::RANK).is_some_and(|rank| rank.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let after = parameters.cursor(ranked)?;
+    let after = parameters.cursor(is_ranked)?;
     parameters.finish()?;
     let currency = match currency {
         Some(text) => match Currency::try_from(text.to_owned()) {
@@ -37,13 +55,15 @@ pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answere
         },
         None => most_used(views).await?,
     };
-    let Some(currency) = currency else { return reply(&json!({ "items": [], "next": null })) };
+    let Some(currency) = currency else {
+        return reply(&Items::<Customer> { items: vec![], next: None });
+    };
     let index = names::customers_by_value(&currency);
     let found = entries(views, page(index, true, after, limit)).await?;
     let (found, next) = cut(found, limit);
     let ids: Result<Vec<String>, Error> =
         found.iter().map(|entry| behind(names::RANK, entry).map(str::to_owned)).collect();
-    reply(&json!({ "items": customers(views, &ids?).await?, "next": next }))
+    reply(&Items { items: customers(views, &ids?).await?, next })
 }
 
 /// The currency of most orders; of several the first by name.
@@ -56,7 +76,7 @@ async fn most_used(views: &dyn Views) -> Result<Option<String>, Error> {
 }
 
 /// The customers by these ids who ordered anything, in this order.
-async fn customers(views: &dyn Views, ids: &[String]) -> Result<Vec<Value>, Error> {
+async fn customers(views: &dyn Views, ids: &[String]) -> Result<Vec<Customer>, Error> {
     let mut batch = Batch::new();
     let records = batch.records(ids.iter().map(|id| names::customer(id)).collect());
     let edges: Vec<_> =
@@ -74,14 +94,14 @@ async fn customers(views: &dyn Views, ids: &[String]) -> Result<Vec<Value>, Erro
     Ok(customers)
 }
 
-fn customer(id: &str, record: &Record, first: String, last: String) -> Result<Value, Error> {
-    Ok(json!({
-        "customer_id": id,
-        "orders": record.sum("orders")?,
-        "lifetime_value": record.sums(names::LIFETIME)?,
-        "first_order_at": first,
-        "last_order_at": last,
-    }))
+fn customer(id: &str, record: &Record, first: String, last: String) -> Result<Customer, Error> {
+    Ok(Customer {
+        customer_id: id.to_owned(),
+        orders: record.sum("orders")?,
+        lifetime_value: record.sums(names::LIFETIME)?,
+        first_order_at: first,
+        last_order_at: last,
+    })
 }
 
 /// The one order at an end of the customer's list.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use kernel::aggregate::parse_id;
 use kernel::live::{Filter, Live, Shown, unreadable};
 use kernel::parameters::{self, Parameters};
 use kernel::projection::Stored;
@@ -31,9 +32,8 @@ impl Live for OrderQueries {
         &self,
         parameters: &mut Parameters<'_>,
     ) -> std::result::Result<Filter, parameters::Error> {
-        let order = parameters.read(ORDER, "the UUID of an order", |text| {
-            text.parse().ok().map(|id: Uuid| id.to_string())
-        })?;
+        let order = parameters
+            .read(ORDER, "the UUID of an order", |text| parse_id(text).map(|id| id.to_string()))?;
         let customer = parameters.text(CUSTOMER);
         let status = parameters.text(STATUS).map(status).transpose()?;
         let filter = Filter::default().with(ORDER, order).with(CUSTOMER, customer);

@@ -5,11 +5,57 @@ use std::ops::Bound;
 use kernel::parameters::{Parameters, bad};
 use kernel::query::{Error, Views};
 use kernel::views::{Batch, List};
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Answered, DEFAULT_LIMIT, Record, behind, cut, entries, page, records, reply};
+use super::{
+    Answered, DEFAULT_LIMIT, Items, Record, Sum, Sums, behind, cut, entries, is_ranked, page,
+    records, reply,
+};
 use crate::order::Status;
 use crate::view::names;
+
+/// Totals over all orders.
+#[derive(Serialize, JsonSchema)]
+pub struct Totals {
+    /// How many there are.
+    orders: Sum,
+    /// How many of each status.
+    by_status: Sums,
+    /// How many ordered anything.
+    customers: u64,
+    /// Paid less refunded, by currency.
+    revenue: Sums,
+}
+
+/// A UTC day, by the orders that were placed on it.
+#[derive(Serialize, JsonSchema)]
+pub struct Day {
+    /// Such as `2026-01-31`.
+    #[schemars(extend("format" = "date"))]
+    date: String,
+    /// Those that are not cancelled.
+    orders: Sum,
+    /// Units in these.
+    units: Sum,
+    /// Paid less refunded, by currency; of cancelled orders, too.
+    revenue: Sums,
+}
+
+/// A product, by the orders that are not cancelled.
+#[derive(Serialize, JsonSchema)]
+pub struct Product {
+    /// Which one.
+    sku: String,
+    /// What it is called in the newest order that has it.
+    name: Option<String>,
+    /// Orders that have it.
+    orders: Sum,
+    /// Units in these.
+    units: Sum,
+    /// Quantity × unit price, by currency.
+    value: Sums,
+}
 
 pub async fn totals(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
     parameters.finish()?;
@@ -19,17 +65,17 @@ pub async fn totals(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answe
     let mut answers = views.read(&batch).await?;
     let stats = Record(answers.take(stats)?.pop().unwrap_or_default());
     let customers = answers.take(customers)?;
-    let mut by_status = Map::new();
+    let mut by_status = Sums::new();
     for status in Status::ALL {
         let name = status.as_str();
         by_status.insert(name.to_owned(), stats.sum(&format!("{}{name}", names::BY_STATUS))?);
     }
-    reply(&json!({
-        "orders": stats.sum("orders")?,
-        "by_status": by_status,
-        "customers": customers,
-        "revenue": stats.sums(names::REVENUE)?,
-    }))
+    reply(&Totals {
+        orders: stats.sum("orders")?,
+        by_status,
+        customers,
+        revenue: stats.sums(names::REVENUE)?,
+    })
 }
 
 pub async fn daily(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
@@ -57,17 +103,16 @@ pub async fn daily(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answer
     for (date, day) in days.iter().zip(found) {
         let (orders, units) = (day.sum("orders")?, day.sum("units")?);
         let revenue = day.sums(names::REVENUE)?;
-        if orders != 0 || units != 0 || !revenue.is_empty() {
-            let day = json!({ "date": date, "orders": orders, "units": units, "revenue": revenue });
-            items.push(day);
+        if orders != Sum(0) || units != Sum(0) || !revenue.is_empty() {
+            items.push(Day { date: date.clone(), orders, units, revenue });
         }
     }
-    reply(&json!({ "items": items, "next": next }))
+    reply(&Items { items, next })
 }
 
 pub async fn products(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
     let limit = parameters.limit(DEFAULT_LIMIT)?;
-    let after = parameters.cursor(|text| text.len() > names::RANK)?;
+    let after = parameters.cursor(is_ranked)?;
     parameters.finish()?;
     let best = page(names::PRODUCTS.to_owned(), true, after, limit);
     let (best, next) = cut(entries(views, best).await?, limit);
@@ -75,17 +120,17 @@ pub async fn products(views: &dyn Views, parameters: &mut Parameters<'_>) -> Ans
         best.iter().map(|entry| behind(names::RANK, entry)).collect();
     let skus = skus?;
     let found = records(views, skus.iter().map(|sku| names::product(sku)).collect()).await?;
-    let items: Result<Vec<Value>, Error> = skus.iter().zip(found).map(product).collect();
-    reply(&json!({ "items": items?, "next": next }))
+    let items: Result<Vec<Product>, Error> = skus.iter().zip(found).map(product).collect();
+    reply(&Items { items: items?, next })
 }
 
-fn product((sku, record): (&&str, Record)) -> Result<Value, Error> {
+fn product((sku, record): (&&str, Record)) -> Result<Product, Error> {
     let name = record.0.get("name").map(|text| behind(names::TIME + names::ID, text));
-    Ok(json!({
-        "sku": sku,
-        "name": name.transpose()?,
-        "orders": record.sum("orders")?,
-        "units": record.sum("units")?,
-        "value": record.sums(names::VALUE)?,
-    }))
+    Ok(Product {
+        sku: (*sku).to_owned(),
+        name: name.transpose()?.map(str::to_owned),
+        orders: record.sum("orders")?,
+        units: record.sum("units")?,
+        value: record.sums(names::VALUE)?,
+    })
 }

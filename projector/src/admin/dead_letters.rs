@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
+use kernel::Timestamp;
+use kernel::aggregate::parse_id;
 use kernel::parameters::Parameters;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use shared::http::Answer;
 use shared::http::answer::{into_response, no_content};
 use shared::http::origin::same_origin;
 use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
-use shared::http::{Answer, json as json_answer};
 use shared::messaging::dead_letter::DeadLetter;
 use shared::service::slot::ServiceSlot;
 use warp::Filter;
 
+use super::live;
 use crate::Operations;
 
 /// Items of a page, where the client does not say how many it wants.
@@ -24,6 +28,37 @@ const DEFAULT_LIMIT: usize = 50;
 const WALK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Characters of each dead letter that the list shows.
 const EXCERPT_CHARS: usize = 4_096;
+
+/// A dead letter.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Shown {
+    /// Names it in the path.
+    id: String,
+    /// Why it is no event.
+    reason: String,
+    /// Where it arrived.
+    queue: String,
+    /// When it was found to be none, to the second.
+    at: Timestamp,
+    /// How many there are of it.
+    bytes: usize,
+    /// Its bytes, where they are UTF-8; in a list its beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// Its bytes in hexadecimal digits, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hex: Option<String>,
+}
+
+/// The oldest dead letters.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct List {
+    items: Vec<Shown>,
+    /// How many there are, shown or not.
+    total: u32,
+    /// There is no other page: those that are shown are discarded first.
+    next: (),
+}
 
 type Given = BTreeMap<String, String>;
 
@@ -57,8 +92,8 @@ async fn list(slot: &ServiceSlot<Operations>, given: &Given) -> Answer {
     parameters.only(&["limit"])?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
     let page = slot.service()?.dead_letters(limit).await?;
-    let items: Vec<Value> = page.items.iter().map(summary).collect();
-    json_answer(StatusCode::OK, &json!({ "items": items, "total": page.total, "next": null }))
+    let items = page.items.iter().map(summary).collect();
+    live(&List { items, total: page.total, next: () })
 }
 
 /// One with all its bytes: as `text` where they are UTF-8, else as `hex`.
@@ -67,10 +102,10 @@ async fn show(slot: &ServiceSlot<Operations>, id: &str) -> Answer {
     let found = found.ok_or_else(|| unknown(id))?;
     let mut shown = facts(&found);
     match String::from_utf8(found.body) {
-        Ok(text) => shown["text"] = text.into(),
-        Err(other) => shown["hex"] = hex(other.as_bytes()).into(),
+        Ok(text) => shown.text = Some(text),
+        Err(other) => shown.hex = Some(hex(other.as_bytes())),
     }
-    json_answer(StatusCode::OK, &shown)
+    live(&shown)
 }
 
 async fn discard(slot: &ServiceSlot<Operations>, id: &str, headers: &HeaderMap) -> Answer {
@@ -86,16 +121,14 @@ fn unknown(id: &str) -> Problem {
     Problem::unknown("dead-letter", detail)
 }
 
-fn facts(one: &DeadLetter) -> Value {
-    let DeadLetter { id, reason, queue, at, body } = one;
-    json!({ "id": id, "reason": reason, "queue": queue, "at": at, "bytes": body.len() })
+fn facts(one: &DeadLetter) -> Shown {
+    let DeadLetter { id, reason, queue, at, body } = one.clone();
+    Shown { id, reason, queue, at, bytes: body.len(), text: None, hex: None }
 }
 
-fn summary(one: &DeadLetter) -> Value {
-    let mut shown = facts(one);
-    let text = String::from_utf8_lossy(&one.body);
-    shown["text"] = text.chars().take(EXCERPT_CHARS).collect::<String>().into();
-    shown
+fn summary(one: &DeadLetter) -> Shown {
+    let text = String::from_utf8_lossy(&one.body).chars().take(EXCERPT_CHARS).collect();
+    Shown { text: Some(text), ..facts(one) }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -104,8 +137,8 @@ fn hex(bytes: &[u8]) -> String {
 
 fn named(id: &str) -> Result<&str, Problem> {
     let expected =
-        |_| Problem::malformed(format!("Expected an id as /dead-letters lists it, got {id:?}."));
-    id.parse::<uuid::Uuid>().map(|_| id).map_err(expected)
+        || Problem::malformed(format!("Expected an id as /dead-letters lists it, got {id:?}."));
+    parse_id(id).map(|_| id).ok_or_else(expected)
 }
 
 /// The queue is walked through, message by message.

@@ -22,7 +22,9 @@ impl EventId {
         let mut parts = text.split('.');
         let (log, generation) = (parts.next()?, parts.next()?);
         let place = parts.next()?.parse().ok()?;
-        let fits = |part: &str| !part.is_empty() && part.len() <= 64 && part.is_ascii();
+        let fits = |part: &str| {
+            (1..=64).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_graphic())
+        };
         (parts.next().is_none() && fits(log) && fits(generation)).then(|| Self {
             log: LogId::stored(log),
             generation: GenerationId::stored(generation),
@@ -51,7 +53,17 @@ mod tests {
         let id = EventId::new(&generation, Place(1_700_000_000_000, 3));
         assert_eq!(EventId::parse(&id.to_string()), Some(id.clone()));
         assert!(id.is_of(&generation) && !id.is_of(&Generation::new(LogId::random(), 2)));
-        for bad in ["", "a.b", "a.b.1", "a.b.1-2.c", "a.b.01-2", "a.b.+1-2", ".b.1-2", "a..1-2"] {
+        for bad in [
+            "",
+            "a.b",
+            "a.b.1",
+            "a.b.1-2.c",
+            "a.b.01-2",
+            "a.b.+1-2",
+            ".b.1-2",
+            "a..1-2",
+            "a b.c.1-2",
+        ] {
             assert_eq!(EventId::parse(bad), None, "{bad}");
         }
     }

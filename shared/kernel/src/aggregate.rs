@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::contract::WriteContract;
 use crate::json::Json;
 use crate::log::{Event, StreamName};
 
@@ -26,6 +28,9 @@ pub trait Aggregate: Send + Sync + 'static {
     const STATE_VERSION: u32;
     /// How it shows in paths and bodies.
     const RESOURCE: Resource;
+
+    /// What it takes, stores and refuses, for the descriptions that the services give of themselves.
+    fn contract() -> WriteContract;
 
     /// Reads a command from its JSON object (with `type`, and the id unless it may be drawn).
     /// Time and ids come in here, so that `decide` needs neither clock nor chance.
@@ -97,13 +102,56 @@ pub struct Envelope<C> {
 pub struct Invalid {
     /// What was wrong and what was expected.
     pub detail: String,
+    /// The fields that are wrong, where it is known.
+    pub errors: Vec<FieldError>,
+}
+
+/// A field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FieldError {
+    /// Where it is: a JSON pointer (RFC 6901); empty for the whole body.
+    pub pointer: String,
+    /// What was expected there.
+    pub expected: String,
+    /// What was found there: JSON, cut where it is long, or `nothing`.
+    pub found: String,
 }
 
 impl Invalid {
     /// With a full sentence, or a field and what was expected of it.
     pub fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into() }
+        Self { detail: detail.into(), errors: vec![] }
     }
+
+    /// With one field that is wrong.
+    pub fn at(
+        pointer: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        let error =
+            FieldError { pointer: pointer.into(), expected: expected.into(), found: found.into() };
+        let FieldError { pointer, expected, found } = &error;
+        let detail = format!("`{pointer}`: expected {expected}, got {found}");
+        Self { detail, errors: vec![error] }
+    }
+}
+
+/// Longest text that is repeated of what was found, in characters.
+const FOUND: usize = 100;
+
+/// What was found, for an error: JSON, cut where it is long.
+pub fn found(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(FOUND) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// An id as it is written: a UUID with hyphens, and in no other form.
+pub fn parse_id(text: &str) -> Option<Uuid> {
+    text.parse().ok().filter(|_| text.len() == uuid::fmt::Hyphenated::LENGTH)
 }
 
 /// The business says no. Every rule has its own name.

@@ -3,6 +3,7 @@
 //! Pure: no server, no runtime, no HTTP. A domain depends on this crate alone.
 
 pub mod aggregate;
+pub mod contract;
 pub mod failure;
 pub mod json;
 pub mod live;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,8 +20,11 @@ pub type Version = i64;
 pub const MAX_EVENTS: usize = 100;
 
 /// The name of a stream: `<category>-<id>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct StreamName(String);
 
 impl StreamName {
@@ -62,8 +66,9 @@ impl fmt::Display for StreamName {
 
 /// Which log this is: drawn once when a log is made, and carried by everything that speaks of
 /// positions in it. Another id means other contents behind the same positions.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct LogId(String);
 
 impl LogId {
@@ -75,6 +80,12 @@ impl LogId {
     /// Takes over the id from where it was stored.
     pub fn stored(id: impl Into<String>) -> Self {
         Self(id.into())
+    }
+
+    /// Reads an id as `random` makes it.
+    pub fn parse(id: &str) -> Option<Self> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (id.len() == 32 && id.bytes().all(is_digit)).then(|| Self(id.to_owned()))
     }
 
     /// The id as text: 32 hexadecimal digits.

@@ -1,12 +1,44 @@
 //! The parameters of a request's query string: all known, each valid.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::Timestamp;
 
 /// The longest list that a client may ask for.
 pub const MAX_LIMIT: usize = 1_000;
+
+macro_rules! described {
+    ($($(#[$doc:meta])* $name:ident: $schema:tt;)*) => { $(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    )* };
+}
+
+described! {
+    /// The values that `Parameters::limit` reads, for descriptions.
+    Limit: { "type": "integer", "minimum": 1, "maximum": MAX_LIMIT };
+    /// The values that `Parameters::date` reads, for descriptions.
+    Date: { "type": "string", "format": "date" };
+}
 
 /// A parameter is unknown or malformed: says which, and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +55,11 @@ impl std::error::Error for Error {}
 /// The value of a parameter is not what was expected.
 pub fn bad(name: &str, expected: &str, got: &str) -> Error {
     Error(format!("Parameter {name:?}: expected {expected}, got {got:?}."))
+}
+
+/// A number: ASCII digits alone, no sign.
+pub fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// Reads parameters one by one, and remembers which were asked for.
@@ -57,7 +94,7 @@ impl<'a> Parameters<'a> {
 
     /// `limit`: how many entries a page has at most.
     pub fn limit(&mut self, default: usize) -> Result<usize, Error> {
-        let fits = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        let fits = |text: &str| number(text).filter(|limit| (1..=MAX_LIMIT).contains(limit));
         let limit = self.read("limit", &format!("an integer from 1 to {MAX_LIMIT}"), fits)?;
         Ok(limit.unwrap_or(default))
     }
@@ -112,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_says_what_was_expected() {
-        for limit in ["0", "1001", "-1", "x", ""] {
+        for limit in ["0", "1001", "-1", "+1", "x", ""] {
             let given = given(&[("limit", limit)]);
             let why =
                 format!("Parameter \"limit\": expected an integer from 1 to 1000, got {limit:?}.");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use crate::contract::ReadContract;
 use crate::live::Live;
 use crate::log::{StreamName, Version};
 use crate::views::{Answers, Batch};
@@ -12,6 +13,9 @@ use crate::{Failure, parameters};
 /// The questions of a domain, and how its views are followed.
 #[async_trait]
 pub trait Queries: Live {
+    /// The questions, for the description that query-api gives of itself.
+    fn contract(&self) -> ReadContract;
+
     /// Answers from the views; `None` when there is no such question.
     async fn answer(&self, views: &dyn Views, question: &Question) -> Result<Option<Reply>, Error>;
 }

@@ -1,8 +1,10 @@
 //! Points in time: milliseconds, UTC, written as RFC 3339 in one fixed width, so that their text
 //! sorts as they do.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, within the years 0000 to 9999.
@@ -36,6 +38,9 @@ impl Timestamp {
         let expected = || {
             format!("expected a time as in RFC 3339, such as 2026-01-02T03:04:05Z, got {text:?}")
         };
+        if !is_rfc3339(text) {
+            return Err(expected());
+        }
         let millis = text.parse::<jiff::Timestamp>().map_err(|_| expected())?.as_millisecond();
         if (FIRST..=LAST).contains(&millis) { Ok(Self(millis)) } else { Err(expected()) }
     }
@@ -43,6 +48,49 @@ impl Timestamp {
     /// The UTC day, as `2026-01-02`.
     pub fn date(self) -> String {
         self.to_string()[..10].to_owned()
+    }
+}
+
+/// Whether the text has the form of RFC 3339, section 5.6. (jiff reads other forms, too.)
+fn is_rfc3339(text: &str) -> bool {
+    const FORM: &[u8] = b"0000-00-00T00:00:00";
+    let fits = |(form, byte): (&u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        form => byte.eq_ignore_ascii_case(form),
+    };
+    let (Some(start), Some(rest)) = (text.as_bytes().get(..FORM.len()), text.get(FORM.len()..))
+    else {
+        return false;
+    };
+    let rest = match rest.strip_prefix('.') {
+        None => rest,
+        Some(fraction) => {
+            let rest = fraction.trim_start_matches(|it: char| it.is_ascii_digit());
+            if rest.len() == fraction.len() {
+                return false;
+            }
+            rest
+        }
+    };
+    let is_offset = |form: &[u8]| match form {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', a, b, b':', c, d] => [a, b, c, d].into_iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    FORM.iter().zip(start).all(fits) && is_offset(rest.as_bytes())
+}
+
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
     }
 }
 
@@ -96,6 +144,18 @@ mod tests {
             ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-01", "-000001-01-01T00:00:00Z"]
         {
             assert!(Timestamp::parse(text).is_err(), "{text:?}");
+        }
+        for other_form in [
+            "2026-01-02 03:04:05Z",
+            "2026-01-02T03:04Z",
+            "20260102T030405Z",
+            "2026-01-02T03:04:05",
+            "2026-01-02T03:04:05.Z",
+            "2026-01-02T03:04:05+02",
+            "2026-01-02T03:04:05Z[UTC]",
+            "2026-01-02T03:04:0\u{e4}",
+        ] {
+            assert!(Timestamp::parse(other_form).is_err(), "{other_form:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::ops::Bound;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{StreamName, Version};
@@ -65,7 +66,7 @@ pub enum Answer {
 }
 
 /// Why a stream is not applied, and by whom that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Parked {
     /// The stream.
     pub stream: StreamName,

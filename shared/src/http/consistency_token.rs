@@ -38,7 +38,7 @@ impl Token {
     pub fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("expected a Consistency-Token as it was answered, got {text:?}");
         let (log, seen) = split(text);
-        let log = log.filter(|log| !log.is_empty()).ok_or_else(bad)?;
+        let log = log.and_then(LogId::parse).ok_or_else(bad)?;
         let seen = if let Some(position) = number(seen) {
             Seen::Position(position)
         } else {
@@ -50,7 +50,7 @@ impl Token {
             let streams: Option<Vec<_>> = seen.split(',').map(pair).collect();
             Seen::Streams(streams.filter(|list| list.len() <= MAX_STREAMS).ok_or_else(bad)?)
         };
-        Ok(Self { log: LogId::stored(log), seen })
+        Ok(Self { log, seen })
     }
 }
 
@@ -72,7 +72,11 @@ impl FeedCursor {
     /// Reads what is written, or a bare position.
     pub fn parse(text: &str) -> Option<Self> {
         let (log, position) = split(text);
-        Some(Self { log: log.map(LogId::stored), position: number(position)? })
+        let log = match log {
+            Some(log) => Some(LogId::parse(log)?),
+            None => None,
+        };
+        Some(Self { log, position: number(position)? })
     }
 }
 
@@ -92,7 +96,7 @@ fn split(text: &str) -> (Option<&str>, &str) {
 
 /// A version or a position: ASCII digits alone, no sign.
 pub fn number(text: &str) -> Option<i64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    kernel::parameters::number(text)
 }
 
 impl std::fmt::Display for Token {
@@ -117,6 +121,7 @@ mod tests {
 
     use super::*;
 
+    const LOG: &str = "0f8fad5bd9cb469fa16570867728950e";
     const STREAM: &str = "order-809266d8-6c0c-4b69-812e-c155352a1fea";
 
     #[test]
@@ -155,9 +160,11 @@ mod tests {
             &many,
         ];
         for seen in seen {
-            assert!(Token::parse(&format!("L.{seen}")).is_err(), "{seen:?}");
+            assert!(Token::parse(&format!("{LOG}.{seen}")).is_err(), "{seen:?}");
         }
-        for text in ["", "L", "1", ".1", &format!(".1@{STREAM}")] {
+        let upper = LOG.to_uppercase();
+        for text in ["", "L", LOG, "1", ".1", "L.1", &format!("{upper}.1"), &format!(".1@{STREAM}")]
+        {
             assert!(Token::parse(text).is_err(), "{text:?}");
         }
     }
@@ -169,7 +176,9 @@ mod tests {
         assert_eq!(written, Token { log: log.clone(), seen: Seen::Position(7) }.to_string());
         assert_eq!(FeedCursor::parse(&written), Some(FeedCursor::new(&log, 7)));
         assert_eq!(FeedCursor::parse("7"), Some(FeedCursor { log: None, position: 7 }));
-        for bad in ["", "-1", "+1", "a", "a.", "a.b", "a.1.2", "1."] {
+        for bad in
+            ["", "-1", "+1", "a", "a.", "a.1", "1.", &format!("{LOG}."), &format!("{LOG}.1.2")]
+        {
             assert_eq!(FeedCursor::parse(bad), None, "{bad:?}");
         }
     }

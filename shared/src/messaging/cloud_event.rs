@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use kernel::json::Json;
 use kernel::log::{Commit, Event, LogId, Meta, Recorded, StreamName, Version};
 use kernel::{Namespace, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -15,21 +16,23 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// The content type of a message that is an array of events (CloudEvents, JSON batch format).
 pub const BATCH_CONTENT_TYPE: &str = "application/cloudevents-batch+json";
 /// In front of every event's name in the attribute `type`.
-const TYPE_PREFIX: &str = "waybill.";
+pub const TYPE_PREFIX: &str = "waybill.";
 /// In front of event name and schema version in the attribute `dataschema`.
-const SCHEMA_PREFIX: &str = "/schemas/";
+pub const SCHEMA_PREFIX: &str = "/schemas/";
 
 /// The attributes, in the order in which they are written. `sequence` and `position` are strings
 /// of 19 digits: CloudEvents' integers have 32 bits, and its `sequence` sorts as text.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CloudEvent<'a> {
     /// Always `1.0`.
     #[serde(borrow)]
+    #[schemars(extend("const" = "1.0"))]
     pub specversion: Cow<'a, str>,
     /// UUIDv7 of the event.
     pub id: Uuid,
     /// `/<namespace>/<log id>`.
     #[serde(borrow)]
+    #[schemars(extend("format" = "uri-reference"))]
     pub source: Cow<'a, str>,
     /// `waybill.<event>`.
     #[serde(borrow)]
@@ -40,15 +43,19 @@ pub struct CloudEvent<'a> {
     pub time: Timestamp,
     /// Always `application/json`.
     #[serde(borrow)]
+    #[schemars(extend("const" = "application/json"))]
     pub datacontenttype: Cow<'a, str>,
-    /// `/schemas/<event>/<schema version>`.
+    /// `/schemas/<event>/<schema version>`: a path of command-api, at which the schema of `data` is.
     #[serde(borrow)]
+    #[schemars(extend("format" = "uri-reference"))]
     pub dataschema: Cow<'a, str>,
     /// Version in the stream.
     #[serde(borrow)]
+    #[schemars(regex(pattern = "^[0-9]{19}$"))]
     pub sequence: Cow<'a, str>,
     /// Position of the commit in the log.
     #[serde(borrow)]
+    #[schemars(regex(pattern = "^[0-9]{19}$"))]
     pub position: Cow<'a, str>,
     /// Place inside the commit, from 0.
     pub index: u32,

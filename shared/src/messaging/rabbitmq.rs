@@ -94,7 +94,7 @@ impl RabbitMq {
 
     /// The fanout exchange that carries every event.
     pub fn exchange(&self) -> String {
-        format!("{}.events", self.namespace)
+        super::exchange(&self.namespace)
     }
 
     /// The queue that keeps what is no event.

@@ -178,11 +178,11 @@ async fn bad_questions_get_a_problem_that_says_what_was_expected() {
     }
     let head = queries.send(Method::HEAD, "/stats", "").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
-    for token in ["nonsense", "L.1@", "L.1@~", "L.1@x", "L.-1", "L.+1", ".1"] {
+    for token in ["nonsense", "L.1", "L.1@", ".1"] {
         let answer = queries.with_token(token).get("/stats").await;
         check(token, &answer, 400, "malformed", "Consistency-Token");
     }
-    let answer = queries.with_token("another.5").get("/stats").await;
+    let answer = queries.with_token("0f8fad5bd9cb469fa16570867728950e.5").get("/stats").await;
     drop(queries);
     check("a token", &answer, 410, "cursor-of-another-log", "another log");
     system.stop().await;

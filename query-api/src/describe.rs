@@ -1,0 +1,125 @@
+//! What query-api says of itself, made from what the domain says of its questions.
+
+use kernel::contract::{Parameter, Query, ReadContract};
+use schemars::JsonSchema;
+use serde_json::json;
+use shared::http::api::headers as header;
+use shared::http::api::{Api, Body, Description, Operation, text};
+use shared::http::problem::{HTML, JSON};
+
+/// The type of a stream of events.
+const EVENTS: &str = "text/event-stream";
+
+const ABOUT: &str = "Answers queries from the views.\n\nAmounts of money are in minor units. Sums beyond \
+    ±(2^53 - 1) are strings of digits. `HEAD` is answered wherever `GET` is. The `Host` has to be a name \
+    of the service.";
+
+pub fn describe(contract: ReadContract) -> Description {
+    let ReadContract { queries, filters, problems } = contract;
+    let mut api = Api::new("Waybill: queries", ABOUT, problems, vec![]);
+    api.add(Operation::new("GET", "/", "page").about("A page that shows the totals.").answers(
+        200,
+        "The page.",
+        HTML,
+        text("<!doctype html>"),
+    ));
+    for described in queries {
+        api.add(query(described));
+    }
+    api.add(live(filters));
+    api.finish()
+}
+
+fn query(query: Query) -> Operation {
+    let Query { path, about, parameters, answer, missing } = query;
+    let operation = Operation::new("GET", path, name(path))
+        .tag("queries")
+        .about(about)
+        .parameters(parameters)
+        .headers([header::consistency_token(), header::prefer(), header::if_none_match()])
+        .answers(200, "From the views.", JSON, answer)
+        .with(["ETag", "Consistency-Token", "Cache-Control"])
+        .answers_nothing(304, "The client has it.")
+        .with(["ETag", "Consistency-Token", "Cache-Control"])
+        .fails(["not-consistent-yet", "stream-parked", "cursor-of-another-log"]);
+    operation.fails(missing.map(|what| format!("{what}-not-found")))
+}
+
+/// `/things/{id}` is `readThings_id`: unique, as paths are.
+fn name(path: &str) -> String {
+    let mut name = "read".to_owned();
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        match segment.strip_prefix('{') {
+            Some(parameter) => name = format!("{name}By{}", camel(parameter.trim_end_matches('}'))),
+            None => name.push_str(&camel(segment)),
+        }
+    }
+    name
+}
+
+fn camel(text: &str) -> String {
+    let word = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| {
+            first.to_uppercase().chain(letters).collect::<String>()
+        })
+    };
+    text.split(['_', '-']).map(word).collect()
+}
+
+/// What events can do without.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Data {
+    None,
+}
+
+fn live(filters: Vec<Parameter>) -> Operation {
+    let example = json!({
+        "event": "checkpoint",
+        "id": header::EVENT_ID,
+        "data": json!({ "position": 1, "applied": 1, "lag_ms": null }).to_string(),
+    });
+    let event = json!({
+        "type": "object",
+        "description": "One event; `data` is JSON.",
+        "properties": {
+            "event": { "type": "string", "enum": ["view", "checkpoint", "reset"] },
+            "id": { "type": "string" },
+            "data": { "type": "string" },
+            "retry": { "type": "integer" },
+        },
+    });
+    let data = "`none`: events tell the versions alone, without the views.";
+    let after = "The `id` of the last event that the client has seen: it is told what it missed.";
+    Operation::new("GET", "/live", "followViews")
+        .tag("queries")
+        .about(
+            "Changes of the views as they happen, as server-sent events that do not end: `view` \
+             (`{stream, version, view}`), `checkpoint` (`{position, applied, lag_ms}`) and `reset` \
+             (`{reason}`: read afresh what is shown).",
+        )
+        .parameters(filters)
+        .parameters([
+            Parameter::of::<Data>("data", data, "none"),
+            Parameter::of::<header::EventId>("after", after, header::EVENT_ID),
+        ])
+        .headers([header::last_event_id()])
+        .answers(200, "The events.", EVENTS, Body::Written { schema: event, example })
+        .with(["Cache-Control"])
+        .fails(["too-many-requests"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_called_as_its_path() {
+        assert_eq!(name("/things"), "readThings");
+        assert_eq!(name("/things/{thing_id}"), "readThingsByThingId");
+        assert_eq!(name("/stats/by-day"), "readStatsByDay");
+    }
+}

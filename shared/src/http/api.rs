@@ -1,0 +1,135 @@
+//! What a service says of itself: `/openapi.json` (OpenAPI 3.1), `/docs` (a viewer of it) and the
+//! pages of its problems. What is described is also what is checked before a request is handled:
+//! its method, the type of its body, and the types that it accepts.
+
+mod docs;
+mod gate;
+pub mod headers;
+mod openapi;
+pub mod operation;
+mod own;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, StatusCode, header};
+use kernel::contract::{ProblemPage, Rule};
+use serde_json::Value;
+use uuid::Uuid;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+use warp::{Filter as _, Reply as _};
+
+use self::gate::Gate;
+use self::openapi::Document;
+pub use self::operation::{Body, Operation};
+pub use self::own::{Object, text};
+use super::answer::{self, Answer, into_response};
+use super::probes::get_or_head;
+use super::problem::{JSON, Pages};
+
+/// The description of a service, while it is being made.
+pub struct Api {
+    document: Document,
+    pages: Pages,
+    operations: Vec<Operation>,
+}
+
+impl Api {
+    /// A service with its probes, its description, and the pages of its problems.
+    pub fn new(
+        title: &'static str,
+        about: &'static str,
+        problems: Vec<ProblemPage>,
+        rules: Vec<Rule>,
+    ) -> Self {
+        let pages = Pages::new(problems, rules);
+        let operations = own::operations(&pages);
+        Self { document: Document::new(title, about), pages, operations }
+    }
+
+    /// Adds an operation.
+    pub fn add(&mut self, operation: Operation) {
+        self.operations.push(operation);
+    }
+
+    /// The whole description.
+    pub fn finish(self) -> Description {
+        let Self { mut document, pages, operations } = self;
+        for operation in &operations {
+            document.add(operation, &pages);
+        }
+        let openapi = Served::new(&document.finish(&pages));
+        Description { openapi, gate: Arc::new(Gate::new(&operations)), pages: Arc::new(pages) }
+    }
+}
+
+/// JSON that stays the same as long as the service runs.
+#[derive(Debug, Clone)]
+pub struct Served {
+    body: Arc<[u8]>,
+    etag: Arc<str>,
+}
+
+impl Served {
+    /// Takes the JSON over as text.
+    pub fn new(json: &Value) -> Self {
+        let body = json.to_string().into_bytes();
+        let etag = format!("\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, &body).simple());
+        Self { body: body.into(), etag: etag.into() }
+    }
+
+    /// The answer: 304 where the client has it.
+    pub fn answer(&self, headers: &HeaderMap) -> Response {
+        let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        let known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == &*self.etag));
+        let mut response = match known {
+            true => answer::bytes(StatusCode::NOT_MODIFIED, vec![], JSON),
+            false => answer::bytes(StatusCode::OK, self.body.to_vec(), JSON),
+        };
+        answer::set(&mut response, "etag", &self.etag);
+        answer::set(&mut response, "cache-control", "no-cache");
+        response
+    }
+}
+
+/// What a service says of itself.
+#[derive(Debug, Clone)]
+pub struct Description {
+    openapi: Served,
+    gate: Arc<Gate>,
+    pages: Arc<Pages>,
+}
+
+impl Description {
+    /// Refuses requests that do not fit what is described: 405, 406, 415. Everything else is left
+    /// to the routes behind it.
+    pub fn gate(&self) -> BoxedFilter<(Response,)> {
+        let gate = self.gate.clone();
+        let check = move |method: Method, path: warp::path::FullPath, headers: HeaderMap| {
+            let refused = gate.check(&method, path.as_str(), &headers).err();
+            std::future::ready(
+                refused.map(|it| it.into_response()).ok_or_else(warp::reject::not_found),
+            )
+        };
+        let headers = warp::header::headers_cloned();
+        warp::method().and(warp::path::full()).and(headers).and_then(check).boxed()
+    }
+
+    /// The routes of the description itself.
+    pub fn routes(&self) -> BoxedFilter<(Response,)> {
+        let headers = warp::header::headers_cloned;
+        let openapi = self.openapi.clone();
+        let document = warp::path!("openapi.json")
+            .and(get_or_head())
+            .and(headers())
+            .map(move |headers| openapi.answer(&headers));
+        let pages = self.pages.clone();
+        let problems = warp::path!("problems" / String).and(get_or_head()).and(headers()).map(
+            move |name: String, headers| -> Response {
+                let answer: Answer = pages.answer(&name, &headers);
+                into_response(answer)
+            },
+        );
+        document.or(problems).unify().or(docs::routes()).unify().boxed()
+    }
+}

@@ -1,0 +1,211 @@
+//! The document: OpenAPI 3.1 (<https://spec.openapis.org/oas/v3.1.1>), whose schemas are JSON Schema.
+
+use std::collections::BTreeMap;
+
+use kernel::contract::{Parameter, Shape};
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::headers;
+use super::operation::{Body, Link, Operation, Place, Success};
+use crate::http::problem::{Pages, Problem, is_to_be_retried};
+
+/// Of every answer that is a problem.
+const PROBLEM: &str = "application/problem+json";
+
+pub struct Document {
+    info: Value,
+    paths: BTreeMap<String, Map<String, Value>>,
+    /// Groups of operations; what every service has comes last.
+    tags: Vec<&'static str>,
+    /// Of what is taken: each schema is written where it is used.
+    input: SchemaGenerator,
+    /// Of what is answered: schemas are written once, and referred to.
+    output: SchemaGenerator,
+}
+
+impl Document {
+    pub fn new(title: &str, about: &str) -> Self {
+        let info = json!({
+            "title": title,
+            "description": about,
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        });
+        let settings = || SchemaSettings::draft2020_12().with(|it| it.meta_schema = None);
+        let input = settings().for_deserialize().with(|it| it.inline_subschemas = true);
+        let output = settings().for_serialize().with(|it| {
+            it.definitions_path = "/components/schemas".into();
+        });
+        let (input, output) = (input.into_generator(), output.into_generator());
+        Self { info, paths: BTreeMap::new(), tags: vec![], input, output }
+    }
+
+    pub fn add(&mut self, operation: &Operation, pages: &Pages) {
+        let Operation { method, path, id, about, tag, .. } = operation;
+        if !self.tags.contains(tag) {
+            self.tags.insert(0, tag);
+        }
+        let summary = about.split_once(". ").map_or(about.as_str(), |(first, _)| first);
+        let mut written = json!({
+            "operationId": id,
+            "tags": [tag],
+            "summary": summary.trim_end_matches('.'),
+            "description": about,
+            "responses": self.answers(operation, pages),
+        });
+        let mut parameters: Vec<Value> =
+            operation.parameters.iter().map(|(place, it)| self.parameter(*place, it)).collect();
+        parameters.extend(operation.written.iter().map(|(name, schema, example)| {
+            json!({
+                "name": name, "in": "path", "required": true, "schema": schema, "example": example,
+            })
+        }));
+        if !parameters.is_empty() {
+            written["parameters"] = parameters.into();
+        }
+        if !operation.body.is_empty() {
+            let content: Map<String, Value> = operation
+                .body
+                .iter()
+                .map(|(media, body)| ((*media).to_owned(), content(&mut self.input, body)))
+                .collect();
+            written["requestBody"] =
+                json!({ "required": operation.needs_body, "content": content });
+        }
+        let methods = self.paths.entry(path.clone()).or_default();
+        methods.insert(method.to_ascii_lowercase(), written);
+    }
+
+    fn parameter(&mut self, place: Place, parameter: &Parameter) -> Value {
+        let Parameter { name, about, value } = parameter;
+        json!({
+            "name": name,
+            "in": place.as_str(),
+            "required": place == Place::Path,
+            "description": about,
+            "schema": value.schema(&mut self.input),
+            "example": value.example,
+        })
+    }
+
+    fn answers(&mut self, operation: &Operation, pages: &Pages) -> Value {
+        let mut answers = Map::new();
+        for success in &operation.answers {
+            let links = operation.links.iter().filter(|link| link.status == success.status);
+            answers.insert(success.status.to_string(), self.success(success, links));
+        }
+        let mut failures: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+        for name in &operation.problems {
+            if let Some(page) = pages.find(name) {
+                failures.entry(page.status).or_default().push(page.name);
+            }
+        }
+        for (status, names) in failures {
+            answers.insert(status.to_string(), self.failure(&names, pages));
+        }
+        answers.into()
+    }
+
+    fn success<'a>(&mut self, success: &Success, links: impl Iterator<Item = &'a Link>) -> Value {
+        let mut written = json!({ "description": success.about });
+        let bodies = success.bodies.iter();
+        let contents: Map<String, Value> = bodies
+            .map(|(media, body)| ((*media).to_owned(), content(&mut self.output, body)))
+            .collect();
+        if !contents.is_empty() {
+            written["content"] = contents.into();
+        }
+        if !success.headers.is_empty() {
+            written["headers"] = references("headers", &success.headers);
+        }
+        let links: Map<String, Value> = links
+            .map(|Link { to, parameter, value, .. }| {
+                let link = json!({ "operationId": to, "parameters": { parameter: value } });
+                (to.clone(), link)
+            })
+            .collect();
+        if !links.is_empty() {
+            written["links"] = links.into();
+        }
+        written
+    }
+
+    /// All problems of one status.
+    fn failure(&mut self, names: &[&str], pages: &Pages) -> Value {
+        let titled = names.iter().filter_map(|name| Some((name, pages.find(name)?)));
+        let about: Vec<String> = titled
+            .map(|(name, page)| format!("[`{name}`](/problems/{name}): {}", page.meaning))
+            .collect();
+        let examples: Map<String, Value> = names
+            .iter()
+            .map(|name| {
+                let reference = json!({ "$ref": format!("#/components/examples/{name}") });
+                ((*name).to_owned(), reference)
+            })
+            .collect();
+        let schema = self.output.subschema_for::<Problem>();
+        let mut written = json!({
+            "description": about.join("\n\n"),
+            "content": { PROBLEM: { "schema": schema, "examples": examples } },
+        });
+        let retried = names.iter().filter(|name| is_to_be_retried(name)).count();
+        if retried > 0 {
+            let mut header = header("Retry-After");
+            header["required"] = (retried == names.len()).into();
+            written["headers"] = json!({ "Retry-After": header });
+        }
+        if names.contains(&"method-not-allowed") {
+            written["headers"] = references("headers", &["Allow"]);
+        }
+        written
+    }
+
+    pub fn finish(mut self, pages: &Pages) -> Value {
+        let example =
+            |name: &'static str| Some((name.to_owned(), json!({ "value": pages.example(name)? })));
+        let examples: Map<String, Value> = pages.names().filter_map(example).collect();
+        let headers: Map<String, Value> = headers::OF_ANSWERS
+            .iter()
+            .map(|(name, ..)| ((*name).to_owned(), header(name)))
+            .collect();
+        json!({
+            "openapi": "3.1.1",
+            "info": self.info,
+            "servers": [{ "url": "/" }],
+            "tags": self.tags.iter().map(|tag| json!({ "name": tag })).collect::<Value>(),
+            "paths": self.paths,
+            "components": {
+                "schemas": self.output.take_definitions(true),
+                "headers": headers,
+                "examples": examples,
+            },
+        })
+    }
+}
+
+/// A header that an answer always has.
+fn header(name: &str) -> Value {
+    let known = headers::OF_ANSWERS.iter().find(|(known, ..)| *known == name);
+    let (_, about, pattern) = known.copied().unwrap_or(("", "", ""));
+    let schema = json!({ "type": "string", "pattern": pattern });
+    json!({ "description": about, "required": true, "schema": schema })
+}
+
+fn content(generator: &mut SchemaGenerator, body: &Body) -> Value {
+    match body {
+        Body::Shape(shape) => {
+            let Shape { example, .. } = shape;
+            json!({ "schema": shape.schema(generator), "example": example })
+        }
+        Body::Written { schema, example } => json!({ "schema": schema, "example": example }),
+    }
+}
+
+fn references(kind: &str, names: &[&'static str]) -> Value {
+    let reference = |name: &&str| {
+        ((*name).to_owned(), json!({ "$ref": format!("#/components/{kind}/{name}") }))
+    };
+    names.iter().map(reference).collect::<Map<String, Value>>().into()
+}

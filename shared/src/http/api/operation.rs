@@ -1,0 +1,202 @@
+//! One operation: a method of a path, with what it takes and what it answers.
+
+use kernel::contract::{Parameter, Shape};
+use serde_json::Value;
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the path, in braces.
+    Path,
+    /// In the query string.
+    Query,
+    /// A header.
+    Header,
+}
+
+impl Place {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+        }
+    }
+}
+
+/// A body, of a request or an answer.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Of a type.
+    Shape(Shape),
+    /// Of a schema that is made of those of several types.
+    Written {
+        /// JSON Schema without references.
+        schema: Value,
+        /// Valid for the schema.
+        example: Value,
+    },
+}
+
+impl From<Shape> for Body {
+    fn from(shape: Shape) -> Self {
+        Self::Shape(shape)
+    }
+}
+
+/// An answer that is no problem.
+#[derive(Debug, Clone)]
+pub(super) struct Success {
+    pub status: u16,
+    pub about: &'static str,
+    pub bodies: Vec<(&'static str, Body)>,
+    pub headers: Vec<&'static str>,
+}
+
+/// A value of an answer, that another operation takes.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    pub status: u16,
+    pub to: String,
+    pub parameter: String,
+    pub value: String,
+}
+
+/// An operation, while it is described.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) id: String,
+    pub(super) about: String,
+    pub(super) tag: &'static str,
+    pub(super) parameters: Vec<(Place, Parameter)>,
+    /// Of the path, with schema and example.
+    pub(super) written: Vec<(&'static str, Value, Value)>,
+    pub(super) body: Vec<(&'static str, Body)>,
+    pub(super) needs_body: bool,
+    pub(super) answers: Vec<Success>,
+    pub(super) problems: Vec<String>,
+    pub(super) links: Vec<Link>,
+}
+
+impl Operation {
+    /// `id` names it in generated clients. Problems that any such request may get are added.
+    pub fn new(method: &'static str, path: impl Into<String>, id: impl Into<String>) -> Self {
+        let mut problems = vec!["malformed", "not-acceptable", "misdirected", "internal"];
+        problems.extend(["method-not-allowed", "unavailable"]);
+        if method != "GET" {
+            problems.push("cross-origin");
+        }
+        Self {
+            method,
+            path: path.into(),
+            id: id.into(),
+            about: String::new(),
+            tag: "service",
+            parameters: vec![],
+            written: vec![],
+            body: vec![],
+            needs_body: false,
+            answers: vec![],
+            problems: problems.into_iter().map(str::to_owned).collect(),
+            links: vec![],
+        }
+    }
+
+    /// What it does: sentences, of which the first is its summary.
+    pub fn about(mut self, about: impl Into<String>) -> Self {
+        self.about = about.into();
+        self
+    }
+
+    /// The group that it is shown in; without one, that of what every service has.
+    pub fn tag(mut self, tag: &'static str) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// Takes parameters of the path, and all others in the query string.
+    pub fn parameters(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        for parameter in parameters {
+            let is_of_path = self.path.contains(&format!("{{{}}}", parameter.name));
+            let place = if is_of_path { Place::Path } else { Place::Query };
+            self.parameters.push((place, parameter));
+        }
+        self
+    }
+
+    /// Takes a parameter of the path whose schema is that of a field of the body of another route.
+    pub fn path_parameter(mut self, name: &'static str, schema: Value, example: Value) -> Self {
+        self.written.push((name, schema, example));
+        self
+    }
+
+    /// Takes headers.
+    pub fn headers(mut self, headers: impl IntoIterator<Item = Parameter>) -> Self {
+        self.parameters.extend(headers.into_iter().map(|header| (Place::Header, header)));
+        self
+    }
+
+    /// Takes a body of this type; an empty one too, unless it is needed.
+    pub fn takes(mut self, media: &'static str, body: impl Into<Body>, needed: bool) -> Self {
+        self.body.push((media, body.into()));
+        self.needs_body = needed;
+        self.fails(["timeout", "too-large", "unsupported-media-type"])
+    }
+
+    /// Answers without a body.
+    pub fn answers_nothing(mut self, status: u16, about: &'static str) -> Self {
+        self.answers.push(Success { status, about, bodies: vec![], headers: vec![] });
+        self
+    }
+
+    /// Answers with a body of this type; a status that is there already gets another type.
+    pub fn answers(
+        mut self,
+        status: u16,
+        about: &'static str,
+        media: &'static str,
+        body: impl Into<Body>,
+    ) -> Self {
+        let body = (media, body.into());
+        match self.answers.iter_mut().find(|answer| answer.status == status) {
+            Some(answer) => answer.bodies.push(body),
+            None => {
+                self.answers.push(Success { status, about, bodies: vec![body], headers: vec![] });
+            }
+        }
+        self
+    }
+
+    /// The latest answer always has these headers: see `headers::OF_ANSWERS`.
+    pub fn with(mut self, headers: impl IntoIterator<Item = &'static str>) -> Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.headers.extend(headers);
+        }
+        self
+    }
+
+    /// Fails with problems of these types.
+    pub fn fails(mut self, problems: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        for problem in problems.into_iter().map(Into::into) {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
+        self
+    }
+
+    /// A value of the answer (a runtime expression of OpenAPI) is a parameter of another operation.
+    pub fn link(
+        mut self,
+        status: u16,
+        to: impl Into<String>,
+        parameter: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        let (to, parameter, value) = (to.into(), parameter.into(), value.into());
+        self.links.push(Link { status, to, parameter, value });
+        self
+    }
+}

@@ -1,0 +1,135 @@
+//! `/problems/<name>`: what a type of problem means, and what a client can do.
+
+use http::{HeaderMap, StatusCode};
+use kernel::contract::{ProblemPage, Rule};
+use serde_json::{Value, json};
+use warp::reply::Response;
+
+use super::{Problem, kinds};
+use crate::http::accept::accepts;
+use crate::http::{Answer, answer};
+
+/// The type of pages for people.
+pub const HTML: &str = "text/html; charset=utf-8";
+/// The type of pages for programs.
+pub const JSON: &str = "application/json";
+
+/// The pages of a service.
+#[derive(Debug, Clone, Default)]
+pub struct Pages {
+    pages: Vec<ProblemPage>,
+    rules: Vec<Rule>,
+}
+
+impl Pages {
+    /// Those of the pipeline, and those of the domain. `rules` are why it refuses commands.
+    pub fn new(of_the_domain: Vec<ProblemPage>, rules: Vec<Rule>) -> Self {
+        let mut pages = kinds::pages();
+        pages.extend(of_the_domain);
+        Self { pages, rules }
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.pages.iter().map(|page| page.name)
+    }
+
+    pub fn find(&self, name: &str) -> Option<&ProblemPage> {
+        self.pages.iter().find(|page| page.name == name)
+    }
+
+    /// As JSON, or as HTML for a client that prefers it.
+    pub fn answer(&self, name: &str, headers: &HeaderMap) -> Answer {
+        let unknown = || Problem::not_found(format!("No problem is called {name:?}."));
+        let page = self.find(name).ok_or_else(unknown)?;
+        let mut response: Response = match accepts(headers, HTML) > accepts(headers, JSON) {
+            true => answer::bytes(StatusCode::OK, self.html(page).into_bytes(), HTML),
+            false => answer::json(StatusCode::OK, &self.json(page))?,
+        };
+        answer::set(&mut response, "vary", "Accept");
+        answer::set(&mut response, "cache-control", "no-cache");
+        answer::set(&mut response, "content-security-policy", "default-src 'none'");
+        Ok(response)
+    }
+
+    /// The rules that a refusal of this type can name.
+    fn rules_of(&self, page: &ProblemPage) -> &[Rule] {
+        match page.name {
+            "illegal-transition" => &self.rules,
+            _ => &[],
+        }
+    }
+
+    pub fn json(&self, page: &ProblemPage) -> Value {
+        let ProblemPage { name, status, title, meaning, remedy } = page;
+        let rules = self.rules_of(page).iter();
+        let rules: serde_json::Map<String, Value> =
+            rules.map(|rule| (rule.name.to_owned(), rule.about.into())).collect();
+        let mut body = json!({
+            "type": format!("/problems/{name}"), "status": status, "title": title,
+            "meaning": meaning, "remedy": remedy,
+        });
+        if !rules.is_empty() {
+            body["rules"] = rules.into();
+        }
+        body
+    }
+
+    fn html(&self, page: &ProblemPage) -> String {
+        let ProblemPage { name, status, title, meaning, remedy } = page;
+        let rule = |rule: &Rule| {
+            format!(
+                "<dt><code>{}</code></dt><dd>{}</dd>\n",
+                escaped(rule.name),
+                escaped(rule.about)
+            )
+        };
+        let rules: String = self.rules_of(page).iter().map(rule).collect();
+        let rules = match rules.is_empty() {
+            true => rules,
+            false => format!("<h2>Rules</h2>\n<dl>\n{rules}</dl>\n"),
+        };
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{name}</title>\n\
+             <h1>{title}</h1>\n<p>Status {status}, type <code>/problems/{name}</code>.</p>\n\
+             <h2>What it means</h2>\n<p>{meaning}</p>\n<h2>What to do</h2>\n<p>{remedy}</p>\n{rules}\
+             <p><a href=\"/docs\">All routes</a></p>\n</html>\n",
+            title = escaped(title),
+            meaning = escaped(meaning),
+            remedy = escaped(remedy),
+        )
+    }
+
+    /// An answer of this type, as an example.
+    pub fn example(&self, name: &str) -> Option<Value> {
+        let ProblemPage { name, status, title, meaning, .. } = self.find(name)?;
+        let mut example = json!({
+            "type": format!("/problems/{name}"), "title": title, "status": status,
+            "detail": meaning,
+        });
+        match *name {
+            "validation" => {
+                example["errors"] = json!([{
+                    "pointer": "/amount", "expected": "an integer", "found": "\"12.50\"",
+                }]);
+            }
+            "illegal-transition" => {
+                example["rule"] = self.rules.first().map_or(Value::Null, |rule| rule.name.into());
+            }
+            _ => {}
+        }
+        Some(example)
+    }
+}
+
+/// As HTML; what stands between backticks is code.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(index, part)| match index % 2 {
+            0 => part.to_owned(),
+            _ => format!("<code>{part}</code>"),
+        })
+        .collect()
+}
