@@ -51,6 +51,11 @@ mod whole {
     mod upgrade;
 }
 
+/// The command line, as a process of its own.
+mod cli {
+    mod json;
+}
+
 /// All services together, while servers, services, networks or disks fail.
 mod faults {
     mod full_disk;

@@ -1,9 +1,12 @@
 //! The whole system in one process (`up`), and the operators' commands, which speak HTTP to the
 //! services alike in both modes.
 
+pub mod cli;
 pub mod client;
 pub mod import;
 pub mod load;
-pub mod operate;
+pub mod outcome;
+pub mod output;
+pub mod progress;
 pub mod up;
 pub mod verify;
