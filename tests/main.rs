@@ -54,6 +54,7 @@ mod whole {
 /// The command line, as a process of its own.
 mod cli {
     mod json;
+    mod tail;
 }
 
 /// All services together, while servers, services, networks or disks fail.

@@ -78,6 +78,7 @@ async fn exit_codes_tell_what_is_not_there_from_what_failed() {
         ("dead-letters show x".to_owned(), 3), // No id at all.
         ("state x --at never".to_owned(), 3),
         ("verfy".to_owned(), 2),
+        ("tail --status lost".to_owned(), 2),
         ("import /nowhere/orders.ndjson".to_owned(), 3),
     ] {
         let done = waybill.run(&line).await;

@@ -12,6 +12,7 @@ mod parked;
 mod rebuild;
 mod services;
 mod state;
+mod tail;
 mod up;
 mod verify;
 
@@ -28,8 +29,8 @@ Examples:
   waybill
   waybill import examples/orders.ndjson
 
-  # Compare the views of a running system with its log
-  waybill verify
+  # Watch the orders of a running system
+  waybill tail --status paid
 
   # For programs: most commands print JSON
   waybill parked list --json | jq -r '.items[].stream'
@@ -65,6 +66,9 @@ enum Command {
     /// Generates a realistic flow of orders and drives a running system with it
     #[command(after_help = load::HELP)]
     Load(load::Arguments),
+    /// Follows orders as they change
+    #[command(after_help = tail::HELP)]
+    Tail(tail::Arguments),
     /// Folds the log and compares every view with it
     #[command(after_help = verify::HELP)]
     Verify(verify::Arguments),
@@ -112,6 +116,7 @@ impl Command {
             Self::Up(_) => Ok(outcome::Outcome::Well), // Has exit codes of its own: see `Cli::run`.
             Self::Import(it) => it.run().await,
             Self::Load(it) => it.run().await,
+            Self::Tail(it) => it.run().await,
             Self::Verify(it) => it.run().await,
             Self::Rebuild(it) => it.run().await,
             Self::Parked(it) => it.run().await,
@@ -181,6 +186,7 @@ mod tests {
     fn what_is_no_command_is_refused_with_what_was_expected() {
         for (line, expected) in [
             ("waybill verfy", "verify"),
+            ("waybill tail --status lost", "partially_paid"),
             ("waybill rebuild --projector localhost:8082", "http://"),
             ("waybill import", "FILE"),
             ("waybill state x --version 0", "1.."),

@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod client;
 pub mod import;
+pub mod live;
 pub mod load;
 pub mod outcome;
 pub mod output;
