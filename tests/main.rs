@@ -55,6 +55,7 @@ mod whole {
 mod cli {
     mod json;
     mod tail;
+    mod top;
 }
 
 /// All services together, while servers, services, networks or disks fail.

@@ -147,7 +147,7 @@ async fn help_completions_and_manual_pages_need_no_system() {
     assert!(page.stdout.contains(".TH waybill 1"), "{page:?}");
     let pages = folder.0.join("man1");
     assert_code(&waybill.run(&format!("man --out {}", pages.display())).await, 0, "man");
-    assert!(std::fs::read_to_string(pages.join("waybill-load.1")).unwrap().contains("EXAMPLES"));
+    assert!(std::fs::read_to_string(pages.join("waybill-top.1")).unwrap().contains("EXAMPLES"));
     assert_code(&waybill.run("man --out /dev/null/x").await, 3, "man");
 }
 

@@ -13,6 +13,7 @@ mod rebuild;
 mod services;
 mod state;
 mod tail;
+mod top;
 mod up;
 mod verify;
 
@@ -29,7 +30,8 @@ Examples:
   waybill
   waybill import examples/orders.ndjson
 
-  # Watch the orders of a running system
+  # Watch a running system, or its orders
+  waybill top
   waybill tail --status paid
 
   # For programs: most commands print JSON
@@ -69,6 +71,9 @@ enum Command {
     /// Follows orders as they change
     #[command(after_help = tail::HELP)]
     Tail(tail::Arguments),
+    /// Shows rates, lag, generations, workers and the hottest orders of a running system
+    #[command(after_help = top::HELP)]
+    Top(top::Arguments),
     /// Folds the log and compares every view with it
     #[command(after_help = verify::HELP)]
     Verify(verify::Arguments),
@@ -117,6 +122,7 @@ impl Command {
             Self::Import(it) => it.run().await,
             Self::Load(it) => it.run().await,
             Self::Tail(it) => it.run().await,
+            Self::Top(it) => it.run().await,
             Self::Verify(it) => it.run().await,
             Self::Rebuild(it) => it.run().await,
             Self::Parked(it) => it.run().await,
@@ -167,7 +173,7 @@ mod tests {
     fn every_example_is_a_command() {
         let mut found = vec![];
         examples(&Cli::command(), &mut found);
-        assert!(found.len() > 10, "{found:?}");
+        assert!(found.len() > 30, "{found:?}");
         for line in &found {
             let parsed = Cli::try_parse_from(words(line.trim()));
             assert!(parsed.is_ok(), "{line}: {:?}", parsed.err());
@@ -191,6 +197,7 @@ mod tests {
             ("waybill import", "FILE"),
             ("waybill state x --version 0", "1.."),
             ("waybill load --clients 0", "from 1 to 10000"),
+            ("waybill top --interval 0", "1..="),
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -9,5 +9,6 @@ pub mod load;
 pub mod outcome;
 pub mod output;
 pub mod progress;
+pub mod top;
 pub mod up;
 pub mod verify;

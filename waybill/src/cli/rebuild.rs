@@ -20,6 +20,7 @@ Examples:
 
   # Start it and look later
   waybill rebuild --no-wait
+  waybill top
   curl -s http://127.0.0.1:8082/generations | jq '.items[].progress'
 
 Queries are answered from the old views until the new ones have caught up. Ctrl-C ends the

@@ -21,6 +21,14 @@ fn client(given: Option<&String>, variable: &str, default: &str) -> Client {
     Client::new(&given.cloned().unwrap_or_else(from_environment))
 }
 
+/// One client for each address that was given, or one for the default address.
+fn clients(given: &[String], variable: &str, default: &str) -> Vec<Client> {
+    match given {
+        [] => vec![client(None, variable, default)],
+        all => all.iter().map(|url| Client::new(url)).collect(),
+    }
+}
+
 const COMMAND_API: (&str, &str) = ("WAYBILL_COMMAND_LISTEN", "127.0.0.1:8080");
 const QUERY_API: (&str, &str) = ("WAYBILL_QUERY_LISTEN", "127.0.0.1:8081");
 const PROJECTOR: (&str, &str) = ("WAYBILL_PROJECTOR_LISTEN", "127.0.0.1:8082");
@@ -64,6 +72,35 @@ pub struct Projector {
 impl Projector {
     pub fn client(&self) -> Client {
         client(self.projector.as_ref(), PROJECTOR.0, PROJECTOR.1)
+    }
+}
+
+/// All services, each of which may have several processes.
+#[derive(Debug, Args)]
+pub struct All {
+    /// Where a command-api is [default: http://, and WAYBILL_COMMAND_LISTEN or 127.0.0.1:8080];
+    /// may be given several times
+    #[arg(long, value_name = "URL", value_parser = url, help_heading = "Services")]
+    command_api: Vec<String>,
+    /// Where a query-api is [default: http://, and WAYBILL_QUERY_LISTEN or 127.0.0.1:8081]
+    #[arg(long, value_name = "URL", value_parser = url, help_heading = "Services")]
+    query_api: Vec<String>,
+    /// Where a projector is [default: http://, and WAYBILL_PROJECTOR_LISTEN or 127.0.0.1:8082]
+    #[arg(long, value_name = "URL", value_parser = url, help_heading = "Services")]
+    projector: Vec<String>,
+}
+
+impl All {
+    pub fn command_apis(&self) -> Vec<Client> {
+        clients(&self.command_api, COMMAND_API.0, COMMAND_API.1)
+    }
+
+    pub fn query_apis(&self) -> Vec<Client> {
+        clients(&self.query_api, QUERY_API.0, QUERY_API.1)
+    }
+
+    pub fn projectors(&self) -> Vec<Client> {
+        clients(&self.projector, PROJECTOR.0, PROJECTOR.1)
     }
 }
 
