@@ -53,6 +53,7 @@ mod whole {
 
 /// The command line, as a process of its own.
 mod cli {
+    mod doctor;
     mod json;
     mod tail;
     mod top;

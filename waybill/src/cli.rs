@@ -4,6 +4,7 @@ mod answer;
 mod audit;
 mod completions;
 mod dead_letters;
+mod doctor;
 mod import;
 mod load;
 mod log;
@@ -30,9 +31,10 @@ Examples:
   waybill
   waybill import examples/orders.ndjson
 
-  # Watch a running system, or its orders
+  # Watch a running system, its orders, or what is wrong with its servers
   waybill top
   waybill tail --status paid
+  waybill doctor
 
   # For programs: most commands print JSON
   waybill parked list --json | jq -r '.items[].stream'
@@ -77,6 +79,9 @@ enum Command {
     /// Folds the log and compares every view with it
     #[command(after_help = verify::HELP)]
     Verify(verify::Arguments),
+    /// Checks the settings of MongoDB, RabbitMQ, Redis and this machine
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Arguments),
     /// Makes all views again from the log, beside the live ones
     #[command(after_help = rebuild::HELP)]
     Rebuild(rebuild::Arguments),
@@ -124,6 +129,7 @@ impl Command {
             Self::Tail(it) => it.run().await,
             Self::Top(it) => it.run().await,
             Self::Verify(it) => it.run().await,
+            Self::Doctor(it) => it.run().await,
             Self::Rebuild(it) => it.run().await,
             Self::Parked(it) => it.run().await,
             Self::DeadLetters(it) => it.run().await,

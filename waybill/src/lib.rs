@@ -3,6 +3,8 @@
 
 pub mod cli;
 pub mod client;
+#[cfg(feature = "servers")]
+pub mod doctor;
 pub mod import;
 pub mod live;
 pub mod load;
