@@ -1,4 +1,4 @@
-//! The routes of query-api: the probes, the dashboard's page, and whatever the domain answers.
+//! The routes of query-api: the probes, the dashboard, live changes, and whatever the domain answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
 
+use crate::dashboard::{self, Links};
 use crate::service::Shown;
 use crate::{Service, live};
 use shared::service::health::Health;
@@ -22,11 +23,8 @@ use shared::service::health::Health;
 /// How long a query waits for a token without `Prefer: wait=`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 
-pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
-    let page = warp::path::end().and(get_or_head()).map(|| {
-        let page = include_str!("page.html").as_bytes().to_vec();
-        answer::bytes(StatusCode::OK, page, "text/html; charset=utf-8")
-    });
+pub fn routes(slot: ServiceSlot<Service>, health: Health, links: Links) -> Routes {
+    let dashboard = dashboard::routes(links);
     let live = warp::path!("live")
         .and(get_or_head())
         .and(warp::method())
@@ -50,7 +48,10 @@ pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
             let slot = slot.clone();
             async move { into_response(query(&slot, path.as_str(), parameters, &headers).await) }
         });
-    close(probes(health).or(page).unify().or(live).unify().or(queries).unify().boxed(), "GET, HEAD")
+    close(
+        probes(health).or(dashboard).unify().or(live).unify().or(queries).unify().boxed(),
+        "GET, HEAD",
+    )
 }
 
 async fn live(
@@ -105,7 +106,7 @@ fn etag(Shown { reply, token, generation }: &Shown) -> String {
 }
 
 /// Whether `If-None-Match` names this tag; compared weakly (RFC 9110, section 13.1.2).
-fn names(known: &str, etag: &str) -> bool {
+pub(crate) fn names(known: &str, etag: &str) -> bool {
     let tag = |tag: &str| tag.trim().trim_start_matches("W/") == etag;
     known.trim() == "*" || known.split(',').any(tag)
 }
