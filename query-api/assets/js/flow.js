@@ -7,7 +7,7 @@ const ARROWS = ["append", "follow", "deliver", "apply", "read"];
 const [WIDTH, HEIGHT, STEP, DOWN] = [150, 74, 222, 118];
 
 function picture(vertical, figures, rates) {
-  const place = i => vertical ? [95, 8 + i * DOWN] : [8 + i * STEP, 36];
+  const place = i => vertical ? [95, 8 + i * DOWN] : [8 + i * STEP, 4];
   const box = ([name, what], i) => {
     const [x, y] = place(i), value = s("text", { class: "dim", x: x + 14, y: y + 62 });
     figures[i].push(value);
@@ -25,7 +25,7 @@ function picture(vertical, figures, rates) {
     rates[i].push([group, value]);
     return group;
   };
-  const size = vertical ? `0 0 340 ${8 + 5 * DOWN + HEIGHT + 8}` : `0 0 ${16 + 5 * STEP + WIDTH} 146`;
+  const size = vertical ? `0 0 340 ${8 + 5 * DOWN + HEIGHT + 8}` : `0 0 ${16 + 5 * STEP + WIDTH} 82`;
   return s("svg", { class: `flow ${vertical ? "flow-small" : "flow-wide"}`, viewBox: size, role: "img", "aria-label": "From the command to the answer: command-api, log, relay, projector, views, query-api" },
     ARROWS.map(arrow), BOXES.map(box));
 }

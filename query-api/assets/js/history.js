@@ -34,20 +34,39 @@ async function allDays(signal) {
     days.push(...page.items);
     cursor = page.next;
   } while (cursor);
-  return days;
+  return withEmptyDays(days);
+}
+
+const DAY_MILLIS = 86_400_000;
+/** More days than that are shown as they are. */
+const MAX_DAYS = 20_000;
+
+/** Days on which nothing was ordered are left out of the answer; a line must not lead over them. */
+function withEmptyDays(days) {
+  const known = new Map(days.map(one => [one.date, one]));
+  const [first, last] = [days[0], days.at(-1)].map(one => one && Date.parse(one.date));
+  if (!days.length || (last - first) / DAY_MILLIS > MAX_DAYS) return days;
+  const all = [];
+  for (let at = first; at <= last; at += DAY_MILLIS) {
+    const date = new Date(at).toISOString().slice(0, 10);
+    all.push(known.get(date) ?? { date, orders: 0, units: 0, revenue: {} });
+  }
+  return all;
 }
 
 const seconds = date => Date.parse(`${date}T00:00:00Z`) / 1_000;
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** Steps of an axis of whole numbers. */
+const WHOLE = Array.from({ length: 10 }, (_, i) => [1, 2, 5].map(step => step * 10 ** i)).flat();
 const LINES = ["--accent", "--s-shipped", "--good", "--warn", "--bad"];
 
-function options(Plot, series, chosen, format, width) {
+function options(Plot, series, chosen, format, incrs, width) {
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") }, font: "12px system-ui" };
   return {
     width, height: PLOT_HEIGHT, tzDate: ts => Plot.tzDate(new Date(ts * 1_000), "UTC"),
     cursor: { sync: { key: "days" }, drag: { x: true, y: false, setScale: true } },
     scales: { x: { time: true }, y: { range: (plot, min, max) => [Math.min(0, min), max > 0 ? max * 1.08 : 1] } },
-    axes: [axis, { ...axis, size: 70, values: (plot, splits) => splits.map(format) }],
+    axes: [axis, { ...axis, size: 70, incrs, values: (plot, splits) => splits.map(format) }],
     series: [{ value: (plot, value) => value === null ? "–" : day(value * 1_000) }, ...series],
     hooks: { setScale: [(plot, key) => key === "x" && chosen(plot.scales.x.min, plot.scales.x.max)] },
   };
@@ -85,12 +104,12 @@ function plots(Plot, days, places, said) {
   }));
   const numbers = currencies.map(currency => days.map(one => Number(decimal(one.revenue[currency] ?? 0, currency))));
   const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
-  for (const [place, series, data, format] of [
-    [places[0], orders, [x, days.map(one => Number(one.orders))], plain],
-    [places[1], revenue, [x, ...numbers], value => compact.format(value)],
+  for (const [place, series, data, format, incrs] of [
+    [places[0], orders, [x, days.map(one => Number(one.orders))], plain, WHOLE],
+    [places[1], revenue, [x, ...numbers], value => compact.format(value), undefined],
   ]) {
     place.replaceChildren();
-    made.push(new Plot(options(Plot, series, chosen, format, place.clientWidth || 600), data, place));
+    made.push(new Plot(options(Plot, series, chosen, format, incrs, place.clientWidth || 600), data, place));
   }
   chosen(x[0], x.at(-1));
   return { made, all: () => chosen(x[0], x.at(-1)) };
@@ -102,7 +121,7 @@ function ranking(rows, head) {
     h("tbody", {}, rows.length ? rows : h("tr", {}, h("td", { colspan: head.length, class: "empty" }, "Nothing yet.")))));
 }
 
-const amounts = sums => byCurrency(sums).map(([currency, sum]) => h("div", {}, money(sum, currency)));
+const amounts = sums => byCurrency(sums).map(([currency, sum], i) => h("div", { class: i > 0 && "lesser" }, money(sum, currency)));
 
 async function best(signal) {
   const { items } = await query(`/stats/products?limit=${BEST}`, signal);

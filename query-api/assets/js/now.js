@@ -10,7 +10,11 @@ import { STATUSES, bar, orderRow, ordersTable } from "./shapes.js";
 
 const SECONDS = 60;
 const WINDOW = 5;
-const NEWEST = 14;
+/** Rows of the newest orders: as many as the window has room for. */
+const rowsThatFit = () => {
+  const row = 2.3 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  return Math.min(40, Math.max(10, Math.floor((innerHeight - 320) / row)));
+};
 
 function tile(title, unit) {
   const value = h("span", {}, "–"), units = h("span", { class: "unit" }, unit), sub = h("p", { class: "sub" });
@@ -64,7 +68,7 @@ function revenue(stats) {
 }
 
 /** The newest orders, by when they came. */
-function newest(body) {
+function newest(body, count) {
   const orders = new Map();
   let fresh = new Set();
   return {
@@ -74,7 +78,7 @@ function newest(body) {
       if (!known && order.version !== 1) return;
       if (!known) fresh.add(order.order_id);
       orders.set(order.order_id, order);
-      while (orders.size > NEWEST) orders.delete(orders.keys().next().value);
+      while (orders.size > count) orders.delete(orders.keys().next().value);
     },
     show() {
       const rows = [...orders.values()].reverse().map(order => orderRow(order, fresh.has(order.order_id)));
@@ -90,11 +94,11 @@ export async function now(main, { signal }) {
   const rows = h("tbody", { id: "newest" });
   main.append(h("h1", { class: "visually-hidden" }, "Now"), h("div", { class: "grid" },
     events.element, placed.element, lag.element, total.element,
-    panel("Orders by status", "third stretch", null, steps, parts, names),
-    panel("Newest orders", "third stretch", h("span", { class: "muted" }, "as they come"), ordersTable(rows, "Newest orders")),
-    panel("Revenue", "third stretch", h("span", { class: "muted" }, "paid less refunded"), sums)));
+    h("div", { class: "third column" }, panel("Orders by status", "", null, steps, parts, names),
+      panel("Revenue", "", h("span", { class: "muted" }, "paid less refunded"), sums)),
+    panel("Newest orders", "two-thirds stretch", h("span", { class: "muted" }, "as they come"), ordersTable(rows, "Newest orders"))));
 
-  const list = newest(rows), commits = speed(), orders = speed();
+  const count = rowsThatFit(), list = newest(rows, count), commits = speed(), orders = speed();
   let stats = null, applied = null, lastLag = null, changed = false;
   async function refresh() {
     try {
@@ -112,7 +116,7 @@ export async function now(main, { signal }) {
   }
   async function reload() {
     await refresh();
-    const page = await query(`/orders?limit=${NEWEST}`, signal).catch(() => null);
+    const page = await query(`/orders?limit=${count}`, signal).catch(() => null);
     if (page) { list.set(page.items); list.show(); }
   }
   const refreshSoon = throttle(refresh, 1_000, signal), showSoon = throttle(() => list.show(), 400, signal);

@@ -42,12 +42,11 @@ async function allEvents(id, signal) {
 
 /** The view as it is now. */
 function present() {
-  const status = h("span", { class: "badge filled" }), customer = h("span"), times = h("div"), sums = h("div"), items = h("div");
+  const status = h("span", { class: "frame" }), customer = h("span"), times = h("div"), sums = h("div"), items = h("div");
   return {
     status, elements: [
-      panel("The order now", "third", h("span", { class: "muted" }, "from the views"), times),
-      panel("Money", "third", null, sums),
-      panel("Items", "third", null, items),
+      h("div", { class: "half column" }, panel("The order now", "", h("span", { class: "muted" }, "from the views"), times), panel("Money", "", null, sums)),
+      panel("Items", "half stretch", null, items),
     ],
     set(order) {
       status.replaceChildren(badge(order.status));
@@ -60,12 +59,10 @@ function present() {
 }
 
 export async function order(main, { id, signal }) {
-  const shown = present(), past = h("div", { class: "grid" }), raw = h("span");
+  const shown = present(), past = h("div", { class: "grid past" }), raw = h("span");
   main.append(
     h("div", { class: "heading" }, h("h1", {}, "Order ", h("code", { class: "copy" }, id)), shown.status, raw),
-    h("div", { class: "grid" }, shown.elements), h("p"), past);
-  past.classList.add("past");
-  main.querySelector("p:empty")?.remove();
+    h("div", { class: "grid" }, shown.elements), past);
 
   async function read() {
     try {

@@ -9,10 +9,12 @@ import { bar } from "./shapes.js";
 
 const SLOW_MILLIS = 5_000;
 
+/** Columns of numbers have a `#` in front of their name. */
 function table(caption, head, rows, none) {
+  if (!rows.length) return h("p", { class: "empty" }, none);
+  const column = name => h("th", { scope: "col", class: name.startsWith("#") && "num" }, name.replace("#", ""));
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, h("table", {},
-    h("thead", {}, h("tr", {}, head.map(name => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, rows.length ? rows : h("tr", {}, h("td", { colspan: head.length, class: "empty" }, none)))));
+    h("thead", {}, h("tr", {}, head.map(column))), h("tbody", {}, rows)));
 }
 
 function generationRow(one, head) {
@@ -74,7 +76,7 @@ export async function pipeline(main, { signal }) {
   async function look() {
     try {
       const { items, head } = await operations("/generations", signal);
-      generations.replaceChildren(table("Generations", ["Generation", "State", "Checkpoint", "Behind", "Made so far", "Parked", "Begun"], items.map(one => generationRow(one, head)), "There are no views yet."));
+      generations.replaceChildren(table("Generations", ["Generation", "State", "#Checkpoint", "#Behind", "Made so far", "#Parked", "#Begun"], items.map(one => generationRow(one, head)), "There are no views yet."));
       const live = items.find(one => one.live), speed = appended(head);
       picture.set(1, `head ${integer(head)}`);
       picture.set(3, live ? `${integer(Math.max(0, head - live.checkpoint))} behind` : "no live views");
@@ -92,8 +94,8 @@ export async function pipeline(main, { signal }) {
     const ask = (path, place, show) => operations(path, signal).then(page => place.replaceChildren(show(page)))
       .catch(error => signal.aborted || place.replaceChildren(h("p", { class: "empty" }, error.message)));
     await Promise.all([
-      ask("/parked", parked, page => table("Parked streams", ["Stream", "Version", "Reason", "Since", ""], page.items.map(one => parkedRow(one, lookAtTroubles, said)), "Nothing is parked.")),
-      ask("/dead-letters", letters, page => table("Dead letters", ["Id", "Reason", "Message", "Since", ""], page.items.map(one => letterRow(one, lookAtTroubles, said)), "There are none.")),
+      ask("/parked", parked, page => table("Parked streams", ["Stream", "#Version", "Reason", "#Since", ""], page.items.map(one => parkedRow(one, lookAtTroubles, said)), "Nothing is parked.")),
+      ask("/dead-letters", letters, page => table("Dead letters", ["Id", "Reason", "Message", "#Since", ""], page.items.map(one => letterRow(one, lookAtTroubles, said)), "There are none.")),
     ]);
   }
   follow({ data: "none" }, {

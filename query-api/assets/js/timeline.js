@@ -7,12 +7,15 @@ import { itemsTable, moneyFacts } from "./order.js";
 import { money } from "./money.js";
 import { badge } from "./shapes.js";
 
+/** What the page says elsewhere. */
+const KNOWN = ["order_id", "customer_id", "currency"];
 const AMOUNTS = ["total", "paid", "refunded", "unit_price", "amount"];
 
 function words(field, value, currency) {
   if (value === undefined || value === null) return "–";
   if (AMOUNTS.includes(field) && typeof value === "number" && currency) return money(value, currency);
   if (field === "status") return status(value);
+  if (field?.endsWith("_at")) return dateTime(value);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
@@ -42,7 +45,7 @@ function causes(event) {
 }
 
 function data(event, currency) {
-  const simple = Object.entries(event.data).filter(([, value]) => value !== null && typeof value !== "object");
+  const simple = Object.entries(event.data).filter(([field, value]) => !KNOWN.includes(field) && value !== null && typeof value !== "object");
   return simple.map(([field, value]) => `${field.replaceAll("_", " ")} ${words(field, value, currency)}`).join(" · ");
 }
 
@@ -87,7 +90,7 @@ export function timeline(id, first, signal) {
       if (wanted !== chosen) return; // Another one was chosen meanwhile.
       const changes = differences(before, after);
       change.replaceChildren(...(changes.length ? changes.map(difference) : [h("li", { class: "muted" }, "Nothing that is shown here changed.")]));
-      state.replaceChildren(h("p", {}, badge(after.status)), moneyFacts(after), itemsTable(after));
+      state.replaceChildren(h("p", { class: "as-it-was" }, badge(after.status)), moneyFacts(after), itemsTable(after));
     } catch (error) {
       if (!signal.aborted) change.replaceChildren(h("li", { class: "bad" }, `This state can't be read: ${error.message}`));
     }
