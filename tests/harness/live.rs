@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use uuid::Uuid;
 use waybill::client::Client;
 
 /// For the next event: longer than a keep-alive.
@@ -89,6 +90,16 @@ impl LiveClient {
         loop {
             let event = self.try_next().await.expect("the stream goes on");
             if event.name == name {
+                return event;
+            }
+        }
+    }
+
+    /// The next change of this order.
+    pub async fn of_order(&mut self, order: Uuid) -> LiveEvent {
+        loop {
+            let event = self.next("view").await;
+            if event.data["stream"].as_str().is_some_and(|it| it.ends_with(&order.to_string())) {
                 return event;
             }
         }

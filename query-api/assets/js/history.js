@@ -116,7 +116,7 @@ function plots(Plot, days, places, said) {
 }
 
 function ranking(rows, head) {
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": head[0] }, h("table", { class: "ranking" },
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": head[0] }, h("table", { class: "ranking" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, head[0]), head.slice(1).map(name => h("th", { scope: "col", class: "num" }, name)))),
     h("tbody", {}, rows.length ? rows : h("tr", {}, h("td", { colspan: head.length, class: "empty" }, "Nothing yet.")))));
 }

@@ -23,7 +23,7 @@ export function itemsTable(order) {
     h("td", { class: "num" }, integer(item.quantity)), h("td", { class: "num" }, amount(item.unit_price)),
     h("td", { class: "num" }, amount(item.quantity * item.unit_price)),
     h("td", { class: "num" }, `${integer(item.shipped)} / ${integer(item.delivered)}`));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Items" }, h("table", {},
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Items" }, h("table", {},
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Product"), h("th", { scope: "col" }, "Name"),
       ["Units", "Each", "Value", "Shipped / delivered"].map(name => h("th", { scope: "col", class: "num" }, name)))),
     h("tbody", {}, order.items.map(row))));

@@ -13,7 +13,7 @@ const SLOW_MILLIS = 5_000;
 function table(caption, head, rows, none) {
   if (!rows.length) return h("p", { class: "empty" }, none);
   const column = name => h("th", { scope: "col", class: name.startsWith("#") && "num" }, name.replace("#", ""));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, h("table", {},
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, h("table", {},
     h("thead", {}, h("tr", {}, head.map(column))), h("tbody", {}, rows)));
 }
 

@@ -31,7 +31,7 @@ export function orderRow(order, isNew) {
 /** A table of orders; its body is filled with rows. */
 export function ordersTable(body, caption) {
   const head = ["Order", "Customer", "Status"].map(name => h("th", { scope: "col" }, name));
-  return h("div", { class: "orders-panel scroll", tabindex: "0", role: "region", "aria-label": caption }, h("table", { class: "orders" },
+  return h("div", { class: "orders-panel scroll", tabindex: "0", role: "group", "aria-label": caption }, h("table", { class: "orders" },
     h("caption", { class: "visually-hidden" }, caption),
     h("thead", {}, h("tr", {}, head, h("th", { scope: "col", class: "num side" }, "Units"),
       h("th", { scope: "col", class: "num" }, "Total"), h("th", { scope: "col", class: "num side" }, "Placed"))),
