@@ -67,5 +67,6 @@ mod checks {
     mod lists;
     mod oracle;
     mod proxy;
+    mod vendored;
     mod waiting;
 }

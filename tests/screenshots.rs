@@ -1,5 +1,7 @@
 //! `cargo xtask screenshots`: pictures of the dashboard, of a system that is at work.
 
+#![expect(clippy::expect_used, reason = "a picture that can't be taken ends the program")]
+
 use std::path::Path;
 use std::process::Command;
 
