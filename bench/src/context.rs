@@ -17,8 +17,8 @@ use crate::raw::{self, Stores};
 /// The machine is quiet when the servers use less than this share of a core.
 const QUIET: f64 = 0.05;
 /// Over which time that is looked at, and how often at most.
-const LOOK: Duration = Duration::from_millis(300);
-const LOOKS: usize = 40;
+const CPU_SAMPLE_INTERVAL: Duration = Duration::from_millis(300);
+const MAX_CPU_SAMPLES: usize = 40;
 
 pub struct Context {
     /// How long a load lasts.
@@ -78,11 +78,11 @@ impl Context {
 
     /// Waits until the servers have done what was left over; for 12 s at most.
     pub async fn quiet(&self) -> Result<()> {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_CPU_SAMPLES {
             let before = Cpu::of(&self.groups())?.total();
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CPU_SAMPLE_INTERVAL).await;
             let used = Cpu::of(&self.groups())?.total().saturating_sub(before);
-            if used.as_secs_f64() < QUIET * LOOK.as_secs_f64() {
+            if used.as_secs_f64() < QUIET * CPU_SAMPLE_INTERVAL.as_secs_f64() {
                 break;
             }
         }

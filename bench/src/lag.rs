@@ -10,10 +10,10 @@ use waybill::client::Client;
 use crate::Result;
 
 /// Between two looks while a load runs, and while the views catch up.
-const LOOK: Duration = Duration::from_millis(50);
-const LOOK_CLOSELY: Duration = Duration::from_millis(5);
+const LOAD_POLL_INTERVAL: Duration = Duration::from_millis(50);
+const CATCH_UP_POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// After that the views count as stuck.
-const PATIENCE: Duration = Duration::from_secs(300);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Asks for `GET /generations`, which the projector and the raw chain answer alike.
 pub struct Lag {
@@ -44,7 +44,7 @@ impl Lag {
                     self.look().await?;
                     return Ok(done);
                 }
-                () = tokio::time::sleep(LOOK) => self.look().await?,
+                () = tokio::time::sleep(LOAD_POLL_INTERVAL) => self.look().await?,
             }
         }
     }
@@ -54,10 +54,10 @@ impl Lag {
         let started = Instant::now();
         self.look().await?;
         while self.events > 0 {
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > CATCH_UP_TIMEOUT {
                 return Err(format!("the views stay {} events behind", self.events).into());
             }
-            tokio::time::sleep(LOOK_CLOSELY).await;
+            tokio::time::sleep(CATCH_UP_POLL_INTERVAL).await;
             self.look().await?;
         }
         Ok(started.elapsed())

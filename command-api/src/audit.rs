@@ -55,10 +55,8 @@ pub async fn feed<A: Aggregate>(
             break run;
         }
         drop(place); // Others read while this one waits.
-        tokio::select! {
-            () = cursor.wait_for(left.min(Duration::from_millis(200))) => {}
-            () = service.stop.cancelled() => {}
-        }
+        let more = cursor.wait_for(left.min(Duration::from_millis(200)));
+        service.stop.run_until_cancelled(more).await;
         place = service.reading().await?;
     };
     drop(place);

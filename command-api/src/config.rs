@@ -10,6 +10,7 @@ use shared::service::config::{Invalid, Settings};
 
 use crate::write::FlowControl;
 
+/// What command-api is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_MONGODB_URL`: the log.

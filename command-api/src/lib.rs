@@ -3,7 +3,7 @@
 //! `routes` read requests, `write` decides and appends in groups, `relay` follows the log, `seal`
 //! closes its holes, and `audit` reads it back.
 
-pub mod audit;
+mod audit;
 #[cfg(feature = "servers")]
 pub mod config;
 #[cfg(feature = "servers")]

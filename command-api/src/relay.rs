@@ -24,13 +24,14 @@ use self::messages::MessageWriter;
 
 /// The lease's term; it is renewed at a third of it.
 const LEASE_TERM: Duration = Duration::from_secs(6);
-/// Messages that wait for their confirm together.
+/// Events whose messages wait for their confirms together.
 const RUN: usize = 1_024;
 /// Commits that are relayed without waiting for more.
 const FULL: usize = 200;
 /// How often the checkpoint is stored: what a restart may publish again.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Publishes the log, as long as it holds the lease.
 pub struct Relay {
     store: MongoDb,
     broker: RabbitMq,
@@ -41,6 +42,8 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// Relays `log` under a holder's name of its own. `events_per_message` (1 to 64) bounds the
+    /// events that share a message.
     pub fn new(
         store: MongoDb,
         broker: RabbitMq,

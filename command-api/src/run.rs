@@ -53,13 +53,12 @@ async fn work<A: Aggregate>(
 ) -> Result<Option<Served>> {
     let start = || Served::start(config, slot, health, stop);
     while let Some((store, served)) = until_connected("mongodb", health, stop, start).await? {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(Some(served)),
-            () = until_replaced(&store, &served.log) => {
-                health.waits("mongodb", "another log took the place of the one that was served");
-                served.end(slot).await;
-            }
+        let replaced = until_replaced(&store, &served.log);
+        if stop.run_until_cancelled(replaced).await.is_none() {
+            return Ok(Some(served));
         }
+        health.waits("mongodb", "another log took the place of the one that was served");
+        served.end(slot).await;
     }
     Ok(None)
 }

@@ -52,16 +52,13 @@ impl Sealer {
                     appended.wait(MAX_WAIT).await; // A log at rest gets no holes.
                 }
             };
-            tokio::select! {
-                () = next_sweep => {}
-                () = stop.cancelled() => {}
-            }
+            stop.run_until_cancelled(next_sweep).await;
         }
     }
 
     /// Goes on along the log to its first hole, and seals what is old enough of it. Positions alone
     /// are read.
-    pub async fn sweep(&mut self) -> Result<()> {
+    async fn sweep(&mut self) -> Result<()> {
         loop {
             let there = match self.store.own_positions(self.complete, PAGE) {
                 own if !own.is_empty() => own,

@@ -19,10 +19,15 @@ const CONCURRENT_READS: usize = 4;
 /// Longest wait for a place among them.
 const READ_PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The write side of one aggregate over one log; the routes share it.
 pub struct Service<A: Aggregate> {
+    /// The log.
     pub store: Arc<dyn EventStore>,
+    /// Takes commands.
     pub writer: Writer<A>,
+    /// Which log it is, as of the start.
     pub log: LogId,
+    /// Part of the `source` of each event that is answered.
     pub namespace: Namespace,
     /// Places for reads of the log: each holds a part of it in memory.
     reads: Arc<Semaphore>,
@@ -47,7 +52,7 @@ impl<A: Aggregate> Service<A> {
     }
 
     /// A place to read the log, held while what was read is in memory.
-    pub async fn reading(&self) -> Result<OwnedSemaphorePermit> {
+    pub(crate) async fn reading(&self) -> Result<OwnedSemaphorePermit> {
         let what = "waiting to read the log";
         let place =
             tokio::time::timeout(READ_PLACE_TIMEOUT, self.reads.clone().acquire_owned()).await;

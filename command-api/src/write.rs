@@ -12,6 +12,7 @@ mod commit_group;
 mod flow_control;
 mod group_event;
 mod guarded;
+mod lag_gauge;
 mod pending_command;
 mod pending_commit;
 mod positions;

@@ -20,30 +20,44 @@ use crate::values::{Currency, CustomerId, Name, Price, Quantity, Sku};
 /// An order after its latest event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
+    /// The order's id, also that of its stream.
     pub order_id: Uuid,
+    /// Who ordered.
     pub customer_id: CustomerId,
+    /// Of all amounts of the order.
     pub currency: Currency,
+    /// How far it has come.
     pub status: Status,
     /// Version of the latest event; views set it, and the write side leaves it 0.
     pub version: i64,
+    /// What is ordered, each product once.
     pub items: Vec<Item>,
     /// Sum of quantity × unit price.
     pub total: i64,
     /// All payments, whatever was refunded later.
     pub paid: i64,
+    /// All refunds, in minor units.
     pub refunded: i64,
+    /// When it was placed, as the command said; else when the command came.
     pub placed_at: Timestamp,
     /// When the latest event was recorded; views set it, and the write side leaves the epoch.
     pub updated_at: Timestamp,
 }
 
+/// A product of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
+    /// Which product; unique within an order.
     pub sku: Sku,
+    /// What the product was called when it was ordered.
     pub name: Name,
+    /// Units ordered.
     pub quantity: Quantity,
+    /// Of one unit.
     pub unit_price: Price,
+    /// Units shipped so far, at most `quantity`.
     pub shipped: i64,
+    /// Units delivered so far, at most `shipped`.
     pub delivered: i64,
 }
 
@@ -72,6 +86,7 @@ pub fn total(lines: impl IntoIterator<Item = (i64, i64)>) -> i64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// Cancelled before anything was shipped.
     Cancelled,
     /// All that was paid.
     Refunded,
@@ -79,13 +94,18 @@ pub enum Status {
     Delivered,
     /// All of it.
     Shipped,
+    /// Some units are shipped.
     PartiallyShipped,
+    /// Paid in full, nothing shipped.
     Paid,
+    /// Some is paid.
     PartiallyPaid,
+    /// Nothing is paid.
     Created,
 }
 
 impl Status {
+    /// Every status, in the order of an order's life.
     pub const ALL: [Self; 8] = [
         Self::Created,
         Self::PartiallyPaid,
@@ -97,6 +117,7 @@ impl Status {
         Self::Cancelled,
     ];
 
+    /// The status as it stands in JSON and in the names of lists.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cancelled => "cancelled",
@@ -110,12 +131,14 @@ impl Status {
         }
     }
 
+    /// Reads what `as_str` writes.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 }
 
 impl Order {
+    /// What is still to be paid, in minor units.
     pub fn owed(&self) -> i64 {
         self.total - self.paid
     }
@@ -125,10 +148,12 @@ impl Order {
         self.paid - self.refunded
     }
 
+    /// Units of all items together.
     pub fn units(&self) -> i64 {
         self.items.iter().fold(0, |units, item| units.saturating_add(item.quantity.get()))
     }
 
+    /// Whether it was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.status == Status::Cancelled
     }

@@ -16,6 +16,7 @@ use std::ops::Bound;
 
 use crate::values::MAX;
 
+/// Answers the questions about orders: see `docs/reference/http.md`.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderQueries;
 
@@ -81,26 +82,41 @@ async fn records(views: &dyn Views, names: Vec<String>) -> Result<Vec<Record>, E
 struct Record(BTreeMap<String, String>);
 
 impl Record {
-    fn number(&self, field: &str) -> i64 {
-        self.0.get(field).and_then(|text| text.parse().ok()).unwrap_or(0)
+    /// The sum in a field; 0 where nothing was added to it.
+    fn number(&self, field: &str) -> Result<i64, Error> {
+        self.0.get(field).map_or(Ok(0), |text| number(field, text))
     }
 
     /// Sums by what follows `prefix` in their field, such as a currency; those of 0 left out.
-    fn numbers(&self, prefix: &str) -> BTreeMap<String, i64> {
-        let with_prefix = self.0.iter().filter_map(|(field, text)| {
-            Some((field.strip_prefix(prefix)?.to_owned(), text.parse::<i64>().ok()?))
-        });
-        with_prefix.filter(|(_, sum)| *sum != 0).collect()
+    fn numbers(&self, prefix: &str) -> Result<BTreeMap<String, i64>, Error> {
+        let mut numbers = BTreeMap::new();
+        for (field, text) in &self.0 {
+            let Some(name) = field.strip_prefix(prefix) else { continue };
+            let sum = number(field, text)?;
+            if sum != 0 {
+                numbers.insert(name.to_owned(), sum);
+            }
+        }
+        Ok(numbers)
     }
 
     /// The same, as they are answered.
-    fn sums(&self, prefix: &str) -> Map<String, Value> {
-        self.numbers(prefix).into_iter().map(|(name, sum)| (name, exact(sum))).collect()
+    fn sums(&self, prefix: &str) -> Result<Map<String, Value>, Error> {
+        Ok(self.numbers(prefix)?.into_iter().map(|(name, sum)| (name, exact(sum))).collect())
     }
 
-    fn sum(&self, field: &str) -> Value {
-        exact(self.number(field))
+    fn sum(&self, field: &str) -> Result<Value, Error> {
+        self.number(field).map(exact)
     }
+}
+
+fn number(field: &str, text: &str) -> Result<i64, Error> {
+    text.parse().map_err(|_| Error::Broken(format!("the sum {field:?} is stored as {text:?}")))
+}
+
+/// What an entry of a list, or a text that is sorted like one, holds behind its first `bytes`.
+fn behind(bytes: usize, entry: &str) -> Result<&str, Error> {
+    entry.get(bytes..).ok_or_else(|| Error::Broken(format!("{entry:?} is stored in a list")))
 }
 
 /// A sum as JSON: a number as far as every reader keeps it exact, ±(2^53 - 1), and a string of
@@ -128,5 +144,23 @@ mod tests {
         ] {
             assert_eq!(exact(sum).to_string(), written);
         }
+    }
+
+    #[test]
+    fn a_sum_that_is_no_number_is_an_error_and_one_that_is_missing_is_0() {
+        let record = |text: &str| Record([("revenue:EUR".to_owned(), text.to_owned())].into());
+        assert_eq!(record("7").number("revenue:EUR").ok(), Some(7));
+        assert_eq!(record("7").number("revenue:USD").ok(), Some(0));
+        assert!(record("7").sums("revenue:").is_ok_and(|sums| sums["EUR"] == 7));
+        for bad in ["", "seven", "7.5", "9223372036854775808"] {
+            assert!(matches!(record(bad).number("revenue:EUR"), Err(Error::Broken(_))), "{bad}");
+            assert!(matches!(record(bad).sums("revenue:"), Err(Error::Broken(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_too_short_is_an_error() {
+        assert_eq!(behind(3, "007sku").ok(), Some("sku"));
+        assert!(matches!(behind(3, "00"), Err(Error::Broken(_))));
     }
 }

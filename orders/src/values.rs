@@ -16,10 +16,12 @@ macro_rules! texts {
         pub struct $name(String);
 
         impl $name {
+            /// Takes a text that fits; the error says what was expected.
             pub fn parse(text: &str) -> Result<Self, String> {
                 Self::try_from(text.to_owned())
             }
 
+            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -55,6 +57,7 @@ macro_rules! texts {
 }
 
 texts! {
+    /// A customer, as the shop names its customers.
     CustomerId(128);
     /// Stock keeping unit: what kind of product an item is.
     Sku(64);
@@ -70,6 +73,7 @@ texts! {
 pub struct Currency(String);
 
 impl Currency {
+    /// The code.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -106,6 +110,7 @@ macro_rules! numbers {
         pub struct $name(i64);
 
         impl $name {
+            /// The number.
             pub fn get(self) -> i64 {
                 self.0
             }
@@ -135,5 +140,6 @@ numbers! {
     Price(0);
     /// In minor units of the order's currency.
     Amount(1);
+    /// Units of a product.
     Quantity(1);
 }

@@ -7,6 +7,7 @@ use crate::order::{Event, Order, OrderAggregate};
 use crate::values::Name;
 use kernel::aggregate::Aggregate as _;
 
+/// The projection of orders, as the read side is given it.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderProjection;
 
@@ -54,42 +55,58 @@ impl Projection for OrderProjection {
 pub mod names {
     use crate::order::Order;
 
+    /// List of all orders, by time.
     pub const ORDERS: &str = "orders";
+    /// List of all customers, by id.
     pub const CUSTOMERS: &str = "customers";
+    /// List of all days on which an order was placed.
     pub const DAYS: &str = "days";
+    /// List of all products, by units ordered.
     pub const PRODUCTS: &str = "products";
+    /// Record of the sums over all orders.
     pub const STATS: &str = "stats";
     /// Field of `STATS` and prefix of the fields that follow it.
     pub const BY_STATUS: &str = "status:";
+    /// Prefix of fields: paid less refunded, by currency.
     pub const REVENUE: &str = "revenue:";
+    /// Prefix of fields of `STATS`: orders by currency.
     pub const CURRENCY: &str = "currency:";
+    /// Prefix of fields of a customer: paid less refunded, by currency.
     pub const LIFETIME: &str = "lifetime:";
+    /// Prefix of fields of a product: quantity × unit price, by currency.
     pub const VALUE: &str = "value:";
 
+    /// List of the orders of a status, by time.
     pub fn orders_by_status(status: &str) -> String {
         format!("orders-by-status:{status}")
     }
 
+    /// List of the orders of a customer, by time.
     pub fn orders_by_customer(customer: &str) -> String {
         format!("orders-by-customer:{customer}")
     }
 
+    /// List of the orders of a customer that have a status, by time.
     pub fn orders_by_both(status: &str, customer: &str) -> String {
         format!("orders-by-status-and-customer:{status}:{customer}")
     }
 
+    /// List of customers, by what they paid in this currency.
     pub fn customers_by_value(currency: &str) -> String {
         format!("customers-by-value:{currency}")
     }
 
+    /// Record of a customer.
     pub fn customer(id: &str) -> String {
         format!("customer:{id}")
     }
 
+    /// Record of a day.
     pub fn day(date: &str) -> String {
         format!("day:{date}")
     }
 
+    /// Record of a product.
     pub fn product(sku: &str) -> String {
         format!("product:{sku}")
     }

@@ -8,9 +8,8 @@ use kernel::log::LogId;
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
 use shared::view_store::{Generation, GenerationId, ViewStore};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-
-use crate::pause::pause;
 
 /// How long the views of a replaced generation stay, for requests that still read them.
 const REPLACED_KEYS_LIFETIME: Duration = Duration::from_secs(60);
@@ -125,7 +124,7 @@ impl Generations {
         for old in &replaced {
             self.feeds.close(old).await?;
         }
-        pause(REPLACED_KEYS_LIFETIME, stop).await;
+        stop.run_until_cancelled(sleep(REPLACED_KEYS_LIFETIME)).await;
         for old in &replaced {
             if !stop.is_cancelled() {
                 self.remove(old).await?;

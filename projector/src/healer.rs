@@ -10,22 +10,22 @@ use std::time::Duration;
 
 use kernel::Result;
 use kernel::log::{Position, StreamName};
+use kernel::views::Batch;
 use shared::event_store::{EventStore, ViewsReport};
 use shared::feed::cursor::Cursor;
 use shared::service::failpoint;
 use shared::view_store::{Generation, ViewStore};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::overdue::Overdue;
 use self::page::Page;
 use crate::applier::BatchOutcome;
 use crate::lease_holder::{LEASE_TERM, LeaseHolder};
-use crate::pause::pause;
 use crate::walker::{Step, Walker};
 
 /// Between two looks: for more of the log that is written to, and at a page that is not applied yet.
-const POLL_INTERVAL: Duration = Duration::from_millis(40);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest wait for more of a log at rest.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Positions of a page at most: one script looks at the views of all their streams.
@@ -62,7 +62,7 @@ impl Healer {
             if held {
                 self.heal_for_a_term(generation, &mut overdue, stop).await?;
             } else {
-                pause(LEASE_TERM / 4, stop).await;
+                stop.run_until_cancelled(sleep(LEASE_TERM / 4)).await;
             }
         }
         if held {
@@ -91,11 +91,8 @@ impl Healer {
                 reported = Some(from);
             }
             if page.to == from {
-                pause(POLL_INTERVAL, stop).await;
-                tokio::select! {
-                    () = appended.wait(MAX_WAIT) => {}
-                    () = stop.cancelled() => {}
-                }
+                stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
+                stop.run_until_cancelled(appended.wait(MAX_WAIT)).await;
                 continue;
             }
             appended.found();
@@ -120,6 +117,13 @@ impl Healer {
         overdue.saw(page.to);
         let reached = page.reached();
         loop {
+            // Looking at each view is left until they may all be there.
+            while !overdue.is(page.to) && self.applied(generation).await? < page.to {
+                if stop.is_cancelled() {
+                    return Ok(false);
+                }
+                stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
+            }
             failpoint::hit("advance.before");
             let step = self.walker.advance(&generation.id, from, page.to, &reached).await?;
             failpoint::hit("advance.after");
@@ -132,9 +136,16 @@ impl Healer {
                     }
                 }
                 Step::Behind(_) if stop.is_cancelled() => return Ok(false),
-                Step::Behind(_) => pause(POLL_INTERVAL, stop).await,
+                Step::Behind(_) => {
+                    stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
+                }
             }
         }
+    }
+
+    /// Nothing behind this position is in the views; they may lack something before it.
+    async fn applied(&self, generation: &Generation) -> Result<Position> {
+        Ok(self.views.read(&generation.id, &Batch::new()).await?.applied)
     }
 
     /// Applies what the streams have between the two positions; false when the generation is gone.

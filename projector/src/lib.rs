@@ -18,7 +18,6 @@ mod healer;
 mod lease_holder;
 mod operations;
 mod parking;
-mod pause;
 mod retrier;
 mod rollout;
 #[cfg(feature = "servers")]

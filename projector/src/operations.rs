@@ -139,7 +139,7 @@ impl Operations {
 
     /// Gives a restored log its new identity, and returns it. New views are made from the log while
     /// the old ones serve.
-    pub async fn renew_log(&self) -> Result<LogId> {
+    pub(crate) async fn renew_log(&self) -> Result<LogId> {
         let log = self.store.renew().await?;
         tracing::warn!(%log, "the log was given a new identity");
         Ok(log)
@@ -172,19 +172,19 @@ impl Operations {
     }
 
     /// The oldest dead letters, up to `limit` of them, and how many there are.
-    pub async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
+    pub(crate) async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
         self.feeds.dead_letters(limit).await
     }
 
     /// The dead letter of this id; `None` also while somebody else looks at it. Walks through the
     /// queue, which may take long.
-    pub async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+    pub(crate) async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
         self.feeds.find_dead_letter(id).await
     }
 
     /// Removes the dead letter of this id; false when it is not there, or somebody else looks at it.
     /// Walks through the queue, which may take long.
-    pub async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
+    pub(crate) async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
         self.feeds.discard_dead_letter(id).await
     }
 }

@@ -45,11 +45,8 @@ impl Retrier {
     ) -> Result<()> {
         while !stop.is_cancelled() {
             self.retry_untried(generation, stop).await?;
-            tokio::select! {
-                () = self.parking.until_resumed() => {}
-                () = tokio::time::sleep(RETRY_INTERVAL) => {}
-                () = stop.cancelled() => {}
-            }
+            let resumed = tokio::time::timeout(RETRY_INTERVAL, self.parking.until_resumed());
+            stop.run_until_cancelled(resumed).await;
         }
         Ok(())
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use kernel::Result;
 use kernel::log::LogId;
 use shared::view_store::{Generation, GenerationId};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::builder::{BuildMode, Builder, Built};
 use crate::generations::{Generations, Wanted};
-use crate::pause::pause;
 use crate::views_health::ViewsHealth;
 
 /// Between two looks at what other workers do with the generation in the making.
@@ -44,7 +44,7 @@ impl Rollout {
                 Wanted::Build { log, replaces } => self.build_missing(log, replaces, stop).await?,
                 Wanted::Outdated => {
                     self.health.waits("views of a newer projection are live");
-                    pause(OUTDATED_POLL_INTERVAL, stop).await;
+                    stop.run_until_cancelled(sleep(OUTDATED_POLL_INTERVAL)).await;
                 }
             }
         }
@@ -64,12 +64,12 @@ impl Rollout {
                 let mode = BuildMode::BeforeServing;
                 if self.builder.build(&own, replaces, mode, stop).await? == Built::ByAnother {
                     self.health.waits("another worker makes the views");
-                    pause(POLL_INTERVAL, stop).await;
+                    stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
                 }
             }
             Some(newer) if self.generations.is_newer(&newer, &log) => {
                 self.health.waits("views of a newer projection are being made");
-                pause(POLL_INTERVAL, stop).await;
+                stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
             }
             Some(other) => {
                 self.health.waits("removing views that can't be completed");
@@ -101,7 +101,7 @@ impl Rollout {
                 }
                 _ => {}
             }
-            pause(POLL_INTERVAL, stop).await;
+            stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
         }
         Ok(false)
     }

@@ -10,6 +10,7 @@ use shared::service::config::{Invalid, Settings};
 
 use crate::dashboard::Links;
 
+/// What query-api is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_REDIS_URL`: the views.

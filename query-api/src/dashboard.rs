@@ -4,6 +4,7 @@ mod assets;
 
 use std::net::SocketAddr;
 
+use headers::HeaderMapExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use shared::http::answer::{self, into_response};
@@ -16,16 +17,19 @@ use warp::reply::Response;
 use warp::{Filter as _, Reply as _};
 
 use self::assets::Asset;
-use crate::routes::names;
+use crate::routes::is_known;
 
 /// Where browsers reach the other services; without them the dashboard shows the views alone.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Links {
+    /// Of command-api: `http://127.0.0.1:8080`.
     pub command_url: Option<String>,
+    /// Of a projector: `http://127.0.0.1:8082`.
     pub projector_url: Option<String>,
 }
 
 impl Links {
+    /// Reads `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`.
     pub fn read(settings: &mut Settings) -> Self {
         Self {
             command_url: settings.public_url("WAYBILL_COMMAND_URL"),
@@ -53,6 +57,7 @@ impl Links {
     }
 }
 
+/// The page at `/`, its files below `/assets/`, and `/config.json`.
 pub fn routes(links: Links) -> Routes {
     let policy = links.content_security_policy();
     let page = warp::path::end().and(get_or_head()).and(warp::header::headers_cloned()).map(
@@ -81,8 +86,7 @@ pub fn routes(links: Links) -> Routes {
 
 fn asset(asset: &Asset, headers: &HeaderMap) -> Response {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let known = text(header::IF_NONE_MATCH)
-        .is_some_and(|known| names(known, asset.etag.trim_start_matches("W/")));
+    let known = asset.etag.as_ref().is_some_and(|etag| is_known(headers, etag));
     let zipped = text(header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip"));
     let (status, body) = match (known, zipped) {
         (true, _) => (StatusCode::NOT_MODIFIED, &[][..]),
@@ -93,7 +97,9 @@ fn asset(asset: &Asset, headers: &HeaderMap) -> Response {
     if zipped && !known {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    answer::set(&mut response, "etag", &asset.etag);
+    if let Some(etag) = asset.etag.clone() {
+        response.headers_mut().typed_insert(etag);
+    }
     let fixed = [
         (header::CACHE_CONTROL, "no-cache"), // It is asked for again, and answered 304.
         (header::VARY, "accept-encoding"),

@@ -25,7 +25,7 @@ use warp::Reply as _;
 
 pub use self::body::Body;
 pub use self::event_id::EventId;
-pub use self::hub::Hub;
+pub(crate) use self::hub::Hub;
 use crate::Service;
 
 /// For the reader to begin.
@@ -36,6 +36,7 @@ const RETRY: &[u8] = b"retry: 1000\n\n";
 
 /// What a client asks for.
 pub struct Wanted {
+    /// Which views it is about.
     pub filter: Filter,
     /// Whether events show the views, or their versions alone.
     pub with_views: bool,
@@ -66,7 +67,7 @@ impl Wanted {
 }
 
 /// Opens a stream. `begin_reading` sees to it that the updates are read.
-pub async fn open(
+pub(crate) async fn open(
     hub: &Arc<Hub>,
     wanted: Wanted,
     begin_reading: impl FnOnce(),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
+use http::{HeaderMap, Method, StatusCode};
 use kernel::query::Question;
 use shared::http::answer::{self, into_response};
 use shared::http::consistency_token::{self, Token};
@@ -23,6 +24,7 @@ use shared::service::health::Health;
 /// How long a query waits for a token without `Prefer: wait=`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 
+/// The dashboard, the probes, live changes, and every other GET for the domain.
 pub fn routes(slot: ServiceSlot<Service>, health: Health, links: Links) -> Routes {
     let dashboard = dashboard::routes(links);
     let live = warp::path!("live")
@@ -84,13 +86,12 @@ async fn query(
         )
     };
     let shown = shown.ok_or_else(no_route)?;
-    let etag = etag(&shown);
-    let unchanged = text(header::IF_NONE_MATCH.as_str()).is_some_and(|known| names(known, &etag));
-    let mut response = match unchanged {
+    let etag = etag(&shown)?;
+    let mut response = match is_known(headers, &etag) {
         true => answer::bytes(StatusCode::NOT_MODIFIED, vec![], "application/json"),
         false => answer::bytes(StatusCode::OK, shown.reply.body, "application/json"),
     };
-    answer::set(&mut response, "etag", &etag);
+    response.headers_mut().typed_insert(etag);
     answer::set(&mut response, "cache-control", "no-cache");
     answer::set(&mut response, consistency_token::HEADER, &shown.token.to_string());
     Ok(response)
@@ -98,15 +99,44 @@ async fn query(
 
 /// The version of what is shown, of which log, by which generation: after a restored backup or by
 /// another projection the same version shows something else. Else a name made of the bytes.
-fn etag(Shown { reply, token, generation }: &Shown) -> String {
-    match reply.version {
+fn etag(Shown { reply, token, generation }: &Shown) -> Result<ETag, Problem> {
+    let tag = match reply.version {
         Some(version) => format!("\"{version}-{}-{generation}\"", token.log),
         None => format!("\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, &reply.body).simple()),
-    }
+    };
+    tag.parse().map_err(|_| Problem::internal(format!("{tag} is no entity tag")))
 }
 
 /// Whether `If-None-Match` names this tag; compared weakly (RFC 9110, section 13.1.2).
-pub(crate) fn names(known: &str, etag: &str) -> bool {
-    let tag = |tag: &str| tag.trim().trim_start_matches("W/") == etag;
-    known.trim() == "*" || known.split(',').any(tag)
+pub(crate) fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
+    headers.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(etag))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::IF_NONE_MATCH;
+
+    use super::*;
+
+    #[test]
+    fn a_tag_is_known_by_any_of_those_that_the_client_names() {
+        let etag = "\"4-a1-v2-0f0f0f0f\"".parse().unwrap();
+        let known = |values: &[&'static str]| {
+            let value = |text: &&'static str| (IF_NONE_MATCH, text.parse().unwrap());
+            is_known(&values.iter().map(value).collect(), &etag)
+        };
+        for values in [
+            &["*"][..],
+            &["\"4-a1-v2-0f0f0f0f\""],
+            &["W/\"4-a1-v2-0f0f0f0f\""],
+            &["\"3\" , W/\"4-a1-v2-0f0f0f0f\""],
+            &["\"a b\",\"4-a1-v2-0f0f0f0f\""],
+            &["\"3\"", "\"4-a1-v2-0f0f0f0f\""],
+        ] {
+            assert!(known(values), "{values:?}");
+        }
+        for values in [&[][..], &[""], &["\"4\""], &["4-a1-v2-0f0f0f0f"], &["\"4-a1-v2-0f0f0f0f"]] {
+            assert!(!known(values), "{values:?}");
+        }
+    }
 }

@@ -44,10 +44,7 @@ async fn work(
         if let Ok(service) = slot.service() {
             watch(&service, health).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(READINESS_POLL_INTERVAL) => {}
-            () = stop.cancelled() => {}
-        }
+        stop.run_until_cancelled(tokio::time::sleep(READINESS_POLL_INTERVAL)).await;
     }
     Ok(())
 }

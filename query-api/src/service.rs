@@ -19,6 +19,7 @@ use crate::reader::Reader;
 /// Answers that may find another generation live than they began with: swaps are rare.
 const SWAPS: u32 = 5;
 
+/// Answers the questions of a domain from the live generation of views.
 pub struct Service {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
@@ -63,12 +64,16 @@ impl From<query::Error> for Unanswered {
 
 /// An answer, the token of what it shows, and the generation that showed it.
 pub struct Shown {
+    /// What the domain answered.
     pub reply: Reply,
+    /// What is in the answer.
     pub token: Token,
+    /// The generation that was read.
     pub generation: GenerationId,
 }
 
 impl Service {
+    /// Reads `views` with `queries`; requests that wait for views end when `stop` is cancelled.
     pub fn new(
         views: Arc<dyn ViewStore>,
         queries: Arc<dyn Queries>,
@@ -79,6 +84,7 @@ impl Service {
         Self { views, queries, reader, hub, stop, live: RwLock::new(None) }
     }
 
+    /// The questions that it answers.
     pub fn queries(&self) -> &dyn Queries {
         self.queries.as_ref()
     }
@@ -171,12 +177,10 @@ impl Service {
             }
             match &waiter {
                 None => waiter = Some(self.reader.join(generation, &seen.seen)),
-                Some(waiter) => tokio::select! {
-                    () = waiter.changed(deadline) => {}
-                    () = self.stop.cancelled() => {
-                        return Err(Problem::unavailable("The service is stopping.").into());
-                    }
-                },
+                Some(waiter) => {
+                    let changed = self.stop.run_until_cancelled(waiter.changed(deadline)).await;
+                    changed.ok_or_else(|| Problem::unavailable("The service is stopping."))?;
+                }
             }
         }
         Ok(())

@@ -31,6 +31,7 @@ const IDENTITY_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// its outcome; any other call may be repeated. *Deadlines*: every call ends within 20 s.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
+    /// Which log this is.
     async fn log_id(&self) -> Result<LogId>;
 
     /// Hands out `count` consecutive positions. Only a hint: unique positions make the log safe.
@@ -114,6 +115,7 @@ pub async fn until_replaced(store: &dyn EventStore, log: &LogId) {
 /// What was read of some streams.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
+    /// Whole commits, ascending within a stream.
     pub commits: Vec<Commit>,
     /// Whether that is all; else ask again, above the last version of each stream.
     pub complete: bool,
@@ -152,8 +154,10 @@ impl From<NotInserted> for Failure {
     }
 }
 
+/// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
+    /// It is in the log, durably.
     Written,
     /// Its position, its (stream, from) or its key was there already; the store does not say which.
     Duplicate,
@@ -163,6 +167,7 @@ pub enum Inserted {
 /// start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
+    /// The stream that was folded.
     pub stream: StreamName,
     /// What folded it: another kind of state can't be read.
     pub kind: String,
@@ -170,6 +175,7 @@ pub struct Snapshot {
     pub version: Version,
     /// Of the last commit in it, as `at`.
     pub position: Position,
+    /// When the last commit in it was recorded.
     pub at: Timestamp,
     /// JSON.
     pub state: String,

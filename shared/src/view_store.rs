@@ -34,11 +34,13 @@ pub const MAX_SUM: i64 = i64::MAX;
 /// been applied or not; apply it again, or load and fold again.
 #[async_trait]
 pub trait ViewStore: Send + Sync + 'static {
+    /// The generation that queries are answered from.
     async fn live(&self) -> Result<Option<Generation>>;
 
     /// The generation that is being made beside the live one.
     async fn building(&self) -> Result<Option<Generation>>;
 
+    /// All generations, in any order; also those whose removal was interrupted.
     async fn generations(&self) -> Result<Vec<Generation>>;
 
     /// Adds an empty generation as the one that is being made; false when there is one already.
@@ -104,6 +106,7 @@ pub trait ViewStore: Send + Sync + 'static {
         let_go: Version,
     ) -> Result<bool>;
 
+    /// The notes of all streams that are parked.
     async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>>;
 
     /// Says how far the making of a generation is.
@@ -136,21 +139,25 @@ pub struct Reading {
     pub live: Option<GenerationId>,
     /// Nothing behind this position is in the answers. The views may lack something before it.
     pub applied: Position,
+    /// In the order of the batch.
     pub answers: Answers,
 }
 
 /// One complete set of views.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generation {
+    /// Its name: part of the names of its keys and its queue.
     pub id: GenerationId,
     /// The log that it is made from.
     pub log: LogId,
     /// Version of the projection that it is made by.
     pub projection: u32,
+    /// When it was begun.
     pub created_at: Timestamp,
 }
 
 impl Generation {
+    /// A generation that is begun now, with an id of its own.
     pub fn new(log: LogId, projection: u32) -> Self {
         let unique = Uuid::new_v4().simple().to_string();
         let id = GenerationId(format!("v{projection}-{}", &unique[..8]));
@@ -169,10 +176,12 @@ impl Generation {
 pub struct GenerationId(String);
 
 impl GenerationId {
+    /// Takes over the id from where it was stored.
     pub fn stored(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -187,6 +196,7 @@ impl fmt::Display for GenerationId {
 /// How far the making of a generation is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
+    /// When this was reported.
     pub at: Timestamp,
     /// Commits up to this position are in it.
     pub reached: Position,
@@ -199,6 +209,7 @@ pub struct Progress {
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
+    /// The stored view is at the version that the change leads to.
     Applied,
     /// It was applied, and the stream is parked still: see `ViewStore::park`.
     StillParked,
@@ -219,12 +230,15 @@ impl Applied {
     }
 }
 
+/// What became of moving the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advance {
+    /// It stands at `to`.
     Moved,
     /// These of `reached`, by their index, are not applied yet.
     Behind(Vec<usize>),
     /// The checkpoint stands somewhere else; resume from there.
     Elsewhere(Position),
+    /// The generation is gone.
     NoGeneration,
 }

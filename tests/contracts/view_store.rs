@@ -231,6 +231,7 @@ mod parking;
 mod sums;
 mod updates;
 
+use batches::a_change_of_many_parts_is_applied_whole;
 use batches::what_can_not_be_applied_holds_up_nothing_else_of_its_batch;
 use sums::{
     a_sum_out_of_range_changes_nothing, sums_and_rankings_are_exact_beyond_what_a_double_holds,
@@ -243,6 +244,7 @@ contract! {
     sums_and_rankings_are_exact_beyond_what_a_double_holds
     a_sum_out_of_range_changes_nothing
     what_can_not_be_applied_holds_up_nothing_else_of_its_batch
+    a_change_of_many_parts_is_applied_whole
     of_many_that_apply_the_same_change_one_does
     lists_are_read_in_parts_from_both_ends
     the_checkpoint_moves_only_over_what_is_applied_or_parked

@@ -1,5 +1,6 @@
 //! What tests share: where the servers are, names of their own on them, and waiting for conditions.
 
+#![allow(missing_docs, reason = "a part of the tests, not a library for others")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 pub mod browser;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use uuid::Uuid;
 use waybill::client::Client;
 
 /// For the next event: longer than a keep-alive.
@@ -95,11 +94,11 @@ impl LiveClient {
         }
     }
 
-    /// The next change of this order.
-    pub async fn of_order(&mut self, order: Uuid) -> LiveEvent {
+    /// The next event that tells of this stream's view; others may change meanwhile.
+    pub async fn view_of(&mut self, stream: &str) -> LiveEvent {
         loop {
             let event = self.next("view").await;
-            if event.data["stream"].as_str().is_some_and(|it| it.ends_with(&order.to_string())) {
+            if event.data["stream"].as_str() == Some(stream) {
                 return event;
             }
         }

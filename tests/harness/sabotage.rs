@@ -124,9 +124,10 @@ impl Hooks for Remembering {
         let outcomes = store.insert(entries).await?;
         let mut seen = self.seen.lock().unwrap();
         for (entry, outcome) in entries.iter().zip(&outcomes) {
-            if let (Entry::Commit(commit), Inserted::Written) = (entry, outcome)
-                && let Some(commits) = seen.get_mut(&commit.stream)
-            {
+            let (Entry::Commit(commit), Inserted::Written) = (entry, outcome) else { continue };
+            if commit.from == 1 {
+                seen.insert(commit.stream.clone(), vec![commit.clone()]);
+            } else if let Some(commits) = seen.get_mut(&commit.stream) {
                 commits.push(commit.clone());
             }
         }

@@ -49,14 +49,14 @@ async fn changes_are_told_as_they_happen_and_ids_outlive_query_api() {
     let mut live = LiveClient::open(&queries, "/live?data=none", None).await;
     let api = OrderClient::new(&commands);
     let first = api.create_lamp(5).await;
-    let seen = live.of_order(first.order_id()).await;
+    let seen = live.view_of(&format!("order-{}", first.order_id())).await;
     system.queries.process.kill();
     while live.try_next().await.is_some() {} // The stream ends with the process.
     let missed = api.create_lamp(5).await;
     system.queries.restart();
     system.queries.until_ready().await;
     let mut live = LiveClient::open(&queries, "/live?data=none", Some(&seen.id)).await;
-    let told = live.of_order(missed.order_id()).await;
+    let told = live.view_of(&format!("order-{}", missed.order_id())).await;
     // Another set of views: the id of the old one says nothing there.
     let rebuilt = system.projectors[0].client.post("/rebuild", &[], "").await.unwrap();
     assert_eq!(rebuilt.status.as_u16(), 202);

@@ -16,13 +16,18 @@ pub struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
 }
 
+/// An answer with its whole body.
 pub struct Response {
+    /// Of any class; errors of the service are answers, too.
     pub status: StatusCode,
+    /// As they came.
     pub headers: HeaderMap,
+    /// As it came.
     pub body: Bytes,
 }
 
 impl Response {
+    /// The body as JSON; a failure where it is none.
     pub fn json(&self) -> Result<Value> {
         let bad = |error| Failure::permanent("reading an answer", error);
         serde_json::from_slice(&self.body).map_err(bad)
@@ -30,6 +35,7 @@ impl Response {
 }
 
 impl Client {
+    /// For the service at this URL, with or without a slash at its end.
     pub fn new(base: &str) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -37,6 +43,7 @@ impl Client {
         Self { base: base.trim_end_matches('/').to_owned(), pool }
     }
 
+    /// The service's URL, without a slash at its end.
     pub fn base(&self) -> &str {
         &self.base
     }
@@ -76,6 +83,7 @@ impl Client {
         ))
     }
 
+    /// Posts a body of JSON; any answer is a success here.
     pub async fn post(
         &self,
         path: &str,

@@ -23,15 +23,20 @@ use crate::load::progress;
 /// Rows read, sent and noted as done together.
 const CHUNK: usize = 4_000;
 
+/// What to import, and how.
 pub struct Import {
+    /// CSV: see `docs/reference/import.md`.
     pub file: PathBuf,
+    /// Requests under way at a time.
     pub concurrency: usize,
+    /// Ends the import after the rows that are being sent.
     pub stop: CancellationToken,
 }
 
 /// What became of the file's commands.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Rows of this run whose command was accepted.
     pub accepted: usize,
     /// Rows that an earlier run of the same import has dealt with.
     pub skipped: usize,
@@ -67,6 +72,7 @@ impl Import {
         Ok(refused == 0 && !self.stop.is_cancelled())
     }
 
+    /// Imports the file, from where an earlier run stopped.
     pub async fn import(&self, client: &Client) -> Result<Report> {
         let what = format!("importing {}", self.file.display());
         let broken = |error: std::io::Error| Failure::permanent(&what, error);

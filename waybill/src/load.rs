@@ -26,11 +26,15 @@ use crate::client::Client;
 
 /// What to send, and how fast.
 pub struct Plan {
+    /// How many commands to send.
     pub commands: usize,
     /// Commands per second; 0 is as fast as it goes.
     pub rate: u32,
+    /// Commands under way at a time.
     pub clients: usize,
+    /// Makes the same commands again; drawn when it is left out.
     pub seed: Option<u64>,
+    /// Ends the run early.
     pub stop: CancellationToken,
 }
 
@@ -40,6 +44,7 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 /// What became of the commands.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Commands that were accepted.
     pub acknowledged: usize,
     /// By the rule that refused, or the type of the problem.
     pub refused: BTreeMap<String, usize>,
@@ -154,7 +159,7 @@ impl Plan {
     }
 }
 
-pub fn progress(length: usize) -> ProgressBar {
+pub(crate) fn progress(length: usize) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
     let style = "{bar:40} {pos}/{len} {per_sec} {eta} left {msg}";
     match ProgressStyle::with_template(style) {

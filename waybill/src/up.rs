@@ -30,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+/// What the embedded mode is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_DATA_DIR`: where the log is kept.
@@ -81,8 +82,11 @@ impl Config {
 /// The addresses of a running system.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
+    /// Of command-api.
     pub command: SocketAddr,
+    /// Of query-api.
     pub query: SocketAddr,
+    /// Of the projector, for operators.
     pub projector: SocketAddr,
 }
 
@@ -102,6 +106,7 @@ pub async fn up(config: Config, stop: CancellationToken) -> Result<()> {
 
 /// The services, running.
 pub struct Running {
+    /// Where the services listen.
     pub addresses: Addresses,
     tasks: JoinSet<()>,
     /// No request is under way any more.
@@ -110,6 +115,7 @@ pub struct Running {
 }
 
 impl Running {
+    /// Opens the log and serves; errors are addresses in use, and a log that can't be opened.
     pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self> {
         let command = listen("WAYBILL_COMMAND_LISTEN", config.command)?;
         let query = listen("WAYBILL_QUERY_LISTEN", config.query)?;
@@ -209,10 +215,8 @@ impl Writing {
     async fn run(self, started: Written, ended: CancellationToken) {
         let mut written = started;
         loop {
-            let renewed = tokio::select! {
-                () = ended.cancelled() => false,
-                () = until_replaced(self.store.as_ref(), &written.log) => true,
-            };
+            let replaced = until_replaced(self.store.as_ref(), &written.log);
+            let renewed = ended.run_until_cancelled(replaced).await.is_some();
             self.slot.clear();
             written.stop.cancel();
             self.health.waits("log", "it is being closed");

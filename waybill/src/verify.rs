@@ -21,12 +21,15 @@ const PRINTED: usize = 20;
 /// What verification found.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Commits in the log.
     pub commits: usize,
+    /// Orders in the log.
     pub orders: usize,
     /// Whether everything was compared, and not the orders alone.
     pub quiet: bool,
     /// Orders whose views had not caught up in time.
     pub behind: usize,
+    /// A line for each view that is not what the log says.
     pub differences: Vec<String>,
 }
 

@@ -1,5 +1,7 @@
 //! For developers: private servers, and where their programs come from.
 
+#![allow(missing_docs, reason = "a tool of this workspace, not a library for others")]
+
 pub mod install;
 pub mod programs;
 pub mod servers;

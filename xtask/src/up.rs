@@ -12,7 +12,7 @@ use xtask::programs::cargo;
 use xtask::servers::{Folder, Process, Servers};
 
 /// Between two looks whether a service ended, or Ctrl-C was pressed.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 const URLS: [&str; 3] = ["WAYBILL_MONGODB_URL", "WAYBILL_RABBITMQ_URL", "WAYBILL_REDIS_URL"];
 
@@ -69,7 +69,7 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
         if let Some(ended) = services.iter().find_map(|started| started.process.ended()) {
             return Err(ended);
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
     println!("stopping");
     Process::stop_all(services.iter().map(|started| &started.process));

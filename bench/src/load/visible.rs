@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_millis(1);
 /// Between two probes of a client.
 const PAUSE: Duration = Duration::from_millis(20);
 /// After that an order counts as lost.
-const PATIENCE: Duration = Duration::from_secs(30);
+const VISIBLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Probe {
     ids: Ids,
@@ -67,7 +67,7 @@ async fn work(probe: Rc<Probe>, mut commands: Connection, mut queries: Connectio
         }
         probe.get.render(&id, &mut bytes);
         while queries.exchange(&bytes).await? != 200 {
-            if sent.elapsed() > PATIENCE {
+            if sent.elapsed() > VISIBLE_TIMEOUT {
                 return Err("an order was not visible after 30 s".into());
             }
             tokio::time::sleep(AGAIN).await;

@@ -18,7 +18,7 @@ use super::{Servers, group, listen, relay, spawn};
 use crate::Result;
 
 /// Between two looks at how far the views are.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 pub async fn run(servers: Servers, [groups, rounds]: [Duration; 2]) -> Result<()> {
     let flow = Rc::new(Flow::default());
@@ -49,7 +49,7 @@ async fn follow(flow: Rc<Flow>, servers: Servers) -> Result<()> {
         let applied: Option<i64> = redis::cmd("GET").arg(&key).query_async(&mut connection).await?;
         flow.applied.set(applied.unwrap_or(0));
         flow.moved.notify_waiters();
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

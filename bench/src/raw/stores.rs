@@ -17,7 +17,7 @@ use crate::Result;
 use crate::load::Ids;
 
 /// For what Redis is asked here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Messages that are published or consumed at a time.
 const WINDOW: usize = 256;
 
@@ -33,7 +33,7 @@ impl Stores {
         let mongodb = mongodb::Client::with_uri_str(&servers.mongodb).await?;
         let redis = redis::Client::open(servers.redis.as_str())?;
         let mut redis = redis.get_multiplexed_async_connection().await?;
-        redis.set_response_timeout(PATIENCE);
+        redis.set_response_timeout(REDIS_TIMEOUT);
         Ok(Self { servers: servers.clone(), mongodb, redis })
     }
 

@@ -20,7 +20,7 @@ const BATCH: usize = 4 * CHUNK;
 /// Messages that are unsettled at most.
 const PREFETCH: u16 = 64;
 /// How long a script may take before Redis counts as gone.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub async fn run(servers: Servers, pause: Duration) -> Result<()> {
     let (exchange, queue) = (servers.exchange(), servers.queue());
@@ -31,7 +31,7 @@ pub async fn run(servers: Servers, pause: Duration) -> Result<()> {
     let mut consumer = channel.basic_consume(queue.into(), "".into(), options, none).await?;
     let mut redis =
         redis::Client::open(servers.redis.as_str())?.get_multiplexed_async_connection().await?;
-    redis.set_response_timeout(PATIENCE);
+    redis.set_response_timeout(SCRIPT_TIMEOUT);
     let script = Script::new(include_str!("batch.lua"));
     script.load_async(&mut redis).await?;
     let mut pace = Pace::new(pause);

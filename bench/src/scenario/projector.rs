@@ -15,7 +15,7 @@ use crate::subject::Subject;
 /// A frozen process sends no heartbeats: the broker is asked to do with few, in seconds.
 const HEARTBEAT: &str = "heartbeat=600";
 /// Longest filling of the backlog, in seconds.
-const PATIENCE: f64 = 300.0;
+const FILL_SECONDS: f64 = 300.0;
 
 pub struct Projector;
 
@@ -43,7 +43,7 @@ impl Scenario for Projector {
         let subject = Subject::waybill(context, &patient).await?;
         let projector = subject.projector()?;
         projector.process.signal("STOP");
-        let plan = subject.plan(Mix::Create, 256, PATIENCE)?;
+        let plan = subject.plan(Mix::Create, 256, FILL_SECONDS)?;
         let filled = context.load(&Plan { count: Some(context.backlog), ..plan }).await;
         let head = subject.stores.head().await?;
         until(|at| at >= head, || subject.stores.relayed()).await?;

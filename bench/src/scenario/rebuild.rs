@@ -11,9 +11,9 @@ use crate::load::{Mix, Plan};
 use crate::proc::Cpu;
 use crate::subject::Subject;
 
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Longest filling of the log and longest rebuild, in seconds.
-const PATIENCE: f64 = 300.0;
+const TIMEOUT_SECONDS: f64 = 300.0;
 
 pub struct Rebuild;
 
@@ -33,7 +33,7 @@ impl Scenario for Rebuild {
 
     async fn run(&self, context: &Context) -> Result<Measurement> {
         let subject = Subject::waybill(context, &[]).await?;
-        let plan = subject.plan(Mix::Create, 256, PATIENCE)?;
+        let plan = subject.plan(Mix::Create, 256, TIMEOUT_SECONDS)?;
         let filled = context.load(&Plan { count: Some(context.backlog), ..plan }).await?;
         subject.lag().catch_up().await?;
         context.quiet().await?;
@@ -65,9 +65,9 @@ async fn rebuild(subject: &Subject) -> Result<()> {
         if items.iter().any(|item| item["id"] == id && item["live"] == true) {
             return Ok(());
         }
-        if started.elapsed().as_secs_f64() > PATIENCE {
+        if started.elapsed().as_secs_f64() > TIMEOUT_SECONDS {
             return Err(format!("a rebuild does not end: {told}").into());
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -14,9 +14,9 @@ use crate::load::{Mix, Plan};
 use crate::proc::Cpu;
 use crate::subject::service;
 
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// After that it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(300);
+const RELAY_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub struct Relay;
 
@@ -77,7 +77,7 @@ async fn fill(context: &Context, url: &str) -> Result<u64> {
     let client = Client::new(url);
     let serves = || async { Ok(i64::from(client.get("/events?limit=1").await.is_ok())) };
     until(|serves| serves == 1, serves).await?;
-    let plan = Plan::new(Mix::Create, 256, PATIENCE.as_secs_f64());
+    let plan = Plan::new(Mix::Create, 256, RELAY_TIMEOUT.as_secs_f64());
     let count = Some(context.backlog);
     let plan = Plan { commands: url.to_owned(), queries: url.to_owned(), count, ..plan };
     Ok(context.load(&plan).await?.accepted)
@@ -94,9 +94,9 @@ pub async fn until<F: Future<Output = Result<i64>>>(
         if good(answer) {
             return Ok(answer);
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > RELAY_TIMEOUT {
             return Err(format!("nothing moves; it stands at {answer}").into());
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

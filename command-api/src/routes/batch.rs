@@ -16,7 +16,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::bodies::{self, BATCH, NDJSON};
-use super::submit::{self, Together, With};
+use super::submit::{self, RequestOptions, Together};
 use super::{headers, into_response};
 use crate::Service;
 use crate::write::Outcome;
@@ -86,7 +86,7 @@ fn submit_one<A: Aggregate>(
         Some(Value::String(text)) => Some(headers::key(&text)?),
         Some(_) => return Err(Problem::validation("`idempotency_key`: expected a string")),
     };
-    submit::submit_with(service, command, With { key, expected: None, meta }, together)
+    submit::submit_with(service, command, RequestOptions { key, expected: None, meta }, together)
 }
 
 async fn result<A: Aggregate>(

@@ -41,6 +41,9 @@ pub fn etag(version: Version, log: &LogId) -> String {
 /// `If-Match` (RFC 9110, section 13.1.1) with what `etag` writes, with an ETag of query-api
 /// (`"<version>-<log>-<generation>"`), or with a bare `"<version>"`; `*` expects nothing in
 /// particular.
+///
+/// The version is needed before the order is read, and a tag may leave out the log; so the tags are
+/// read here, and not compared with that of a state as `headers::IfMatch` does.
 pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Problem> {
     let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
     let bad = || Problem::malformed("If-Match: expected the ETag of the order, such as \"3\".");

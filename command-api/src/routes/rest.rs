@@ -14,7 +14,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::bodies::{self, COMMAND};
-use super::submit::{self, With};
+use super::submit::{self, RequestOptions};
 use super::{headers, into_response};
 use crate::Service;
 
@@ -42,12 +42,12 @@ async fn handle<A: Aggregate>(
     let mut command = route(&A::RESOURCE, method, path)?;
     merge(&mut command, &body?, &A::RESOURCE)?;
     let service = slot.service()?;
-    let with = With {
+    let options = RequestOptions {
         key: headers::idempotency_key(headers)?,
         expected: headers::if_match(headers, &service.log)?,
         meta: headers::meta(headers),
     };
-    let outcome = submit::submit(&service, Value::Object(command), with)?;
+    let outcome = submit::submit(&service, Value::Object(command), options)?;
     let accepted = submit::outcome::<A>(outcome, submit::outcome_deadline()).await?;
     let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
     answer::set(&mut response, "etag", &headers::etag(accepted.version, &service.log));

@@ -18,8 +18,8 @@ use crate::write::{Accepted, Outcome, Rejected, Request, Sequence};
 
 /// How long a client waits for its outcome before it is told that it is not known yet.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a command may wait for its start: what has not started before its client's patience ends
-/// is known not to be done.
+/// How long a command may wait for its start: what has not started before its client stops waiting is
+/// known not to be done.
 const START_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// The deadline of a request that starts now, with all its commands.
@@ -27,10 +27,13 @@ pub fn outcome_deadline() -> Instant {
     Instant::now() + OUTCOME_TIMEOUT
 }
 
-/// What comes with a command.
-pub struct With {
+/// What the headers say of a command.
+pub struct RequestOptions {
+    /// `<principal>/<Idempotency-Key>`.
     pub key: Option<String>,
+    /// The version of the stream that `If-Match` expects.
     pub expected: Option<Version>,
+    /// Where the command comes from.
     pub meta: Meta,
 }
 
@@ -51,16 +54,16 @@ impl Default for Together {
 pub fn submit<A: Aggregate>(
     service: &Service<A>,
     command: Value,
-    with: With,
+    options: RequestOptions,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
-    submit_with(service, command, with, &mut Together::default())
+    submit_with(service, command, options, &mut Together::default())
 }
 
 /// The same for one of several commands. What is no command breaks no sequence.
 pub fn submit_with<A: Aggregate>(
     service: &Service<A>,
     command: Value,
-    with: With,
+    options: RequestOptions,
     together: &mut Together,
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
     let text = command.to_string();
@@ -73,11 +76,11 @@ pub fn submit_with<A: Aggregate>(
         bytes: text.len(),
         start_by: together.start_by,
         fresh: envelope.fresh,
-        expected: with.expected,
-        key: with.key,
+        expected: options.expected,
+        key: options.key,
         fingerprint: fingerprint(&text),
         sequence: Some(sequence),
-        meta: with.meta,
+        meta: options.meta,
     }))
 }
 
@@ -86,7 +89,7 @@ fn fingerprint(command: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, command.as_bytes()).to_string()
 }
 
-/// Waits until the deadline that `patience` gave.
+/// Waits until the deadline that `outcome_deadline` gave.
 pub async fn outcome<A: Aggregate>(
     outcome: oneshot::Receiver<Outcome>,
     deadline: Instant,

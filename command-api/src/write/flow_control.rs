@@ -2,23 +2,21 @@
 //! read within a bounded time. Commands wait in the bounded queue meanwhile, and are turned away when
 //! that is full.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::log::Position;
-use shared::event_store::{EventStore, ViewsReport};
+use shared::event_store::EventStore;
 use shared::service::config::{Settings, duration};
 use shared::service::health::Health;
 use tokio::sync::watch;
-use tokio::time::Instant;
+
+use super::lag_gauge::{Appended, LagGauge};
 
 /// Between two looks at how far the views are, while there are commits that they lack.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// Appends within so short a time count as one.
-const SAMPLE: Duration = Duration::from_millis(10);
-/// Appends that are remembered; later ones count to the last of them.
-const MAX_SAMPLES: usize = 10_000;
+/// Less than a command may wait, so that none is turned away for want of a projector.
+const DEFAULT_MAX_HOLD: Duration = Duration::from_secs(5);
 /// The name under which the service tells that groups are not held back although they should be.
 const HEALTH_PART: &str = "flow control";
 
@@ -40,7 +38,7 @@ impl FlowControl {
             "off" => Ok(None),
             _ => duration(value).map(Some).map_err(|expected| format!("{expected}, or off")),
         });
-        let max_hold = settings.or("WAYBILL_MAX_HOLD", Duration::from_secs(10), duration);
+        let max_hold = settings.or("WAYBILL_MAX_HOLD", DEFAULT_MAX_HOLD, duration);
         Self { max_lag, max_hold }
     }
 
@@ -63,7 +61,7 @@ impl Flow {
         let (hold, held) = watch::channel(false);
         let appended = Arc::<Mutex<Appended>>::default();
         if let Some(max_lag) = control.max_lag {
-            let gauge = Gauge::new(max_lag, control.max_hold);
+            let gauge = LagGauge::new(max_lag, control.max_hold);
             tokio::spawn(watch_views(gauge, appended.clone(), store, hold, health));
         }
         Self { held, appended }
@@ -91,7 +89,7 @@ fn lock(appended: &Mutex<Appended>) -> MutexGuard<'_, Appended> {
 }
 
 async fn watch_views(
-    mut gauge: Gauge,
+    mut gauge: LagGauge,
     appended: Arc<Mutex<Appended>>,
     store: Arc<dyn EventStore>,
     hold: watch::Sender<bool>,
@@ -99,7 +97,7 @@ async fn watch_views(
 ) {
     while !hold.is_closed() {
         tokio::time::sleep(LOOK_INTERVAL).await;
-        if lock(&appended).samples.is_empty() {
+        if lock(&appended).is_empty() {
             continue;
         }
         let report = match store.views_report().await {
@@ -115,120 +113,5 @@ async fn watch_views(
             true => health.note(HEALTH_PART, "commands are not held back: no projector moves on"),
             false => health.clear_note(HEALTH_PART),
         }
-    }
-}
-
-/// When commits were acknowledged that the views may lack, ascending.
-#[derive(Debug, Default)]
-struct Appended {
-    samples: VecDeque<(Instant, Position)>,
-}
-
-impl Appended {
-    fn add(&mut self, position: Position) {
-        let is_full = self.samples.len() >= MAX_SAMPLES;
-        match self.samples.back_mut() {
-            Some((since, last)) if is_full || since.elapsed() < SAMPLE => {
-                *last = position.max(*last);
-            }
-            _ => self.samples.push_back((Instant::now(), position)),
-        }
-    }
-
-    /// Forgets what the views hold. Returns the age of the oldest commit that they lack.
-    fn lag(&mut self, checkpoint: Position) -> Duration {
-        while self.samples.front().is_some_and(|(_, position)| *position <= checkpoint) {
-            self.samples.pop_front();
-        }
-        self.samples.front().map_or(Duration::ZERO, |(since, _)| since.elapsed())
-    }
-}
-
-/// Decides whether groups are held back.
-struct Gauge {
-    /// Half of what is allowed: reports come a moment late, and what is under way is still appended.
-    hold_above: Duration,
-    max_hold: Duration,
-    checkpoint: Option<Position>,
-    moved: Instant,
-    held: bool,
-}
-
-impl Gauge {
-    fn new(max_lag: Duration, max_hold: Duration) -> Self {
-        let hold_above = max_lag / 2;
-        Self { hold_above, max_hold, checkpoint: None, moved: Instant::now(), held: false }
-    }
-
-    fn look(&mut self, report: Option<ViewsReport>, appended: &mut Appended) -> bool {
-        let checkpoint = report.map(|report| report.checkpoint);
-        if checkpoint != self.checkpoint {
-            self.checkpoint = checkpoint;
-            self.moved = Instant::now();
-        }
-        let lag = appended.lag(checkpoint.unwrap_or(0));
-        let is_behind = lag > self.hold_above;
-        if !is_behind {
-            self.moved = self.moved.max(Instant::now());
-        }
-        self.held = is_behind && checkpoint.is_some() && !self.is_given_up();
-        self.held
-    }
-
-    fn is_given_up(&self) -> bool {
-        self.moved.elapsed() > self.max_hold
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MAX_LAG: Duration = Duration::from_secs(1);
-    const MAX_HOLD: Duration = Duration::from_secs(10);
-
-    fn at(checkpoint: Position) -> Option<ViewsReport> {
-        Some(ViewsReport { checkpoint })
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn groups_are_held_back_while_the_views_are_behind() {
-        let (mut gauge, mut appended) = (Gauge::new(MAX_LAG, MAX_HOLD), Appended::default());
-        appended.add(5);
-        assert!(!gauge.look(at(0), &mut appended), "they may be behind for a moment");
-        tokio::time::advance(MAX_LAG).await;
-        appended.add(9);
-        assert!(gauge.look(at(4), &mut appended));
-        assert!(!gauge.look(at(5), &mut appended), "what they lack is new");
-        tokio::time::advance(MAX_LAG).await;
-        assert!(gauge.look(at(8), &mut appended));
-        assert!(!gauge.look(at(9), &mut appended));
-        assert!(appended.samples.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_projector_nothing_is_held_back_for_long() {
-        let (mut gauge, mut appended) = (Gauge::new(MAX_LAG, MAX_HOLD), Appended::default());
-        appended.add(5);
-        tokio::time::advance(MAX_LAG).await;
-        assert!(!gauge.look(None, &mut appended), "there were never any views");
-        assert!(gauge.look(at(1), &mut appended));
-        tokio::time::advance(MAX_HOLD).await;
-        assert!(gauge.look(at(2), &mut appended), "they move on, if slowly");
-        tokio::time::advance(MAX_HOLD + MAX_LAG).await;
-        assert!(!gauge.look(at(2), &mut appended));
-        assert!(gauge.is_given_up());
-        assert!(gauge.look(at(3), &mut appended), "one is there again");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_remembered_of_appends_is_bounded() {
-        let mut appended = Appended::default();
-        for position in 1..=2 * MAX_SAMPLES as Position {
-            appended.add(position);
-            tokio::time::advance(SAMPLE).await;
-        }
-        assert_eq!(appended.samples.len(), MAX_SAMPLES);
-        assert_eq!(appended.lag(2 * MAX_SAMPLES as Position), Duration::ZERO);
     }
 }

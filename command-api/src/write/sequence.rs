@@ -24,6 +24,7 @@ impl Default for Sequence {
 }
 
 impl Sequence {
+    /// The next command of the sequence.
     pub fn next(&self) -> Link {
         let number = self.0.next.fetch_add(1, Ordering::SeqCst);
         Link { sequence: self.clone(), number, kept: false }

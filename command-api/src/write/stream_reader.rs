@@ -1,4 +1,4 @@
-//! Reads and folds streams: each from its start, or from a state that is state for certain.
+//! Reads and folds streams: each from its start, or from a state that is known for certain.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const INTERVAL: Version = 100;
 /// The state of each stream, or why it can't be folded.
 pub type Folded<A> = HashMap<StreamName, std::result::Result<StreamState<A>, Invalid>>;
 
-/// Reads all streams at once, each from its state state on, with majority: a log only grows, so a state
+/// Reads all streams at once, each from its known state on, with majority: a log only grows, so a state
 /// that was acknowledged stays true.
 pub async fn read<A: Aggregate>(
     store: &Arc<dyn EventStore>,

@@ -4,6 +4,7 @@
 use super::event::OrderedItem;
 use super::{Item, total};
 
+/// Products of one order.
 pub const MAX_ITEMS: usize = 500;
 /// Of all items together.
 pub const MAX_UNITS: i64 = 1_000_000;
@@ -45,6 +46,7 @@ pub struct Size {
 }
 
 impl Size {
+    /// The size of an order with these lines.
     pub fn of(lines: impl IntoIterator<Item = Line>) -> Self {
         let lines: Vec<Line> = lines.into_iter().collect();
         Self {

@@ -14,16 +14,24 @@ use super::OrderAggregate;
 use super::event::{OrderCreated, OrderedItem, Parcel};
 use crate::values::{Amount, Currency, CustomerId, Note, Sku};
 
+/// A command to one order, its fields valid.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Id and time are filled in: the event is what the command says.
     CreateOrder(OrderCreated),
+    /// Order a product that is not in the order yet, while nothing is paid or shipped.
     AddItem(OrderedItem),
+    /// Take a product off the order, while nothing is paid or shipped.
     RemoveItem(RemoveItem),
+    /// Take a payment of at most what is owed.
     ProcessPayment(ProcessPayment),
+    /// Give back a part of what was paid.
     RefundPayment(RefundPayment),
+    /// Send products, once all is paid.
     ShipProducts(ShipProducts),
+    /// Note that products arrived.
     DeliverProducts(DeliverProducts),
+    /// End the order before anything is shipped.
     CancelOrder(CancelOrder),
 }
 
@@ -36,35 +44,47 @@ struct CreateOrder {
     placed_at: Option<Timestamp>,
 }
 
+/// Fields of the command.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveItem {
+    /// Which product.
     pub sku: Sku,
 }
 
+/// Fields of the command.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessPayment {
+    /// What is paid.
     pub amount: Amount,
+    /// The payment's reference at the payment provider.
     pub reference: Option<Note>,
 }
 
+/// Fields of the command.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefundPayment {
+    /// What is given back.
     pub amount: Amount,
+    /// Why, in words.
     pub reason: Option<Note>,
 }
 
+/// Fields of the command.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShipProducts {
     /// All that remains, where it is left out.
     pub items: Option<Vec<Parcel>>,
+    /// Who carries it.
     pub carrier: Option<Note>,
+    /// The carrier's number of the shipment.
     pub tracking: Option<Note>,
 }
 
+/// Fields of the command.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeliverProducts {
@@ -72,9 +92,11 @@ pub struct DeliverProducts {
     pub items: Option<Vec<Parcel>>,
 }
 
+/// Fields of the command.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CancelOrder {
+    /// Why, in words.
     pub reason: Option<Note>,
 }
 

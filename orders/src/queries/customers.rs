@@ -7,7 +7,7 @@ use kernel::query::{Error, Views};
 use kernel::views::{Batch, List};
 use serde_json::{Value, json};
 
-use super::{Answered, DEFAULT_LIMIT, Record, cut, entries, page, records, reply};
+use super::{Answered, DEFAULT_LIMIT, Record, behind, cut, entries, page, records, reply};
 use crate::values::Currency;
 use crate::view::names;
 
@@ -41,15 +41,16 @@ pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answere
     let index = names::customers_by_value(&currency);
     let found = entries(views, page(index, true, after, limit)).await?;
     let (found, next) = cut(found, limit);
-    let ids: Vec<String> =
-        found.iter().filter_map(|entry| Some(entry.get(names::RANK..)?.to_owned())).collect();
-    reply(&json!({ "items": customers(views, &ids).await?, "next": next }))
+    let ids: Result<Vec<String>, Error> =
+        found.iter().map(|entry| behind(names::RANK, entry).map(str::to_owned)).collect();
+    reply(&json!({ "items": customers(views, &ids?).await?, "next": next }))
 }
 
 /// The currency of most orders; of several the first by name.
 async fn most_used(views: &dyn Views) -> Result<Option<String>, Error> {
     let stats = records(views, vec![names::STATS.to_owned()]).await?;
-    let counts = stats.first().map(|stats| stats.numbers(names::CURRENCY)).unwrap_or_default();
+    let counts = stats.first().map(|stats| stats.numbers(names::CURRENCY)).transpose()?;
+    let counts = counts.unwrap_or_default();
     let most = counts.into_iter().rev().max_by_key(|(_, orders)| *orders);
     Ok(most.map(|(currency, _)| currency))
 }
@@ -64,23 +65,23 @@ async fn customers(views: &dyn Views, ids: &[String]) -> Result<Vec<Value>, Erro
     let records = answers.take(records)?;
     let mut customers = vec![];
     for ((id, record), [first, last]) in ids.iter().zip(records).zip(edges) {
-        if let Some(first) = time(answers.take(first)?)
-            && let Some(last) = time(answers.take(last)?)
+        if let Some(first) = time(answers.take(first)?)?
+            && let Some(last) = time(answers.take(last)?)?
         {
-            customers.push(customer(id, &Record(record), first, last));
+            customers.push(customer(id, &Record(record), first, last)?);
         }
     }
     Ok(customers)
 }
 
-fn customer(id: &str, record: &Record, first: String, last: String) -> Value {
-    json!({
+fn customer(id: &str, record: &Record, first: String, last: String) -> Result<Value, Error> {
+    Ok(json!({
         "customer_id": id,
-        "orders": record.sum("orders"),
-        "lifetime_value": record.sums(names::LIFETIME),
+        "orders": record.sum("orders")?,
+        "lifetime_value": record.sums(names::LIFETIME)?,
         "first_order_at": first,
         "last_order_at": last,
-    })
+    }))
 }
 
 /// The one order at an end of the customer's list.
@@ -89,6 +90,9 @@ fn edge(customer: &str, newest: bool) -> List {
     List { index, from: Bound::Unbounded, to: Bound::Unbounded, descending: newest, limit: 1 }
 }
 
-fn time(entries: Vec<String>) -> Option<String> {
-    Some(entries.first()?.get(..names::TIME)?.to_owned())
+/// When the order of the entry was placed; `None` where there is no entry.
+fn time(entries: Vec<String>) -> Result<Option<String>, Error> {
+    let Some(entry) = entries.into_iter().next() else { return Ok(None) };
+    let id = behind(names::TIME, &entry)?;
+    Ok(Some(entry[..entry.len() - id.len()].to_owned()))
 }

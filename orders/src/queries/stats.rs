@@ -3,11 +3,11 @@
 use std::ops::Bound;
 
 use kernel::parameters::{Parameters, bad};
-use kernel::query::Views;
+use kernel::query::{Error, Views};
 use kernel::views::{Batch, List};
 use serde_json::{Map, Value, json};
 
-use super::{Answered, DEFAULT_LIMIT, Record, cut, entries, page, records, reply};
+use super::{Answered, DEFAULT_LIMIT, Record, behind, cut, entries, page, records, reply};
 use crate::order::Status;
 use crate::view::names;
 
@@ -17,21 +17,18 @@ pub async fn totals(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answe
     let stats = batch.records(vec![names::STATS.to_owned()]);
     let customers = batch.count(names::CUSTOMERS);
     let mut answers = views.read(&batch).await?;
-    let stats = answers.take(stats)?.pop().map(Record);
+    let stats = Record(answers.take(stats)?.pop().unwrap_or_default());
     let customers = answers.take(customers)?;
-    let number = |field: &str| stats.as_ref().map_or(0.into(), |stats| stats.sum(field));
-    let by_status: Map<String, Value> = Status::ALL
-        .iter()
-        .map(|status| {
-            let name = status.as_str();
-            (name.to_owned(), number(&format!("{}{name}", names::BY_STATUS)))
-        })
-        .collect();
+    let mut by_status = Map::new();
+    for status in Status::ALL {
+        let name = status.as_str();
+        by_status.insert(name.to_owned(), stats.sum(&format!("{}{name}", names::BY_STATUS))?);
+    }
     reply(&json!({
-        "orders": number("orders"),
+        "orders": stats.sum("orders")?,
         "by_status": by_status,
         "customers": customers,
-        "revenue": stats.as_ref().map(|stats| stats.sums(names::REVENUE)).unwrap_or_default(),
+        "revenue": stats.sums(names::REVENUE)?,
     }))
 }
 
@@ -56,14 +53,15 @@ pub async fn daily(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answer
     };
     let (days, next) = cut(entries(views, days).await?, limit);
     let found = records(views, days.iter().map(|date| names::day(date)).collect()).await?;
-    let day = |(date, day): (&String, Record)| {
-        let (orders, units) = (day.sum("orders"), day.sum("units"));
-        let revenue = day.sums(names::REVENUE);
-        let empty = orders == 0 && units == 0 && revenue.is_empty();
-        (!empty)
-            .then(|| json!({ "date": date, "orders": orders, "units": units, "revenue": revenue }))
-    };
-    let items: Vec<Value> = days.iter().zip(found).filter_map(day).collect();
+    let mut items = vec![];
+    for (date, day) in days.iter().zip(found) {
+        let (orders, units) = (day.sum("orders")?, day.sum("units")?);
+        let revenue = day.sums(names::REVENUE)?;
+        if orders != 0 || units != 0 || !revenue.is_empty() {
+            let day = json!({ "date": date, "orders": orders, "units": units, "revenue": revenue });
+            items.push(day);
+        }
+    }
     reply(&json!({ "items": items, "next": next }))
 }
 
@@ -73,18 +71,21 @@ pub async fn products(views: &dyn Views, parameters: &mut Parameters<'_>) -> Ans
     parameters.finish()?;
     let best = page(names::PRODUCTS.to_owned(), true, after, limit);
     let (best, next) = cut(entries(views, best).await?, limit);
-    let skus: Vec<&str> = best.iter().filter_map(|entry| entry.get(names::RANK..)).collect();
+    let skus: Result<Vec<&str>, Error> =
+        best.iter().map(|entry| behind(names::RANK, entry)).collect();
+    let skus = skus?;
     let found = records(views, skus.iter().map(|sku| names::product(sku)).collect()).await?;
-    let product = |(sku, product): (&&str, Record)| {
-        let named = product.0.get("name").and_then(|text| text.get(names::TIME + names::ID..));
-        json!({
-            "sku": sku,
-            "name": named,
-            "orders": product.sum("orders"),
-            "units": product.sum("units"),
-            "value": product.sums(names::VALUE),
-        })
-    };
-    let items: Vec<Value> = skus.iter().zip(found).map(product).collect();
-    reply(&json!({ "items": items, "next": next }))
+    let items: Result<Vec<Value>, Error> = skus.iter().zip(found).map(product).collect();
+    reply(&json!({ "items": items?, "next": next }))
+}
+
+fn product((sku, record): (&&str, Record)) -> Result<Value, Error> {
+    let name = record.0.get("name").map(|text| behind(names::TIME + names::ID, text));
+    Ok(json!({
+        "sku": sku,
+        "name": name.transpose()?,
+        "orders": record.sum("orders")?,
+        "units": record.sum("units")?,
+        "value": record.sums(names::VALUE)?,
+    }))
 }

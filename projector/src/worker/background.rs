@@ -101,9 +101,9 @@ impl Background {
             }
             BackgroundTask::Retry => self.retrier.run(&generation.id, serving_over).await,
             BackgroundTask::WatchLog => {
-                tokio::select! {
-                    () = until_replaced(self.store.as_ref(), &generation.log) => serving_over.cancel(),
-                    () = serving_over.cancelled() => {}
+                let replaced = until_replaced(self.store.as_ref(), &generation.log);
+                if serving_over.run_until_cancelled(replaced).await.is_some() {
+                    serving_over.cancel();
                 }
                 Ok(())
             }

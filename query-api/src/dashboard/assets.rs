@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use headers::ETag;
 use uuid::Uuid;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -19,7 +20,7 @@ pub struct Asset {
     /// Compressed, once for the process.
     pub gzip: Vec<u8>,
     /// Weak: of the plain bytes, whatever the encoding.
-    pub etag: String,
+    pub etag: Option<ETag>,
 }
 
 macro_rules! files {
@@ -63,7 +64,8 @@ impl Asset {
         let mut encoder = GzEncoder::new(vec![], Compression::best());
         let zipped = encoder.write_all(plain).and_then(|()| encoder.finish());
         let gzip = zipped.unwrap_or_default(); // Writing to memory does not fail.
-        let etag = format!("W/\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, plain).simple());
+        let name = format!("W/\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, plain).simple());
+        let etag = name.parse().ok(); // Digits in quotes always are a tag.
         Self { path, content_type, plain, gzip, etag }
     }
 }

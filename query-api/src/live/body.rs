@@ -19,6 +19,7 @@ use super::subscriber::Inbox;
 /// A comment is sent so often, so that neither side nor a proxy takes a silent stream for a dead one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// The events of one client, as the body of its answer.
 pub struct Body {
     /// What comes before all else.
     first: VecDeque<Bytes>,
@@ -32,7 +33,7 @@ pub struct Body {
 }
 
 impl Body {
-    pub fn new(
+    pub(crate) fn new(
         first: Vec<Bytes>,
         missed: Option<(Place, mpsc::Receiver<Result<Bytes, CutOff>>)>,
         inbox: Inbox,

@@ -37,6 +37,12 @@ impl Changed {
         Ok(Self { facets, at, with_view: write(Some(view))?, without: write(None)? })
     }
 
+    #[cfg(test)]
+    pub fn of_facets(facets: Vec<(&'static str, String)>) -> Self {
+        let (with_view, without) = (Bytes::from_static(b"with"), Bytes::from_static(b"without"));
+        Self { facets, at: Timestamp::default(), with_view, without }
+    }
+
     pub fn bytes(&self, with_view: bool) -> &Bytes {
         if with_view { &self.with_view } else { &self.without }
     }

@@ -8,17 +8,17 @@ use shared::view_store::{Generation, GenerationId, Place};
 /// `<log>.<generation>.<place>`: everything up to this place of the generation's updates was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventId {
-    pub log: LogId,
-    pub generation: GenerationId,
-    pub place: Place,
+    pub(crate) log: LogId,
+    pub(crate) generation: GenerationId,
+    pub(crate) place: Place,
 }
 
 impl EventId {
-    pub fn new(generation: &Generation, place: Place) -> Self {
+    pub(crate) fn new(generation: &Generation, place: Place) -> Self {
         Self { log: generation.log.clone(), generation: generation.id.clone(), place }
     }
 
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let (log, generation) = (parts.next()?, parts.next()?);
         let place = parts.next()?.parse().ok()?;
@@ -30,7 +30,7 @@ impl EventId {
         })
     }
 
-    pub fn is_of(&self, generation: &Generation) -> bool {
+    pub(crate) fn is_of(&self, generation: &Generation) -> bool {
         self.log == generation.log && self.generation == generation.id
     }
 }

@@ -32,7 +32,7 @@ pub const MAX_ENTRIES: usize = 10_000;
 /// Streams of events at a time.
 const MAX_SUBSCRIBERS: usize = 5_000;
 
-pub struct Hub {
+pub(crate) struct Hub {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
     stop: CancellationToken,

@@ -1,5 +1,7 @@
 //! One stream of events, as the hub sees it.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,10 +48,7 @@ pub fn subscriber(filter: Filter, with_views: bool) -> (Subscriber, Inbox) {
 impl Subscriber {
     /// Hands on what fits its filter; false when the client is gone, or too slow.
     pub fn tell(&self, page: &Page<'_>) -> bool {
-        let bytes = match self.filter.is_empty() {
-            true => page.whole(self.with_views),
-            false => page.fitting(&self.filter, self.with_views),
-        };
+        let bytes = page.fitting(&self.filter, self.with_views);
         bytes.is_empty() || self.send(Frame { place: Some(page.place), bytes })
     }
 
@@ -82,27 +81,27 @@ pub struct Page<'a> {
     pub place: Place,
     /// Of the last page.
     pub id: Option<&'a EventId>,
-    whole: [std::cell::OnceCell<Bytes>; 2],
+    /// What was written for a filter, without and with views: streams with the same one share it, so
+    /// that what waits for many slow clients is in memory once.
+    written: [RefCell<HashMap<Filter, Bytes>>; 2],
 }
 
 impl<'a> Page<'a> {
     pub fn new(changed: &'a [Changed], place: Place, id: Option<&'a EventId>) -> Self {
-        Self { changed, place, id, whole: Default::default() }
+        Self { changed, place, id, written: Default::default() }
     }
 
-    /// All of it, which most streams share.
-    fn whole(&self, with_views: bool) -> Bytes {
-        let all = || {
-            let events: Vec<&Bytes> = self.changed.iter().map(|it| it.bytes(with_views)).collect();
-            frame(&events, self.id)
-        };
-        self.whole[usize::from(with_views)].get_or_init(all).clone()
-    }
-
+    /// What fits the filter; empty when nothing does.
     pub fn fitting(&self, filter: &Filter, with_views: bool) -> Bytes {
+        let mut written = self.written[usize::from(with_views)].borrow_mut();
+        if let Some(bytes) = written.get(filter) {
+            return bytes.clone();
+        }
         let fits = self.changed.iter().filter(|changed| filter.fits(&changed.facets));
         let events: Vec<&Bytes> = fits.map(|changed| changed.bytes(with_views)).collect();
-        frame(&events, self.id)
+        let bytes = frame(&events, self.id);
+        written.insert(filter.clone(), bytes.clone());
+        bytes
     }
 }
 
@@ -122,6 +121,21 @@ mod tests {
         let (slow, _inbox) = subscriber(Filter::default(), true);
         assert!(slow.send(piece(2 * MAX_BYTES)), "alone it may wait");
         assert!(!slow.send(piece(1)), "too many bytes");
+    }
+
+    #[tokio::test]
+    async fn clients_with_the_same_filter_share_what_waits_for_them() {
+        let facets = vec![("colour", "red".to_owned())];
+        let changed = [Changed::of_facets(facets)];
+        let page = Page::new(&changed, Place(1, 0), None);
+        let red = Filter::default().with("colour", Some("red"));
+        let blue = Filter::default().with("colour", Some("blue"));
+        let one = page.fitting(&red, true);
+        assert!(!one.is_empty());
+        assert_eq!(one.as_ptr(), page.fitting(&red.clone(), true).as_ptr());
+        assert_ne!(one, page.fitting(&red, false));
+        assert_eq!(one, page.fitting(&Filter::default(), true));
+        assert!(page.fitting(&blue, true).is_empty());
     }
 
     #[tokio::test]

@@ -15,7 +15,9 @@ use crate::log::{Event, StreamName};
 pub trait Aggregate: Send + Sync + 'static {
     /// The default is the state before the first event.
     type State: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// What a client asks for.
     type Command: Clone + Send + Sync + 'static;
+    /// What happened, as the domain has it in memory.
     type Event: Send;
 
     /// First part of the names of its streams.
@@ -53,29 +55,38 @@ pub struct Resource {
     pub id: &'static str,
     /// The command that a POST to the collection sends.
     pub create: &'static str,
+    /// The commands to one of it that have a path of their own.
     pub actions: &'static [Action],
 }
 
 /// `<method> /<path>/{id}/<segment>[/{parameter}]` sends `command`.
 #[derive(Debug)]
 pub struct Action {
+    /// `POST` or `DELETE`.
     pub method: &'static str,
+    /// Last fixed segment of the path, such as `payments`.
     pub segment: &'static str,
     /// The field of the command that the last segment of the path fills.
     pub parameter: Option<&'static str>,
+    /// `type` of the command that it sends.
     pub command: &'static str,
 }
 
 /// The time and a new id for a command: the domain reads no clock and draws no ids.
 #[derive(Debug, Clone, Copy)]
 pub struct CommandContext {
+    /// When the request arrived.
     pub now: Timestamp,
+    /// The id of what the command creates, unless the request names one.
     pub new_id: Uuid,
 }
 
+/// A command with the stream that it is for.
 #[derive(Debug, Clone)]
 pub struct Envelope<C> {
+    /// The stream of the aggregate that decides.
     pub stream: StreamName,
+    /// The command.
     pub command: C,
     /// Whether the stream can't have events yet, so that it need not be read.
     pub fresh: bool,
@@ -89,6 +100,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
+    /// With a full sentence, or a field and what was expected of it.
     pub fn new(detail: impl Into<String>) -> Self {
         Self { detail: detail.into() }
     }
@@ -97,14 +109,17 @@ impl Invalid {
 /// The business says no. Every rule has its own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// What sort of refusal it is: it sets the HTTP status.
     pub kind: RefusalKind,
     /// Name of the rule, such as `overpayment`.
     pub rule: &'static str,
+    /// What was refused and why, for people.
     pub detail: String,
     /// Facts for a program, such as what is owed.
     pub facts: BTreeMap<&'static str, Value>,
 }
 
+/// Sorts of refusals, each with its HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
     /// There is no such aggregate: 404.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+/// A result whose error is a `Failure`, unless another is named.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// A failure of a server, the network or the disk.
 #[derive(Debug, Clone)]
 pub struct Failure {
+    /// Whether trying again can help.
     pub kind: Kind,
     message: String,
 }
@@ -21,14 +23,17 @@ pub enum Kind {
 }
 
 impl Failure {
+    /// `what` was being done, and `why` it failed; trying again can help.
     pub fn transient(what: &str, why: impl fmt::Display) -> Self {
         Self { kind: Kind::Transient, message: format!("{what}: {why}") }
     }
 
+    /// `what` was being done, and `why` it failed; trying again can't help.
     pub fn permanent(what: &str, why: impl fmt::Display) -> Self {
         Self { kind: Kind::Permanent, message: format!("{what}: {why}") }
     }
 
+    /// Whether trying again can't help.
     pub fn is_permanent(&self) -> bool {
         self.kind == Kind::Permanent
     }

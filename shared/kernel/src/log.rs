@@ -24,6 +24,7 @@ pub const MAX_EVENTS: usize = 100;
 pub struct StreamName(String);
 
 impl StreamName {
+    /// The stream of the aggregate `id` of this category: ASCII letters and digits alone.
     pub fn new(category: &str, id: Uuid) -> Self {
         Self(format!("{category}-{id}"))
     }
@@ -42,6 +43,7 @@ impl StreamName {
         (named && is_id).then(|| Self(name.to_owned()))
     }
 
+    /// The whole name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -65,14 +67,17 @@ impl fmt::Display for StreamName {
 pub struct LogId(String);
 
 impl LogId {
+    /// A new id, for a log that is made or renewed now.
     pub fn random() -> Self {
         Self(Uuid::new_v4().simple().to_string())
     }
 
+    /// Takes over the id from where it was stored.
     pub fn stored(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
+    /// The id as text: 32 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -89,6 +94,7 @@ impl fmt::Display for LogId {
 pub struct Event {
     /// UUIDv7.
     pub id: Uuid,
+    /// The event's name in the domain, such as `OrderCreated`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Version of the schema of `data`, from 1.
@@ -100,11 +106,15 @@ pub struct Event {
 /// Why a commit was written, and on whose behalf.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Meta {
+    /// `X-Correlation-Id` of the request, else one that was made for it.
     pub correlation: String,
+    /// `X-Causation-Id` of the request: what led to the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation: Option<String>,
+    /// Who sent the command; no request names one today.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// `traceparent` of the request (W3C Trace Context).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
@@ -112,15 +122,19 @@ pub struct Meta {
 /// The events of one command: written together or not at all, and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
+    /// Its place in the log.
     pub position: Position,
+    /// The stream that it belongs to.
     pub stream: StreamName,
     /// Version of the first event.
     pub from: Version,
     /// Version of the last event.
     pub to: Version,
+    /// 1 to `MAX_EVENTS` events, in the order in which they happened.
     pub events: Vec<Event>,
     /// When it was recorded: never before the stream's previous commit.
     pub at: Timestamp,
+    /// Where it came from.
     pub meta: Meta,
     /// `<principal>/<Idempotency-Key>`, where the client gave a key.
     pub key: Option<String>,
@@ -152,13 +166,19 @@ impl Commit {
 /// One event with its address: (`position`, `index`) in the log, (`stream`, `version`) in its stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
+    /// Position of the event's commit.
     pub position: Position,
     /// The event's place inside its commit, from 0.
     pub index: u32,
+    /// The stream that it belongs to.
     pub stream: StreamName,
+    /// The event's place in its stream.
     pub version: Version,
+    /// When its commit was recorded.
     pub at: Timestamp,
+    /// Where its commit came from.
     pub meta: Meta,
+    /// The event itself.
     pub event: Event,
 }
 
@@ -166,12 +186,14 @@ pub struct Recorded {
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all entries are commits")]
 pub enum Entry {
+    /// Events of one stream.
     Commit(Commit),
     /// Nothing, for ever: the position was drawn and not used.
     Tombstone(Position),
 }
 
 impl Entry {
+    /// The position at which it stands.
     pub fn position(&self) -> Position {
         match self {
             Self::Commit(commit) => commit.position,
@@ -179,6 +201,7 @@ impl Entry {
         }
     }
 
+    /// The commit; `None` for a tombstone.
     pub fn into_commit(self) -> Option<Commit> {
         match self {
             Self::Commit(commit) => Some(commit),
@@ -190,6 +213,7 @@ impl Entry {
 /// The gap-free part of a read, and the hole behind it.
 #[derive(Debug, PartialEq)]
 pub struct Run {
+    /// The commits of the run, in log order; tombstones are left out.
     pub commits: Vec<Commit>,
     /// The last position of the run: where the next read goes on.
     pub to: Position,

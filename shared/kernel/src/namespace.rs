@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+/// A valid namespace; the default is `waybill`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace(String);
 
 impl Namespace {
+    /// Takes a lower-case letter and then at most 37 of `a`–`z`, `0`–`9`, `-` and `_`; the error says
+    /// so.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         let starts = text.starts_with(|c: char| c.is_ascii_lowercase());
@@ -17,6 +20,7 @@ impl Namespace {
         ))
     }
 
+    /// The namespace as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

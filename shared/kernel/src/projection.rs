@@ -14,6 +14,7 @@ use crate::log::{Position, Recorded, StreamName, Version};
 
 /// A view of each stream, and what it states for all.
 pub trait Projection: Send + Sync + 'static {
+    /// What is kept for a stream, stored as JSON.
     type View: Serialize + DeserializeOwned;
 
     /// Raise it whenever `fold`, `facts` or `View` change: views are rebuilt under the new one.
@@ -39,11 +40,14 @@ pub struct Unprojectable(pub String);
 /// A field of a record of sums and texts, such as `revenue:EUR` of `day:2026-01-02`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldKey {
+    /// The name of the record.
     pub record: String,
+    /// The name of the field in it.
     pub field: String,
 }
 
 impl FieldKey {
+    /// The field of this name in the record of this name.
     pub fn new(record: impl Into<String>, field: impl Into<String>) -> Self {
         Self { record: record.into(), field: field.into() }
     }
@@ -52,7 +56,9 @@ impl FieldKey {
 /// Keeps a list sorted by the value of a field: its entries are `ranked(value, member)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
+    /// The name of the list.
     pub index: String,
+    /// What the list shows for the field, such as a customer's id.
     pub member: String,
     /// Whether a value of 0 is listed.
     pub zeros: bool,
@@ -75,6 +81,7 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Adds `value` to what this view states for the field.
     pub fn add(&mut self, key: FieldKey, value: i64) {
         *self.sums.entry(key).or_default() += value;
     }
@@ -85,10 +92,12 @@ impl Facts {
         self.add(key, value);
     }
 
+    /// The sums that were stated, by field.
     pub fn sums(&self) -> impl Iterator<Item = (&FieldKey, i64)> {
         self.sums.iter().map(|(key, value)| (key, *value))
     }
 
+    /// States that the list `index` contains `member`.
     pub fn enter(&mut self, index: impl Into<String>, member: impl Into<String>) {
         self.entries.insert((index.into(), member.into()));
     }
@@ -97,6 +106,7 @@ impl Facts {
 /// All that one batch of events does to the view of one stream, applied at once or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
+    /// The stream of the view.
     pub stream: StreamName,
     /// The version that was folded from; 0 without a view.
     pub base: Version,
@@ -106,28 +116,39 @@ pub struct Change {
     pub position: Position,
     /// The view's document, JSON.
     pub document: Vec<u8>,
+    /// What is added to fields of records.
     pub sums: Vec<Sum>,
+    /// Entries that come into lists: (list, entry).
     pub enter: Vec<(String, String)>,
+    /// Entries that leave lists: (list, entry).
     pub leave: Vec<(String, String)>,
+    /// Texts for fields of records; a field keeps the greatest by bytes.
     pub greatest_texts: Vec<(FieldKey, String)>,
 }
 
+/// A number to add to a field of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sum {
+    /// The field.
     pub key: FieldKey,
+    /// What is added; may be negative, and 0 where the field only enters a list.
     pub delta: i64,
+    /// The list that is kept sorted by the field, if there is one.
     pub rank: Option<Rank>,
 }
 
 /// A stored view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
+    /// Version of the last event in it.
     pub version: Version,
+    /// The view as JSON.
     pub document: Vec<u8>,
 }
 
 /// A projection without its type of view: views are JSON documents here, as the pipeline sees them.
 pub trait ErasedProjection: Send + Sync + 'static {
+    /// Version of the projection: see `Projection::VERSION`.
     fn version(&self) -> u32;
 
     /// Folds `events` (of one stream, following `stored` without a gap) into a change.

@@ -16,6 +16,7 @@ const FIRST: i64 = -62_167_219_200_000;
 const LAST: i64 = 253_402_207_199_999;
 
 impl Timestamp {
+    /// The time of the system's clock, cut to milliseconds.
     pub fn now() -> Self {
         Self(jiff::Timestamp::now().as_millisecond())
     }
@@ -25,6 +26,7 @@ impl Timestamp {
         Self(millis.clamp(FIRST, LAST))
     }
 
+    /// Milliseconds since 1970-01-01T00:00:00Z.
     pub fn as_millis(self) -> i64 {
         self.0
     }

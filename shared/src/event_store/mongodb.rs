@@ -41,6 +41,8 @@ const DUPLICATE_KEY: i32 = 11000;
 const RAISING: &str = "raising the position counter";
 const APPENDING: &str = "appending to the log";
 
+/// The log in MongoDB, of which clones share the connections. The rules are in
+/// `docs/PROTOCOL.md`, section 1.
 #[derive(Debug, Clone)]
 pub struct MongoDb {
     database: Database,

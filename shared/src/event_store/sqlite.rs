@@ -21,6 +21,7 @@ use crate::event_store::append_notifier::AppendNotifier;
 
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
 
+/// The log in a file of SQLite, for one process. Calls block a thread of the blocking pool.
 #[derive(Debug, Clone)]
 pub struct Sqlite {
     writer: Arc<Mutex<Connection>>,

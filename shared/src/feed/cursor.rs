@@ -29,6 +29,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// Follows the log behind `after`.
     pub fn new(store: Arc<dyn EventStore>, after: Position) -> Self {
         let appended = store.append_notifier().subscribe();
         Self { store, appended, position: after, waiting: VecDeque::new() }

@@ -25,7 +25,7 @@ const MAX_TAKEN: usize = 2 << 20;
 const PREFETCH: u16 = 128;
 
 /// Takes events from a queue, and settles the messages that brought them.
-pub struct Queue {
+struct Queue {
     consumer: Consumer,
     log: LogId,
     /// Deliveries of events that were handed out and are not acknowledged, ascending.

@@ -19,6 +19,7 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     Ok(bytes(status, body, "application/json"))
 }
 
+/// A body of this type.
 pub fn bytes(status: StatusCode, body: Vec<u8>, content_type: &'static str) -> Response {
     let mut response = Response::new(bytes::Bytes::from(body).into());
     *response.status_mut() = status;
@@ -41,6 +42,7 @@ pub fn set(response: &mut Response, name: &'static str, value: &str) {
     }
 }
 
+/// The response of an answer, or of its problem.
 pub fn into_response(answer: Answer) -> Response {
     answer.unwrap_or_else(Reply::into_response)
 }

@@ -20,8 +20,8 @@ pub fn body(
     warp::ext::optional::<Deadline>().and(warp::body::stream()).then(
         move |deadline: Option<Deadline>, stream| async move {
             let Some(deadline) = deadline else { return collect(stream, limit).await };
-            let Deadline { at, patience } = deadline;
-            let late = |_| Problem::timeout(format!("The body took longer than {patience:?}."));
+            let Deadline { at, timeout } = deadline;
+            let late = |_| Problem::timeout(format!("The body took longer than {timeout:?}."));
             tokio::time::timeout_at(at, collect(stream, limit)).await.map_err(late)?
         },
     )
@@ -29,14 +29,14 @@ pub fn body(
 
 /// When the body of a request has to be there.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     at: Instant,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Deadline {
-    pub fn within(patience: Duration) -> Self {
-        Self { at: Instant::now() + patience, patience }
+    pub(crate) fn within(timeout: Duration) -> Self {
+        Self { at: Instant::now() + timeout, timeout }
     }
 }
 

@@ -5,28 +5,36 @@
 
 use kernel::log::{LogId, Position, StreamName, Version};
 
+/// Name of the header in requests and answers.
 pub const HEADER: &str = "consistency-token";
 /// More streams than this are replaced by a position.
 pub const MAX_STREAMS: usize = 20;
 
+/// What a client has seen of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
+    /// The log that it is of. A token of another log says nothing of this one.
     pub log: LogId,
+    /// What has been seen.
     pub seen: Seen,
 }
 
+/// The events that a client has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
+    /// These streams up to these versions; at most `MAX_STREAMS`.
     Streams(Vec<(StreamName, Version)>),
     /// Everything up to here.
     Position(Position),
 }
 
 impl Token {
+    /// The token of one stream up to this version.
     pub fn of_stream(log: &LogId, stream: &StreamName, version: Version) -> Self {
         Self { log: log.clone(), seen: Seen::Streams(vec![(stream.clone(), version)]) }
     }
 
+    /// Reads a token as it is written; the error says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("expected a Consistency-Token as it was answered, got {text:?}");
         let (log, seen) = split(text);
@@ -51,10 +59,12 @@ impl Token {
 pub struct FeedCursor {
     /// Of which log the position is; a client may leave it out.
     pub log: Option<LogId>,
+    /// The feed goes on behind this position.
     pub position: Position,
 }
 
 impl FeedCursor {
+    /// The place behind `position`.
     pub fn new(log: &LogId, position: Position) -> Self {
         Self { log: Some(log.clone()), position }
     }

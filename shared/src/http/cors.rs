@@ -34,6 +34,7 @@ impl Origins {
         Self(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{port}")).into())
     }
 
+    /// These and the others.
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
@@ -58,6 +59,7 @@ pub fn origin(text: &str) -> Option<String> {
 /// Which pages may do what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cors {
+    /// Pages that may read answers.
     pub origins: Origins,
     /// Whether they may change something, too.
     pub may_write: bool,

@@ -31,7 +31,7 @@ impl Hosts {
     }
 
     /// Refuses a request that calls the service by another name (RFC 9110, section 15.5.20).
-    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         let mut given = headers.get_all(header::HOST).into_iter();
         let host = given.next().filter(|_| given.next().is_none());
         let host: Option<Authority> = host.and_then(|host| host.to_str().ok()?.parse().ok());

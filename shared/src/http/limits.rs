@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::service::open_files;
 
+/// What one HTTP listener allows its clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Connections at a time.

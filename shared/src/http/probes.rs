@@ -16,7 +16,7 @@ pub fn probes(health: Health) -> BoxedFilter<(Response,)> {
     livez.or(readyz).unify().boxed()
 }
 
-pub fn is_probe(path: &str) -> bool {
+pub(crate) fn is_probe(path: &str) -> bool {
     ["/livez", "/readyz"].contains(&path)
 }
 

@@ -12,9 +12,13 @@ use warp::reply::Response;
 /// `type` is stable and for programs, `detail` is for people and says what was expected.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Problem {
+    /// `/problems/<name>`: see `docs/reference/errors.md`.
     pub r#type: String,
+    /// The type in words; the same for all problems of a type.
     pub title: &'static str,
+    /// The status of the answer.
     pub status: u16,
+    /// What was wrong with this request, and what was expected.
     pub detail: String,
     /// Extension members.
     #[serde(flatten)]
@@ -36,15 +40,21 @@ macro_rules! problems {
 }
 
 problems! {
+    /// Syntax: of the JSON, a header, a parameter.
     malformed: BAD_REQUEST, "malformed", "The request can't be read";
     /// A page of another site may not send commands.
     cross_origin: FORBIDDEN, "cross-origin", "Not from another site";
+    /// No route, or nothing by this id.
     not_found: NOT_FOUND, "not-found", "There is nothing here";
+    /// The body was not there in time.
     timeout: REQUEST_TIMEOUT, "timeout", "The request took too long to arrive";
+    /// The body has more bytes than the route takes.
     too_large: PAYLOAD_TOO_LARGE, "too-large", "The request is too large";
     /// The service is not called so.
     misdirected: MISDIRECTED_REQUEST, "misdirected", "Not a name of this service";
+    /// The JSON is no command: see `Invalid`.
     validation: UNPROCESSABLE_ENTITY, "validation", "The command is not valid";
+    /// The key came with another request before.
     idempotency_mismatch: UNPROCESSABLE_ENTITY, "idempotency-mismatch", "The key was used for another request";
     /// Retry with the same key.
     idempotency_in_flight: CONFLICT, "idempotency-in-flight", "The same request is being carried out";
@@ -52,11 +62,17 @@ problems! {
     conflict: CONFLICT, "conflict", "Too many commands at once for the same thing";
     /// Nothing was written, as it was to follow what may not have been done. Retry both.
     not_attempted: CONFLICT, "not-attempted", "What it was to follow may not have been done";
+    /// A rule of the aggregate refuses the command in its present state.
     illegal_transition: CONFLICT, "illegal-transition", "Not in this state";
+    /// A rebuild was asked for while another is under way.
     already_building: CONFLICT, "already-building", "A generation is being made already";
+    /// Applying the stream failed again.
     still_parked: CONFLICT, "still-parked", "It can't be applied still";
+    /// `If-Match` names another version.
     version_mismatch: PRECONDITION_FAILED, "version-mismatch", "It is at another version";
+    /// Positions of another log mean nothing in this one.
     cursor_of_another_log: GONE, "cursor-of-another-log", "The cursor belongs to another log";
+    /// A defect, or stored data that can't be read.
     internal: INTERNAL_SERVER_ERROR, "internal", "Something is broken here";
 }
 
@@ -120,12 +136,14 @@ impl Problem {
         Self::later("not-consistent-yet", "The views are behind", detail.into())
     }
 
+    /// Adds an extension member.
     pub fn with(mut self, name: &'static str, fact: impl Into<Value>) -> Self {
         self.facts.insert(name, fact.into());
         self
     }
 
-    pub fn status(&self) -> StatusCode {
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }

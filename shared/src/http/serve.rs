@@ -35,11 +35,7 @@ pub async fn serve(
     let places = Places::new(&limits);
     let graceful = GracefulShutdown::new();
     let front = Arc::new(Front { routes, callers: callers.into(), limits });
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
                 if let Some(place) = places.take() {

@@ -8,17 +8,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Writing fails when what is there to be written is not taken within `patience`, from the first
+/// Writing fails when what is there to be written is not taken within `timeout`, from the first
 /// moment that the other end keeps it waiting. Taking a part of it does not extend the time.
 pub struct Timed<S> {
     inner: S,
-    patience: Duration,
+    timeout: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Timed<S> {
-    pub fn new(inner: S, patience: Duration) -> Self {
-        Self { inner, patience, deadline: None }
+    pub fn new(inner: S, timeout: Duration) -> Self {
+        Self { inner, timeout, deadline: None }
     }
 
     fn bound(
@@ -29,8 +29,8 @@ impl<S> Timed<S> {
         if written.is_ready() {
             return written;
         }
-        let patience = self.patience;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let timeout = self.timeout;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
         match deadline.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

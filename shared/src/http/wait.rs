@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The longest wait that a client may ask for.
-pub const MAX: Duration = Duration::from_secs(30);
+const MAX: Duration = Duration::from_secs(30);
 
 /// The seconds asked for, cut to the maximum; `None` without a readable preference.
 pub fn preferred(prefer: Option<&str>) -> Option<Duration> {

@@ -17,7 +17,7 @@ use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind, Queue};
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use self::consumer::{Consumer, ConsumerConnection, Delivery};
+pub(crate) use self::consumer::{Consumer, ConsumerConnection, Delivery};
 pub use self::dead_letters::DeadLetterPublisher;
 pub use self::publisher::{Message, Publisher};
 
@@ -87,6 +87,7 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
+    /// For the broker at `url` (`amqp://…`). Connects only when something is asked of it.
     pub fn new(url: &str, namespace: &Namespace) -> Self {
         Self { url: url.into(), namespace: namespace.clone() }
     }
@@ -146,6 +147,7 @@ impl RabbitMq {
         in_time("binding a queue", bind).await
     }
 
+    /// Deletes a queue with all that is in it; no error where it is gone already.
     pub async fn delete(&self, queue: &str) -> Result<()> {
         let delete = async {
             let (connection, channel) = self.connect("delete").await?;
@@ -175,7 +177,7 @@ impl RabbitMq {
     }
 
     /// A connection for a consumer. An error says nothing of any queue.
-    pub async fn connect_consumer(&self) -> Result<ConsumerConnection> {
+    pub(crate) async fn connect_consumer(&self) -> Result<ConsumerConnection> {
         let (connection, channel) = self.connect("projector").await?;
         Ok(ConsumerConnection::new(self.clone(), connection, channel))
     }

@@ -14,10 +14,10 @@ use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};
 
 /// Exit code of a service whose configuration is wrong.
-pub const EXIT_CODE: u8 = 2;
+pub(crate) const EXIT_CODE: u8 = 2;
 
 /// Permits a service without authentication to be reached from other machines.
-pub const PUBLIC: &str = "WAYBILL_LISTEN_PUBLICLY";
+pub(crate) const PUBLIC: &str = "WAYBILL_LISTEN_PUBLICLY";
 const PUBLIC_YES: &str = "without-authentication";
 
 /// Reads variables one by one, and remembers what was wrong with them. (No `Debug`: a variable may
@@ -41,13 +41,13 @@ impl fmt::Display for Invalid {
 impl std::error::Error for Invalid {}
 
 impl Settings {
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         Self::from_map(std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         }))
     }
 
-    pub fn from_map(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(crate) fn from_map(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { variables: variables.into_iter().collect(), problems: vec![] }
     }
 
@@ -115,6 +115,7 @@ impl Settings {
         })
     }
 
+    /// `WAYBILL_NAMESPACE`, by default `waybill`.
     pub fn namespace(&mut self) -> Namespace {
         self.or("WAYBILL_NAMESPACE", Namespace::default(), Namespace::parse)
     }
@@ -139,6 +140,7 @@ impl Settings {
         })
     }
 
+    /// `WAYBILL_LOG`: levels by target, such as `info,command_api=debug`.
     pub fn log_filter(&mut self, default: &str) -> String {
         self.or("WAYBILL_LOG", default.to_owned(), |value| {
             match value.parse::<tracing_subscriber::filter::targets::Targets>() {

@@ -20,6 +20,7 @@ impl Health {
         health
     }
 
+    /// Notes that the part waits for nothing.
     pub fn ready(&self, part: &'static str) {
         if self.set(part, None).is_some_and(|before| before.is_some()) {
             tracing::info!(part, "ready");
@@ -59,7 +60,7 @@ impl Health {
     }
 
     /// What an operator should know, by part.
-    pub fn notes(&self) -> BTreeMap<&'static str, String> {
+    pub(crate) fn notes(&self) -> BTreeMap<&'static str, String> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

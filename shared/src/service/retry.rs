@@ -20,10 +20,7 @@ where
     health.waits(part, "connecting");
     let mut backoff = Backoff::for_servers();
     loop {
-        let tried = tokio::select! {
-            tried = attempt() => tried,
-            () = stop.cancelled() => return Ok(None),
-        };
+        let Some(tried) = stop.run_until_cancelled(attempt()).await else { return Ok(None) };
         match tried {
             Ok(there) => {
                 health.ready(part);

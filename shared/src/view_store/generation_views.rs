@@ -17,6 +17,7 @@ pub struct GenerationViews<'a> {
 }
 
 impl<'a> GenerationViews<'a> {
+    /// Reads from `generation`; a read fails with `Error::Moved` when another is live.
     pub fn new(store: &'a dyn ViewStore, generation: &'a GenerationId) -> Self {
         Self { store, generation, applied: AtomicI64::new(0) }
     }

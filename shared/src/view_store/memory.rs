@@ -22,6 +22,7 @@ use super::{
     ViewStore,
 };
 
+/// Views in the memory of one process; clones share them. They end with the process.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<RwLock<State>>);
 

@@ -1,4 +1,4 @@
-//! Views in Redis. Each change is one call of one guarded script; a batch of them is one pipeline.
+//! Views in Redis. Changes are applied by guarded scripts: many with one call, or one by one.
 
 mod applying;
 mod commands;
@@ -28,6 +28,8 @@ use super::{
     ViewStore,
 };
 
+/// Views in Redis; clones share a connection that is made again when it breaks. Keys:
+/// `docs/PROTOCOL.md`, section 4.
 #[derive(Clone)]
 pub struct Redis {
     client: Client,

@@ -19,10 +19,12 @@ pub trait Updates: Send {
     fn place(&self) -> Place;
 }
 
+/// What happened to the views of a generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
     /// The view of the stream has reached this version.
     Applied(StreamName, Version),
+    /// The stream can't be applied for now.
     Parked(StreamName),
     /// The checkpoint has moved.
     Checkpoint(Position),

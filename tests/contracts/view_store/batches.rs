@@ -61,6 +61,52 @@ pub async fn what_can_not_be_applied_holds_up_nothing_else_of_its_batch(views: V
     assert_eq!(none.unwrap(), [Applied::NoGeneration; 2]);
 }
 
+/// Redis takes a few thousand values at a time from a script: as many as the first three changes have
+/// each, and fewer than the others have.
+pub async fn a_change_of_many_parts_is_applied_whole(views: Views) {
+    let id = generation(&views).await;
+    let [one, another, small] = [(); 3].map(|()| stream());
+    let exact = [
+        Change {
+            sums: (0..3_000).map(|n| sum(&format!("n{n}"), 1)).collect(),
+            ..change(&stream(), 0, 1)
+        },
+        Change {
+            enter: (0..3_000).map(|n| entry("exact", &format!("{n:04}"))).collect(),
+            ..change(&stream(), 0, 1)
+        },
+        Change {
+            greatest_texts: (0..3_000)
+                .map(|n| (FieldKey::new("texts", format!("t{n}")), "text".to_owned()))
+                .collect(),
+            ..change(&stream(), 0, 1)
+        },
+    ];
+    assert_eq!(views.apply(&id, &exact).await.unwrap(), [Applied::Applied; 3]);
+    let many = |stream: &StreamName, base: Version| Change {
+        sums: (0..9_000).map(|n| sum(&format!("n{n}"), 1)).collect(),
+        enter: (0..9_000).map(|n| entry("list", &format!("{n:04}"))).collect(),
+        leave: (0..9_000).map(|n| entry("left", &format!("{n:04}"))).collect(),
+        greatest_texts: (0..9_000)
+            .map(|n| (FieldKey::new("texts", format!("t{n}")), "text".to_owned()))
+            .collect(),
+        ..change(stream, base, base + 1)
+    };
+    let few = Change { sums: vec![sum("n0", 1)], ..change(&small, 0, 1) };
+    let batch = [many(&one, 0), few, many(&another, 0), many(&one, 1)];
+    assert_eq!(views.apply(&id, &batch).await.unwrap(), [Applied::Applied; 4]);
+    let totals = record(&views, &id, "totals").await;
+    assert_eq!(totals.len(), 9_000);
+    for (field, value) in totals {
+        let number: u32 = field.strip_prefix('n').unwrap().parse().unwrap();
+        let few = u32::from(number == 0) + u32::from(number < 3_000);
+        assert_eq!(value, (3 + few).to_string(), "{field}");
+    }
+    assert_eq!(record(&views, &id, "texts").await.len(), 9_000);
+    let last = List { descending: true, limit: 1, ..all("list") };
+    assert_eq!(list(&views, &id, last).await, ["8999"]);
+}
+
 /// A change of few records, fields, lists and texts, so that those of a batch meet.
 fn random(random: &mut StdRng, stream: &StreamName, base: Version) -> Change {
     let mut name = |of: &str| format!("{of}{}", random.random_range(0..4_u8));

@@ -25,6 +25,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The same seed makes the same commands.
     pub fn new(seed: u64) -> Self {
         Self {
             random: StdRng::seed_from_u64(seed),
@@ -180,7 +181,7 @@ impl Scenario {
 
 /// The orders' commands as they would arrive from so many clients at a time: each order's in
 /// their sequence.
-pub fn mixed(
+pub(super) fn mixed(
     mut orders: impl Iterator<Item = Vec<Value>>,
     clients: usize,
 ) -> impl Iterator<Item = Value> {

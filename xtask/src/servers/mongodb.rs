@@ -86,7 +86,7 @@ fn is_writable(port: u16) -> bool {
 
 const OP_MSG: i32 = 2013;
 /// Longest answer of a server that lives.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Sends one command and reads its answer.
 fn ask(port: u16, command: Document) -> Result<Document> {
@@ -100,7 +100,7 @@ fn ask(port: u16, command: Document) -> Result<Document> {
     message.push(0); // A section with one document.
     message.extend(body);
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(broken)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(broken)?;
     stream.write_all(&message).map_err(broken)?;
     let mut head = [0; 21];
     stream.read_exact(&mut head).map_err(broken)?;

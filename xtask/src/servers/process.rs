@@ -15,7 +15,7 @@ use crate::Result;
 pub const MARKER: &str = "WAYBILL_RUN_FOLDER";
 
 /// Longest start of a server.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longest stop of a server or service.
 const GRACE: Duration = Duration::from_secs(30);
@@ -56,7 +56,7 @@ impl Process {
         let started = Instant::now();
         while !ready() {
             let ended = self.status();
-            if ended.is_some() || started.elapsed() > PATIENCE {
+            if ended.is_some() || started.elapsed() > START_TIMEOUT {
                 let why =
                     ended.map_or("it does not answer".to_owned(), |status| status.to_string());
                 return Err(format!("{} did not start: {why}\n{}", self.name, self.told()));

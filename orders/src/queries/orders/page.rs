@@ -9,7 +9,7 @@ use kernel::query::{Error, Reply, Views};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::{Answered, reply};
+use super::super::{Answered, behind, reply};
 use super::documents;
 use crate::order::{OrderAggregate, Status};
 use crate::view::names;
@@ -65,11 +65,11 @@ impl Page {
         let mut page = Self { next, ..Self::default() };
         let mut considered: Option<&String> = None;
         for chunk in entries.chunks(CHUNK) {
-            let listed = chunk.iter().filter_map(|entry| Some((entry, stream(entry)?)));
-            let listed: Vec<(&String, StreamName)> = listed.collect();
-            let streams = listed.iter().map(|(_, stream)| stream.clone()).collect();
-            let stored = documents(views, streams).await?;
-            for ((entry, stream), stored) in listed.into_iter().zip(stored) {
+            let streams: Result<Vec<StreamName>, Error> =
+                chunk.iter().map(|entry| stream(entry)).collect();
+            let streams = streams?;
+            let stored = documents(views, streams.clone()).await?;
+            for ((entry, stream), stored) in chunk.iter().zip(streams).zip(stored) {
                 let Some(stored) = stored else { continue };
                 if asked.fits(&stored.document)? {
                     if page.is_full(&stored) {
@@ -107,8 +107,11 @@ impl Page {
     }
 }
 
-fn stream(entry: &str) -> Option<StreamName> {
-    Some(StreamName::new(OrderAggregate::CATEGORY, entry.get(names::TIME..)?.parse().ok()?))
+fn stream(entry: &str) -> Result<StreamName, Error> {
+    let id = behind(names::TIME, entry)?
+        .parse()
+        .map_err(|_| Error::Broken(format!("{entry:?} is stored in a list of orders")))?;
+    Ok(StreamName::new(OrderAggregate::CATEGORY, id))
 }
 
 fn broken(error: serde_json::Error) -> Error {

@@ -9,7 +9,7 @@ use lapin::{Channel, Connection};
 
 use super::{RabbitMq, all_in_time, close, failure, in_time, look};
 
-const LOOKING: &str = "looking whether the queue is served";
+const CHECKING: &str = "looking whether the queue is served";
 
 /// A connection that consumes nothing yet.
 pub struct ConsumerConnection {
@@ -24,7 +24,7 @@ impl ConsumerConnection {
     }
 
     /// Declares a queue of a generation, binds it to the exchange, and closes the connection.
-    pub async fn declare(self, queue: &str) -> Result<()> {
+    pub(crate) async fn declare(self, queue: &str) -> Result<()> {
         let declare = async {
             self.broker.declare_on(&self.channel, queue).await?;
             close(self.connection).await;
@@ -81,7 +81,7 @@ impl Consumer {
     }
 
     /// The queue that it takes from.
-    pub fn queue(&self) -> &str {
+    pub(crate) fn queue(&self) -> &str {
         &self.queue
     }
 
@@ -98,18 +98,18 @@ impl Consumer {
 
     /// Whether the broker counts a consumer of the queue. This one is, as long as the broker serves the
     /// queue: a quorum queue without a leader has none.
-    pub async fn is_served(&self) -> Result<bool> {
+    pub(crate) async fn is_served(&self) -> Result<bool> {
         // A channel of its own: where the queue is gone, the broker closes it.
-        let channel = in_time(LOOKING, self.connection.create_channel()).await?;
+        let channel = in_time(CHECKING, self.connection.create_channel()).await?;
         let queue = look(&channel, &self.queue).await?;
         if queue.is_some() {
-            in_time(LOOKING, channel.close(200, "done".into())).await?;
+            in_time(CHECKING, channel.close(200, "done".into())).await?;
         }
         Ok(queue.is_some_and(|queue| queue.consumer_count() > 0))
     }
 
     /// Acknowledges this delivery and, if `earlier`, all before it.
-    pub async fn ack(&mut self, tag: u64, earlier: bool) -> Result<()> {
+    pub(crate) async fn ack(&mut self, tag: u64, earlier: bool) -> Result<()> {
         let options = BasicAckOptions { multiple: earlier };
         in_time("acknowledging deliveries", self.channel.basic_ack(tag, options)).await
     }

@@ -24,11 +24,11 @@ const KIND_LENGTH: usize = 60;
 const MESSAGES: i64 = 100_000;
 const BYTES: i64 = 256 << 20;
 /// One look takes no more than this into memory, but for its last message.
-const LOOK_BYTES: usize = 16 << 20;
+const MAX_PAGE_BYTES: usize = 16 << 20;
 /// Pause between two looks whether the broker has put back what a look held, and how many.
 const PUT_BACK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 const PUT_BACK_POLLS: u32 = 200;
-const LOOKING: &str = "looking through the dead letters";
+const BROWSING: &str = "looking through the dead letters";
 
 /// Where a consumer puts what it can't read: a connection of its own, opened at need.
 pub struct DeadLetterPublisher {
@@ -37,6 +37,7 @@ pub struct DeadLetterPublisher {
 }
 
 impl DeadLetterPublisher {
+    /// Connects at the first message.
     pub fn new(broker: &RabbitMq) -> Self {
         Self { broker: broker.clone(), open: None }
     }
@@ -110,11 +111,11 @@ fn dead_letter(delivery: Delivery) -> DeadLetter {
 
 impl RabbitMq {
     /// Up to `limit` of what is kept, fewer where they are large.
-    pub async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
+    pub(crate) async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
         let Some(mut walk) = Walk::start(self).await? else { return Ok(DeadLetterPage::default()) };
         let mut page = DeadLetterPage { items: vec![], total: walk.total };
         let mut bytes = 0;
-        while page.items.len() < limit && bytes < LOOK_BYTES {
+        while page.items.len() < limit && bytes < MAX_PAGE_BYTES {
             let Some(delivery) = walk.next().await? else { break };
             bytes += delivery.data.len();
             page.items.push(dead_letter(delivery));
@@ -126,7 +127,7 @@ impl RabbitMq {
     }
 
     /// The one with this id.
-    pub async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+    pub(crate) async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
         let Some(mut walk) = Walk::start(self).await? else { return Ok(None) };
         let found = walk.find(id).await?;
         walk.end().await?;
@@ -134,7 +135,7 @@ impl RabbitMq {
     }
 
     /// Removes the one with this id; whether it was there.
-    pub async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
+    pub(crate) async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
         let Some(mut walk) = Walk::start(self).await? else { return Ok(false) };
         let found = walk.find(id).await?;
         if let Some(delivery) = &found {
@@ -175,7 +176,7 @@ impl Walk {
         }
         self.seen += 1;
         let get = self.channel.basic_get(self.queue.as_str().into(), BasicGetOptions::default());
-        Ok(in_time(LOOKING, get).await?.map(|message| message.delivery))
+        Ok(in_time(BROWSING, get).await?.map(|message| message.delivery))
     }
 
     async fn find(&mut self, id: &str) -> Result<Option<Delivery>> {
@@ -189,7 +190,7 @@ impl Walk {
 
     async fn remove(&mut self, delivery: &Delivery) -> Result<()> {
         let one = BasicAckOptions::default();
-        in_time(LOOKING, self.channel.basic_ack(delivery.delivery_tag, one)).await?;
+        in_time(BROWSING, self.channel.basic_ack(delivery.delivery_tag, one)).await?;
         self.removed += 1;
         Ok(())
     }
@@ -197,7 +198,7 @@ impl Walk {
     /// Lets go of everything. The broker puts it back a moment after it has answered; that is
     /// waited for, so that the next look finds it.
     async fn end(self) -> Result<()> {
-        in_time(LOOKING, self.channel.close(200, "done".into())).await?;
+        in_time(BROWSING, self.channel.close(200, "done".into())).await?;
         // All is done by now; it may only be hidden for a moment longer.
         if let Err(failure) = self.until_put_back().await {
             tracing::debug!(%failure, "not seen to be put back");
@@ -207,7 +208,7 @@ impl Walk {
     }
 
     async fn until_put_back(&self) -> Result<()> {
-        let channel = in_time(LOOKING, self.connection.create_channel()).await?;
+        let channel = in_time(BROWSING, self.connection.create_channel()).await?;
         let left = self.total - self.removed;
         for _ in 0..PUT_BACK_POLLS {
             match count(&channel, &self.queue).await? {

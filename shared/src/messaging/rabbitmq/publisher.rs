@@ -61,6 +61,7 @@ impl Publisher {
         }
     }
 
+    /// Closes the connection; errors are ignored, as all that was confirmed is kept.
     pub async fn close(self) {
         close(self.connection).await;
     }

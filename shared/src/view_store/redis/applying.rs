@@ -8,18 +8,21 @@ use kernel::projection::Change;
 use redis::Pipeline;
 
 use super::Redis;
-use super::scripts::apply_batch::{APPLIED, NO_GENERATION, ONE_BY_ONE, PARKED};
+use super::scripts::apply_batch::BatchOutcome;
 use super::scripts::{Apply, ApplyBatch};
 use crate::view_store::{Applied, GenerationId};
 
 /// Streams of one call at most. A script holds up all other commands while it runs: 128 changes of
 /// usual orders take about 4 ms.
 const MAX_STREAMS: usize = 128;
-/// Sums and entries of one call, but for its last change.
+/// Sums, entries and texts of one call; a change with more is applied alone. A command of a script takes
+/// up to 8,000 values, and a part is two of them (`LUAI_MAXCSTACK` in the Lua 5.1 of Redis).
 const MAX_PARTS: usize = 3_000;
 /// A change with a larger delta is applied alone: a script adds up with numbers that are exact up to
 /// 2^53.
 const MAX_DELTA: u64 = 1 << 45;
+/// How often a batch is tried without those of its changes that can't be applied.
+const MAX_ATTEMPTS: usize = 4;
 const WHAT: &str = "applying changes to views";
 
 impl Redis {
@@ -30,45 +33,63 @@ impl Redis {
     ) -> Result<Vec<Applied>> {
         let mut outcomes = Vec::with_capacity(changes.len());
         let mut rest = changes;
-        while let Some(first) = rest.first() {
-            let length = if is_large(first) { 1 } else { batch(rest) };
-            let (part, after) = rest.split_at(length);
-            rest = after;
-            match is_large(first) {
-                true => outcomes.extend(self.apply_singly(generation, &[first]).await?),
-                false => outcomes.extend(self.apply_batch(generation, part).await?),
+        while let Some((first, others)) = rest.split_first() {
+            if is_large(first) {
+                outcomes.extend(self.apply_singly(generation, &[first]).await?);
+                rest = others;
+            } else {
+                let (part, after) = rest.split_at(batch(rest));
+                outcomes.extend(self.apply_batch(generation, part).await?);
+                rest = after;
             }
         }
         Ok(outcomes)
     }
 
+    /// Applies changes of as many streams. What can't be applied is left out, and the others are tried
+    /// again: another worker may come between, so not for ever.
     async fn apply_batch(
         &self,
         generation: &GenerationId,
         changes: &[Change],
     ) -> Result<Vec<Applied>> {
-        let changes: Vec<&Change> = changes.iter().collect();
-        let call = ApplyBatch::call_for(&self.keys.of(generation), &changes);
+        let keys = self.keys.of(generation);
         let script = &self.scripts.apply_batch;
-        let codes: Vec<i64> = self.call(WHAT, script, &call).await?;
-        match codes[..] {
-            [NO_GENERATION] => return Ok(vec![Applied::NoGeneration; changes.len()]),
-            [ONE_BY_ONE] => return self.apply_singly(generation, &changes).await,
-            _ => {}
+        let mut outcomes = vec![None; changes.len()];
+        for _ in 0..MAX_ATTEMPTS {
+            let left: Vec<usize> = (0..changes.len()).filter(|i| outcomes[*i].is_none()).collect();
+            if left.is_empty() {
+                break;
+            }
+            let batch: Vec<&Change> = left.iter().map(|i| &changes[*i]).collect();
+            let told = ApplyBatch::told(&batch);
+            let call = ApplyBatch::call_for(&keys, &batch, &told);
+            let codes: Vec<i64> = self.call(WHAT, script, &call).await?;
+            match ApplyBatch::outcome(&codes) {
+                BatchOutcome::Applied => {
+                    left.iter().for_each(|i| outcomes[*i] = Some(Applied::Applied));
+                }
+                BatchOutcome::NoGeneration => {
+                    return Ok(vec![Applied::NoGeneration; changes.len()]);
+                }
+                BatchOutcome::OneByOne => break,
+                BatchOutcome::Refused(refused) => {
+                    for (place, version) in refused {
+                        let Some(i) = left.get(place).copied() else { continue };
+                        outcomes[i] = match version {
+                            Some(stored) => Some(Applied::refused(stored, changes[i].to)),
+                            None => self.apply_singly(generation, &[&changes[i]]).await?.pop(),
+                        };
+                    }
+                }
+            }
         }
-        let of_parked: Vec<&Change> = codes
-            .iter()
-            .zip(&changes)
-            .filter(|(code, _)| **code == PARKED)
-            .map(|it| *it.1)
-            .collect();
-        let mut singly = self.apply_singly(generation, &of_parked).await?.into_iter();
-        let outcome = |(code, change): (i64, &&Change)| match code {
-            APPLIED => Applied::Applied,
-            PARKED => singly.next().unwrap_or(Applied::Stale(change.base)),
-            stored => Applied::refused(stored, change.to),
-        };
-        Ok(codes.into_iter().zip(&changes).map(outcome).collect())
+        let left: Vec<usize> = (0..changes.len()).filter(|i| outcomes[*i].is_none()).collect();
+        let singly: Vec<&Change> = left.iter().map(|i| &changes[*i]).collect();
+        for (i, outcome) in left.iter().zip(self.apply_singly(generation, &singly).await?) {
+            outcomes[*i] = Some(outcome);
+        }
+        Ok(outcomes.into_iter().flatten().collect())
     }
 
     /// One call for each change, in one pipeline.
@@ -90,20 +111,24 @@ impl Redis {
     }
 }
 
+fn parts(change: &Change) -> usize {
+    change.sums.len() + change.enter.len() + change.leave.len() + change.greatest_texts.len()
+}
+
+/// Whether it is applied alone.
 fn is_large(change: &Change) -> bool {
-    change.sums.iter().any(|sum| sum.delta.unsigned_abs() > MAX_DELTA)
+    parts(change) > MAX_PARTS || change.sums.iter().any(|sum| sum.delta.unsigned_abs() > MAX_DELTA)
 }
 
 /// How many of the changes go into the next call: each of another stream, none of them large.
 fn batch(changes: &[Change]) -> usize {
     let mut streams: HashSet<&StreamName> = HashSet::new();
-    let mut parts = 0;
+    let mut sum = 0;
     for change in changes.iter().take(MAX_STREAMS) {
-        parts += change.sums.len() + change.enter.len() + change.leave.len();
-        let is_full = parts > MAX_PARTS && !streams.is_empty();
-        if is_full || is_large(change) || !streams.insert(&change.stream) {
+        sum += parts(change);
+        if sum > MAX_PARTS || is_large(change) || !streams.insert(&change.stream) {
             break;
         }
     }
-    streams.len().max(1)
+    streams.len()
 }

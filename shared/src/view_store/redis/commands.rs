@@ -81,11 +81,11 @@ pub fn answer(what: &str, read: &Read, next: &mut impl FnMut() -> Result<Value>)
             Answer::Views(views.collect::<Result<_>>()?)
         }
         Read::Versions(streams) => {
-            let version = |beginning: String| {
-                let digits = beginning.split(' ').next().unwrap_or_default();
-                digits.parse().unwrap_or(0)
+            let version = |beginning: String| match beginning.split(' ').next() {
+                None | Some("") => Ok(0), // There is no view.
+                Some(digits) => digits.parse().map_err(|error| Failure::permanent(what, error)),
             };
-            let versions = streams.iter().map(|_| Ok(version(parse(what, next()?)?)));
+            let versions = streams.iter().map(|_| version(parse(what, next()?)?));
             Answer::Versions(versions.collect::<Result<_>>()?)
         }
         Read::Parked(streams) if streams.is_empty() => Answer::Parked(vec![]),

@@ -1,85 +1,57 @@
--- Applies changes to the views of many streams, and to all sums and lists that they touch: each sum is
--- written once with what it changes by in all, each list once.
+-- Applies changes to the views of many streams, and what they add up to: each record and each list is
+-- written once. All of it, or nothing.
 --
--- Behind the layout (apply_batch.rs): the keys of the views, of records and of lists; the streams, and
--- four counted groups. Returns for each stream -1 applied, -4 left out as it is parked, else the version
--- that is stored, and it was left out. {-2} no such generation; {-3} a sum comes near the end of its
--- range, and nothing was applied: apply one by one.
--- Nothing fails after the first write. A number of Lua is exact up to 2^53 only: larger sums are added
--- to by Redis, and the deltas of a batch are smaller by far.
+-- Behind the layout (apply_batch.rs): keys and arguments, each taken in its order.
+-- Returns {} when all is applied. Else nothing was: {-2} no such generation; {-3} a sum comes near the
+-- end of what a number of Lua holds exactly; or pairs of the place of a stream that can't be applied, and
+-- the version that its view is at, or -4 where it is parked.
+-- All is read before the first write, and nothing fails after it.
 
 local call = redis.call
 if call('EXISTS', checkpoint) == 0 then return { -2 } end
-local n = tonumber(streams)
-local VIEW, FIRST = NEXT_KEY - 1, NEXT_ARGUMENT
-local at = FIRST + 5 * n
-local names, outcomes, applies, all = {}, {}, {}, true
+local n, key, at = tonumber(streams), NEXT_KEY - 1, NEXT_ARGUMENT - 1
 
--- Of stream i: base, to, document, name, position.
-local function of(i) return FIRST + 5 * (i - 1) end
-for i = 1, n do names[i] = ARGV[of(i) + 3] end
-local notes = call('EXISTS', parked) == 1 and call('HMGET', parked, unpack(names)) or {}
+local function next_key()
+  key = key + 1
+  return KEYS[key]
+end
+local function take()
+  at = at + 1
+  return ARGV[at]
+end
+local function count() return tonumber(take()) end
+
+-- The guards: base, to, document and name of each stream.
+local refused, views = {}, {}
+local stored = call('MGET', unpack(KEYS, key + 1, key + n))
+local any_parked = call('EXISTS', parked) == 1
 for i = 1, n do
-  local stored = tonumber(string.match(call('GETRANGE', KEYS[VIEW + i], 0, 19), '^%d+') or '0')
-  if stored ~= tonumber(ARGV[of(i)]) then
-    outcomes[i] = stored
-  elseif notes[i] then
-    outcomes[i] = -4
-  else
-    outcomes[i], applies[i] = -1, true
+  local base, to, document, name = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  at = at + 4
+  local version = stored[i] and string.match(stored[i], '^%d+') or '0'
+  if version ~= base then
+    refused[#refused + 1] = i
+    refused[#refused + 1] = tonumber(version)
+  elseif any_parked and call('HEXISTS', parked, name) == 1 then
+    refused[#refused + 1] = i
+    refused[#refused + 1] = -4
   end
-  all = all and applies[i]
+  views[2 * i - 1] = next_key()
+  views[2 * i] = to .. ' ' .. document
 end
+if #refused > 0 then return refused end
 
--- The sum of a field's parts, of streams that apply; nil where there is none.
-local function sum(parts)
-  local total
-  for i = at, at + 2 * parts - 2, 2 do
-    if all or applies[tonumber(ARGV[i])] then total = (total or 0) + tonumber(ARGV[i + 1]) end
+-- Of each record: sums (field, delta), those that a list is sorted by (which sum, member, keep zeros),
+-- texts (field, text). A list that is sorted by a sum has the sum's 19 digits in front.
+local records, gone, come = {}, {}, {}
+local function into(lists, list)
+  local members = lists[list]
+  if not members then
+    members = {}
+    lists[list] = members
   end
-  at = at + 2 * parts
-  return total
+  return members
 end
-
--- What is written to each key: first all is read, then all is written.
-local records, adds, removes = {}, {}, {}
-local function into(lists, key)
-  local list = lists[key]
-  if not list then
-    list = {}
-    lists[key] = list
-  end
-  return list
-end
-
-local count = tonumber(ARGV[at])
-at = at + 1
-for _ = 1, count do
-  local record, fields = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
-  at = at + 2
-  local asked, deltas, ranks = {}, {}, {}
-  for _ = 1, fields do
-    local name, list, member, zeros, parts = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
-    at = at + 5
-    local delta = sum(parts)
-    if delta then
-      local k = #asked + 1
-      asked[k], deltas[k] = name, delta
-      if list ~= '0' then ranks[k] = { KEYS[tonumber(list)], member, zeros == '1' } end
-    end
-  end
-  if #asked > 0 then
-    local before = call('HMGET', record, unpack(asked))
-    for k = 1, #asked do
-      if before[k] and #before[k] > 18 then return { -3 } end
-    end
-    records[#records + 1] = { record, asked, deltas, ranks, before }
-  end
-end
-
-local texts = {}
-count = tonumber(ARGV[at])
-at = at + 1
 -- By bytes: Lua's own comparison follows the server's locale.
 local function greater(a, b)
   for i = 1, math.min(#a, #b) do
@@ -88,97 +60,62 @@ local function greater(a, b)
   end
   return #a > #b
 end
-for _ = 1, count do
-  local record, fields = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
-  at = at + 2
-  for _ = 1, fields do
-    local name, parts = ARGV[at], tonumber(ARGV[at + 1])
-    at = at + 2
-    local greatest = call('HGET', record, name)
-    local changed = false
-    for i = at, at + 2 * parts - 2, 2 do
-      if (all or applies[tonumber(ARGV[i])]) and (not greatest or greater(ARGV[i + 1], greatest)) then
-        greatest, changed = ARGV[i + 1], true
-      end
-    end
-    at = at + 2 * parts
-    if changed then texts[#texts + 1] = { record, name, greatest } end
+local record_count = count()
+for r = 1, record_count do
+  local record, sums, ranks, texts = next_key(), count(), count(), count()
+  local fields, first = {}, at
+  for i = 1, sums + texts do fields[i] = ARGV[first + 2 * i - 1] end
+  at = first + 2 * (sums + texts)
+  local kept = call('HMGET', record, unpack(fields))
+  local set, before, after = {}, {}, {}
+  for i = 1, sums do
+    local old = kept[i] or '0'
+    if #old > 15 then return { -3 } end
+    before[i] = tonumber(old)
+    after[i] = before[i] + tonumber(ARGV[first + 2 * i])
+    set[2 * i - 1], set[2 * i] = fields[i], string.format('%d', after[i])
   end
+  for i = sums + 1, sums + texts do
+    local text = ARGV[first + 2 * i]
+    if kept[i] and not greater(text, kept[i]) then text = kept[i] end
+    set[2 * i - 1], set[2 * i] = fields[i], text
+  end
+  for _ = 1, ranks do
+    local list, i, member, zeros = next_key(), count(), take(), take()
+    local is_new, is_moved = not kept[i], before[i] ~= after[i]
+    if is_moved and not is_new then
+      local leave = into(gone, list)
+      leave[#leave + 1] = string.format('%019d', before[i]) .. member
+    end
+    if (is_moved or is_new) and (after[i] ~= 0 or zeros == '1') then
+      local enter = into(come, list)
+      enter[#enter + 1] = 0
+      enter[#enter + 1] = string.format('%019d', after[i]) .. member
+    end
+  end
+  records[2 * r - 1], records[2 * r] = record, set
 end
 
-for _, list in ipairs({ removes, adds }) do
-  count = tonumber(ARGV[at])
-  at = at + 1
-  for _ = 1, count do
-    local members, parts = into(list, KEYS[tonumber(ARGV[at])]), tonumber(ARGV[at + 1])
-    at = at + 2
-    for i = at, at + 2 * parts - 2, 2 do
-      if all or applies[tonumber(ARGV[i])] then members[#members + 1] = ARGV[i + 1] end
-    end
-    at = at + 2 * parts
-  end
+-- From here on it writes. `unpack` has room for a few thousand values.
+local PART = 2000
+for r = 1, 2 * record_count, 2 do call('HSET', records[r], unpack(records[r + 1])) end
+for list, members in pairs(gone) do
+  for i = 1, #members, PART do call('ZREM', list, unpack(members, i, math.min(i + PART - 1, #members))) end
 end
-
--- From here on it writes. A list that is sorted by a sum has the sum's 19 digits in front.
-local function ranked(value, member) return string.rep('0', 19 - #value) .. value .. member end
-for _, record in ipairs(records) do
-  local key, asked, deltas, ranks, before = unpack(record)
-  local set = {}
-  for k = 1, #asked do
-    local old = before[k] or '0'
-    local new
-    if #old <= 15 then
-      new = string.format('%.0f', tonumber(old) + deltas[k])
-      set[#set + 1] = asked[k]
-      set[#set + 1] = new
-    else
-      call('HINCRBY', key, asked[k], string.format('%.0f', deltas[k]))
-      new = call('HGET', key, asked[k])
-    end
-    local rank = ranks[k]
-    if rank then
-      local leave, enter = into(removes, rank[1]), into(adds, rank[1])
-      leave[#leave + 1] = ranked(old, rank[2])
-      if new ~= '0' or rank[3] then enter[#enter + 1] = ranked(new, rank[2]) end
-    end
-  end
-  if #set > 0 then call('HSET', key, unpack(set)) end
+for list, members in pairs(come) do
+  for i = 1, #members, PART do call('ZADD', list, unpack(members, i, math.min(i + PART - 1, #members))) end
 end
-for _, text in ipairs(texts) do call('HSET', unpack(text)) end
-
--- `unpack` has room for a few thousand values.
-local PART = 1000
-for key, members in pairs(removes) do
-  for first = 1, #members, PART do
-    call('ZREM', key, unpack(members, first, math.min(first + PART - 1, #members)))
-  end
+for _ = 1, count() do
+  local list, size = next_key(), count()
+  call('ZREM', list, unpack(ARGV, at + 1, at + size))
+  at = at + size
 end
-for key, members in pairs(adds) do
-  for first = 1, #members, PART do
-    local scored = {}
-    for i = first, math.min(first + PART - 1, #members) do
-      scored[#scored + 1] = 0
-      scored[#scored + 1] = members[i]
-    end
-    call('ZADD', key, unpack(scored))
-  end
+for _ = 1, count() do
+  local list, size = next_key(), count()
+  call('ZADD', list, unpack(ARGV, at + 1, at + size))
+  at = at + size
 end
-
-local views, told, highest = {}, {}, 0
-for i = 1, n do
-  if applies[i] then
-    local first = of(i)
-    views[#views + 1] = KEYS[VIEW + i]
-    views[#views + 1] = ARGV[first + 1] .. ' ' .. ARGV[first + 2]
-    told[#told + 1] = ARGV[first + 3] .. ' ' .. ARGV[first + 1]
-    highest = math.max(highest, tonumber(ARGV[first + 4]))
-  end
-end
-if #views > 0 then
-  call('MSET', unpack(views))
-  call('XADD', updates, 'MAXLEN', '~', UPDATES_KEPT, '*', 'a', table.concat(told, ' '))
-  if highest > tonumber(call('GET', applied) or '0') then
-    call('SET', applied, string.format('%.0f', highest))
-  end
-end
-return outcomes
+call('MSET', unpack(views))
+call('XADD', updates, 'MAXLEN', '~', UPDATES_KEPT, '*', 'a', told)
+if tonumber(position) > tonumber(call('GET', applied) or '0') then call('SET', applied, position) end
+return {}
