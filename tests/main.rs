@@ -41,6 +41,7 @@ mod parts {
 /// All services together, from the command to the view.
 mod whole {
     mod configuration;
+    mod dashboard;
     mod dead_letters;
     mod distributed;
     mod embedded;
@@ -74,5 +75,6 @@ mod checks {
     mod lists;
     mod oracle;
     mod proxy;
+    mod vendored;
     mod waiting;
 }

@@ -1,4 +1,4 @@
-//! The routes of query-api: the probes, the dashboard's page, and whatever the domain answers.
+//! The routes of query-api: the probes, the dashboard, live changes, and whatever the domain answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
 
+use crate::dashboard::{self, Links};
 use crate::service::Shown;
 use crate::{Service, live};
 use shared::service::health::Health;
@@ -23,12 +24,9 @@ use shared::service::health::Health;
 /// How long a query waits for a token without `Prefer: wait=`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 
-/// The page, the probes, and every other GET for the domain.
-pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
-    let page = warp::path::end().and(get_or_head()).map(|| {
-        let page = include_str!("page.html").as_bytes().to_vec();
-        answer::bytes(StatusCode::OK, page, "text/html; charset=utf-8")
-    });
+/// The dashboard, the probes, live changes, and every other GET for the domain.
+pub fn routes(slot: ServiceSlot<Service>, health: Health, links: Links) -> Routes {
+    let dashboard = dashboard::routes(links);
     let live = warp::path!("live")
         .and(get_or_head())
         .and(warp::method())
@@ -52,7 +50,10 @@ pub fn routes(slot: ServiceSlot<Service>, health: Health) -> Routes {
             let slot = slot.clone();
             async move { into_response(query(&slot, path.as_str(), parameters, &headers).await) }
         });
-    close(probes(health).or(page).unify().or(live).unify().or(queries).unify().boxed(), "GET, HEAD")
+    close(
+        probes(health).or(dashboard).unify().or(live).unify().or(queries).unify().boxed(),
+        "GET, HEAD",
+    )
 }
 
 async fn live(
@@ -107,7 +108,7 @@ fn etag(Shown { reply, token, generation }: &Shown) -> Result<ETag, Problem> {
 }
 
 /// Whether `If-None-Match` names this tag; compared weakly (RFC 9110, section 13.1.2).
-fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
+pub(crate) fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
     headers.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(etag))
 }
 

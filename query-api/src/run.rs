@@ -27,7 +27,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::new(&["redis", "views"], stop);
-    let routes = routes::routes(shell.slot.clone(), shell.health.clone());
+    let routes = routes::routes(shell.slot.clone(), shell.health.clone(), config.links.clone());
     let work = work(&config, queries, &shell);
     shell.serve("query-api", listener, config.hosts.clone(), routes, work).await
 }

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod body;
 pub mod consistency_token;
+pub mod cors;
 mod front;
 pub mod hosts;
 pub mod limits;
@@ -17,6 +18,8 @@ pub mod wait;
 
 pub use answer::{Answer, close, json};
 pub use body::body;
+pub use cors::{Cors, Origins};
+pub use front::Callers;
 pub use hosts::Hosts;
 pub use limits::Limits;
 pub use serve::serve;

@@ -13,11 +13,12 @@ use kernel::{Failure, Namespace, Result};
 use orders::{OrderAggregate, OrderProjection, OrderQueries};
 use projector::{Dependencies, Worker, admin};
 use query_api::Service as Queries;
+use query_api::dashboard::Links;
 use shared::event_store::sqlite::Sqlite;
 use shared::event_store::until_replaced;
 use shared::feed::cursor::Cursors;
 use shared::http::serve::Routes;
-use shared::http::{Hosts, Limits};
+use shared::http::{Callers, Cors, Hosts, Limits, Origins};
 use shared::service::config::{Invalid, Settings};
 use shared::service::health::Health;
 use shared::service::process::{listen, tell};
@@ -46,6 +47,10 @@ pub struct Config {
     pub namespace: Namespace,
     /// `WAYBILL_HOSTS`.
     pub hosts: Hosts,
+    /// `WAYBILL_CORS_ORIGINS`, besides the dashboard's own.
+    pub cors_origins: Origins,
+    /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`, where they are not the listeners' addresses.
+    pub links: Links,
     /// `WAYBILL_MAX_LAG` and `WAYBILL_MAX_HOLD`.
     pub flow_control: FlowControl,
 }
@@ -65,6 +70,8 @@ impl Config {
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
+            cors_origins: settings.cors_origins(),
+            links: Links::read(&mut settings),
             flow_control: FlowControl::read(&mut settings),
         };
         let filter = settings.log_filter("warn");
@@ -149,13 +156,20 @@ impl Running {
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
         tasks.spawn(worker.run(stop.clone()));
-        let mut spawn = |listener: TcpListener, routes: Routes| {
-            let (hosts, limits, stop) = (config.hosts.clone(), limits.clone(), stop.clone());
-            tasks.spawn(serve_http(listener, routes, hosts, limits, stop));
+        let pages = Origins::of_loopback(addresses.query.port()).and(config.cors_origins);
+        let callers = |origins: Origins, may_write| {
+            let cors = Cors { origins, may_write };
+            Callers { hosts: config.hosts.clone(), cors }
         };
-        spawn(command, command_api::routes::routes(commands.slot.clone(), health.clone()));
-        spawn(query, query_api::routes::routes(query_slot, health.clone()));
-        spawn(operations, admin::routes(admin_slot, health));
+        let mut spawn = |listener: TcpListener, routes: Routes, callers: Callers| {
+            tasks.spawn(serve_http(listener, routes, callers, limits.clone(), stop.clone()));
+        };
+        let links = config.links.or(addresses.command, addresses.projector);
+        let of_commands = command_api::routes::routes(commands.slot.clone(), health.clone());
+        spawn(command, of_commands, callers(pages.clone(), false));
+        let of_queries = query_api::routes::routes(query_slot, health.clone(), links);
+        spawn(query, of_queries, callers(Origins::default(), false));
+        spawn(operations, admin::routes(admin_slot, health), callers(pages, true));
         Ok(Self { addresses, tasks, ended, commands: tokio::spawn(commands.run(started, over)) })
     }
 

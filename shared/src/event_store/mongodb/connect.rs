@@ -123,6 +123,9 @@ pub(super) async fn options(url: &str) -> Result<ClientOptions> {
     options.max_pool_size.get_or_insert(64);
     options.connect_timeout.get_or_insert(Duration::from_secs(5));
     options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
+    // Every caller finds out for itself what became of a write without an answer, or writes again. A
+    // retryable write would cost the server a record of its session for each group of commits.
+    options.retry_writes = Some(false);
     Ok(options)
 }
 
