@@ -45,6 +45,7 @@ mod whole {
     mod clients;
     mod configuration;
     mod contract;
+    mod dashboard;
     mod dead_letters;
     mod distributed;
     mod embedded;
@@ -53,6 +54,14 @@ mod whole {
     mod rebuild;
     mod tokens;
     mod upgrade;
+}
+
+/// The command line, as a process of its own.
+mod cli {
+    mod doctor;
+    mod json;
+    mod tail;
+    mod top;
 }
 
 /// All services together, while servers, services, networks or disks fail.
@@ -70,5 +79,6 @@ mod checks {
     mod lists;
     mod oracle;
     mod proxy;
+    mod vendored;
     mod waiting;
 }

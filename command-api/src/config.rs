@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use kernel::Namespace;
 use secrecy::SecretString;
-use shared::http::Hosts;
+use shared::http::{Hosts, Origins};
 use shared::service::config::{Invalid, Settings};
 
 use crate::write::FlowControl;
@@ -29,6 +29,8 @@ pub struct Config {
     pub namespace: Namespace,
     /// `WAYBILL_HOSTS`.
     pub hosts: Hosts,
+    /// `WAYBILL_CORS_ORIGINS`: pages of these origins may read what the service answers.
+    pub cors_origins: Origins,
 }
 
 impl Config {
@@ -56,6 +58,7 @@ impl Config {
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
+            cors_origins: settings.cors_origins(),
         };
         let filter = settings.log_filter("info");
         settings.finish((config, filter))

@@ -9,6 +9,7 @@ use kernel::log::LogId;
 use secrecy::ExposeSecret as _;
 use shared::event_store::mongodb::MongoDb;
 use shared::event_store::until_replaced;
+use shared::http::{Callers, Cors};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::health::Health;
 use shared::service::retry::until_connected;
@@ -35,7 +36,9 @@ pub async fn run<A: Aggregate>(
     let shell = Shell::<Service<A>>::new(&["mongodb", "commands", "relay"], stop);
     let routes = routes::routes(shell.slot.clone(), shell.health.clone());
     let work = work(&config, &shell);
-    let served = shell.serve("command-api", listener, config.hosts.clone(), routes, work).await?;
+    let cors = Cors { origins: config.cors_origins.clone(), may_write: false };
+    let callers = Callers { hosts: config.hosts.clone(), cors };
+    let served = shell.serve("command-api", listener, callers, routes, work).await?;
     if let Some(served) = served {
         served.end(&shell.slot).await;
     }

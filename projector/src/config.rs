@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use kernel::Namespace;
 use secrecy::SecretString;
-use shared::http::Hosts;
+use shared::http::{Hosts, Origins};
 use shared::service::config::{Invalid, Settings};
 
 /// What the service reads from its environment, each from the variable that is named with it.
@@ -25,6 +25,8 @@ pub struct Config {
     pub namespace: Namespace,
     /// `WAYBILL_HOSTS`: names under which the service answers.
     pub hosts: Hosts,
+    /// `WAYBILL_CORS_ORIGINS`: pages of these origins may ask for whatever operators may.
+    pub cors_origins: Origins,
 }
 
 impl Config {
@@ -46,6 +48,7 @@ impl Config {
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
+            cors_origins: settings.cors_origins(),
         };
         let filter = settings.log_filter("info");
         settings.finish((config, filter))

@@ -7,6 +7,7 @@ use kernel::projection::ErasedProjection;
 use secrecy::ExposeSecret as _;
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::queue::Queues;
+use shared::http::{Callers, Cors};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
@@ -29,7 +30,9 @@ pub async fn run(
     let shell = Shell::new(&["mongodb", "redis", "views"], stop);
     let routes = admin::routes(shell.slot.clone(), shell.health.clone());
     let work = work(&config, projection, &shell);
-    shell.serve("projector", listener, config.hosts.clone(), routes, work).await
+    let cors = Cors { origins: config.cors_origins.clone(), may_write: true };
+    let callers = Callers { hosts: config.hosts.clone(), cors };
+    shell.serve("projector", listener, callers, routes, work).await
 }
 
 async fn work(

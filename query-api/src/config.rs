@@ -8,6 +8,8 @@ use secrecy::SecretString;
 use shared::http::Hosts;
 use shared::service::config::{Invalid, Settings};
 
+use crate::dashboard::Links;
+
 /// What query-api is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -21,6 +23,8 @@ pub struct Config {
     pub namespace: Namespace,
     /// `WAYBILL_HOSTS`.
     pub hosts: Hosts,
+    /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`: what the dashboard asks besides this service.
+    pub links: Links,
 }
 
 impl Config {
@@ -32,6 +36,7 @@ impl Config {
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
+            links: Links::read(&mut settings),
         };
         let filter = settings.log_filter("info");
         settings.finish((config, filter))

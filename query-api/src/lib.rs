@@ -6,6 +6,7 @@
 
 #[cfg(feature = "servers")]
 pub mod config;
+pub mod dashboard;
 mod describe;
 pub mod live;
 mod reader;

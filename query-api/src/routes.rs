@@ -1,4 +1,4 @@
-//! The routes of query-api: the probes, the dashboard's page, and whatever the domain answers.
+//! The routes of query-api: the probes, the dashboard, live changes, and whatever the domain answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
 
+use crate::dashboard::{self, Links};
 use crate::describe::describe;
 use crate::service::Shown;
 use crate::{Service, live};
@@ -25,13 +26,15 @@ use shared::service::health::Health;
 /// How long a query waits for a token without `Prefer: wait=`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 
-/// The page, the probes, and every other GET for the domain.
-pub fn routes(slot: ServiceSlot<Service>, health: Health, contract: ReadContract) -> Routes {
+/// The dashboard, the probes, the description, live changes, and every other GET for the domain.
+pub fn routes(
+    slot: ServiceSlot<Service>,
+    health: Health,
+    links: Links,
+    contract: ReadContract,
+) -> Routes {
     let described = describe(contract);
-    let page = warp::path::end().and(get_or_head()).map(|| {
-        let page = include_str!("page.html").as_bytes().to_vec();
-        answer::bytes(StatusCode::OK, page, "text/html; charset=utf-8")
-    });
+    let dashboard = dashboard::routes(links);
     let live = warp::path!("live")
         .and(get_or_head())
         .and(warp::method())
@@ -56,7 +59,7 @@ pub fn routes(slot: ServiceSlot<Service>, health: Health, contract: ReadContract
             async move { into_response(query(&slot, path.as_str(), parameters, &headers).await) }
         });
     let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
-    close(own.or(page).unify().or(live).unify().or(queries).unify().boxed(), "GET, HEAD")
+    close(own.or(dashboard).unify().or(live).unify().or(queries).unify().boxed(), "GET, HEAD")
 }
 
 async fn live(
@@ -111,7 +114,7 @@ fn etag(Shown { reply, token, generation }: &Shown) -> Result<ETag, Problem> {
 }
 
 /// Whether `If-None-Match` names this tag; compared weakly (RFC 9110, section 13.1.2).
-fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
+pub(crate) fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
     headers.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(etag))
 }
 

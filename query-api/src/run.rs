@@ -27,7 +27,8 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::new(&["redis", "views"], stop);
-    let routes = routes::routes(shell.slot.clone(), shell.health.clone(), queries.contract());
+    let (slot, health) = (shell.slot.clone(), shell.health.clone());
+    let routes = routes::routes(slot, health, config.links.clone(), queries.contract());
     let work = work(&config, queries, &shell);
     shell.serve("query-api", listener, config.hosts.clone(), routes, work).await
 }

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod api;
 pub mod body;
 pub mod consistency_token;
+pub mod cors;
 pub mod fields;
 mod front;
 pub mod hosts;
@@ -20,6 +21,8 @@ pub mod wait;
 
 pub use answer::{Answer, close, json};
 pub use body::body;
+pub use cors::{Cors, Origins};
+pub use front::Callers;
 pub use hosts::Hosts;
 pub use limits::Limits;
 pub use serve::serve;

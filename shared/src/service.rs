@@ -6,7 +6,7 @@ pub mod config;
 pub mod failpoint;
 pub mod health;
 pub mod min_interval;
-pub(crate) mod open_files;
+pub mod open_files;
 pub mod process;
 pub mod retry;
 pub mod shell;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::Method;
 use kernel::Namespace;
-use shared::http::Hosts;
+use query_api::dashboard::Links;
+use shared::http::{Hosts, Origins};
 use tokio_util::sync::CancellationToken;
 use waybill::client::Client;
 use waybill::up::{Config, Running};
@@ -37,6 +38,8 @@ impl Embedded {
             namespace: Namespace::default(),
             flow_control: FlowControl::off(),
             hosts: Hosts::default(),
+            cors_origins: Origins::default(),
+            links: Links::default(),
         };
         let stop = CancellationToken::new();
         let running = Running::start(config, &stop).await.unwrap();

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "a part of the tests, not a library for others")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+pub mod browser;
 pub mod client;
 pub mod counted;
 pub mod decorator;
@@ -14,6 +15,7 @@ pub mod live;
 pub mod load;
 pub mod namespaces;
 pub mod orders;
+pub mod program;
 pub mod proxy;
 pub mod python;
 pub mod recording;

@@ -1,7 +1,7 @@
 //! The embedded mode: the same services in one process, over SQLite and memory.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use kernel::{Failure, Namespace, Result};
 use orders::{OrderAggregate, OrderProjection, OrderQueries};
 use projector::{Dependencies, Worker, admin};
 use query_api::Service as Queries;
+use query_api::dashboard::Links;
 use shared::event_store::sqlite::Sqlite;
 use shared::event_store::until_replaced;
 use shared::feed::cursor::Cursors;
 use shared::http::serve::Routes;
-use shared::http::{Hosts, Limits};
+use shared::http::{Callers, Cors, Hosts, Limits, Origins};
 use shared::service::config::{Invalid, Settings};
 use shared::service::health::Health;
 use shared::service::process::{listen, tell};
@@ -47,6 +48,10 @@ pub struct Config {
     pub namespace: Namespace,
     /// `WAYBILL_HOSTS`.
     pub hosts: Hosts,
+    /// `WAYBILL_CORS_ORIGINS`, besides the dashboard's own.
+    pub cors_origins: Origins,
+    /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`, where they are not the listeners' addresses.
+    pub links: Links,
     /// `WAYBILL_MAX_LAG` and `WAYBILL_MAX_HOLD`.
     pub flow_control: FlowControl,
 }
@@ -66,6 +71,8 @@ impl Config {
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
+            cors_origins: settings.cors_origins(),
+            links: Links::read(&mut settings),
             flow_control: FlowControl::read(&mut settings),
         };
         let filter = settings.log_filter("warn");
@@ -84,17 +91,18 @@ pub struct Addresses {
     pub projector: SocketAddr,
 }
 
-/// Runs until `stop`. Requests under way end first, and what was taken is answered.
-pub async fn up(config: Config, stop: CancellationToken) -> Result<()> {
+/// Runs until `stop`. Requests under way end first, and what was taken is answered. `tell` gets the
+/// folder of the log, and the addresses once they are served.
+pub async fn up(
+    config: Config,
+    stop: CancellationToken,
+    tell: impl FnOnce(&Path, Addresses) -> std::io::Result<()>,
+) -> Result<()> {
     let data = config.data.clone();
     let running = Running::start(config, &stop).await?;
-    let Addresses { command, query, projector } = running.addresses;
-    println!("Waybill is up, in one process; its log is in {}.", data.display());
-    println!("  dashboard    http://{query}/");
-    println!("  commands     http://{command}/orders");
-    println!("  queries      http://{query}/orders");
-    println!("  operations   http://{projector}/generations");
-    println!("Ctrl-C stops it.");
+    if let Err(error) = tell(&data, running.addresses) {
+        tracing::warn!(%error, "the addresses can't be printed");
+    }
     running.wait().await
 }
 
@@ -149,14 +157,21 @@ impl Running {
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
         tasks.spawn(worker.run(stop.clone()));
-        let mut spawn = |listener: TcpListener, routes: Routes| {
-            let (hosts, limits, stop) = (config.hosts.clone(), limits.clone(), stop.clone());
-            tasks.spawn(serve_http(listener, routes, hosts, limits, stop));
+        let pages = Origins::of_loopback(addresses.query.port()).and(config.cors_origins);
+        let callers = |origins: Origins, may_write| {
+            let cors = Cors { origins, may_write };
+            Callers { hosts: config.hosts.clone(), cors }
         };
-        spawn(command, command_api::routes::routes(commands.slot.clone(), health.clone()));
-        let contract = OrderQueries.contract();
-        spawn(query, query_api::routes::routes(query_slot, health.clone(), contract));
-        spawn(operations, admin::routes(admin_slot, health));
+        let mut spawn = |listener: TcpListener, routes: Routes, callers: Callers| {
+            tasks.spawn(serve_http(listener, routes, callers, limits.clone(), stop.clone()));
+        };
+        let links = config.links.or(addresses.command, addresses.projector);
+        let of_commands = command_api::routes::routes(commands.slot.clone(), health.clone());
+        spawn(command, of_commands, callers(pages.clone(), false));
+        let of_queries =
+            query_api::routes::routes(query_slot, health.clone(), links, OrderQueries.contract());
+        spawn(query, of_queries, callers(Origins::default(), false));
+        spawn(operations, admin::routes(admin_slot, health), callers(pages, true));
         Ok(Self { addresses, tasks, ended, commands: tokio::spawn(commands.run(started, over)) })
     }
 

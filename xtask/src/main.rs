@@ -44,6 +44,8 @@ enum Task {
     },
     /// Measures Waybill against raw loops over the same servers, and compares with the last result
     Bench(bench::Bench),
+    /// Takes the pictures of the dashboard in docs/images
+    Screenshots,
     /// Installs what tests and `up` need, and nothing else
     Install,
 }
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Task::Up { projectors, command_apis } => up::up(projectors, command_apis).map(|()| true),
         Task::Torture { minutes, seed, only } => test::torture(minutes, seed, only.as_deref()),
         Task::Bench(bench) => bench::bench(&bench),
+        Task::Screenshots => test::screenshots(),
         Task::Install => xtask::install::install().map(|()| true),
     };
     match done {

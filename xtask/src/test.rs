@@ -57,6 +57,15 @@ pub fn torture(minutes: u64, seed: Option<u64>, only: Option<&str>) -> Result<bo
     Ok(status.success())
 }
 
+/// Takes pictures of the dashboard in a headless browser.
+pub fn screenshots() -> Result<bool> {
+    install()?;
+    let mut command = cargo();
+    command.args(["run", "--quiet", "-p", "tests", "--bin", "screenshots"]);
+    let status = command.status().map_err(|error| format!("taking pictures: {error}"))?;
+    Ok(status.success())
+}
+
 /// The services are started by tests as processes; both builds share everything.
 fn build() -> Result<()> {
     let status = cargo().args(["build", "--workspace", "--all-targets"]).status();

@@ -34,12 +34,18 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
     let binaries = build()?;
     let folder = Folder::new()?;
     let variables: Vec<(&str, String)> = servers.iter().flat_map(Servers::variables).collect();
-    let start = |name: &'static str, index: usize, listen: &str| {
+    let pages = dashboard_origins();
+    let start = |name: &'static str, index: usize, listen: &str, links: &[(&str, String)]| {
         let folder = folder.path(&format!("{name}-{index}"))?;
         let addresses = folder.join("addresses");
         let mut command = Command::new(binaries.join(name));
         command.envs(variables.iter().map(|(name, url)| (*name, url)));
         command.env("WAYBILL_ADDRESS_FILE", &addresses);
+        for (name, value) in links.iter().chain([&("WAYBILL_CORS_ORIGINS", pages.clone())]) {
+            if std::env::var_os(name).is_none() {
+                command.env(name, value);
+            }
+        }
         if index > 0 {
             command.env(listen, "127.0.0.1:0");
         }
@@ -51,12 +57,13 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
     };
     let mut services = vec![];
     for index in 0..command_apis {
-        services.push(start("command-api", index, "WAYBILL_COMMAND_LISTEN")?);
+        services.push(start("command-api", index, "WAYBILL_COMMAND_LISTEN", &[])?);
     }
     for index in 0..projectors {
-        services.push(start("projector", index, "WAYBILL_PROJECTOR_LISTEN")?);
+        services.push(start("projector", index, "WAYBILL_PROJECTOR_LISTEN", &[])?);
     }
-    services.push(start("query-api", 0, "WAYBILL_QUERY_LISTEN")?);
+    let links = links(&services);
+    services.push(start("query-api", 0, "WAYBILL_QUERY_LISTEN", &links)?);
     tell(&variables, &services);
     while !stop.load(Ordering::SeqCst) {
         if let Some(ended) = services.iter().find_map(|started| started.process.ended()) {
@@ -67,6 +74,23 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
     println!("stopping");
     Process::stop_all(services.iter().map(|started| &started.process));
     Ok(())
+}
+
+/// Where the dashboard finds the other services.
+fn links(services: &[Started]) -> Vec<(&'static str, String)> {
+    let of = |what: &str| {
+        let addresses = services.iter().filter_map(|started| started.address.split_once(' '));
+        addresses.filter(|(is, _)| *is == what).map(|(_, url)| url.to_owned()).next()
+    };
+    let variables = [("WAYBILL_COMMAND_URL", "commands"), ("WAYBILL_PROJECTOR_URL", "operations")];
+    variables.into_iter().filter_map(|(name, what)| Some((name, of(what)?))).collect()
+}
+
+/// The origins of the dashboard's page, which asks the other services.
+fn dashboard_origins() -> String {
+    let listen = std::env::var("WAYBILL_QUERY_LISTEN").unwrap_or_default();
+    let port = listen.rsplit_once(':').map_or("8081", |(_, port)| port);
+    format!("http://127.0.0.1:{port},http://localhost:{port}")
 }
 
 struct Started {

@@ -11,12 +11,27 @@ use warp::reply::Response;
 
 use super::body::Deadline;
 use super::serve::Routes;
-use super::{Hosts, Limits, probes};
+use super::{Cors, Hosts, Limits, probes};
 use crate::http::problem::Problem;
+
+/// Who may call a service, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Callers {
+    /// Names under which it is called.
+    pub hosts: Hosts,
+    /// Pages of other origins.
+    pub cors: Cors,
+}
+
+impl From<Hosts> for Callers {
+    fn from(hosts: Hosts) -> Self {
+        Self { hosts, cors: Cors::default() }
+    }
+}
 
 pub struct Front {
     pub routes: Routes,
-    pub hosts: Hosts,
+    pub callers: Callers,
     pub limits: Limits,
 }
 
@@ -24,13 +39,23 @@ impl Front {
     /// Answers requests whose `Host` is a name of the service, and probes with any `Host`.
     pub async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response {
         if !probes::is_probe(request.uri().path())
-            && let Err(problem) = self.hosts.check(request.uri(), request.headers())
+            && let Err(problem) = self.callers.hosts.check(request.uri(), request.headers())
         {
             return problem.into_response();
         }
+        let cors = &self.callers.cors;
+        if let Some(answer) = cors.preflight(request.method(), request.headers()) {
+            return answer;
+        }
+        let origin = cors.allowed(request.headers());
+        if origin.is_some() && cors.may_write {
+            // What this page asks for counts as asked for by the service's own.
+            request.headers_mut().remove(header::ORIGIN);
+        }
         request.extensions_mut().insert(Deadline::within(self.limits.body));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
-        let Ok(response) = routes.call(request).await;
+        let Ok(mut response) = routes.call(request).await;
+        cors.allow(&mut response, origin);
         match response.status() {
             // The rest of the body is not waited for.
             StatusCode::REQUEST_TIMEOUT => closing(response),

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use super::front::Front;
+use super::Limits;
+use super::front::{Callers, Front};
 use super::timed::Timed;
-use super::{Hosts, Limits};
 
 /// All routes of a service: nothing is rejected past them.
 pub type Routes = BoxedFilter<(Response,)>;
@@ -28,13 +28,13 @@ pub type Routes = BoxedFilter<(Response,)>;
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
-    hosts: Hosts,
+    callers: impl Into<Callers>,
     limits: Limits,
     stop: CancellationToken,
 ) -> usize {
     let places = Places::new(&limits);
     let graceful = GracefulShutdown::new();
-    let front = Arc::new(Front { routes, hosts, limits });
+    let front = Arc::new(Front { routes, callers: callers.into(), limits });
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {

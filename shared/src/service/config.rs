@@ -10,7 +10,8 @@ use std::time::Duration;
 use kernel::Namespace;
 use secrecy::SecretString;
 
-use crate::http::Hosts;
+use crate::http::cors::origin;
+use crate::http::{Hosts, Origins};
 
 /// Exit code of a service whose configuration is wrong.
 pub(crate) const EXIT_CODE: u8 = 2;
@@ -122,6 +123,21 @@ impl Settings {
     /// The names by which the service may be called, besides `localhost` and addresses.
     pub fn hosts(&mut self) -> Hosts {
         self.or("WAYBILL_HOSTS", Hosts::default(), Hosts::parse)
+    }
+
+    /// Origins whose pages may ask the service: those of the dashboard.
+    pub fn cors_origins(&mut self) -> Origins {
+        self.or("WAYBILL_CORS_ORIGINS", Origins::default(), Origins::parse)
+    }
+
+    /// Where browsers reach another service.
+    pub fn public_url(&mut self, name: &str) -> Option<String> {
+        self.or(name, None, |value| match origin(value) {
+            Some(url) => Ok(Some(url)),
+            None => Err(format!(
+                "expected a URL without path, such as https://orders.example.com, got {value:?}"
+            )),
+        })
     }
 
     /// `WAYBILL_LOG`: levels by target, such as `info,command_api=debug`.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::health::Health;
 use super::slot::ServiceSlot;
 use crate::http::serve::Routes;
-use crate::http::{Hosts, Limits, serve};
+use crate::http::{Callers, Limits, serve};
 
 /// What the routes and the work of a service share.
 pub struct Shell<S> {
@@ -32,7 +32,7 @@ impl<S> Shell<S> {
         &self,
         name: &str,
         listener: TcpListener,
-        hosts: Hosts,
+        callers: impl Into<Callers>,
         routes: Routes,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
@@ -40,7 +40,8 @@ impl<S> Shell<S> {
             tracing::info!("{name} listens on http://{address}");
         }
         let limits = Limits::of_process(1);
-        let http = tokio::spawn(serve_http(listener, routes, hosts, limits, self.stop.clone()));
+        let http =
+            tokio::spawn(serve_http(listener, routes, callers.into(), limits, self.stop.clone()));
         let worked = work.await;
         self.stop.cancel();
         http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
@@ -52,11 +53,11 @@ impl<S> Shell<S> {
 pub async fn serve_http(
     listener: TcpListener,
     routes: Routes,
-    hosts: Hosts,
+    callers: Callers,
     limits: Limits,
     stop: CancellationToken,
 ) {
-    let abandoned = serve(listener, routes, hosts, limits, stop).await;
+    let abandoned = serve(listener, routes, callers, limits, stop).await;
     if abandoned > 0 {
         tracing::warn!(abandoned, "connections were cut at the deadline");
     }

@@ -1,0 +1,50 @@
+// Asking the services.
+
+/** An answer that is no success: what the service says, for people. */
+export class Problem extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+async function ask(url, options) {
+  let answer;
+  try {
+    answer = await fetch(url, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "It can't be reached.");
+  }
+  if (answer.status === 204) return null;
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Problem(answer.status, body.detail ?? answer.statusText);
+  return body;
+}
+
+const configured = ask("/config.json").catch(() => ({}));
+
+/** A question to the views. */
+export const query = (path, signal) => ask(path, { signal });
+
+async function other(name, path, options) {
+  const url = (await configured)[name];
+  if (!url) throw new Problem(0, "Its address is not configured.");
+  return ask(url + path, options);
+}
+
+/** The address of a path of command-api, if that is known. */
+export async function commandUrl(path) {
+  const url = (await configured).command_url;
+  return url ? url + path : null;
+}
+
+export const log = (path, signal) => other("command_url", path, { signal });
+export const operations = (path, signal) => other("projector_url", path, { signal });
+export const operate = (method, path) => other("projector_url", path, { method });
+
+/** `/path?with=these`, those without a value left out. */
+export function withQuery(path, parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}

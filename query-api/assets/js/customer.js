@@ -1,0 +1,28 @@
+// One customer.
+
+import { query } from "./api.js";
+import { h, panel, throttle } from "./dom.js";
+import { dateTime, integer } from "./format.js";
+import { orderList } from "./find.js";
+import { follow } from "./live.js";
+import { byCurrency, money } from "./money.js";
+import { facts } from "./shapes.js";
+
+export async function customer(main, { id, signal }) {
+  const about = h("div"), list = orderList({ customer_id: id }, signal, "Orders of this customer");
+  main.append(h("div", { class: "heading" }, h("h1", { class: "copy" }, "Customer ", h("span", { id: "customer" }, id))),
+    h("div", { class: "grid" }, panel("In all", "", null, about), panel("Orders", "", h("span", { class: "muted" }, "newest first"), list.elements)));
+  async function read() {
+    try {
+      const found = await query(`/customers/${encodeURIComponent(id)}`, signal);
+      const worth = byCurrency(found.lifetime_value).map(([currency, sum]) => h("div", {}, money(sum, currency)));
+      about.replaceChildren(facts([["Orders, without cancelled ones", integer(found.orders)], ["Lifetime value", worth.length ? worth : "–"],
+        ["First order", dateTime(found.first_order_at)], ["Latest order", dateTime(found.last_order_at)]]));
+    } catch (error) {
+      if (!signal.aborted) about.replaceChildren(h("p", { class: "empty" }, error.message));
+    }
+  }
+  const readSoon = throttle(read, 1_000, signal);
+  follow({ customer_id: id }, { view: ({ view }) => { list.update(view); readSoon(); }, refresh: readSoon }, signal);
+  await Promise.all([read(), list.load()]);
+}

@@ -1,0 +1,31 @@
+// Numbers, times and names as people read them.
+
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const tenth = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+/** Large sums arrive as strings of digits: they are shown exactly. */
+export const integer = value => whole.format(typeof value === "string" ? BigInt(value) : value ?? 0);
+export const rate = value => (value >= 100 ? whole : tenth).format(value);
+export const percent = value => share.format(Number.isFinite(value) ? value : 0);
+export const timeOfDay = text => clock.format(new Date(text));
+export const dateTime = text => moment.format(new Date(text));
+export const day = text => date.format(new Date(text));
+export const status = name => { const words = name.replaceAll("_", " "); return words[0].toUpperCase() + words.slice(1); };
+export const shortId = id => id.slice(0, 8);
+
+/** A duration in the unit that fits. */
+export function duration(millis) {
+  if (millis < 1_000) return [whole.format(millis), "ms"];
+  if (millis < 120_000) return [tenth.format(millis / 1_000), "s"];
+  return [tenth.format(millis / 60_000), "min"];
+}
+
+/** `PaymentProcessed` of `waybill.PaymentProcessed`, as words. */
+export function eventName(type) {
+  const words = type.slice(type.lastIndexOf(".") + 1).replaceAll(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  return words[0].toUpperCase() + words.slice(1);
+}

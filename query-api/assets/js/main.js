@@ -1,0 +1,45 @@
+// Finds the view that the address names, and shows it.
+
+import { h } from "./dom.js";
+import { now } from "./now.js";
+
+const views = {
+  "": { name: "now", title: "Now", load: async () => now },
+  history: { name: "history", title: "History", load: async () => (await import("./history.js")).history },
+  find: { name: "find", title: "Find", load: async () => (await import("./find.js")).find },
+  orders: { name: "find", title: "Order", load: async () => (await import("./order.js")).order },
+  customers: { name: "find", title: "Customer", load: async () => (await import("./customer.js")).customer },
+  pipeline: { name: "pipeline", title: "Pipeline", load: async () => (await import("./pipeline.js")).pipeline },
+};
+
+let current = new AbortController();
+
+async function show(focus) {
+  const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [first, id] = path.split("/").map(decodeURIComponent);
+  const view = views[first] ?? views[""];
+  current.abort();
+  current = new AbortController();
+  const { signal } = current;
+  for (const link of document.querySelectorAll("[data-view]")) {
+    if (link.dataset.view === view.name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = id ? `${view.title} ${id} · Waybill` : `${view.title} · Waybill`;
+  const main = document.getElementById("main");
+  main.replaceChildren();
+  if (focus) { main.focus({ preventScroll: true }); scrollTo(0, 0); }
+  try {
+    await (await view.load())(main, { id, parameters: new URLSearchParams(search), signal });
+  } catch (error) {
+    if (!signal.aborted) main.append(h("p", { class: "note", role: "alert" }, `This can't be shown: ${error.message}`));
+  }
+}
+
+// The skip link goes to the content, not to a view.
+document.querySelector(".skip").addEventListener("click", event => {
+  event.preventDefault();
+  document.getElementById("main").focus();
+});
+addEventListener("hashchange", () => show(true));
+show(false);

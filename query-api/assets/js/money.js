@@ -1,0 +1,25 @@
+// Amounts are integers in minor units; how many of them make one is the currency's: 100 for EUR, 1 for JPY.
+
+const formats = new Map();
+
+function of(currency) {
+  if (!formats.has(currency)) {
+    const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
+    formats.set(currency, { format, digits: format.resolvedOptions().maximumFractionDigits });
+  }
+  return formats.get(currency);
+}
+
+/** The decimal number as text, exact however large it is. */
+export function decimal(minor, currency) {
+  const { digits } = of(currency);
+  const [sign, all] = String(minor).startsWith("-") ? ["-", String(minor).slice(1)] : ["", String(minor)];
+  if (digits === 0) return sign + all;
+  const padded = all.padStart(digits + 1, "0");
+  return `${sign}${padded.slice(0, -digits)}.${padded.slice(-digits)}`;
+}
+
+export const money = (minor, currency) => of(currency).format.format(decimal(minor, currency));
+
+/** Currencies by their share, largest first. */
+export const byCurrency = sums => Object.entries(sums).sort(([a, x], [b, y]) => Number(y) - Number(x) || a.localeCompare(b));

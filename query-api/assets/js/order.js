@@ -1,0 +1,95 @@
+// One order: as it is, and as it was after each of its events.
+
+import { commandUrl, log, query, Problem } from "./api.js";
+import { h, panel, text, throttle } from "./dom.js";
+import { dateTime, integer } from "./format.js";
+import { follow } from "./live.js";
+import { money } from "./money.js";
+import { badge, customerLink, facts } from "./shapes.js";
+import { timeline } from "./timeline.js";
+
+const PAGE = 1_000;
+
+export function moneyFacts(order) {
+  const amount = value => money(value, order.currency);
+  return facts([["Total", amount(order.total)], ["Paid", amount(order.paid)], ["Refunded", amount(order.refunded)],
+    ["Owed", amount(Math.max(0, order.total - order.paid))]]);
+}
+
+export function itemsTable(order) {
+  const amount = value => money(value, order.currency);
+  const row = item => h("tr", {},
+    h("td", { class: "mono" }, item.sku), h("td", { class: "copy" }, item.name),
+    h("td", { class: "num" }, integer(item.quantity)), h("td", { class: "num" }, amount(item.unit_price)),
+    h("td", { class: "num" }, amount(item.quantity * item.unit_price)),
+    h("td", { class: "num" }, `${integer(item.shipped)} / ${integer(item.delivered)}`));
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Items" }, h("table", {},
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Product"), h("th", { scope: "col" }, "Name"),
+      ["Units", "Each", "Value", "Shipped / delivered"].map(name => h("th", { scope: "col", class: "num" }, name)))),
+    h("tbody", {}, order.items.map(row))));
+}
+
+async function allEvents(id, signal) {
+  const events = [];
+  let after = 0;
+  while (after !== null) {
+    const page = await log(`/orders/${encodeURIComponent(id)}/events?limit=${PAGE}&after=${after}`, signal);
+    events.push(...page.events);
+    after = page.next;
+  }
+  return events;
+}
+
+/** The view as it is now. */
+function present() {
+  const status = h("span", { class: "frame" }), customer = h("span"), times = h("div"), sums = h("div"), items = h("div");
+  return {
+    status, elements: [
+      h("div", { class: "half column" }, panel("The order now", "", h("span", { class: "muted" }, "from the views"), times), panel("Money", "", null, sums)),
+      panel("Items", "half stretch", null, items),
+    ],
+    set(order) {
+      status.replaceChildren(badge(order.status));
+      times.replaceChildren(facts([["Customer", customerLink(order.customer_id)], ["Version", integer(order.version)],
+        ["Placed", dateTime(order.placed_at)], ["Changed", dateTime(order.updated_at)]]));
+      sums.replaceChildren(moneyFacts(order));
+      items.replaceChildren(itemsTable(order));
+    },
+  };
+}
+
+export async function order(main, { id, signal }) {
+  const shown = present(), past = h("div", { class: "grid past" }), raw = h("span");
+  main.append(
+    h("div", { class: "heading" }, h("h1", {}, "Order ", h("code", { class: "copy" }, id)), shown.status, raw),
+    h("div", { class: "grid" }, shown.elements), past);
+
+  async function read() {
+    try {
+      shown.set(await query(`/orders/${encodeURIComponent(id)}`, signal));
+    } catch (error) {
+      if (error instanceof Problem && !signal.aborted) text(shown.status, error.message);
+    }
+  }
+  let line = null;
+  async function history() {
+    try {
+      const events = await allEvents(id, signal);
+      if (signal.aborted || !events.length) return;
+      if (line) line.update(events);
+      else { line = timeline(id, events, signal); past.replaceChildren(...line.elements); }
+    } catch (error) {
+      if (!signal.aborted && !line) past.replaceChildren(h("p", { class: "note", id: "no-history" },
+        `The history of this order comes from command-api, which does not answer here: ${error.message} What the views say is shown above.`));
+    }
+  }
+  const historySoon = throttle(history, 500, signal);
+  commandUrl(`/orders/${encodeURIComponent(id)}/events`).then(url => {
+    if (url) raw.append(h("a", { href: url, target: "_blank", rel: "noopener" }, "Raw events"));
+  });
+  follow({ order_id: id }, {
+    view: ({ view }) => { shown.set(view); historySoon(); },
+    refresh: () => { read(); historySoon(); },
+  }, signal);
+  await Promise.all([read(), history()]);
+}

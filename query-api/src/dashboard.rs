@@ -1,0 +1,112 @@
+//! The dashboard: a page and what it is made of, all of it in the program.
+
+mod assets;
+
+use std::net::SocketAddr;
+
+use headers::HeaderMapExt as _;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use shared::http::answer::{self, into_response};
+use shared::http::json;
+use shared::http::probes::get_or_head;
+use shared::http::problem::Problem;
+use shared::http::serve::Routes;
+use shared::service::config::Settings;
+use warp::reply::Response;
+use warp::{Filter as _, Reply as _};
+
+use self::assets::Asset;
+use crate::routes::is_known;
+
+/// Where browsers reach the other services; without them the dashboard shows the views alone.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Links {
+    /// Of command-api: `http://127.0.0.1:8080`.
+    pub command_url: Option<String>,
+    /// Of a projector: `http://127.0.0.1:8082`.
+    pub projector_url: Option<String>,
+}
+
+impl Links {
+    /// Reads `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`.
+    pub fn read(settings: &mut Settings) -> Self {
+        Self {
+            command_url: settings.public_url("WAYBILL_COMMAND_URL"),
+            projector_url: settings.public_url("WAYBILL_PROJECTOR_URL"),
+        }
+    }
+
+    /// These addresses, where no URL was configured.
+    pub fn or(self, command: SocketAddr, projector: SocketAddr) -> Self {
+        let url = |address| Some(format!("http://{address}"));
+        Self {
+            command_url: self.command_url.or_else(|| url(command)),
+            projector_url: self.projector_url.or_else(|| url(projector)),
+        }
+    }
+
+    /// Scripts, styles and pictures come from here alone, and data from the services.
+    fn content_security_policy(&self) -> String {
+        let others = [&self.command_url, &self.projector_url].into_iter().flatten();
+        let others: String = others.map(|url| format!(" {url}")).collect();
+        format!(
+            "default-src 'self'; connect-src 'self'{others}; object-src 'none'; base-uri 'none'; \
+             form-action 'self'; frame-ancestors 'none'"
+        )
+    }
+}
+
+/// The page at `/`, its files below `/assets/`, and `/config.json`.
+pub fn routes(links: Links) -> Routes {
+    let policy = links.content_security_policy();
+    let page = warp::path::end().and(get_or_head()).and(warp::header::headers_cloned()).map(
+        move |headers: HeaderMap| {
+            let mut response = asset(assets::page(), &headers);
+            answer::set(&mut response, "content-security-policy", &policy);
+            answer::set(&mut response, "referrer-policy", "no-referrer");
+            response
+        },
+    );
+    let assets = warp::path("assets")
+        .and(warp::path::tail())
+        .and(get_or_head())
+        .and(warp::header::headers_cloned())
+        .map(|path: warp::path::Tail, headers: HeaderMap| match assets::find(path.as_str()) {
+            Some(found) => asset(found, &headers),
+            None => Problem::not_found("The dashboard has no such file.").into_response(),
+        });
+    let config = warp::path!("config.json").and(get_or_head()).map(move || {
+        let mut response = into_response(json(StatusCode::OK, &links));
+        answer::set(&mut response, "cache-control", "no-cache");
+        response
+    });
+    page.or(assets).unify().or(config).unify().boxed()
+}
+
+fn asset(asset: &Asset, headers: &HeaderMap) -> Response {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let known = asset.etag.as_ref().is_some_and(|etag| is_known(headers, etag));
+    let zipped = text(header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip"));
+    let (status, body) = match (known, zipped) {
+        (true, _) => (StatusCode::NOT_MODIFIED, &[][..]),
+        (false, true) => (StatusCode::OK, &asset.gzip[..]),
+        (false, false) => (StatusCode::OK, asset.plain),
+    };
+    let mut response = answer::bytes(status, body.to_vec(), asset.content_type);
+    if zipped && !known {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if let Some(etag) = asset.etag.clone() {
+        response.headers_mut().typed_insert(etag);
+    }
+    let fixed = [
+        (header::CACHE_CONTROL, "no-cache"), // It is asked for again, and answered 304.
+        (header::VARY, "accept-encoding"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

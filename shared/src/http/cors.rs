@@ -1,0 +1,159 @@
+//! Pages of other origins that may ask a service: those that its operator has named
+//! (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
+
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use warp::reply::Response;
+
+/// What a page may read of an answer besides its body.
+const EXPOSED: &str = "consistency-token, etag, location, retry-after";
+/// What a page may send.
+const HEADERS: &str = "consistency-token, content-type, if-none-match, last-event-id, prefer";
+/// Seconds that a browser need not ask again.
+const MAX_AGE: &str = "600";
+
+/// Origins, as a browser writes them: `https://dashboard.example.com`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origins(BTreeSet<String>);
+
+impl Origins {
+    /// Reads `WAYBILL_CORS_ORIGINS`: origins, separated by commas.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || {
+            format!(
+                "expected origins such as https://dashboard.example.com,http://127.0.0.1:8081, got {text:?}"
+            )
+        };
+        let origin = |one: &str| origin(one.trim()).ok_or_else(expected);
+        Ok(Self(text.split(',').map(origin).collect::<Result<_, _>>()?))
+    }
+
+    /// The pages of a service on this machine's loopback interface.
+    pub fn of_loopback(port: u16) -> Self {
+        Self(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{port}")).into())
+    }
+
+    /// These and the others.
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let given = headers.get(header::ORIGIN)?;
+        given.to_str().is_ok_and(|origin| self.0.contains(origin)).then(|| given.clone())
+    }
+}
+
+/// A public URL of a service, and the origin of pages from there: scheme, host and port alone.
+pub fn origin(text: &str) -> Option<String> {
+    let uri: Uri = text.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?.as_str());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let written = format!("{scheme}://{authority}").to_ascii_lowercase();
+    let fits = ["http", "https"].contains(&scheme) && authority.bytes().all(plain);
+    (fits && text.trim_end_matches('/').eq_ignore_ascii_case(&written)).then_some(written)
+}
+
+/// Which pages may do what.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cors {
+    /// Pages that may read answers.
+    pub origins: Origins,
+    /// Whether they may change something, too.
+    pub may_write: bool,
+}
+
+impl Cors {
+    /// The origin that the headers name, where it is allowed.
+    pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        self.origins.allowed(headers)
+    }
+
+    /// The answer to a browser that asks what a page may send.
+    pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
+        let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if method != Method::OPTIONS || !asks {
+            return None;
+        }
+        let origin = self.allowed(headers)?;
+        let methods = if self.may_write { "GET, HEAD, POST, DELETE" } else { "GET, HEAD" };
+        let mut response = crate::http::answer::no_content();
+        debug_assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        let fixed = [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS),
+            (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
+        ];
+        for (name, value) in fixed {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        self.allow(&mut response, Some(origin));
+        Some(response)
+    }
+
+    /// Lets a page of this origin read the answer.
+    pub fn allow(&self, response: &mut Response, origin: Option<HeaderValue>) {
+        if self.origins.0.is_empty() {
+            return;
+        }
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            let exposed = HeaderValue::from_static(EXPOSED);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(origin: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, origin.parse().unwrap());
+        headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, "GET".parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn origins_are_scheme_host_and_port_alone() {
+        for good in ["http://127.0.0.1:8081", "https://a.example.com", "http://[::1]:80/"] {
+            assert!(Origins::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "*",
+            "null",
+            "a.example",
+            "ftp://a",
+            "http://a/b",
+            "http://u@a",
+            "http://a,",
+            "http://a;script-src *",
+            "http://a?b",
+        ] {
+            assert!(Origins::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_named_origins_are_allowed() {
+        let origins = Origins::of_loopback(8081);
+        let read = Cors { origins: origins.clone(), may_write: false };
+        let write = Cors { origins, may_write: true };
+        let ask = |cors: &Cors, origin| cors.preflight(&Method::OPTIONS, &from(origin));
+        assert!(ask(&read, "http://localhost:8082").is_none());
+        assert!(ask(&Cors::default(), "http://localhost:8081").is_none());
+        let methods = |cors: &Cors| {
+            let answer = ask(cors, "http://localhost:8081").unwrap();
+            answer.headers()["access-control-allow-methods"].to_str().unwrap().to_owned()
+        };
+        assert_eq!(methods(&read), "GET, HEAD");
+        assert!(methods(&write).contains("POST"));
+        assert!(read.preflight(&Method::GET, &from("http://localhost:8081")).is_none());
+    }
+}
