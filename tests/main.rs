@@ -50,6 +50,7 @@ mod whole {
     mod distributed;
     mod embedded;
     mod live;
+    mod metrics;
     mod races;
     mod rebuild;
     mod tokens;

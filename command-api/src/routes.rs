@@ -21,31 +21,46 @@ use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
-use warp::{Filter as _, Reply};
+use warp::{Filter, Rejection, Reply};
 
 use self::commands::Commands;
 use crate::Service;
 
-/// Everything but the probes waits behind the slot until the service has its log.
+/// Everything but the probes waits behind the slot until the service has its log. Single commands come
+/// first, as each route that is tried in vain costs them time.
 pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>, health: Health) -> Routes {
     let known = Arc::new(Commands::of::<A>());
     let description = describe::describe::<A>(&known);
-    let full = full(slot.clone());
-    let own = probes(health).or(full).unify().or(description.gate()).unify();
+    let first = full(slot.clone()).or(description.gate()).unify();
+    let rest = rest::routes(slot.clone(), known.clone());
+    let commands = is_command().and(rest.clone());
+    let batch = batch::routes(slot.clone(), known);
     let described = description.routes().or(schemas::routes(slot.clone())).unify().boxed();
-    let batch = batch::routes(slot.clone(), known.clone());
-    let read = read::routes(slot.clone());
-    let rest = rest::routes(slot, known);
-    let all = own.or(batch).unify().or(read).unify().or(rest).unify().or(described).unify();
+    let read = read::routes(slot);
+    let others = probes(health).or(batch).unify().or(read).unify().or(rest).unify();
+    let all = first.or(commands).unify().or(others).unify().or(described).unify();
     close(all.boxed(), "GET, HEAD, POST")
+}
+
+fn changes_something(method: &Method) -> bool {
+    method == Method::POST || method == Method::DELETE
+}
+
+fn is_command() -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    let check = |method: Method| {
+        std::future::ready(match changes_something(&method) {
+            true => Ok(()),
+            false => Err(warp::reject::not_found()),
+        })
+    };
+    warp::method().and_then(check).untuple_one()
 }
 
 /// Turns commands away while there is no room for them, before anything of them is read: under
 /// overload most are, and what that costs is taken from the others.
 fn full<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
     let turned_away = move |method: Method| {
-        let is_command = method == Method::POST || method == Method::DELETE;
-        let service = slot.service().ok().filter(|_| is_command);
+        let service = slot.service().ok().filter(|_| changes_something(&method));
         let full = service.and_then(|service| submit::has_room(&service).err());
         std::future::ready(full.map(Reply::into_response).ok_or_else(warp::reject::not_found))
     };

@@ -9,6 +9,7 @@ pub mod config;
 pub mod dashboard;
 mod describe;
 pub mod live;
+mod metrics;
 mod reader;
 pub mod routes;
 #[cfg(feature = "servers")]

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::headers;
 use super::operation::{Body, Operation};
 use crate::http::problem::{HTML, JSON, Pages};
+use crate::service::metrics;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -47,6 +48,9 @@ pub fn operations(pages: &Pages) -> Vec<Operation> {
                 "Whether the service has all that it needs. The problem tells what it waits for.",
             )
             .answers(200, "It has; what an operator should know follows.", TEXT, text("ready")),
+        Operation::new("GET", "/metrics", "metrics")
+            .about("What the process counts and measures, for Prometheus.")
+            .answers(200, "Metrics.", metrics::CONTENT_TYPE, text("# HELP …")),
         Operation::new("GET", "/openapi.json", "openapi")
             .about("This description.")
             .headers([headers::if_none_match()])
