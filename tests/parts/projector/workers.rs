@@ -49,6 +49,10 @@ impl Feeds for Backlog {
         Ok(Box::new(Endless(self.0.clone())))
     }
 
+    async fn waiting(&self, _: &Generation) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
     async fn close(&self, _: &Generation) -> Result<()> {
         Ok(())
     }
