@@ -5,5 +5,6 @@
 pub mod install;
 pub mod programs;
 pub mod servers;
+mod wheel;
 
 pub type Result<T> = std::result::Result<T, String>;

@@ -30,13 +30,22 @@ pub fn mongod() -> Option<PathBuf> {
     named.or_else(|| find("mongod")).or_else(|| mongod_in_cache().ok().filter(|path| path.exists()))
 }
 
-/// `$XDG_CACHE_HOME/waybill/mongod`, else under `~/.cache`.
+/// `$XDG_CACHE_HOME/waybill/mongod-6.0.5`, else under `~/.cache`.
 pub fn mongod_in_cache() -> Result<PathBuf> {
+    Ok(cache()?.join("mongod-6.0.5"))
+}
+
+/// Beside it, the script that looks for barriers in pages.
+pub fn axe_in_cache() -> Result<PathBuf> {
+    Ok(cache()?.join("axe-4.12.1.min.js"))
+}
+
+fn cache() -> Result<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
     let cache = cache.ok_or("neither XDG_CACHE_HOME nor HOME is set")?.join("waybill");
     std::fs::create_dir_all(&cache).map_err(|error| format!("{}: {error}", cache.display()))?;
-    Ok(cache.join("mongod-6.0.5"))
+    Ok(cache)
 }
 
 /// The library that gives a process another clock.
