@@ -7,11 +7,12 @@ const STEPS = [
   ["api", "command-api", "decides"], ["log", "The log", "source of truth"], ["exchange", "Exchange", "fed by the relay"],
   ["projector", "Projector", "folds and applies"], ["views", "The views", "can be rebuilt"], ["query", "query-api", "answers, tells"],
 ];
+const HEALER = "Healer: checks the views against the log";
 const ARROWS = ["commits", "published", "delivered", "applied", "told"];
 
 /** `set` gives a step its figure, `move` an arrow its own and whether it moves, `healed` says what the healer did. */
 export function flow() {
-  const figures = {}, arrows = {}, healer = h("p", { class: "healer" }, "Healer: checks the views against the log");
+  const figures = {}, arrows = {}, healer = h("p", { class: "healer" }, HEALER);
   const step = ([key, name, what]) => {
     figures[key] = h("span", { class: "now" });
     return h("div", { class: "step", "data-step": key }, h("b", {}, name), h("span", {}, what), figures[key]);
@@ -35,6 +36,12 @@ export function flow() {
       arrows[key].element.classList.toggle("moving", moves);
       text(arrows[key].figure, words);
       text(arrows[key].name, name);
+    },
+    /** Forgets what only the projector tells. */
+    forget() {
+      for (const key of ["log", "exchange", "projector"]) text(figures[key], "");
+      for (const key of ["commits", "published", "delivered"]) this.move(key, false, "–");
+      text(healer, HEALER);
     },
     healed({ checkpoint, head, repaired_here: repaired }) {
       const behind = Math.max(0, head - checkpoint);

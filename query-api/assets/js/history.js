@@ -49,7 +49,7 @@ function ranges(days) {
   const [from, to] = [date("From", first), date("To", last)];
   const buttons = RANGES.filter(([count]) => count === null || count < days.length).map(([count, name]) => h("button", { type: "button", "data-days": count ?? "all" }, name));
   return {
-    element: h("div", { class: "range end" }, h("div", { class: "segments", role: "group", "aria-label": "Range" }, buttons), from, h("span", { class: "muted", "aria-hidden": "true" }, "–"), to),
+    element: h("div", { class: "range end" }, h("div", { class: "segments", role: "group", "aria-label": "Range" }, buttons), h("span", { class: "dates" }, from, h("span", { class: "muted", "aria-hidden": "true" }, "–"), to)),
     listen(select) {
       for (const button of buttons) button.addEventListener("click", () => select(button.dataset.days === "all" ? -Infinity : seconds(last) - (Number(button.dataset.days) - 1) * DAY, Infinity));
       for (const input of [from, to]) input.addEventListener("change", () => from.value && to.value && from.value <= to.value && select(seconds(from.value), seconds(to.value)));

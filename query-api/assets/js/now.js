@@ -39,7 +39,7 @@ function nothingYet() {
 }
 
 function layout() {
-  const commands = tile("Commands", "per second"), orders = tile("Orders", "per second"), lag = tile("Lag of the views", "ms"), total = tile("All orders", "");
+  const commands = tile("Commands", "per second"), orders = tile("Orders", "per second"), lag = tile("Lag of the views", ""), total = tile("All orders", "");
   const sums = totals(), rows = h("tbody", { id: "newest" }), latest = h("ol", { class: "changes" });
   const grid = h("div", { class: "grid" },
     commands.element, orders.element, lag.element, total.element,

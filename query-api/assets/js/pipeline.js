@@ -25,13 +25,13 @@ function generationRow({ one, head }) {
 }
 
 /** A button that does something at the operations API, and says how it went. */
-function action(name, label, classes, work, { said, look }) {
+function action(name, label, classes, work, done, { said, look }) {
   const button = h("button", { type: "button", class: `small ${classes}`, "aria-label": label }, name);
   button.addEventListener("click", async () => {
     button.disabled = true;
     text(said, "");
     try {
-      text(said, await work() === false ? "" : `${label}: done.`);
+      text(said, await work() === false ? "" : `${label}: ${done}.`);
     } catch (error) {
       text(said, `${label}: ${error.message}`);
     }
@@ -44,7 +44,7 @@ function action(name, label, classes, work, { said, look }) {
 
 const parkedRow = tools => one => h("tr", {}, h("td", { class: "mono copy" }, one.stream), h("td", { class: "num" }, integer(one.version)),
   h("td", { class: "reason" }, one.reason), h("td", { class: "num muted" }, dateTime(one.at)),
-  h("td", { class: "actions" }, action("Retry", `Retry ${one.stream}`, "", () => operate("POST", `/parked/${encodeURIComponent(one.stream)}/retry`), tools)));
+  h("td", { class: "actions" }, action("Retry", `Retry ${one.stream}`, "", () => operate("POST", `/parked/${encodeURIComponent(one.stream)}/retry`), "applied", tools)));
 
 async function discard(id) {
   if (!await confirmed("Discard this message?", "Discard")) return false;
@@ -53,7 +53,7 @@ async function discard(id) {
 
 const letterRow = tools => one => h("tr", {}, h("td", { class: "mono", title: one.id }, one.id.slice(0, 8)), h("td", { class: "reason" }, one.reason),
   h("td", { class: "copy" }, h("code", {}, one.text.slice(0, 200))), h("td", { class: "num muted" }, one.at ? dateTime(one.at) : "–"),
-  h("td", { class: "actions" }, action("Discard", `Discard ${one.id}`, "danger", () => discard(one.id), tools)));
+  h("td", { class: "actions" }, action("Discard", `Discard ${one.id}`, "danger", () => discard(one.id), "gone", tools)));
 
 function layout() {
   const picture = flow(), said = h("p", { class: "muted", role: "status" }), away = h("div"), rebuild = h("span", { class: "end" });
@@ -65,7 +65,7 @@ function layout() {
     panel("Parked streams", "", h("span", { class: "muted" }, "could not be applied; the rest goes on"), parked.element),
     panel("Dead letters", "", h("span", { class: "muted" }, "messages that are no events"), letters.element)];
   const main = [h("div", { class: "heading" }, h("h1", {}, "Pipeline"), said, rebuild), away,
-    h("div", { class: "grid" }, panel("From the command to the answer", "", h("span", { class: "muted" }, "figures of the last seconds"), picture.element), operated)];
+    h("div", { class: "grid" }, panel("From command to answer", "", h("span", { class: "muted" }, "figures of the last seconds"), picture.element), operated)];
   return { main, picture, said, away, rebuild, generations, parked, letters, operated };
 }
 
@@ -109,6 +109,7 @@ export async function pipeline(main, { signal }) {
     } catch (error) {
       if (signal.aborted) return;
       [...operated, rebuild].forEach(one => { one.hidden = true; });
+      picture.forget();
       if (!away.firstChild) away.append(h("p", { class: "note", id: "no-operations" }, `The projector's operations can't be asked from here: ${error.message} What the views tell is shown.`));
     } finally {
       looking = false;
@@ -119,7 +120,7 @@ export async function pipeline(main, { signal }) {
     const ask = (path, into, row) => operations(path, signal).then(page => into.set(page.items, row(tools))).catch(error => signal.aborted || into.fail(error.message));
     await Promise.all([ask("/parked", parked, parkedRow), ask("/dead-letters", letters, letterRow)]);
   }
-  rebuild.append(action("Make new views", "Make new views", "", () => operate("POST", "/rebuild"), { said, look }));
+  rebuild.append(action("Make new views", "Make new views", "", () => operate("POST", "/rebuild"), "begun", { said, look }));
   follow({ data: "none" }, {
     view: () => { changes += 1; },
     checkpoint: checkpoint => {

@@ -125,6 +125,7 @@ async fn operators_retry_discard_and_rebuild_on_the_page() {
     browser.text("#no-operations", |text| text.contains("can't be asked")).await;
     browser.holds("document.querySelectorAll('.panel:not([hidden])').length === 1").await;
     browser.text("[data-step=views]", |text| text.contains("checkpoint")).await;
+    browser.text("[data-arrow=published]", |text| text.contains('–')).await;
     browser.close().await;
     system.remove().await;
 }
