@@ -6,6 +6,10 @@ use command_api::config::Config;
 use orders::OrderAggregate;
 use shared::service::process;
 
+/// Under load it takes half of the time of the allocator of glibc, and less memory.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {

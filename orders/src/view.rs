@@ -1,10 +1,9 @@
 //! The views of orders: each order as it is, and what it adds to lists, rankings and sums.
 
 use kernel::log::Recorded;
-use kernel::projection::{Facts, FieldKey, Projection, Rank, Unprojectable};
+use kernel::projection::{Facts, FieldKey, Projection, Rank, Texts, Unprojectable};
 
 use crate::order::{Event, Order, OrderAggregate};
-use crate::values::Name;
 use kernel::aggregate::Aggregate as _;
 
 /// The projection of orders, as the read side is given it.
@@ -16,7 +15,11 @@ impl Projection for OrderProjection {
 
     const VERSION: u32 = 2;
 
-    fn fold(view: Option<Order>, recorded: &Recorded) -> Result<Order, Unprojectable> {
+    fn fold(
+        view: Option<Order>,
+        recorded: &Recorded,
+        texts: &mut Texts,
+    ) -> Result<Order, Unprojectable> {
         let event = OrderAggregate::decode(&recorded.event)
             .map_err(|invalid| Unprojectable(invalid.detail))?;
         let mut order = view;
@@ -25,6 +28,7 @@ impl Projection for OrderProjection {
         let mut order = order.ok_or_else(missing)?;
         order.version = recorded.version;
         order.updated_at = recorded.at;
+        names_of_products(&order, &event, texts);
         Ok(order)
     }
 
@@ -36,18 +40,6 @@ impl Projection for OrderProjection {
         day(order, &mut facts);
         products(order, &mut facts);
         facts
-    }
-
-    fn text_candidates(order: &Order, recorded: &Recorded) -> Vec<(FieldKey, String)> {
-        match OrderAggregate::decode(&recorded.event) {
-            Ok(Event::OrderCreated(created)) => created
-                .items
-                .iter()
-                .map(|item| name(order, item.sku.as_str(), &item.name))
-                .collect(),
-            Ok(Event::ItemAdded(item)) => vec![name(order, item.sku.as_str(), &item.name)],
-            _ => vec![],
-        }
     }
 }
 
@@ -176,6 +168,14 @@ fn products(order: &Order, facts: &mut Facts) {
 }
 
 /// A product is called as in the newest order that has it.
-fn name(order: &Order, sku: &str, name: &Name) -> (FieldKey, String) {
-    (FieldKey::new(names::product(sku), "name"), format!("{}{name}", names::entry(order)))
+fn names_of_products(order: &Order, event: &Event, texts: &mut Texts) {
+    let items = match event {
+        Event::OrderCreated(created) => &created.items[..],
+        Event::ItemAdded(item) => std::slice::from_ref(item),
+        _ => &[],
+    };
+    for item in items {
+        let field = FieldKey::new(names::product(item.sku.as_str()), "name");
+        texts.offer(field, format!("{}{}", names::entry(order), item.name));
+    }
 }

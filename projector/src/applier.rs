@@ -71,7 +71,7 @@ impl Applier {
             if pending.is_empty() {
                 return Ok(BatchOutcome::Applied);
             }
-            let Some(gapped) = self.round(generation, &mut pending).await? else {
+            let Some(gapped) = self.round(generation, &mut pending, round == 0).await? else {
                 return Ok(BatchOutcome::NoGeneration);
             };
             let gapped = self.gaps.without_parked(generation, gapped, &mut pending).await?;
@@ -84,19 +84,22 @@ impl Applier {
         Err(Failure::transient("applying events", "a stream does not get on"))
     }
 
-    /// Reads, folds and writes once for all streams, and parks what can't be applied. Leaves in
-    /// `pending` what is not applied yet, and returns the streams with a gap; `None` when the
-    /// generation is gone.
+    /// Reads, folds and writes once for all streams, and parks what can't be applied. In the `first`
+    /// round streams whose first event is at hand are taken to have no view yet; where one is there,
+    /// the change is refused and the next round reads it. Leaves in `pending` what is not applied yet,
+    /// and returns the streams with a gap; `None` when the generation is gone.
     async fn round(
         &self,
         generation: &GenerationId,
         pending: &mut Pending,
+        first: bool,
     ) -> Result<Option<Vec<GappedStream>>> {
         let streams = pending.streams();
-        let mut round = Round::default();
+        let mut round = Round { first, ..Round::default() };
         let mut rest = &streams[..];
         while !rest.is_empty() {
-            let (part, after) = rest.split_at(self.load_size.fitting(rest.len()));
+            let is_loaded = |stream: &StreamName| !(first && pending.begins(stream));
+            let (part, after) = rest.split_at(self.load_size.part(rest, is_loaded));
             rest = after;
             if !self.apply_part(generation, part, pending, &mut round).await? {
                 return Ok(None);
@@ -120,11 +123,13 @@ impl Applier {
         pending: &mut Pending,
         round: &mut Round,
     ) -> Result<bool> {
-        let names: Vec<&StreamName> = streams.iter().collect();
+        let is_new = |stream: &&StreamName| round.first && pending.begins(stream);
+        let (new, names): (Vec<_>, Vec<_>) = streams.iter().partition(is_new);
         let stored = self.views.load(generation, &names).await?;
         self.load_size.loaded(&stored);
+        let stored = names.into_iter().zip(stored).chain(new.into_iter().map(|new| (new, None)));
         let (mut changes, mut bytes) = (vec![], 0);
-        for (stream, stored) in streams.iter().zip(stored) {
+        for (stream, stored) in stored {
             let Some(change) = self.fold(stream, stored, pending, round) else { continue };
             bytes += approximate_bytes(&change);
             changes.push(change);

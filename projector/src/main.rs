@@ -8,6 +8,10 @@ use orders::OrderProjection;
 use projector::config::Config;
 use shared::service::process;
 
+/// Under load it takes half of the time of the allocator of glibc, and less memory.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {

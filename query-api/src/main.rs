@@ -7,6 +7,10 @@ use orders::OrderQueries;
 use query_api::config::Config;
 use shared::service::process;
 
+/// Under load it takes half of the time of the allocator of glibc, and less memory.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {

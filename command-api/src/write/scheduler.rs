@@ -1,4 +1,4 @@
-//! Starts the groups: two may run at a time. Caches the states of streams between them.
+//! Starts the groups, one after another. Caches the states of streams between them.
 
 use std::sync::Arc;
 
@@ -18,15 +18,20 @@ use super::pending_command::PendingCommand;
 use super::queues::Queues;
 use super::stream_state::StreamState;
 
-/// Groups under way at a time: with two, one is decided while the other is inserted.
+/// Groups under way at a time: the second one starts when the first takes long.
 const MAX_GROUPS: usize = 2;
 /// Commits in a group: more per insert gain little and cost latency.
 const MAX_COMMITS: usize = 256;
 /// Bytes of the commands in a group, by their JSON: an insert stays far below what a message to
 /// MongoDB may have (48 MB), and the others do not wait long behind it.
 const MAX_BYTES: usize = 4 << 20;
-/// When the latest group is older than this, the next one starts, however small it is.
+/// When the latest group is older than this, the next one starts beside it.
 const SECOND_GROUP_AFTER: Duration = Duration::from_millis(20);
+/// From the start of a group of several commands to the next one: what arrives meanwhile shares an
+/// insert, which costs as much as the inserting of a dozen commits.
+const PAUSE: Duration = Duration::from_millis(3);
+/// Commands of a group from which on the next one waits for `PAUSE`.
+const SEVERAL: usize = 8;
 /// Between two looks for commands whose clients are gone or whose time is over.
 const PURGE_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -37,6 +42,14 @@ pub const HEALTH_PART: &str = "commands";
 pub fn report_fault(health: &Health, error: &JoinError) {
     tracing::error!(%error, "the write side ended by a fault");
     health.waits(HEALTH_PART, "they can't be carried out after a fault: restart the service");
+}
+
+/// Never ends without an instant.
+async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
 }
 
 pub struct Scheduler<A: Aggregate> {
@@ -51,10 +64,8 @@ pub struct Scheduler<A: Aggregate> {
     cache: Cache<StreamState<A>>,
     unused_positions: Vec<Position>,
     groups: usize,
-    /// Commands in groups.
-    under_way: usize,
-    /// How many commands there were lately, in groups and waiting; forgotten by an eighth per group.
-    crowd: usize,
+    /// Commands in the latest group.
+    latest: usize,
     /// When the latest group started.
     started: Option<Instant>,
     flow: Flow,
@@ -80,8 +91,7 @@ impl<A: Aggregate> Scheduler<A> {
             cache: Cache::default(),
             unused_positions: vec![],
             groups: 0,
-            under_way: 0,
-            crowd: 0,
+            latest: 0,
             started: None,
             flow,
             open: true,
@@ -93,6 +103,7 @@ impl<A: Aggregate> Scheduler<A> {
         let mut purge = interval(PURGE_INTERVAL);
         purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.open || self.groups > 0 || self.queues.ready() > 0 {
+            let next_look = self.next_look();
             tokio::select! {
                 Some(event) = self.events.recv() => self.handle(event),
                 command = self.inbox.recv(), if self.open => match command {
@@ -101,7 +112,7 @@ impl<A: Aggregate> Scheduler<A> {
                 },
                 () = self.flow.changed(), if self.open => {}
                 _ = purge.tick(), if !self.queues.is_empty() => self.queues.purge(),
-                () = tokio::time::sleep(SECOND_GROUP_AFTER), if self.groups < MAX_GROUPS && self.queues.ready() > 0 => {}
+                () = sleep_until(next_look) => {}
             }
             while let Ok(command) = self.inbox.try_recv() {
                 self.take(command);
@@ -113,18 +124,28 @@ impl<A: Aggregate> Scheduler<A> {
         }
     }
 
-    /// A group starts at once when none is under way. A second one starts when half as
-    /// many commands are ready as there were lately: a tiny group would cost as much as a full one.
+    /// A group starts when none is under way, or the latest one takes long. Behind one of several
+    /// commands it starts `PAUSE` after that one did.
     fn is_time(&self) -> bool {
-        if self.open && self.flow.is_held() {
-            return false; // What was taken is ended all the same when the service stops.
-        }
-        let ready = self.queues.ready();
-        let any = ready > 0 || !self.unused_positions.is_empty();
-        let stuck = self.started.is_some_and(|started| started.elapsed() > SECOND_GROUP_AFTER);
-        any && (self.groups == 0
-            || self.groups < MAX_GROUPS && stuck
-            || self.groups < MAX_GROUPS && ready >= (self.crowd / 2).min(MAX_COMMITS))
+        let any = self.queues.ready() > 0 || !self.unused_positions.is_empty();
+        let since = self.started.map_or(Duration::MAX, |started| started.elapsed());
+        any && !self.is_held()
+            && match self.groups {
+                0 => self.latest < SEVERAL || since >= PAUSE,
+                groups => groups < MAX_GROUPS && since > SECOND_GROUP_AFTER,
+            }
+    }
+
+    /// By the flow control. What was taken is ended all the same when the service stops.
+    fn is_held(&self) -> bool {
+        self.open && self.flow.is_held()
+    }
+
+    /// When to look again whether it is time, while commands are ready.
+    fn next_look(&self) -> Option<Instant> {
+        let wait = if self.groups == 0 { PAUSE } else { SECOND_GROUP_AFTER };
+        let is_ready = self.groups < MAX_GROUPS && self.queues.ready() > 0 && !self.is_held();
+        self.started.filter(|_| is_ready).map(|started| started + wait)
     }
 
     fn handle_all(&mut self) {
@@ -150,7 +171,6 @@ impl<A: Aggregate> Scheduler<A> {
                 self.queues.fail();
             }
             GroupEvent::StreamFree { stream, state, retry, key } => {
-                self.under_way -= 1;
                 if let Some(state) = &state {
                     self.flow.appended(state.position);
                 }
@@ -163,15 +183,13 @@ impl<A: Aggregate> Scheduler<A> {
     }
 
     fn start(&mut self) {
-        let crowd = self.under_way + self.queues.ready();
-        self.crowd = crowd.max(self.crowd - self.crowd.div_ceil(8));
         let commands = self.queues.next(MAX_COMMITS, MAX_BYTES);
         if commands.is_empty() && self.unused_positions.is_empty() {
             return;
         }
         self.groups += 1;
         self.started = Some(Instant::now());
-        self.under_way += commands.len();
+        self.latest = commands.len();
         let with_state = |command: PendingCommand<A>| {
             let state = self.cache.take(&command.request.stream);
             (command, state)

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kernel::log::StreamName;
 use kernel::projection::Stored;
 
 /// Views that are loaded at a time, at most and at least.
@@ -21,9 +22,19 @@ impl Default for LoadSize {
 }
 
 impl LoadSize {
-    /// How many of so many streams are loaded next.
-    pub(super) fn fitting(&self, streams: usize) -> usize {
-        self.0.load(Ordering::Relaxed).min(streams)
+    /// How many of the streams are taken next: as many as `MAX_VIEWS`, of which the views of so many
+    /// are loaded as may be. `is_loaded` tells which.
+    pub(super) fn part(
+        &self,
+        streams: &[StreamName],
+        is_loaded: impl Fn(&StreamName) -> bool,
+    ) -> usize {
+        let (limit, mut loaded) = (self.0.load(Ordering::Relaxed), 0);
+        let fits = |stream: &&StreamName| {
+            loaded += usize::from(is_loaded(stream));
+            loaded <= limit
+        };
+        streams.iter().take(MAX_VIEWS).take_while(fits).count()
     }
 
     /// Halves or doubles the next load by the bytes of this one.
@@ -49,14 +60,18 @@ mod tests {
     #[test]
     fn small_views_are_loaded_many_at_a_time_and_large_ones_few() {
         let size = LoadSize::default();
+        let streams: Vec<StreamName> =
+            (0..1_000).map(|number| StreamName::stored(format!("thing-{number}"))).collect();
+        let part = |streams: &[StreamName]| size.part(streams, |_| true);
         for _ in 0..10 {
-            size.loaded(&views(size.fitting(1_000), 300));
+            size.loaded(&views(part(&streams), 300));
         }
-        assert_eq!(size.fitting(1_000), MAX_VIEWS);
+        assert_eq!(part(&streams), MAX_VIEWS);
         for _ in 0..10 {
-            size.loaded(&views(size.fitting(1_000), 1 << 20));
+            size.loaded(&views(part(&streams), 1 << 20));
         }
-        assert_eq!(size.fitting(1_000), MIN_VIEWS);
-        assert_eq!(size.fitting(3), 3);
+        assert_eq!(part(&streams), MIN_VIEWS);
+        assert_eq!(part(&streams[..3]), 3);
+        assert_eq!(size.part(&streams, |_| false), MAX_VIEWS, "nothing is loaded");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::log::{Recorded, StreamName, Version};
+use kernel::log::{Position, Recorded, StreamName, Version};
 
 /// Events by stream and version; each once, however often it arrived.
 #[derive(Default)]
@@ -25,9 +25,22 @@ impl Pending {
         self.streams.is_empty()
     }
 
-    /// The streams in the order of their names.
+    /// The streams in the order of their first events in the log: part by part, the views come as far
+    /// as the log is in the parts before.
     pub(super) fn streams(&self) -> Vec<StreamName> {
-        self.streams.keys().cloned().collect()
+        let first = |events: &BTreeMap<Version, Recorded>| {
+            events.first_key_value().map_or(0, |(_, event)| event.position)
+        };
+        let mut streams: Vec<(Position, &StreamName)> =
+            self.streams.iter().map(|(stream, events)| (first(events), stream)).collect();
+        streams.sort_unstable();
+        streams.into_iter().map(|(_, stream)| stream.clone()).collect()
+    }
+
+    /// Whether the first of a stream's events is the first of all that it has.
+    pub(super) fn begins(&self, stream: &StreamName) -> bool {
+        let first = self.streams.get(stream).and_then(BTreeMap::first_key_value);
+        first.is_some_and(|(version, _)| *version == 1)
     }
 
     pub(super) fn add(&mut self, event: Recorded) {

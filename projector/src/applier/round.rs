@@ -7,6 +7,8 @@ use crate::parking::{GappedStream, Poison};
 
 #[derive(Default)]
 pub(super) struct Round {
+    /// It is the first one of its batch.
+    pub(super) first: bool,
     pub(super) gapped: Vec<GappedStream>,
     /// What is to be parked.
     pub(super) poisons: Vec<Poison>,

@@ -20,17 +20,16 @@ pub trait Projection: Send + Sync + 'static {
     /// Raise it whenever `fold`, `facts` or `View` change: views are rebuilt under the new one.
     const VERSION: u32;
 
-    /// The view after the event; `None` is the view of a stream without events.
-    fn fold(view: Option<Self::View>, event: &Recorded) -> Result<Self::View, Unprojectable>;
+    /// The view after the event; `None` is the view of a stream without events. `texts` takes what the
+    /// event says for text fields of records.
+    fn fold(
+        view: Option<Self::View>,
+        event: &Recorded,
+        texts: &mut Texts,
+    ) -> Result<Self::View, Unprojectable>;
 
     /// What a view in this state adds to sums and lists.
     fn facts(view: &Self::View) -> Facts;
-
-    /// Texts that this event offers for fields of records. A field keeps the greatest of its texts, by
-    /// bytes, for ever.
-    fn text_candidates(_view: &Self::View, _event: &Recorded) -> Vec<(FieldKey, String)> {
-        vec![]
-    }
 }
 
 /// An event that no view can be made of; its stream is parked with this reason.
@@ -70,6 +69,20 @@ pub const RANK: usize = 19;
 /// A list's entry for a value of at least 0: its digits, then the member. Sorts by value.
 pub fn ranked(value: i64, member: &str) -> String {
     format!("{value:0RANK$}{member}")
+}
+
+/// Texts for fields of records. A field keeps the greatest of all its texts, by bytes, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Texts(BTreeMap<FieldKey, String>);
+
+impl Texts {
+    /// Offers a text for a field.
+    pub fn offer(&mut self, key: FieldKey, text: String) {
+        let kept = self.0.entry(key).or_default();
+        if text > *kept {
+            *kept = text;
+        }
+    }
 }
 
 /// What one view states.
@@ -181,14 +194,9 @@ impl<P: Projection> ErasedProjection for JsonProjection<P> {
             None => None,
         };
         let before = view.as_ref().map(P::facts).unwrap_or_default();
-        let mut greatest: BTreeMap<FieldKey, String> = BTreeMap::new();
+        let mut texts = Texts::default();
         for event in events {
-            let next = P::fold(view.take(), event)?;
-            for (key, text) in P::text_candidates(&next, event) {
-                let kept = greatest.entry(key).or_default();
-                *kept = std::mem::take(kept).max(text);
-            }
-            view = Some(next);
+            view = Some(P::fold(view.take(), event, &mut texts)?);
         }
         let view = view.ok_or_else(|| Unprojectable("the fold left no view".to_owned()))?;
         let (sums, enter, leave) = difference(before, P::facts(&view));
@@ -201,7 +209,7 @@ impl<P: Projection> ErasedProjection for JsonProjection<P> {
             sums,
             enter,
             leave,
-            greatest_texts: greatest.into_iter().collect(),
+            greatest_texts: texts.0.into_iter().collect(),
         })
     }
 }

@@ -84,6 +84,8 @@ fn start(folder: &Path, port: u16) -> Result<Process> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"]).arg(folder);
     command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
+    // The views grow fast under load: rewriting from the default of 64 MB on takes a sixth of the time.
+    command.args(["--auto-aof-rewrite-min-size", "256mb"]);
     let process = Process::start("Redis", folder, &mut command)?;
     process.wait(|| answers(port).is_some())?;
     Ok(process)

@@ -38,6 +38,9 @@ impl MongoDb {
         options.max_pool_size.get_or_insert(64);
         options.connect_timeout.get_or_insert(Duration::from_secs(5));
         options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
+        // Every caller finds out for itself what became of a write without an answer, or writes again. A
+        // retryable write would cost the server a record of its session for each group of commits.
+        options.retry_writes = Some(false);
         let identity = Arc::new(Identity::default());
         options.cmap_event_handler = Some(doubt(identity.clone()));
         let client = Client::with_options(options).map_err(failure(what))?;

@@ -26,9 +26,8 @@ impl MongoDb {
     }
 }
 
-/// Without a server to send it to nothing was sent: after a first attempt that was sent the driver
-/// returns that attempt's error
-/// (<https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md>).
+/// Without a server to send it to nothing was sent: there is one attempt only, as the driver does not
+/// retry writes here (`connect`).
 fn not_inserted(error: &Error) -> NotInserted {
     let why = failure(APPENDING)(error.clone());
     match &*error.kind {

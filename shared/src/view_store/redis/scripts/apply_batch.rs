@@ -187,7 +187,10 @@ impl<'a> Groups<'a> {
                 groups.leave.entry(list).push(member);
             }
             for (list, member) in &change.enter {
-                groups.enter.entry(list).push(member);
+                let members = groups.enter.entry(list);
+                if members.last() != Some(&member.as_str()) {
+                    members.push(member); // Not the same day again and again.
+                }
             }
         }
         groups
