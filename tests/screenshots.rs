@@ -15,7 +15,7 @@ use waybill::load::Plan;
 
 /// What is there before, and what comes meanwhile.
 const BEFORE: usize = 12_000;
-const MEANWHILE: Meanwhile = Meanwhile { commands: 8_000, rate: 80 };
+const MEANWHILE: Meanwhile = Meanwhile { commands: 60_000, rate: 80 };
 
 struct Meanwhile {
     commands: usize,
