@@ -7,6 +7,7 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --release --locked --bins -p command-api -p projector -p query-api -p waybill \
+      --features waybill/servers \
     && mkdir /programs \
     && for program in command-api projector query-api waybill; do \
          cp "target/release/$program" /programs/ || exit 1; \

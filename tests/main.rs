@@ -46,10 +46,19 @@ mod whole {
     mod distributed;
     mod embedded;
     mod live;
+    mod metrics;
     mod races;
     mod rebuild;
     mod tokens;
     mod upgrade;
+}
+
+/// The command line, as a process of its own.
+mod cli {
+    mod doctor;
+    mod json;
+    mod tail;
+    mod top;
 }
 
 /// All services together, while servers, services, networks or disks fail.

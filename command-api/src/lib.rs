@@ -6,6 +6,7 @@
 mod audit;
 #[cfg(feature = "servers")]
 pub mod config;
+mod metrics;
 #[cfg(feature = "servers")]
 pub mod relay;
 pub mod routes;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::messages::MessageWriter;
+use crate::metrics;
 
 /// The lease's term; it is renewed at a third of it.
 const LEASE_TERM: Duration = Duration::from_secs(6);
@@ -61,6 +62,7 @@ impl Relay {
         let mut backoff = Backoff::for_servers();
         while !stop.is_cancelled() {
             if let Err(failure) = self.turn(&mut backoff, &stop).await {
+                metrics::RELAY_FAILURES.add(1);
                 self.health.waits("relay", failure);
                 self.give_up().await;
                 backoff.sleep_unless(&stop).await;
@@ -70,6 +72,7 @@ impl Relay {
     }
 
     async fn give_up(&self) {
+        metrics::RELAY_LEADS.set_to(false);
         if let Err(failure) = self.store.release_relay(&self.holder).await {
             tracing::debug!(%failure, "the lease runs out by itself");
         }
@@ -103,6 +106,7 @@ impl Relay {
         let mut cursor = Cursor::new(Arc::new(self.store.clone()), from);
         let mut interval = MinInterval::default();
         tracing::info!(from, "relays the log to the exchange");
+        metrics::RELAY_LEADS.set_to(true);
         while !stop.is_cancelled() {
             if leased.elapsed() > LEASE_TERM / 3 {
                 leased = Instant::now();
@@ -113,12 +117,15 @@ impl Relay {
             let run = cursor.next_run().await?;
             interval.start();
             for run in runs(&run.commits) {
-                publisher.publish(&self.messages.write(run)?).await?;
+                let messages = self.messages.write(run)?;
+                publisher.publish(&messages).await?;
+                published(run, messages.len());
                 checkpoint.confirmed =
                     run.last().map_or(checkpoint.confirmed, |commit| commit.position);
                 checkpoint.store(self, CHECKPOINT_INTERVAL).await?;
             }
             checkpoint.confirmed = run.to;
+            metrics::RELAY_POSITION.set_position(run.to);
             self.health.ready("relay");
             backoff.reset();
             if !run.commits.is_empty() && run.commits.len() < FULL {
@@ -133,6 +140,15 @@ impl Relay {
             }
         }
         checkpoint.store(self, Duration::ZERO).await
+    }
+}
+
+/// Counts what the broker has confirmed.
+fn published(run: &[Commit], messages: usize) {
+    metrics::MESSAGES.add(messages);
+    metrics::PUBLISHED.add(run.iter().map(|commit| commit.events.len()).sum());
+    if let Some(oldest) = run.first() {
+        metrics::RELAY_DELAY.took(oldest.at.age(), &[]);
     }
 }
 

@@ -14,6 +14,8 @@ use shared::service::failpoint;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics;
+
 /// How long a hole is left to its writer, from when a commit above it was first seen.
 const HOLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two looks for holes.
@@ -86,6 +88,7 @@ impl Sealer {
             tracing::warn!(positions = old.len(), first = first.position(), "sealing a hole");
             failpoint::hit("seal.before");
             self.store.insert(&old).await?;
+            metrics::SEALED.add(old.len());
             failpoint::hit("seal.after");
         }
         Ok(())

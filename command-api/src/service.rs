@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics;
 use crate::write::{FlowControl, Writer};
 
 /// Reads of the log at a time: each holds up to 1 MiB of commits, and what is made of them.
@@ -45,6 +46,7 @@ impl<A: Aggregate> Service<A> {
         flow_control: FlowControl,
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>)> {
+        metrics::tell();
         let log = store.log_id().await?;
         let (writer, scheduler) = Writer::start_with(store.clone(), health.clone(), flow_control);
         let reads = Arc::new(Semaphore::new(CONCURRENT_READS));

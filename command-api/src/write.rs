@@ -42,6 +42,7 @@ use self::room::Room;
 pub use self::room::{WAITING, WAITING_BYTES};
 use self::scheduler::Scheduler;
 pub use self::sequence::Sequence;
+use crate::metrics;
 
 /// Hands requests to the scheduler. A request that has started runs to its end, whether or not its
 /// client waits. One that has not is dropped when its client is gone or its time is over.
@@ -98,6 +99,7 @@ impl<A: Aggregate> Writer<A> {
         let (reply, outcome) = oneshot::channel();
         let Some(place) = self.room.take(request.bytes) else {
             drop(request.sequence.as_ref().map(Sequence::next)); // Those behind it are cut off.
+            metrics::COMMANDS.add_to("overloaded", 1);
             drop(reply.send(Err(Rejected::Overloaded)));
             return outcome;
         };

@@ -19,6 +19,7 @@ use self::gap_filler::{GapFiller, NEIGHBOUR_WAIT};
 use self::load_size::LoadSize;
 use self::pending::Pending;
 use self::round::{Refused, Round};
+use crate::metrics;
 use crate::parking::{GappedStream, Parking};
 
 /// Rounds after which a batch with a stream that does not get on fails, to be applied again.
@@ -183,6 +184,7 @@ impl Applier {
         failpoint::hit("script.before");
         let outcomes = self.views.apply(generation, &changes).await?;
         failpoint::hit("script.after");
+        metrics::applied(&outcomes);
         for (change, outcome) in changes.iter().zip(outcomes) {
             let stream = &change.stream;
             match outcome {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::pursuit::{NEAR, Pursuit};
 use crate::lease_holder::{LEASE_TERM, LeaseHolder};
+use crate::metrics;
 use crate::views_health::ViewsHealth;
 use crate::walker::{Step, Walker};
 
@@ -95,6 +96,7 @@ impl Builder {
         let Some(mut attempt) = self.begin(generation, mode).await? else {
             return Ok(Built::LookAgain);
         };
+        let _counted = metrics::BUILDS.one_more();
         while !stop.is_cancelled() {
             if attempt.reached >= attempt.target && attempt.collecting {
                 return self.go_live(&attempt, replaces).await;
@@ -190,6 +192,7 @@ impl Builder {
         let step = self.walker.walk(&attempt.generation.id, attempt.reached, &run).await?;
         if step == Step::Done {
             attempt.reached = run.to;
+            metrics::BUILT.set_position(run.to);
         }
         Ok(step == Step::Done)
     }

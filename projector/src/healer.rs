@@ -23,6 +23,7 @@ use self::overdue::Overdue;
 use self::page::Page;
 use crate::applier::BatchOutcome;
 use crate::lease_holder::{LEASE_TERM, LeaseHolder};
+use crate::metrics;
 use crate::walker::{Step, Walker};
 
 /// Between two looks: for more of the log that is written to, and at a page that is not applied yet.
@@ -63,12 +64,14 @@ impl Healer {
         let (mut overdue, mut held) = (Overdue::default(), false);
         while !stop.is_cancelled() {
             held = self.leases.hold(generation).await?;
+            metrics::HEALS.set_to(held);
             if held {
                 self.heal_for_a_term(generation, &mut overdue, stop).await?;
             } else {
                 stop.run_until_cancelled(sleep(LEASE_TERM / 4)).await;
             }
         }
+        metrics::HEALS.set_to(false);
         if held {
             self.leases.release(generation).await?; // The checkpoint goes on by another worker.
         }
@@ -89,7 +92,10 @@ impl Healer {
         let mut reported = None;
         while Instant::now() < until && !stop.is_cancelled() {
             let page = Page::take(from, self.store.read_marks(from, MAX_PAGE).await?);
-            overdue.saw(self.store.head().await?);
+            let head = self.store.head().await?;
+            metrics::HEAD.set_position(head);
+            metrics::CHECKPOINT.set_position(from);
+            overdue.saw(head);
             if reported != Some(from) {
                 self.report(from).await;
                 reported = Some(from);
@@ -161,6 +167,7 @@ impl Healer {
         streams: &BTreeSet<StreamName>,
     ) -> Result<bool> {
         tracing::warn!(streams = streams.len(), to, "repairing views from the log");
+        metrics::HEALED.add(streams.len());
         let mut cursor = Cursor::new(self.store.clone(), from);
         while cursor.position() < to {
             let before = cursor.position();

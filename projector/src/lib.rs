@@ -16,6 +16,7 @@ pub mod config;
 mod generations;
 mod healer;
 mod lease_holder;
+mod metrics;
 mod operations;
 mod parking;
 mod retrier;

@@ -12,6 +12,7 @@ use shared::view_store::{GenerationId, ViewStore};
 use tokio::sync::Notify;
 
 use self::brake::{Brake, MAX_PARKED};
+use crate::metrics;
 
 /// Written into each note: a stream that another build parked is tried again by this one.
 const BUILD: &str = env!("CARGO_PKG_VERSION");
@@ -89,6 +90,7 @@ impl Parking {
 
     async fn park(&self, generation: &GenerationId, poison: &Poison) -> Result<()> {
         let Poison { stream, version, why, let_go } = poison;
+        metrics::PARKED.add(1);
         tracing::error!(%stream, version, why, "parked a stream: it can't be applied");
         let note = Parked {
             stream: stream.clone(),

@@ -25,6 +25,7 @@ use crate::builder::Builder;
 use crate::generations::Generations;
 use crate::healer::Healer;
 use crate::lease_holder::LeaseHolder;
+use crate::metrics;
 use crate::operations::Operations;
 use crate::parking::Parking;
 use crate::retrier::Retrier;
@@ -74,6 +75,7 @@ impl Worker {
     pub fn new(dependencies: Dependencies) -> Self {
         let Dependencies { store, views, feeds, projection, health, holder } = dependencies;
         let version = projection.version();
+        metrics::tell();
         let (health, served) = (ViewsHealth::new(health), Served::default());
         let parking = Arc::new(Parking::new(views.clone(), version));
         let applier = Applier::new(store.clone(), views.clone(), projection, parking.clone());
@@ -144,6 +146,7 @@ impl Worker {
         tracing::info!(generation = %generation.id, "serves the live views");
         self.served.set(Some(generation.id.clone()));
         self.health.ready();
+        metrics::SERVES.set_to(true);
         backoff.reset();
         self.remove_replaced(stop);
         let over = stop.child_token();
@@ -152,6 +155,7 @@ impl Worker {
         over.cancel();
         background.end().await;
         self.served.set(None);
+        metrics::SERVES.set_to(false);
         if !stop.is_cancelled() {
             self.health.waits("looking for the live views");
         }
@@ -182,7 +186,13 @@ impl Worker {
             // From here to the end of the batch nothing interrupts.
             interval.start();
             let full = events.len() >= FULL_BATCH;
-            match self.applier.apply(&generation.id, events).await? {
+            let oldest = events.first().map(|event| event.at);
+            metrics::BATCHES.had(events.len());
+            let started = Instant::now();
+            let outcome = self.applier.apply(&generation.id, events).await?;
+            metrics::APPLIES.took(started.elapsed(), &[]);
+            oldest.inspect(|at| metrics::DELAY.took(at.age(), &[]));
+            match outcome {
                 BatchOutcome::Applied => {
                     failpoint::hit("ack.before");
                     feed.ack().await?;

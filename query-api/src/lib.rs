@@ -8,6 +8,7 @@
 pub mod config;
 pub mod dashboard;
 pub mod live;
+mod metrics;
 mod reader;
 pub mod routes;
 #[cfg(feature = "servers")]

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::live::{self, Body, Hub, Wanted};
+use crate::metrics;
 use crate::reader::Reader;
 
 /// Answers that may find another generation live than they began with: swaps are rare.
@@ -79,6 +80,7 @@ impl Service {
         queries: Arc<dyn Queries>,
         stop: CancellationToken,
     ) -> Self {
+        metrics::tell();
         let hub = Arc::new(Hub::new(views.clone(), queries.clone(), stop.clone()));
         let reader = Reader::new(views.clone(), hub.clone());
         Self { views, queries, reader, hub, stop, live: RwLock::new(None) }

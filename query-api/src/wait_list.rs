@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use kernel::log::{Position, StreamName, Version};
 use shared::http::consistency_token::Seen;
+use shared::service::metrics::OneMore;
 use shared::view_store::Update;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::metrics;
 
 /// How often each request that waits looks for itself, in case the reader is held up.
 const WAITER_POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -27,6 +30,7 @@ pub struct Waiter {
     list: WaitList,
     seen: Seen,
     woken: Arc<Notify>,
+    _counted: OneMore,
 }
 
 impl WaitList {
@@ -49,7 +53,12 @@ impl WaitList {
                 }
             }
         }
-        Waiter { list: self.clone(), seen: seen.clone(), woken }
+        Waiter {
+            list: self.clone(),
+            seen: seen.clone(),
+            woken,
+            _counted: metrics::TOKENS.one_more(),
+        }
     }
 
     pub fn is_empty(&self) -> bool {

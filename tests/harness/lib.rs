@@ -14,6 +14,7 @@ pub mod live;
 pub mod load;
 pub mod namespaces;
 pub mod orders;
+pub mod program;
 pub mod proxy;
 pub mod recording;
 pub mod relaying;

@@ -7,13 +7,13 @@ use shared::messaging::cloud_event::{CloudEvent, source};
 use shared::view_store::ViewStore as _;
 use tests::embedded::Embedded;
 use tests::orders;
+use tests::program::CommandLine;
 use tests::servers::publish;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
 use tests::until;
 use uuid::Uuid;
 use waybill::client::{Client, Response};
-use waybill::operate::dead_letters;
 
 /// An event of a log, as its bytes on the wire.
 fn event(system: &System, log: &LogId) -> Vec<u8> {
@@ -56,7 +56,8 @@ async fn what_is_no_event_is_listed_shown_and_discarded_while_the_views_go_on() 
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
     let projector = &system.projectors[0].client;
     assert_eq!(list(projector, 0).await, [] as [Value; 0]);
-    assert!(dead_letters::list(projector).await.unwrap());
+    let waybill = CommandLine::of(&system.commands[0].client, &system.queries.client, projector);
+    assert_eq!(waybill.run("dead-letters list").await.code, Some(0));
     let live = system.own.redis().await.live().await.unwrap().unwrap();
     let queue = live.queue(&system.own.namespace);
     let whole = event(&system, &live.log);
@@ -87,13 +88,20 @@ async fn what_is_no_event_is_listed_shown_and_discarded_while_the_views_go_on() 
     send(projector, Method::DELETE, ids[1], 404).await;
     send(projector, Method::GET, &Uuid::now_v7().to_string(), 404).await;
 
-    assert!(!dead_letters::list(projector).await.unwrap());
-    assert!(dead_letters::show(projector, ids[2]).await.unwrap());
+    let listed = waybill.run("dead-letters list --json").await;
+    assert_eq!((listed.code, &listed.json()["total"]), (Some(1), &json!(2)));
+    let text = waybill.run("dead-letters list").await.stdout;
+    assert!(text.contains(ids[0]) && text.contains("2 dead letters"), "{text}");
+    let shown = waybill.run(&format!("dead-letters show {} --json", ids[2])).await;
+    assert_eq!((shown.code, &shown.json()["id"]), (Some(0), &json!(ids[2])));
     for id in [ids[0], ids[2]] {
-        assert!(dead_letters::discard(projector, id).await.unwrap());
-        assert!(!dead_letters::discard(projector, id).await.unwrap());
+        let discard = format!("dead-letters discard {id} --json");
+        assert_eq!(waybill.run(&discard).await.json()["discarded"], true);
+        let gone = waybill.run(&discard).await;
+        assert_eq!(gone.code, Some(1));
+        assert_eq!(gone.json()["type"], "/problems/dead-letter-not-found");
     }
-    assert!(dead_letters::list(projector).await.unwrap());
+    assert_eq!(waybill.run("dead-letters list").await.code, Some(0));
     views_follow(&system).await;
     system.verify().await;
     system.remove().await;

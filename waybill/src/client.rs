@@ -1,7 +1,10 @@
 //! HTTP to the services.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client as Pool, Error};
@@ -9,12 +12,23 @@ use hyper_util::rt::TokioExecutor;
 use kernel::{Failure, Result};
 use serde_json::Value;
 
+use crate::output::plain;
+
+/// For a service to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For a whole answer: longer than any service takes for one.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// One of the services; connections are kept and used again.
 #[derive(Clone)]
 pub struct Client {
     base: String,
     pool: Pool<HttpConnector, Full<Bytes>>,
 }
+
+/// The body of an answer, as it comes.
+pub type Body = UnsyncBoxBody<Bytes, Failure>;
 
 /// An answer with its whole body.
 pub struct Response {
@@ -32,6 +46,15 @@ impl Response {
         let bad = |error| Failure::permanent("reading an answer", error);
         serde_json::from_slice(&self.body).map_err(bad)
     }
+
+    /// What it says of an error: the `detail` of a problem, else the whole body.
+    pub fn told(&self) -> String {
+        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        match problem["detail"].as_str() {
+            Some(detail) => plain(detail),
+            None => plain(&String::from_utf8_lossy(&self.body)),
+        }
+    }
 }
 
 impl Client {
@@ -39,6 +62,7 @@ impl Client {
     pub fn new(base: &str) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let pool = Pool::builder(TokioExecutor::new()).build(connector);
         Self { base: base.trim_end_matches('/').to_owned(), pool }
     }
@@ -48,7 +72,7 @@ impl Client {
         &self.base
     }
 
-    /// Sends a request; any answer is a success here.
+    /// Sends a request; any answer is a success here. Takes up to two minutes.
     pub async fn send(
         &self,
         method: Method,
@@ -56,6 +80,25 @@ impl Client {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Result<Response> {
+        let what = format!("{method} {}{path}", self.base);
+        let whole = async {
+            let (head, body) = self.open(method, path, headers, body).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            Ok(Response { status: head.status, headers: head.headers, body })
+        };
+        let seconds = ANSWER_TIMEOUT.as_secs();
+        let late = |_| Failure::transient(&what, format!("no whole answer in {seconds} s"));
+        tokio::time::timeout(ANSWER_TIMEOUT, whole).await.map_err(late)?
+    }
+
+    /// The same, with a body that is read as it comes.
+    pub async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<http::Response<Body>> {
         let what = format!("{method} {}{path}", self.base);
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
@@ -65,9 +108,8 @@ impl Client {
             request.body(Full::new(body.into())).map_err(|e| Failure::permanent(&what, e))?;
         let broken = |error: Error| Failure::transient(&what, causes(&error));
         let answer = self.pool.request(request).await.map_err(broken)?;
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.map_err(|e| Failure::transient(&what, e))?.to_bytes();
-        Ok(Response { status: head.status, headers: head.headers, body })
+        Ok(answer
+            .map(|body| body.map_err(move |error| Failure::transient(&what, error)).boxed_unsync()))
     }
 
     /// Gets JSON; an answer that is none, or no success, is an error.
@@ -76,10 +118,9 @@ impl Client {
         if answer.status.is_success() {
             return answer.json();
         }
-        let told = String::from_utf8_lossy(&answer.body).into_owned();
         Err(Failure::transient(
             &format!("GET {}{path}", self.base),
-            format!("{}: {told}", answer.status),
+            format!("{}: {}", answer.status, answer.told()),
         ))
     }
 
@@ -94,6 +135,18 @@ impl Client {
         all.extend(headers);
         self.send(Method::POST, path, &all, body).await
     }
+}
+
+/// For a path or a query: only characters that stand for themselves (RFC 3986, section 2.3) are left
+/// as they are.
+pub fn encode(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }
 
 fn causes(error: &Error) -> String {

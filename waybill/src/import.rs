@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::partitions::send;
 use self::rows::{Row, rows};
 use crate::client::Client;
-use crate::load::progress;
+use crate::progress;
 
 /// Rows read, sent and noted as done together.
 const CHUNK: usize = 4_000;
@@ -44,34 +44,18 @@ pub struct Report {
     pub refused_before: usize,
     /// By type of problem.
     pub refused: BTreeMap<String, usize>,
+    /// Whether every row of the file is dealt with.
+    pub is_complete: bool,
+}
+
+impl Report {
+    /// Rows whose command was refused, in this run or an earlier one.
+    pub fn all_refused(&self) -> usize {
+        self.refused.values().sum::<usize>() + self.refused_before
+    }
 }
 
 impl Import {
-    /// Imports the file and prints what became of it; true when nothing was refused.
-    pub async fn run(&self, client: &Client) -> Result<bool> {
-        let report = self.import(client).await?;
-        let refused = report.refused.values().sum::<usize>() + report.refused_before;
-        let accepted_before = report.skipped - report.refused_before;
-        println!(
-            "accepted  {} ({accepted_before} of them in an earlier run)",
-            report.accepted + accepted_before
-        );
-        println!("refused   {refused}");
-        for (kind, count) in &report.refused {
-            println!("  {kind}: {count}");
-        }
-        if refused > 0 {
-            println!(
-                "Each refused line, with its reason, is in {}.",
-                self.beside("refused.ndjson").display()
-            );
-        }
-        if self.stop.is_cancelled() {
-            println!("Stopped; the same command goes on from here.");
-        }
-        Ok(refused == 0 && !self.stop.is_cancelled())
-    }
-
     /// Imports the file, from where an earlier run stopped.
     pub async fn import(&self, client: &Client) -> Result<Report> {
         let what = format!("importing {}", self.file.display());
@@ -80,7 +64,7 @@ impl Import {
         let (done, refused_before) = read_progress(&self.beside("progress"));
         let mut refused = open(&self.beside("refused.ndjson"), done > 0).map_err(broken)?;
         let mut report = Report { skipped: done, refused_before, ..Report::default() };
-        let bar = progress(total);
+        let bar = progress::bar(total);
         bar.set_position(done as u64);
         let mut rows = rows(&self.file)?.skip(done).peekable();
         let mut at = done;
@@ -102,7 +86,8 @@ impl Import {
                 .map_err(broken)?;
         }
         bar.finish_and_clear();
-        if at == total {
+        report.is_complete = at == total;
+        if report.is_complete {
             std::fs::remove_file(self.beside("progress"))
                 .or_else(ignore_missing)
                 .map_err(broken)?;
@@ -113,6 +98,11 @@ impl Import {
             }
         }
         Ok(report)
+    }
+
+    /// Where each refused row is written, with the reason.
+    pub fn refused_file(&self) -> PathBuf {
+        self.beside("refused.ndjson")
     }
 
     fn name(&self) -> String {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use kernel::aggregate::Aggregate as _;
 use kernel::{Failure, Result};
 use orders::OrderAggregate;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::scenario::Scenario;
 use crate::client::Client;
+use crate::progress;
 
 /// What to send, and how fast.
 pub struct Plan {
@@ -50,11 +51,27 @@ pub struct Report {
     pub refused: BTreeMap<String, usize>,
     /// Attempts after a server that was away, busy or unsure.
     pub repeated: usize,
-    /// Of acknowledged commands.
+    /// Latency of the acknowledged commands in microseconds, sorted.
     pub micros: Vec<u32>,
+    /// How long all took.
+    pub took: Duration,
+    /// From the POST of an order until a query showed it, in microseconds, sorted; none where it was
+    /// not measured.
+    pub visible: Option<Vec<u32>>,
 }
 
 impl Report {
+    /// Commands that were refused.
+    pub fn all_refused(&self) -> usize {
+        self.refused.values().sum()
+    }
+
+    /// Acknowledged commands per second; 0 where it took no time.
+    pub fn per_second(&self) -> f64 {
+        let seconds = self.took.as_secs_f64();
+        if seconds > 0.0 { self.acknowledged as f64 / seconds } else { 0.0 }
+    }
+
     fn add(&mut self, other: Self) {
         self.acknowledged += other.acknowledged;
         self.repeated += other.repeated;
@@ -65,8 +82,8 @@ impl Report {
     }
 }
 
-/// In milliseconds, of sorted microseconds.
-fn percentile(micros: &[u32], percent: usize) -> f64 {
+/// In milliseconds, of sorted microseconds; 0 of none.
+pub fn percentile(micros: &[u32], percent: usize) -> f64 {
     let last = micros.len().saturating_sub(1);
     micros.get(last * percent / 100).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
 }
@@ -86,49 +103,37 @@ impl Plan {
     }
 
     /// Writes the commands as NDJSON, orders mixed as they would arrive.
-    pub fn write(&self, file: &Path) -> Result<bool> {
+    pub fn write(&self, file: &Path) -> Result<()> {
         let what = format!("writing {}", file.display());
         let broken = |error: std::io::Error| Failure::permanent(&what, error);
         let mut out = std::io::BufWriter::new(std::fs::File::create(file).map_err(broken)?);
         for command in scenario::mixed(self.orders(self.seed()), self.clients) {
             writeln!(out, "{command}").map_err(broken)?;
         }
-        out.flush().map_err(broken)?;
-        Ok(true)
+        out.flush().map_err(broken)
     }
 
-    /// Sends the commands and prints what became of them; false when it was stopped. With `queries`
-    /// it also tells how long an order takes to be visible there meanwhile.
-    pub async fn run(&self, client: &Client, queries: Option<Client>) -> Result<bool> {
-        let seed = self.seed();
-        println!(
-            "Sending {} commands to {} from {} clients, seed {seed}.",
-            self.commands,
-            client.base(),
-            self.clients
-        );
+    /// Sends the commands. With `queries` it also measures how long an order takes to be visible there
+    /// meanwhile.
+    pub async fn run(&self, client: &Client, queries: Option<Client>) -> Result<Report> {
         let started = Instant::now();
         let over = CancellationToken::new();
         let probe = queries
             .map(|queries| tokio::spawn(probe::probe(client.clone(), queries, over.clone())));
-        let report = self.drive(client, seed).await;
+        let report = self.drive(client, self.seed()).await;
         let took = started.elapsed();
         over.cancel();
-        print(&report?, took);
+        let mut report = Report { took, ..report? };
         if let Some(probe) = probe {
             let visible = probe.await.map_err(|error| Failure::transient("probing", error))??;
-            let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(&visible, percent));
-            let count = visible.len();
-            println!(
-                "visible       p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms after the POST ({count} probes)"
-            );
+            report.visible = Some(visible);
         }
-        Ok(!self.stop.is_cancelled())
+        Ok(report)
     }
 
     /// Sends the commands; those of one order one after another.
     pub async fn drive(&self, client: &Client, seed: u64) -> Result<Report> {
-        let bar = progress(self.commands);
+        let bar = progress::bar(self.commands);
         let pace = (self.rate > 0).then(|| Arc::new(Mutex::new(interval(self.rate))));
         let (send, orders) = mpsc::channel(self.clients.max(1));
         let orders = Arc::new(Mutex::new(orders));
@@ -139,6 +144,7 @@ impl Plan {
                 orders: orders.clone(),
                 pace: pace.clone(),
                 bar: bar.clone(),
+                stop: self.stop.clone(),
                 seed,
             };
             clients.spawn(worker.work());
@@ -159,35 +165,10 @@ impl Plan {
     }
 }
 
-pub(crate) fn progress(length: usize) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64);
-    let style = "{bar:40} {pos}/{len} {per_sec} {eta} left {msg}";
-    match ProgressStyle::with_template(style) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
 fn interval(rate: u32) -> Interval {
     let mut interval = tokio::time::interval(Duration::from_secs(1) / rate);
     interval.set_missed_tick_behavior(MissedTickBehavior::Burst);
     interval
-}
-
-fn print(report: &Report, took: Duration) {
-    let rate = report.acknowledged as f64 / took.as_secs_f64();
-    println!(
-        "acknowledged  {} in {:.1} s: {rate:.0} per second",
-        report.acknowledged,
-        took.as_secs_f64()
-    );
-    let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(&report.micros, percent));
-    println!("latency       p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms");
-    println!("repeated      {}", report.repeated);
-    println!("refused       {}", report.refused.values().sum::<usize>());
-    for (rule, count) in &report.refused {
-        println!("  {rule}: {count}");
-    }
 }
 
 struct Worker {
@@ -195,6 +176,7 @@ struct Worker {
     orders: Arc<Mutex<mpsc::Receiver<Vec<Value>>>>,
     pace: Option<Arc<Mutex<Interval>>>,
     bar: ProgressBar,
+    stop: CancellationToken,
     seed: u64,
 }
 
@@ -205,12 +187,19 @@ impl Worker {
             let order = self.orders.lock().await.recv().await;
             let Some(order) = order else { return Ok(report) };
             for (index, command) in order.into_iter().enumerate() {
-                if let Some(pace) = &self.pace {
-                    pace.lock().await.tick().await;
+                if self.stop.run_until_cancelled(self.turn()).await.is_none() {
+                    return Ok(report);
                 }
                 self.send(index, command, &mut report).await?;
                 self.bar.inc(1);
             }
+        }
+    }
+
+    /// Waits until the next command may be sent.
+    async fn turn(&self) {
+        if let Some(pace) = &self.pace {
+            pace.lock().await.tick().await;
         }
     }
 

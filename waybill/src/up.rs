@@ -1,7 +1,7 @@
 //! The embedded mode: the same services in one process, over SQLite and memory.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,17 +90,18 @@ pub struct Addresses {
     pub projector: SocketAddr,
 }
 
-/// Runs until `stop`. Requests under way end first, and what was taken is answered.
-pub async fn up(config: Config, stop: CancellationToken) -> Result<()> {
+/// Runs until `stop`. Requests under way end first, and what was taken is answered. `tell` gets the
+/// folder of the log, and the addresses once they are served.
+pub async fn up(
+    config: Config,
+    stop: CancellationToken,
+    tell: impl FnOnce(&Path, Addresses) -> std::io::Result<()>,
+) -> Result<()> {
     let data = config.data.clone();
     let running = Running::start(config, &stop).await?;
-    let Addresses { command, query, projector } = running.addresses;
-    println!("Waybill is up, in one process; its log is in {}.", data.display());
-    println!("  dashboard    http://{query}/");
-    println!("  commands     http://{command}/orders");
-    println!("  queries      http://{query}/orders");
-    println!("  operations   http://{projector}/generations");
-    println!("Ctrl-C stops it.");
+    if let Err(error) = tell(&data, running.addresses) {
+        tracing::warn!(%error, "the addresses can't be printed");
+    }
     running.wait().await
 }
 

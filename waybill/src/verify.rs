@@ -15,9 +15,6 @@ use self::fold::Folded;
 pub use self::fold::Parked;
 use crate::client::Client;
 
-/// Differences printed; the rest is counted.
-const PRINTED: usize = 20;
-
 /// What verification found.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -33,34 +30,18 @@ pub struct Report {
     pub differences: Vec<String>,
 }
 
-/// Compares and prints; true when nothing differs.
-pub async fn verify(commands: &Client, queries: &Client, wait: u64) -> Result<bool> {
-    let report = check(commands, queries, Duration::from_secs(wait)).await?;
-    for difference in report.differences.iter().take(PRINTED) {
-        println!("differs: {difference}");
-    }
-    if report.differences.len() > PRINTED {
-        println!("… and {} more", report.differences.len() - PRINTED);
-    }
-    let what = match report.quiet {
-        true => "orders, lists, customers, days, products and totals",
-        false => "orders only, each at its view's version: the system was not quiet",
-    };
-    println!("{} commits, {} orders; compared {what}.", report.commits, report.orders);
-    if report.behind > 0 {
-        println!("{} orders were not caught up with after {wait} s", report.behind);
-    }
-    match (report.differences.len(), report.quiet) {
-        (0, true) => println!("clean: every view equals a fold of the log"),
-        (0, false) => println!("clean so far: every order that was compared equals its fold"),
-        (count, _) => println!("{count} differences"),
-    }
-    Ok(report.differences.is_empty() && report.behind == 0)
-}
-
 /// Folds the log, and waits up to `wait` for the views to contain it.
 pub async fn check(commands: &Client, queries: &Client, wait: Duration) -> Result<Report> {
     check_but(&Parked::new(), commands, queries, wait).await
+}
+
+/// The same, with a bar on standard error.
+pub async fn check_with_progress(
+    commands: &Client,
+    queries: &Client,
+    wait: Duration,
+) -> Result<Report> {
+    check_folded(Folded::with_progress(), commands, queries, wait).await
 }
 
 /// The same, where the views of some streams must end right before an event that can't be applied.
@@ -70,7 +51,15 @@ pub async fn check_but(
     queries: &Client,
     wait: Duration,
 ) -> Result<Report> {
-    let mut folded = Folded::but(parked);
+    check_folded(Folded::but(parked), commands, queries, wait).await
+}
+
+async fn check_folded(
+    mut folded: Folded,
+    commands: &Client,
+    queries: &Client,
+    wait: Duration,
+) -> Result<Report> {
     let deadline = Instant::now() + wait;
     loop {
         folded.read_on(commands).await?;
@@ -84,6 +73,7 @@ pub async fn check_but(
         if quiet || Instant::now() >= deadline {
             let mut differences = compare.finish();
             differences.extend(folded.irregular.iter().cloned());
+            folded.bar.finish_and_clear();
             return Ok(Report {
                 commits: folded.commits,
                 orders: folded.streams.len(),

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::Service;
 use crate::write::{Accepted, Outcome, Rejected, Request, Sequence};
+use crate::{Service, metrics};
 
 /// How long a client waits for its outcome before it is told that it is not known yet.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
@@ -103,7 +103,8 @@ pub async fn outcome<A: Aggregate>(
 
 /// Before a request is read.
 pub fn has_room<A: Aggregate>(service: &Service<A>) -> Result<(), Problem> {
-    service.writer.has_room().map_err(problem::<A>)
+    let has_room = service.writer.has_room();
+    has_room.inspect_err(|_| metrics::COMMANDS.add_to("overloaded", 1)).map_err(problem::<A>)
 }
 
 fn problem<A: Aggregate>(rejected: Rejected) -> Problem {

@@ -8,6 +8,7 @@ use kernel::log::{Commit, Entry, Position};
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::failpoint;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::group_event::GroupEvent;
 use super::pending_command::PendingCommand;
@@ -17,6 +18,7 @@ use super::request::Rejected;
 use super::resolve::{Resolver, by_key};
 use super::stream_state::StreamState;
 use super::{positions, stream_reader};
+use crate::metrics;
 
 pub struct CommitGroup<A: Aggregate> {
     store: Arc<dyn EventStore>,
@@ -48,6 +50,7 @@ impl<A: Aggregate> CommitGroup<A> {
         let mut commits = Vec::with_capacity(commands.len());
         let mut unsure = vec![];
         for (command, state) in commands {
+            metrics::STATES.add_to(origin(&command, state.is_some()), 1);
             let state = state.or_else(|| command.request.fresh.then(StreamState::empty));
             let accepted = state.map(|state| (decide(&command.request, &state), state));
             match accepted {
@@ -154,7 +157,11 @@ impl<A: Aggregate> CommitGroup<A> {
             return;
         }
         failpoint::hit("insert.before");
-        match self.store.insert(&entries).await {
+        metrics::GROUPS.had(commits.len());
+        let started = Instant::now();
+        let inserted = self.store.insert(&entries).await;
+        metrics::APPENDS.took(started.elapsed(), &[]);
+        match inserted {
             Ok(outcomes) => {
                 failpoint::hit("insert.after");
                 unused_positions.clear(); // A tombstone that was refused stood there already.
@@ -163,7 +170,8 @@ impl<A: Aggregate> CommitGroup<A> {
                     .zip(outcomes)
                     .partition(|(_, outcome)| *outcome == Inserted::Written);
                 written.into_iter().for_each(|(pending, _)| self.replies.accept(pending));
-                let refused = refused.into_iter().map(|(pending, _)| pending).collect();
+                let refused: Vec<_> = refused.into_iter().map(|(pending, _)| pending).collect();
+                metrics::DUPLICATES.add(refused.len());
                 self.resolver.resolve_duplicates(refused, unused_positions).await;
             }
             Err(NotInserted::Never(failure)) => {
@@ -172,9 +180,19 @@ impl<A: Aggregate> CommitGroup<A> {
                 self.replies.reject_all(commands(commits), &failure);
             }
             Err(NotInserted::Unknown(failure)) => {
+                metrics::UNKNOWN.add(commits.len());
                 self.resolver.resolve_unknown(commits, unused_positions, &failure).await;
             }
         }
+    }
+}
+
+/// Where the state comes from that a command is first decided on.
+fn origin<A: Aggregate>(command: &PendingCommand<A>, is_cached: bool) -> &'static str {
+    match (is_cached, command.request.fresh) {
+        (true, _) => "cache",
+        (false, true) => "new",
+        (false, false) => "log",
     }
 }
 

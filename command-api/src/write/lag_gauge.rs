@@ -69,6 +69,8 @@ pub(super) struct LagGauge {
     moved: Instant,
     rate: ViewRate,
     held: bool,
+    /// As of the latest look.
+    behind: (Duration, Position),
 }
 
 impl LagGauge {
@@ -80,6 +82,7 @@ impl LagGauge {
             moved: Instant::now(),
             rate: ViewRate::default(),
             held: false,
+            behind: (Duration::ZERO, 0),
         }
     }
 
@@ -92,6 +95,7 @@ impl LagGauge {
         let reached = checkpoint.unwrap_or(0);
         self.rate.look(reached);
         let (lag, commits) = (appended.lag(reached), appended.since(reached));
+        self.behind = (lag, commits);
         let is_behind = lag > self.hold_above && commits > FEW
             || commits > self.rate.within(self.hold_above / 2);
         if !is_behind {
@@ -99,6 +103,16 @@ impl LagGauge {
         }
         self.held = is_behind && checkpoint.is_some() && !self.is_given_up();
         self.held
+    }
+
+    /// The age of the oldest commit that the views lacked at the latest look.
+    pub(super) fn lag(&self) -> Duration {
+        self.behind.0
+    }
+
+    /// How many commits they lacked then.
+    pub(super) fn commits_behind(&self) -> Position {
+        self.behind.1
     }
 
     pub(super) fn is_given_up(&self) -> bool {

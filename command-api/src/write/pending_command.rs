@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::request::{Outcome, Rejected, Request};
 use super::room::Place;
 use super::sequence::{Link, Sequence};
+use crate::metrics;
 
 pub struct PendingCommand<A: Aggregate> {
     pub request: Request<A>,
@@ -35,6 +36,7 @@ impl<A: Aggregate> PendingCommand<A> {
     /// Gives its room back first: the client may send the next command as soon as it is answered.
     pub fn answer(mut self, outcome: Outcome) {
         self.conclude(&outcome);
+        metrics::answered(&outcome);
         let Self { reply, place, .. } = self;
         drop(place);
         drop(reply.send(outcome)); // The client may be gone: it is done all the same.

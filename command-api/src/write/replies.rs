@@ -14,6 +14,7 @@ use super::pending_commit::PendingCommit;
 use super::request::{Accepted, Outcome, Rejected};
 use super::stream_reader;
 use super::stream_state::StreamState;
+use crate::metrics;
 
 /// How often a request starts afresh before its client is told of the conflict.
 const MAX_RETRIES: u32 = 30;
@@ -55,6 +56,7 @@ impl<A: Aggregate> Replies<A> {
     /// Answers a command whose commit is acknowledged, and saves a snapshot where one is due.
     pub fn accept(&self, pending: PendingCommit<A>) {
         let (command, commit, mut state) = pending.acknowledged();
+        commit.events.iter().for_each(|event| metrics::EVENTS.add_to(&event.kind, 1));
         if stream_reader::is_snapshot_due(commit.from - 1, commit.to) {
             stream_reader::save_snapshot(&self.store, &commit.stream, &mut state);
         }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use shared::service::metrics::OneMore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::metrics;
 
 /// Commands between submission and answer: one for each connection that a service serves. Clients that
 /// send one command at a time then wait under overload, and are not turned away: what that would cost
@@ -22,6 +25,7 @@ pub struct Room {
 pub struct Place {
     _command: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
+    _counted: OneMore,
 }
 
 impl Default for Room {
@@ -41,6 +45,6 @@ impl Room {
     pub fn take(&self, bytes: usize) -> Option<Place> {
         let command = self.commands.clone().try_acquire_owned().ok()?;
         let bytes = self.bytes.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
-        Some(Place { _command: command, _bytes: bytes })
+        Some(Place { _command: command, _bytes: bytes, _counted: metrics::WAITING.one_more() })
     }
 }

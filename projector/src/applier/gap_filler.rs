@@ -9,6 +9,7 @@ use shared::event_store::EventStore;
 use shared::view_store::GenerationId;
 
 use super::pending::Pending;
+use crate::metrics;
 use crate::parking::{GappedStream, Parking, Poison};
 
 /// How long a batch waits for events that it misses before it reads the log: about the time of a
@@ -52,6 +53,7 @@ impl GapFiller {
     ) -> Result<u32> {
         let wanted: Vec<(&StreamName, Version)> =
             gapped.iter().map(|stream| (&stream.name, stream.version)).collect();
+        metrics::GAP_READS.add(1);
         let part = self.store.read_streams(&wanted).await?;
         for event in part.commits.iter().flat_map(Commit::recorded) {
             pending.add(event);

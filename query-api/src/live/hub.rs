@@ -8,6 +8,7 @@ use kernel::log::StreamName;
 use kernel::query::Queries;
 use kernel::views::Batch;
 use kernel::{Result, Timestamp};
+use shared::service::metrics::OneMore;
 use shared::view_store::{Generation, Place, Update, ViewStore};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use super::EventId;
 use super::event::{self, Changed, Checkpoint};
 use super::pending::Pending;
 use super::subscriber::{Frame, Page, Subscriber};
+use crate::metrics;
 
 /// The shortest time from telling to telling: what changes meanwhile is told together, the first
 /// change after a silence at once.
@@ -126,7 +128,8 @@ impl Hub {
         if !std::mem::replace(&mut subscribers.are_told, true) {
             tokio::spawn(self.clone().run());
         }
-        Some(Subscription { hub: self.clone(), number })
+        let _counted = metrics::LIVE.one_more();
+        Some(Subscription { hub: self.clone(), number, _counted })
     }
 
     /// The generation that is read and how far it is told, once it is read.
@@ -175,6 +178,9 @@ impl Hub {
             self.send(|one| one.send(Frame { place: None, bytes: bytes.clone() }));
         }
         let told = self.tell_views(&generation, views, &id).await?;
+        if let Some(millis) = told {
+            metrics::LIVE_DELAY.took(Duration::from_millis(millis.unsigned_abs()), &[]);
+        }
         *lag = (*lag).max(told);
         if *due > Instant::now() {
             return Ok(());
@@ -221,6 +227,7 @@ impl Hub {
         subscribers.all.retain(|_, one| tell(one));
         let gone = before - subscribers.all.len();
         if gone > 0 {
+            metrics::LIVE_CUT.add(gone);
             tracing::debug!(gone, "streams of events were ended: their clients are too slow");
         }
     }
@@ -266,6 +273,7 @@ impl Hub {
 pub struct Subscription {
     hub: Arc<Hub>,
     number: u64,
+    _counted: OneMore,
 }
 
 impl Drop for Subscription {

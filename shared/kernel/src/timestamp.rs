@@ -2,6 +2,7 @@
 //! sorts as they do.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -29,6 +30,11 @@ impl Timestamp {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub fn as_millis(self) -> i64 {
         self.0
+    }
+
+    /// How long ago it was by the system's clock; nothing for a time to come.
+    pub fn age(self) -> Duration {
+        Duration::from_millis(u64::try_from(Self::now().0 - self.0).unwrap_or(0))
     }
 
     /// Reads RFC 3339 with any offset; what is finer than a millisecond is cut off.

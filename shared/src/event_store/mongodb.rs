@@ -2,6 +2,7 @@
 
 mod ask;
 mod connect;
+mod diagnose;
 mod document;
 mod find;
 mod identity;

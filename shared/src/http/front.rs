@@ -10,6 +10,7 @@ use warp::Reply as _;
 use warp::reply::Response;
 
 use super::body::Deadline;
+use super::measured::Measured;
 use super::serve::Routes;
 use super::{Cors, Hosts, Limits, probes};
 use crate::http::problem::Problem;
@@ -53,8 +54,10 @@ impl Front {
             request.headers_mut().remove(header::ORIGIN);
         }
         request.extensions_mut().insert(Deadline::within(self.limits.body));
+        let measured = Measured::start(request.method(), request.uri());
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let Ok(mut response) = routes.call(request).await;
+        measured.end(response.status());
         cors.allow(&mut response, origin);
         match response.status() {
             // The rest of the body is not waited for.

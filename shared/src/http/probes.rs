@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz`, the same on every service.
+//! `/livez`, `/readyz` and `/metrics`, the same on every service.
 
 use http::StatusCode;
 use warp::filters::BoxedFilter;
@@ -8,12 +8,15 @@ use warp::{Filter, Reply as _};
 use super::answer;
 use crate::http::problem::Problem;
 use crate::service::health::Health;
+use crate::service::metrics;
 
-/// Alive as long as it answers; ready when nothing it needs is missing.
+/// Alive as long as it answers; ready when nothing it needs is missing. What `metrics` tells is that of
+/// the process.
 pub fn probes(health: Health) -> BoxedFilter<(Response,)> {
     let livez = warp::path!("livez").and(get_or_head()).map(|| text("alive"));
     let readyz = warp::path!("readyz").and(get_or_head()).map(move || readiness(&health));
-    livez.or(readyz).unify().boxed()
+    let metrics = warp::path!("metrics").and(get_or_head()).map(told);
+    livez.or(readyz).unify().or(metrics).unify().boxed()
 }
 
 pub(crate) fn is_probe(path: &str) -> bool {
@@ -27,6 +30,10 @@ pub fn get_or_head() -> impl Filter<Extract = (), Error = warp::Rejection> + Clo
 
 fn text(body: &str) -> Response {
     answer::bytes(StatusCode::OK, body.as_bytes().to_vec(), "text/plain; charset=utf-8")
+}
+
+fn told() -> Response {
+    answer::bytes(StatusCode::OK, metrics::text(), metrics::CONTENT_TYPE)
 }
 
 fn readiness(health: &Health) -> Response {

@@ -3,6 +3,7 @@
 
 mod consumer;
 mod dead_letters;
+mod diagnose;
 mod publisher;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use lapin::options::{
     ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
-use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind, Queue};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -102,7 +103,22 @@ impl RabbitMq {
         format!("{}.{DEAD_LETTERS}", self.namespace)
     }
 
+    /// A connection, on which the exchange is declared.
     async fn connect(&self, role: &str) -> Result<(Connection, Channel)> {
+        let (connection, channel) = self.connect_alone(role).await?;
+        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let declared = channel.exchange_declare(
+            self.exchange().into(),
+            ExchangeKind::Fanout,
+            durable,
+            FieldTable::default(),
+        );
+        in_time("connecting to RabbitMQ", declared).await?;
+        Ok((connection, channel))
+    }
+
+    /// A connection, on which nothing is declared.
+    async fn connect_alone(&self, role: &str) -> Result<(Connection, Channel)> {
         let what = "connecting to RabbitMQ";
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("{} {role}", self.namespace).into());
@@ -111,15 +127,6 @@ impl RabbitMq {
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         let connection = in_time(what, Connection::connect_uri(uri, properties)).await?;
         let channel = in_time(what, connection.create_channel()).await?;
-        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-        let exchange = ShortString::from(self.exchange());
-        let declared = channel.exchange_declare(
-            exchange,
-            ExchangeKind::Fanout,
-            durable,
-            FieldTable::default(),
-        );
-        in_time(what, declared).await?;
         Ok((connection, channel))
     }
 
@@ -131,12 +138,8 @@ impl RabbitMq {
 
     async fn declare_on(&self, channel: &Channel, queue: &str) -> Result<()> {
         let what = "declaring a queue";
-        let mut arguments = quorum();
-        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(QUEUE_LENGTH));
-        arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
-        arguments.insert("x-expires".into(), AMQPValue::LongLongInt(QUEUE_EXPIRES));
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        in_time(what, channel.queue_declare(queue.into(), durable, arguments)).await?;
+        in_time(what, channel.queue_declare(queue.into(), durable, of_views())).await?;
         let bind = channel.queue_bind(
             queue.into(),
             self.exchange().into(),
@@ -189,6 +192,15 @@ fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(DELIVERY_LIMIT));
+    arguments
+}
+
+/// Arguments of the queue of a generation of views.
+fn of_views() -> FieldTable {
+    let mut arguments = quorum();
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(QUEUE_LENGTH));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+    arguments.insert("x-expires".into(), AMQPValue::LongLongInt(QUEUE_EXPIRES));
     arguments
 }
 

@@ -6,9 +6,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::health::Health;
+use super::metrics;
 use super::slot::ServiceSlot;
 use crate::http::serve::Routes;
-use crate::http::{Callers, Limits, serve};
+use crate::http::{Callers, Limits, REQUESTS, serve};
 
 /// What the routes and the work of a service share.
 pub struct Shell<S> {
@@ -23,6 +24,7 @@ pub struct Shell<S> {
 impl<S> Shell<S> {
     /// A service made of these parts, none of them ready.
     pub fn new(parts: &[&'static str], stop: CancellationToken) -> Self {
+        metrics::tell_of(&[&REQUESTS]);
         Self { slot: ServiceSlot::default(), health: Health::of(parts), stop }
     }
 

@@ -3,6 +3,7 @@
 mod applying;
 mod commands;
 mod connect;
+mod diagnose;
 mod generations;
 mod keys;
 mod parking;

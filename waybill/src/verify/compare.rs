@@ -13,7 +13,7 @@ use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, GenerationViews, ViewStore as _};
 
 use super::fold::Folded;
-use crate::client::Client;
+use crate::client::{Client, encode};
 
 /// Questions under way together.
 const AT_A_TIME: usize = 16;
@@ -45,6 +45,7 @@ impl<'a> Compare<'a> {
         let mut behind = 0;
         let mut seen = 0;
         let mut page = parameters(&[("limit", "1000")]);
+        self.show("orders compared", self.folded.streams.len());
         loop {
             let mut answer = self.ask("/orders", &page).await?;
             let items = match answer["items"].take() {
@@ -53,6 +54,7 @@ impl<'a> Compare<'a> {
             };
             for view in items {
                 seen += 1;
+                self.folded.bar.inc(1);
                 behind += usize::from(self.order(&view).await?);
             }
             match answer["next"].as_str() {
@@ -62,6 +64,12 @@ impl<'a> Compare<'a> {
         }
         // One that is in no list yet is behind as well.
         Ok(behind + self.folded.streams.len().saturating_sub(seen))
+    }
+
+    fn show(&self, what: &'static str, length: usize) {
+        self.folded.bar.set_message(what);
+        self.folded.bar.set_length(length as u64);
+        self.folded.bar.set_position(0);
     }
 
     async fn order(&mut self, view: &Value) -> Result<bool> {
@@ -128,9 +136,14 @@ impl<'a> Compare<'a> {
                 questions.push(("/orders", of));
             }
         }
+        self.show("questions asked", questions.len());
         let asked = questions.into_iter().map(|(path, question)| {
             let (this, expected) = (&*self, &expected);
-            async move { this.pages(expected, path, question).await }
+            async move {
+                let found = this.pages(expected, path, question).await;
+                this.folded.bar.inc(1);
+                found
+            }
         });
         let found: Vec<Option<String>> =
             stream::iter(asked).buffer_unordered(AT_A_TIME).try_collect().await?;
@@ -173,17 +186,6 @@ fn difference(path: &str, question: &Parameters, expected: &Value, found: &Value
         text(there),
         text(here)
     )
-}
-
-/// Characters of a query that stand for themselves (RFC 3986, section 2.3); others are encoded.
-fn encode(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
 
 /// The same questions, answered from a fold of the log.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indicatif::ProgressBar;
 use kernel::log::{Position, Recorded, StreamName, Version};
 use kernel::projection::{Change, ErasedProjection as _, JsonProjection};
 use kernel::{Failure, Result};
@@ -12,10 +13,13 @@ use shared::http::consistency_token::FeedCursor;
 use shared::messaging::cloud_event::CloudEvent;
 
 use crate::client::Client;
+use crate::progress;
 
 /// All events by stream, and what is irregular about the log itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Folded {
+    /// How far it is.
+    pub bar: ProgressBar,
     pub commits: usize,
     pub streams: BTreeMap<StreamName, Vec<Recorded>>,
     pub irregular: Vec<String>,
@@ -32,7 +36,20 @@ pub type Parked = BTreeMap<StreamName, Version>;
 
 impl Folded {
     pub fn but(parked: &Parked) -> Self {
-        Self { parked: parked.clone(), ..Self::default() }
+        Self {
+            parked: parked.clone(),
+            bar: ProgressBar::hidden(),
+            commits: 0,
+            streams: BTreeMap::new(),
+            irregular: vec![],
+            at_hole: false,
+            next: None,
+            last: (0, 0),
+        }
+    }
+
+    pub fn with_progress() -> Self {
+        Self { bar: progress::bar(0), ..Self::but(&Parked::new()) }
     }
 
     /// Reads what was appended since. Getting to the head shows that no position is missing:
@@ -52,6 +69,7 @@ impl Folded {
                 );
             }
             let next = page["next"].as_str().map(str::to_owned);
+            self.show(&page, next.as_deref());
             if empty && next == self.next {
                 let reached = next.as_deref().and_then(position);
                 self.at_hole = reached < page["head"].as_i64();
@@ -59,6 +77,13 @@ impl Folded {
             }
             self.next = next;
         }
+    }
+
+    fn show(&self, page: &Value, next: Option<&str>) {
+        let number = |position: Option<Position>| position.and_then(|it| u64::try_from(it).ok());
+        self.bar.set_message("positions read");
+        self.bar.set_length(number(page["head"].as_i64()).unwrap_or(0));
+        self.bar.set_position(number(next.and_then(position)).unwrap_or(0));
     }
 
     fn add(&mut self, event: Recorded) {

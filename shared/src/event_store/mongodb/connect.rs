@@ -24,7 +24,7 @@ use crate::event_store::append_notifier::AppendNotifier;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The index of idempotency keys.
-const KEYS: &str = "keys";
+pub(super) const KEYS: &str = "keys";
 /// Its name in logs of format 1.
 const KEYS_OF_FORMAT_1: &str = "key_1";
 
@@ -33,14 +33,7 @@ impl MongoDb {
     /// and document 0, the log's identity.
     pub async fn connect(url: &str, namespace: &Namespace) -> Result<Self> {
         let what = "connecting to MongoDB";
-        let mut options = ClientOptions::parse(url).await.map_err(failure(what))?;
-        options.app_name = Some("waybill".to_owned());
-        options.max_pool_size.get_or_insert(64);
-        options.connect_timeout.get_or_insert(Duration::from_secs(5));
-        options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
-        // Every caller finds out for itself what became of a write without an answer, or writes again. A
-        // retryable write would cost the server a record of its session for each group of commits.
-        options.retry_writes = Some(false);
+        let mut options = options(url).await?;
         let identity = Arc::new(Identity::default());
         options.cmap_event_handler = Some(doubt(identity.clone()));
         let client = Client::with_options(options).map_err(failure(what))?;
@@ -122,6 +115,18 @@ impl MongoDb {
     pub async fn drop_database(&self) -> Result<()> {
         self.database.drop().await.map_err(failure("dropping the database"))
     }
+}
+
+pub(super) async fn options(url: &str) -> Result<ClientOptions> {
+    let mut options = ClientOptions::parse(url).await.map_err(failure("connecting to MongoDB"))?;
+    options.app_name = Some("waybill".to_owned());
+    options.max_pool_size.get_or_insert(64);
+    options.connect_timeout.get_or_insert(Duration::from_secs(5));
+    options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
+    // Every caller finds out for itself what became of a write without an answer, or writes again. A
+    // retryable write would cost the server a record of its session for each group of commits.
+    options.retry_writes = Some(false);
+    Ok(options)
 }
 
 /// Whatever broke the connections may have replaced the server.

@@ -62,11 +62,7 @@ impl DeadLetterPublisher {
         let (connection, mut channel) = self.broker.connect("dead-letters").await?;
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };
         let queue = ShortString::from(self.broker.dead_letter_queue());
-        let mut arguments = quorum();
-        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MESSAGES));
-        arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(BYTES));
-        arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
-        let declared = channel.queue_declare(queue, durable, arguments);
+        let declared = channel.queue_declare(queue, durable, arguments());
         // One that was declared otherwise, by another build or by hand, serves as well.
         if unless(AMQPSoftError::PRECONDITIONFAILED, what, declared).await?.is_none() {
             channel = in_time(what, connection.create_channel()).await?;
@@ -74,6 +70,15 @@ impl DeadLetterPublisher {
         confirm_select(&channel).await?;
         Ok((connection, channel))
     }
+}
+
+/// Arguments of the queue.
+pub(super) fn arguments() -> FieldTable {
+    let mut arguments = quorum();
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MESSAGES));
+    arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(BYTES));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+    arguments
 }
 
 fn properties(reason: &str, from: &str) -> BasicProperties {

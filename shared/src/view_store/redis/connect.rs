@@ -26,6 +26,13 @@ fn client(url: &str) -> RedisResult<Client> {
 impl Redis {
     /// Connects, and checks that the server will not evict what it is told to keep.
     pub async fn connect(url: &str, namespace: &Namespace) -> Result<Self> {
+        let store = Self::connect_to_any(url, namespace).await?;
+        store.check().await?;
+        Ok(store)
+    }
+
+    /// Connects to a server with any settings.
+    pub(super) async fn connect_to_any(url: &str, namespace: &Namespace) -> Result<Self> {
         let what = "connecting to Redis";
         let client = client(url).map_err(failure(what))?;
         let config = ConnectionManagerConfig::new()
@@ -37,10 +44,7 @@ impl Redis {
             .await
             .map_err(failure(what))?;
         let scripts = Scripts::new();
-        let store =
-            Self { client, connection, keys: Keys::new(namespace), scripts: scripts.into() };
-        store.check().await?;
-        Ok(store)
+        Ok(Self { client, connection, keys: Keys::new(namespace), scripts: scripts.into() })
     }
 
     async fn check(&self) -> Result<()> {

@@ -1,0 +1,24 @@
+//! What query-api counts and measures: docs/reference/metrics.md.
+
+use shared::service::metrics::{Counter, Gauge, Histogram, Metric, tell_of};
+
+pub static TOKENS: Gauge = Gauge::new(
+    "waybill_tokens_waiting",
+    "Requests that wait until the views contain what their consistency token names.",
+);
+pub static LIVE: Gauge = Gauge::new("waybill_live_streams", "Open streams of GET /live.");
+pub static LIVE_CUT: Counter = Counter::new(
+    "waybill_live_streams_cut_total",
+    "Streams of GET /live that were ended: the client was gone, or too slow.",
+);
+pub static LIVE_DELAY: Histogram = Histogram::of_seconds(
+    "waybill_live_delay_seconds",
+    "Time from a commit to its event on GET /live: of the oldest change of each round.",
+    &[],
+);
+
+/// Makes them part of what the process tells.
+pub fn tell() {
+    let all: [&dyn Metric; 4] = [&TOKENS, &LIVE, &LIVE_CUT, &LIVE_DELAY];
+    tell_of(&all);
+}

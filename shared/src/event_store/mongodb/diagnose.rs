@@ -1,0 +1,209 @@
+//! Checks of the server, for operators. Nothing is written.
+
+use std::time::Duration;
+
+use futures::TryStreamExt as _;
+use kernel::{Namespace, Result, Timestamp};
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::{Client, Collection, Database};
+
+use super::ask::in_time;
+use super::connect::{KEYS, options};
+use super::{MongoDb, failure};
+use crate::diagnosis::{Finding, Findings};
+
+/// For all checks together.
+const TIMEOUT: Duration = Duration::from_secs(20);
+const WHAT: &str = "checking MongoDB";
+
+const REACHABLE: &str =
+    "see that mongod runs, and that WAYBILL_MONGODB_URL names its host, port, replica set and user";
+const REPLICA_SET: &str =
+    "start mongod with --replSet rs0 and run rs.initiate() in it once (one node will do)";
+const INDEXES: &str = "start a command-api or projector, which makes missing indexes; drop one that is not unique first";
+
+impl MongoDb {
+    /// What is well and what is not about the server at `url` and the log of this namespace. Takes 20 s
+    /// at most.
+    pub async fn diagnose(url: &str, namespace: &Namespace) -> Vec<Finding> {
+        let (url, name) = (url.to_owned(), namespace.as_str().to_owned());
+        let checks = async move {
+            let client = Client::with_options(options(&url).await?).map_err(failure(WHAT))?;
+            let (log, admin) = (client.database(&name), client.database("admin"));
+            let mut findings = Findings::about("mongodb");
+            let before = Timestamp::now();
+            let hello = ask(&log, doc! { "hello": 1 }).await?;
+            let after = Timestamp::now();
+            findings.ok("reachable", "it answers");
+            server(&admin, &hello, &mut findings).await;
+            if let Ok(time) = hello.get_datetime("localTime") {
+                let server = time.timestamp_millis();
+                findings.clock(before.as_millis(), server, after.as_millis());
+            }
+            contents(&log, &mut findings).await;
+            Ok(findings)
+        };
+        let findings = in_time(WHAT, TIMEOUT, checks).await.unwrap_or_else(|failure| {
+            let mut findings = Findings::about("mongodb");
+            findings.error("reachable", failure, REACHABLE);
+            findings
+        });
+        findings.into_all()
+    }
+}
+
+async fn ask(database: &Database, command: Document) -> Result<Document> {
+    database.run_command(command).await.map_err(failure(WHAT))
+}
+
+fn number(document: &Document, field: &str) -> Option<i64> {
+    match document.get(field)? {
+        Bson::Int32(number) => Some(i64::from(*number)),
+        Bson::Int64(number) => Some(*number),
+        Bson::Double(number) => Some(*number as i64),
+        _ => None,
+    }
+}
+
+async fn server(admin: &Database, hello: &Document, findings: &mut Findings) {
+    match ask(admin, doc! { "buildInfo": 1 }).await {
+        Ok(told) => findings.version(told.get_str("version").unwrap_or_default(), (6, 0)),
+        Err(failure) => findings.untold("version", failure),
+    }
+    match ask(admin, doc! { "serverStatus": 1 }).await {
+        Ok(told) => journal(&told, findings),
+        Err(failure) => findings.untold("journal", failure),
+    }
+    if hello.get("msg").and_then(Bson::as_str) == Some("isdbgrid") {
+        return findings.note("replica-set", "it is a mongos; the shards are not looked at");
+    }
+    let Ok(name) = hello.get_str("setName") else {
+        let found =
+            "it is no replica set, so it can neither confirm nor read what a majority holds";
+        return findings.error("replica-set", found, REPLICA_SET);
+    };
+    match hello.get_bool("isWritablePrimary") {
+        Ok(true) => findings.ok("replica-set", format!("{name}, with a primary that takes writes")),
+        _ => findings.error(
+            "replica-set",
+            format!("{name} was asked at a member that takes no writes"),
+            "name all members and ?replicaSet= in WAYBILL_MONGODB_URL; see rs.status() for an election that fails",
+        ),
+    }
+    match ask(admin, doc! { "replSetGetStatus": 1 }).await {
+        Ok(status) => majority(&status, findings),
+        Err(failure) => findings.untold("majority", failure),
+    }
+}
+
+/// A commit is confirmed once a majority has it in its journal.
+fn journal(status: &Document, findings: &mut Findings) {
+    let engine = status.get_document("storageEngine").ok();
+    let name = engine.and_then(|engine| engine.get_str("name").ok()).unwrap_or("unknown");
+    match engine.and_then(|engine| engine.get_bool("persistent").ok()) {
+        Some(true) => findings.ok("journal", format!("storage engine {name}, on disk")),
+        Some(false) => findings.error(
+            "journal",
+            format!("the storage engine {name} keeps nothing on disk"),
+            "run mongod with --storageEngine wiredTiger",
+        ),
+        None => findings.untold("journal", "the server does not name its storage engine"),
+    }
+}
+
+fn majority(status: &Document, findings: &mut Findings) {
+    let needed = number(status, "writeMajorityCount").unwrap_or(1);
+    let members: Vec<&Document> =
+        status.get_array("members").into_iter().flatten().filter_map(Bson::as_document).collect();
+    let holds = |member: &&&Document| {
+        let state = member.get_str("stateStr").unwrap_or_default();
+        state == "PRIMARY" || state == "SECONDARY"
+    };
+    let up = i64::try_from(members.iter().filter(holds).count()).unwrap_or(i64::MAX);
+    let found =
+        format!("{up} of {} members hold data and are up; a write needs {needed}", members.len());
+    if up < needed {
+        let fix = "start the members that are down (rs.status() names them): until then every command waits";
+        findings.error("majority", found, fix);
+    } else if up == needed && members.len() > 1 {
+        findings.warning(
+            "majority",
+            format!("{found}: none may fail"),
+            "start the members that are down",
+        );
+    } else {
+        findings.ok("majority", found);
+    }
+    if members.len() == 1 {
+        findings.note("copies", "one member: a lost disk loses the log; three members keep it");
+    }
+}
+
+/// The log of the namespace, and the disk that holds it.
+async fn contents(log: &Database, findings: &mut Findings) {
+    match ask(log, doc! { "dbStats": 1 }).await {
+        Ok(stats) => {
+            let bytes = |field| number(&stats, field).and_then(|bytes| u64::try_from(bytes).ok());
+            match (bytes("fsUsedSize"), bytes("fsTotalSize")) {
+                (Some(used), Some(of)) if of > 0 => {
+                    findings.room(
+                        "disk",
+                        used,
+                        of,
+                        "make room on the disk of mongod: it stops when it is full",
+                    );
+                }
+                _ => findings.untold("disk", "the server does not tell its disk"),
+            }
+        }
+        Err(failure) => findings.untold("disk", failure),
+    }
+    let commits = log.collection::<Document>("commits");
+    match commits.find_one(doc! { "_id": 0_i64 }).await.map_err(failure(WHAT)) {
+        Ok(Some(identity)) => {
+            let id = identity.get_str("log").unwrap_or("without an id");
+            let format = number(&identity, "format").unwrap_or(1);
+            findings.ok("log", format!("{id}, format {format}"));
+            indexes(&commits, findings).await;
+        }
+        Ok(None) => findings
+            .note("log", format!("{} holds none yet: the first service makes it", log.name())),
+        Err(failure) => findings.untold("log", failure),
+    }
+}
+
+async fn indexes(commits: &Collection<Document>, findings: &mut Findings) {
+    let listed = async { commits.list_indexes().await?.try_collect::<Vec<_>>().await };
+    let listed = match listed.await.map_err(failure(WHAT)) {
+        Ok(listed) => listed,
+        Err(failure) => return findings.untold("indexes", failure),
+    };
+    let is_there = |keys: Document| {
+        listed.iter().any(|index| {
+            let unique = index.options.as_ref().and_then(|options| options.unique);
+            same_keys(&index.keys, &keys) && unique == Some(true)
+        })
+    };
+    let wanted = [("stream", doc! { "stream": 1, "from": 1 }), (KEYS, doc! { "key": 1 })];
+    let missing: Vec<&str> = wanted
+        .into_iter()
+        .filter(|(_, keys)| !is_there(keys.clone()))
+        .map(|(name, _)| name)
+        .collect();
+    match missing.is_empty() {
+        true => findings.ok("indexes", "both unique indexes are there"),
+        false => findings.error(
+            "indexes",
+            format!("no unique index on commits for: {}", missing.join(", ")),
+            INDEXES,
+        ),
+    }
+}
+
+/// Whether an index is on these fields, in this order. A shell writes its numbers as doubles.
+fn same_keys(index: &Document, wanted: &Document) -> bool {
+    let fields = |keys: &Document| -> Vec<(String, Option<i64>)> {
+        keys.keys().map(|field| (field.clone(), number(keys, field))).collect()
+    };
+    fields(index) == fields(wanted)
+}

@@ -1,0 +1,139 @@
+//! The command line as its users run it: a process of its own, its output, its exit code.
+
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use waybill::client::Client;
+
+use crate::services::program;
+
+/// For a command to say something: longer than it waits for a service.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// `waybill` with the addresses of one system, and nothing else from the environment.
+#[derive(Default, Clone)]
+pub struct CommandLine {
+    variables: Vec<(&'static str, String)>,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Done {
+    /// The one document that was printed.
+    pub fn json(&self) -> Value {
+        assert_eq!(self.stdout.lines().count(), 1, "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("{why}: {self:?}"))
+    }
+
+    /// A document on each line.
+    pub fn json_lines(&self) -> Vec<Value> {
+        let read = |line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
+        self.stdout.lines().map(read).collect()
+    }
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        let code = output.status.code();
+        Self { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl CommandLine {
+    /// For the services at these addresses.
+    pub fn of(commands: &Client, queries: &Client, projector: &Client) -> Self {
+        let address = |client: &Client| client.base().trim_start_matches("http://").to_owned();
+        Self::default()
+            .with("WAYBILL_COMMAND_LISTEN", &address(commands))
+            .with("WAYBILL_QUERY_LISTEN", &address(queries))
+            .with("WAYBILL_PROJECTOR_LISTEN", &address(projector))
+    }
+
+    /// With one more variable.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(program("waybill"));
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.args(line.split_whitespace()).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command to its end; its arguments are separated by spaces.
+    pub async fn run(&self, line: &str) -> Done {
+        let output = tokio::time::timeout(TIMEOUT, self.command(line).output()).await;
+        output.expect("it ends").expect("the program is there").into()
+    }
+
+    /// Starts a command that goes on.
+    pub fn start(&self, line: &str) -> Running {
+        let mut command = self.command(line);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program is there");
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let stdout = BufReader::new(out.expect("it is piped")).lines();
+        let stderr = BufReader::new(err.expect("it is piped")).lines();
+        Running { child, stdout, stderr }
+    }
+}
+
+/// A command under way; it ends with this.
+pub struct Running {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    stderr: Lines<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    /// The next line of its output.
+    pub async fn line(&mut self) -> String {
+        let line = tokio::time::timeout(TIMEOUT, self.stdout.next_line()).await;
+        line.expect("a line in time").expect("text").expect("it goes on")
+    }
+
+    /// The next line of its errors that contains `text`.
+    pub async fn says(&mut self, text: &str) -> String {
+        loop {
+            let line = tokio::time::timeout(TIMEOUT, self.stderr.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("it does not say {text}"));
+            let line = line.expect("text").expect("it goes on");
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Reads no more of its output, as a reader does that has seen enough.
+    pub fn close(self) -> Child {
+        self.child
+    }
+
+    /// Sends SIGINT, as Ctrl-C does, and waits for the end.
+    pub async fn interrupt(mut self) -> Option<i32> {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().await;
+        assert!(sent.expect("kill is there").success());
+        self.ended().await
+    }
+
+    /// Waits for the end, and returns the exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let ended = tokio::time::timeout(TIMEOUT, self.child.wait()).await;
+        ended.expect("it ends").expect("a status").code()
+    }
+}

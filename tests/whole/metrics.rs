@@ -1,0 +1,145 @@
+//! What the services tell of themselves: docs/reference/metrics.md, on real servers and embedded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::Method;
+use tests::client::OrderClient;
+use tests::embedded::Embedded;
+use tests::live::LiveClient;
+use tests::services::{System, Urls};
+use tests::stores::TempDir;
+use tests::until::until;
+use waybill::client::Client;
+
+const DOCUMENTED: &str = include_str!("../../docs/reference/metrics.md");
+
+/// The metrics that a section of the page lists.
+fn documented(section: &str) -> BTreeSet<String> {
+    let sections = DOCUMENTED.split("\n## ");
+    let text = sections.into_iter().find(|text| text.starts_with(section)).expect("a section");
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let first = rows.filter_map(|row| row.split('|').nth(1));
+    let names = first.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    names.map(str::to_owned).collect()
+}
+
+async fn text(client: &Client) -> String {
+    let answer = client.send(Method::GET, "/metrics", &[], "").await.expect("an answer");
+    assert!(answer.status.is_success());
+    String::from_utf8(answer.body.to_vec()).expect("text")
+}
+
+/// Each line with a value, by the metric with its labels.
+fn values(text: &str) -> BTreeMap<String, f64> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let value = |line: &str| {
+        let (name, value) = line.rsplit_once(' ').expect("a value");
+        (name.to_owned(), value.parse().expect("a number"))
+    };
+    lines.map(value).collect()
+}
+
+/// The names in the `# TYPE` lines.
+fn told(text: &str) -> BTreeSet<String> {
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// Every metric has a help text, and a counter ends in `_total`
+/// (<https://prometheus.io/docs/practices/naming/>).
+fn keeps_to_the_conventions(text: &str) {
+    for name in told(text) {
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help text");
+        let is_counter = text.contains(&format!("# TYPE {name} counter"));
+        assert_eq!(is_counter, name.ends_with("_total"), "{name}");
+        assert!(!name.contains("milli"), "{name} is not in seconds");
+    }
+}
+
+fn all_documented(services: &[&str]) -> BTreeSet<String> {
+    let sections = services.iter().chain(&["Every service"]);
+    sections.flat_map(|section| documented(section)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_service_tells_what_is_documented_and_counts_what_happens() {
+    let system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let (commands, queries) = (&system.commands[0], &system.queries);
+    let api = commands.api();
+    let _open = LiveClient::open(&queries.client, "/live", None).await;
+    let created = api.create_lamp(500).await;
+    assert!(api.pay(created.order_id(), 500).await.is_success());
+    assert_eq!(api.ship(uuid::Uuid::new_v4()).await.status, 404);
+    let views = OrderClient::new(&queries.client).waiting(20);
+    let token = api.pay(created.order_id(), 1).await.header("consistency-token").map(str::to_owned);
+    assert_eq!(token, None, "what is refused has no token");
+    until("the views are healed up to the head", || async {
+        let of_projector = values(&text(&system.projectors[0].client).await);
+        (of_projector["waybill_views_checkpoint_position"] >= 2.0).then_some(())
+    })
+    .await;
+    assert!(views.order(created.order_id()).await.is_success());
+
+    let of_commands = text(&commands.client).await;
+    let counted = values(&of_commands);
+    let is = |name: &str, expected: f64| assert_eq!(counted[name], expected, "{name}");
+    is("waybill_commands_total{outcome=\"accepted\"}", 2.0);
+    is("waybill_commands_total{outcome=\"refused\"}", 2.0);
+    is("waybill_appended_events_total{type=\"OrderCreated\"}", 1.0);
+    is("waybill_appended_events_total{type=\"PaymentProcessed\"}", 1.0);
+    is("waybill_stream_states_total{from=\"cache\"}", 2.0);
+    is("waybill_relay_leader", 1.0);
+    is("waybill_relay_position", 2.0);
+    is("waybill_commands_waiting", 0.0);
+    is("waybill_append_duration_seconds_count", 2.0);
+
+    let of_projector = text(&system.projectors[0].client).await;
+    let counted = values(&of_projector);
+    let is = |name: &str, expected: f64| assert_eq!(counted[name], expected, "{name}");
+    is("waybill_changes_total{outcome=\"applied\"}", 2.0);
+    is("waybill_worker_serving", 1.0);
+    is("waybill_healer_leader", 1.0);
+
+    let of_queries = text(&queries.client).await;
+    assert_eq!(values(&of_queries)["waybill_live_streams"], 1.0);
+
+    for (service, text) in
+        [("command-api", of_commands), ("projector", of_projector), ("query-api", of_queries)]
+    {
+        assert_eq!(told(&text), all_documented(&[service]), "{service}");
+        keeps_to_the_conventions(&text);
+    }
+    system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_mode_tells_those_of_all_services_everywhere() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let api = OrderClient::new(&system.commands);
+    assert_eq!(api.create_lamp(5).await.status, 201);
+    let expected = all_documented(&["command-api", "projector", "query-api"]);
+    for client in [&system.commands, &system.queries] {
+        let text = text(client).await;
+        assert_eq!(told(&text), expected);
+        assert!(values(&text)["waybill_commands_total{outcome=\"accepted\"}"] >= 1.0);
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_clients_make_up_adds_no_labels() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    for number in 0..20 {
+        let path = format!("/made-up-{number}");
+        let answer = system.commands.send(Method::GET, &path, &[], "").await.expect("an answer");
+        assert_eq!(answer.status, 404);
+    }
+    let method = Method::from_bytes(b"BREW").expect("a method");
+    system.commands.send(method, "/orders", &[], "").await.expect("an answer");
+    let text = text(&system.commands).await;
+    assert!(!text.contains("made-up") && !text.contains("BREW"), "{text}");
+    assert!(text.contains("method=\"other\",route=\"unknown\""), "{text}");
+    system.stop().await;
+}

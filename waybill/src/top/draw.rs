@@ -1,0 +1,202 @@
+//! The screen.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph, RenderDirection, Row, Sparkline, Table};
+
+use super::Sample;
+use super::lines::{figures, generation};
+use super::sample::State;
+use super::screen::History;
+use crate::output::plain;
+
+/// Colours only where the user wants any (<https://no-color.org>).
+fn color(color: Color) -> Style {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted { Style::new().fg(color) } else { Style::new() }
+}
+
+/// Draws a sample; until there is one, that it is being taken.
+pub fn draw(frame: &mut Frame<'_>, sample: Option<&Sample>, history: &History) {
+    let Some(sample) = sample else {
+        return frame.render_widget("Asking the services …", frame.area());
+    };
+    let services = u16::try_from(sample.services.len()).unwrap_or(u16::MAX).saturating_add(3);
+    let [title, numbers, curves, workers, views, streams] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(5),
+        Constraint::Length(6),
+        Constraint::Length(services.min(12)),
+        Constraint::Length(6),
+        Constraint::Min(0),
+    ])
+    .areas(frame.area());
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    frame.render_widget(
+        Line::from(vec![
+            Span::styled("waybill top", bold),
+            format!("  {}  q ends it", sample.at).into(),
+        ]),
+        title,
+    );
+    let lines = figures(sample).into_iter().map(|(name, told)| {
+        let is_missing = told.starts_with("not told");
+        let style = if is_missing { color(Color::Yellow) } else { Style::new() };
+        Line::from(vec![Span::styled(format!("{name:<13}"), bold), Span::styled(told, style)])
+    });
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), numbers);
+    let [one, other] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(curves);
+    curve(frame, one, "commits per second", &history.commits, Color::Cyan);
+    curve(frame, other, "changes per second", &history.changes, Color::Green);
+    draw_services(frame, workers, sample);
+    draw_generations(frame, views, sample);
+    draw_streams(frame, streams, sample);
+}
+
+/// The newest rate is at the right.
+fn curve(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &str,
+    rates: &std::collections::VecDeque<u64>,
+    of: Color,
+) {
+    let most = rates.iter().max().copied().unwrap_or(0);
+    let block = Block::bordered().title(format!("{title}, at most {most}"));
+    let curve = Sparkline::default()
+        .block(block)
+        .style(color(of))
+        .direction(RenderDirection::RightToLeft)
+        .data(rates.iter().rev());
+    frame.render_widget(curve, area);
+}
+
+fn draw_services(frame: &mut Frame<'_>, area: Rect, sample: &Sample) {
+    let rows = sample.services.iter().map(|one| {
+        let style = match one.state {
+            State::Ready => color(Color::Green),
+            State::Waiting => color(Color::Yellow),
+            State::Unreachable => color(Color::Red),
+        };
+        let cells = [
+            one.service.to_owned(),
+            plain(&one.url),
+            one.state.as_str().to_owned(),
+            plain(one.serves.as_deref().unwrap_or_default()),
+            plain(one.note.as_deref().unwrap_or_default()),
+        ];
+        Row::new(cells).style(style)
+    });
+    let widths = [
+        Constraint::Length(12),
+        Constraint::Length(28),
+        Constraint::Length(12),
+        Constraint::Length(14),
+        Constraint::Fill(1),
+    ];
+    let header = Row::new(["service", "at", "state", "serves", "note"]);
+    table(frame, area, "services", header, rows.collect(), &widths);
+}
+
+fn draw_generations(frame: &mut Frame<'_>, area: Rect, sample: &Sample) {
+    let all = sample.generations.iter().flatten();
+    let widths = [
+        Constraint::Length(16),
+        Constraint::Fill(1),
+        Constraint::Length(12),
+        Constraint::Length(8),
+    ];
+    let header = Row::new(["generation", "state", "checkpoint", "parked"]);
+    let rows = all.map(|one| Row::new(generation(one))).collect();
+    table(frame, area, "views", header, rows, &widths);
+}
+
+fn draw_streams(frame: &mut Frame<'_>, area: Rect, sample: &Sample) {
+    let hottest = sample.changes.iter().flat_map(|changes| &changes.hottest);
+    let rows = hottest.map(|one| Row::new([plain(&one.stream), one.changes.to_string()]));
+    let widths = [Constraint::Length(44), Constraint::Length(10)];
+    let header = Row::new(["stream", "changes"]);
+    table(frame, area, "hottest in the last 30 to 60 s", header, rows.collect(), &widths);
+}
+
+fn table(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &str,
+    header: Row<'_>,
+    rows: Vec<Row<'_>>,
+    widths: &[Constraint],
+) {
+    let header = header.style(Style::new().add_modifier(Modifier::BOLD));
+    let table = Table::new(rows, widths.to_vec()).header(header);
+    frame.render_widget(table.block(Block::bordered().title(title.to_owned())), area);
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use serde_json::json;
+
+    use super::super::sample::{Changes, Hottest, Log, Missing, Service};
+    use super::*;
+
+    fn screen(sample: Option<&Sample>, width: u16, height: u16) -> String {
+        let mut history = History::default();
+        sample.into_iter().for_each(|sample| history.add(sample));
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, sample, &history)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn sample() -> Sample {
+        let hottest = vec![Hottest { stream: "order-7\u{1b}[2J".to_owned(), changes: 42 }];
+        Sample {
+            log: Some(Log { head: 1_234, positions_per_second: Some(567.0) }),
+            changes: Some(Changes {
+                per_second: 89.0,
+                lag_ms: Some(12),
+                applied: Some(1_230),
+                hottest,
+            }),
+            generations: Some(vec![
+                json!({ "id": "v3-aa", "live": true, "checkpoint": 1_200, "parked": 0 }),
+            ]),
+            services: vec![Service {
+                service: "query-api",
+                url: "http://127.0.0.1:8081".to_owned(),
+                state: State::Unreachable,
+                note: Some("connection refused".to_owned()),
+                serves: None,
+            }],
+            missing: vec![Missing { what: "views", why: "the projector is away".to_owned() }],
+            ..Sample::default()
+        }
+    }
+
+    #[test]
+    fn the_screen_shows_the_figures_and_what_is_missing() {
+        let shown = screen(Some(&sample()), 120, 40);
+        for expected in [
+            "567 per second, head 1234",
+            "89 per second, lag 12 ms, applied up to 1230",
+            "not told: the projector is away",
+            "commits per second, at most 567",
+            "connection refused",
+            "v3-aa",
+            "order-7\u{fffd}[2J",
+        ] {
+            assert!(shown.contains(expected), "{expected} is not in\n{shown}");
+        }
+        assert!(screen(None, 40, 3).contains("Asking the services"));
+    }
+
+    #[test]
+    fn a_terminal_of_any_size_is_drawn_on() {
+        for (width, height) in [(1, 1), (3, 200), (300, 2), (20, 10), (80, 24)] {
+            screen(Some(&sample()), width, height);
+        }
+    }
+}
