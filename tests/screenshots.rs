@@ -15,7 +15,7 @@ use waybill::load::Plan;
 
 /// What is there before, and what comes meanwhile.
 const BEFORE: usize = 12_000;
-const MEANWHILE: Meanwhile = Meanwhile { commands: 8_000, rate: 80 };
+const MEANWHILE: Meanwhile = Meanwhile { commands: 60_000, rate: 80 };
 
 struct Meanwhile {
     commands: usize,
@@ -25,15 +25,18 @@ struct Meanwhile {
 /// A picture: its name, the view, the size of the window, the colours, what shows that it is complete,
 /// and how long the view moves before.
 type Picture = (&'static str, &'static str, (u32, u32), &'static str, &'static str, u64);
-const PICTURES: [Picture; 8] = [
+const PICTURES: [Picture; 11] = [
     ("now", "", (1280, 800), "dark", "#newest tr", 30),
-    ("now-light", "", (1280, 800), "light", "#newest tr", 8),
-    ("now-phone", "", (390, 844), "light", "#newest tr", 8),
-    ("now-wall", "", (2560, 1440), "dark", "#newest tr", 8),
-    ("history", "history", (1280, 800), "light", ".ranking .bar", 2),
-    ("order", "orders/{id}", (1280, 800), "light", ".as-it-was", 2),
+    ("now-light", "", (1280, 800), "light", "#newest tr", 15),
+    ("now-phone", "", (390, 844), "light", "#newest tr", 10),
+    ("now-wall", "", (2560, 1440), "dark", "#newest tr", 20),
+    ("history", "history", (1280, 1000), "light", ".ranking .bar", 2),
+    ("history-phone", "history", (390, 844), "dark", ".ranking .bar", 2),
+    ("find", "find?status=paid", (1280, 800), "light", ".orders tbody tr", 2),
+    ("order", "orders/{id}", (1280, 1000), "light", ".as-it-was", 2),
     ("order-phone", "orders/{id}", (390, 844), "dark", ".as-it-was", 2),
-    ("pipeline", "pipeline", (1280, 640), "dark", "[data-generation]", 6),
+    ("pipeline", "pipeline", (1280, 800), "dark", "[data-generation]", 6),
+    ("pipeline-phone", "pipeline", (390, 844), "light", "[data-generation]", 6),
 ];
 
 #[tokio::main]

@@ -29,8 +29,12 @@ impl Subject {
 
     /// An order in the lists of `listed`, whose document says what it says.
     async fn order(&self, number: u128, listed: &str, document: Value) {
+        self.order_at("2026-01-02T03:04:05.000Z", number, listed, document).await;
+    }
+
+    async fn order_at(&self, at: &str, number: u128, listed: &str, document: Value) {
         let id = Uuid::from_u128(number);
-        let entry = format!("2026-01-02T03:04:05.000Z{id}");
+        let entry = format!("{at}{id}");
         let lists = [
             names::ORDERS.to_owned(),
             names::orders_by_status(listed),
@@ -137,4 +141,38 @@ async fn no_order_is_too_large_for_a_page() {
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     let (page, _) = subject.ask(&[("cursor", page["next"].as_str().unwrap())]).await;
     assert_eq!((page["items"].as_array().unwrap().len(), &page["next"]), (1, &Value::Null));
+}
+
+#[tokio::test]
+async fn orders_are_found_by_when_they_were_placed() {
+    let subject = Subject::new().await;
+    let times =
+        ["2025-12-31T23:59:59.999Z", "2026-01-01T00:00:00.000Z", "2026-01-01T12:30:00.000Z"];
+    let later = ["2026-01-01T23:59:59.999Z", "2026-01-02T00:00:00.000Z"];
+    for (at, number) in times.into_iter().chain(later).zip(1..) {
+        subject.order_at(at, number, "created", document(number, "created")).await;
+    }
+    let found = async |parameters: &[(&str, &str)]| {
+        let (page, _) = subject.ask(parameters).await;
+        let items = page["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["order_id"].clone()).collect::<Vec<_>>()
+    };
+    let orders = |numbers: &[u128]| {
+        numbers.iter().map(|number| json!(Uuid::from_u128(*number))).collect::<Vec<_>>()
+    };
+    let day = ("to", "2026-01-01");
+    for (asked, expected) in [
+        (&[("from", "2026-01-01"), day][..], &[4, 3, 2][..]),
+        (&[("from", "2026-01-01T12:30:00Z")], &[5, 4, 3]),
+        (&[("from", "2026-01-01T12:30:00.001Z"), day], &[4]),
+        (&[("to", "2026-01-01T13:30:00+01:00"), ("status", "created")], &[3, 2, 1]),
+        (&[("from", "2026-01-03")], &[]),
+    ] {
+        assert_eq!(found(asked).await, orders(expected), "{asked:?}");
+    }
+    // The pages of a range do not leave it.
+    let (page, _) = subject.ask(&[("from", "2026-01-01"), day, ("limit", "2")]).await;
+    let next = page["next"].as_str().unwrap();
+    let rest = found(&[("from", "2026-01-01"), day, ("limit", "2"), ("cursor", next)]).await;
+    assert_eq!(rest, orders(&[2]));
 }

@@ -31,6 +31,10 @@ pub fn routes(slot: ServiceSlot<Operations>, health: Health) -> Routes {
     let generations = warp::path!("generations").and(get_or_head()).and(with.clone()).then(
         |slot: ServiceSlot<Operations>| async move { into_response(generations(&slot).await) },
     );
+    let flow = warp::path!("flow")
+        .and(get_or_head())
+        .and(with.clone())
+        .then(|slot: ServiceSlot<Operations>| async move { into_response(flow(&slot).await) });
     let rebuild = warp::path!("rebuild").and(warp::post()).and(with.clone()).and(headers()).then(
         |slot: ServiceSlot<Operations>, headers| async move {
             into_response(rebuild(&slot, &headers).await)
@@ -53,8 +57,8 @@ pub fn routes(slot: ServiceSlot<Operations>, health: Health) -> Routes {
                 into_response(renew(&slot, &headers).await)
             },
         );
-    let all =
-        generations.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
+    let looks = generations.or(flow).unify();
+    let all = looks.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
     let described = describe::describe();
     let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
     let all = own.or(all.boxed()).unify().or(dead_letters).unify();
@@ -104,6 +108,11 @@ struct Retried {
 async fn generations(slot: &ServiceSlot<Operations>) -> Answer {
     let Overview { generations, head } = slot.service()?.overview().await?;
     live(&Generations { items: generations, next: (), head })
+}
+
+/// How far each step of the pipeline is.
+async fn flow(slot: &ServiceSlot<Operations>) -> Answer {
+    live(&slot.service()?.flow().await?)
 }
 
 /// Asks for a new generation beside the live one: 202, or 409 while one is being made.

@@ -6,6 +6,7 @@ mod page;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kernel::Result;
@@ -38,6 +39,8 @@ pub(crate) struct Healer {
     views: Arc<dyn ViewStore>,
     walker: Walker,
     leases: LeaseHolder,
+    /// Views repaired since the start.
+    repaired: Arc<AtomicU64>,
 }
 
 impl Healer {
@@ -46,8 +49,9 @@ impl Healer {
         views: Arc<dyn ViewStore>,
         walker: Walker,
         leases: LeaseHolder,
+        repaired: Arc<AtomicU64>,
     ) -> Self {
-        Self { store, views, walker, leases }
+        Self { store, views, walker, leases, repaired }
     }
 
     /// Heals the generation until `stop`, whenever no other worker does. Ends early at the first
@@ -176,6 +180,7 @@ impl Healer {
                 return Ok(false); // The log is another one, or was cut: look again.
             }
         }
+        self.repaired.fetch_add(streams.len() as u64, Ordering::Relaxed);
         Ok(true)
     }
 

@@ -29,7 +29,7 @@ mod walker;
 mod worker;
 
 pub use self::applier::{Applier, BatchOutcome};
-pub use self::operations::{GenerationStatus, Operations, Overview, Rebuild, Retry};
+pub use self::operations::{Flow, GenerationStatus, Operations, Overview, Rebuild, Retry};
 pub use self::parking::Parking;
 pub use self::retrier::Retrier;
 pub use self::worker::{Dependencies, Worker};

@@ -1,6 +1,7 @@
 //! What operators look at and ask for, apart from HTTP.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel::log::{LogId, Position, StreamName};
 use kernel::views::Parked;
@@ -50,6 +51,24 @@ pub struct GenerationStatus {
     pub parked: usize,
 }
 
+/// How far events have come on their way from the log into the live views.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Flow {
+    /// The highest position of the log.
+    pub head: Position,
+    /// The exchange has confirmed every commit up to here; `None` where there is no exchange.
+    pub published: Option<Position>,
+    /// Messages that wait in the queue of the live generation, those that a worker holds left out;
+    /// `None` where there is no queue.
+    pub waiting: Option<u32>,
+    /// Every commit up to here is checked: it is in the live views, or parked. `None` while none are
+    /// live.
+    pub checkpoint: Option<Position>,
+    /// Views that this worker has repaired from the log since it started, because no message brought
+    /// what they lacked in time.
+    pub repaired_here: u64,
+}
+
 /// What a request for a new generation came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rebuild {
@@ -84,6 +103,7 @@ pub struct Operations {
     generations: Arc<Generations>,
     retrier: Arc<Retrier>,
     served: Served,
+    repaired: Arc<AtomicU64>,
 }
 
 impl Operations {
@@ -94,8 +114,9 @@ impl Operations {
         generations: Arc<Generations>,
         retrier: Arc<Retrier>,
         served: Served,
+        repaired: Arc<AtomicU64>,
     ) -> Self {
-        Self { store, views, feeds, generations, retrier, served }
+        Self { store, views, feeds, generations, retrier, served, repaired }
     }
 
     /// The generation that this worker serves at the moment.
@@ -125,6 +146,21 @@ impl Operations {
             });
         }
         Ok(Overview { generations, head: self.store.head().await? })
+    }
+
+    /// How far each step of the pipeline is. Asks the log, the view store and the broker one after the
+    /// other, so that a later step never seems to be ahead of an earlier one.
+    pub async fn flow(&self) -> Result<Flow> {
+        let live = self.views.live().await?;
+        let (mut checkpoint, mut waiting) = (None, None);
+        if let Some(live) = &live {
+            checkpoint = self.views.checkpoint(&live.id).await?;
+            waiting = self.feeds.waiting(live).await?;
+        }
+        let published = self.store.published().await?;
+        let head = self.store.head().await?;
+        let repaired_here = self.repaired.load(Ordering::Relaxed);
+        Ok(Flow { head, published, waiting, checkpoint, repaired_here })
     }
 
     /// Begins a new generation beside the live one, of the same projection.

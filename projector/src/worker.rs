@@ -3,6 +3,7 @@
 mod background;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use kernel::Result;
@@ -83,7 +84,14 @@ impl Worker {
         let retrier = Arc::new(retrier);
         let walker = Walker::new(views.clone(), applier.clone());
         let leases = LeaseHolder::new(views.clone(), holder);
-        let healer = Healer::new(store.clone(), views.clone(), walker.clone(), leases.clone());
+        let repaired = Arc::<AtomicU64>::default();
+        let healer = Healer::new(
+            store.clone(),
+            views.clone(),
+            walker.clone(),
+            leases.clone(),
+            repaired.clone(),
+        );
         let generations =
             Arc::new(Generations::new(store.clone(), views.clone(), feeds.clone(), version));
         let builder = Builder::new(
@@ -104,6 +112,7 @@ impl Worker {
             generations.clone(),
             retrier,
             served.clone(),
+            repaired,
         );
         Self { views, feeds, applier, generations, rollout, background, operations, served, health }
     }

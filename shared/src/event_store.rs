@@ -84,6 +84,12 @@ pub trait EventStore: Send + Sync + 'static {
     /// What was told last of the live views of this log; `None` when it was never told.
     async fn views_report(&self) -> Result<Option<ViewsReport>>;
 
+    /// Every commit up to here was published to subscribers, and confirmed; `None` where nothing
+    /// publishes this log.
+    async fn published(&self) -> Result<Option<Position>> {
+        Ok(None)
+    }
+
     /// Entries that this process appended of late, following `after` without a gap, at most `limit` and
     /// about `READ_BYTES`. Empty where the log has to be read.
     fn own_entries(&self, _after: Position, _limit: usize) -> Vec<Entry> {

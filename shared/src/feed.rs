@@ -43,6 +43,10 @@ pub trait Feeds: Send + Sync + 'static {
     /// queue let go of.
     async fn subscribe(&self, generation: &Generation, applied: Position) -> Result<Box<dyn Feed>>;
 
+    /// Messages that wait for the generation, those that a worker holds left out; `None` where events
+    /// do not come as messages, or the generation has no queue.
+    async fn waiting(&self, generation: &Generation) -> Result<Option<u32>>;
+
     /// Nothing waits for the generation any more.
     async fn close(&self, generation: &Generation) -> Result<()>;
 

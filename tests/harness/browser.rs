@@ -77,7 +77,13 @@ impl Browser {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.dev_tools("Emulation.setDeviceMetricsOverride", size).await;
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.prefer(&[("prefers-color-scheme", scheme)]).await;
+    }
+
+    /// What the system of its user prefers, by media feature.
+    pub async fn prefer(&self, features: &[(&str, &str)]) {
+        let feature = |(name, value): &(&str, &str)| json!({ "name": name, "value": value });
+        let features: Vec<Value> = features.iter().map(feature).collect();
         self.dev_tools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
@@ -94,6 +100,42 @@ impl Browser {
     /// Runs a function body in the page.
     pub async fn run(&self, script: &str) -> Value {
         self.page.execute(script, vec![]).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// The same for a function body that ends by calling `done` with its result.
+    pub async fn run_until_done(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[arguments.length - 1]; {script}");
+        let done = self.page.execute_async(&script, vec![]).await;
+        done.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Runs a script in every page that is opened from now on, before the page's own.
+    pub async fn run_before(&self, script: &str) {
+        let source = json!({ "source": script });
+        self.dev_tools("Page.addScriptToEvaluateOnNewDocument", source).await;
+    }
+
+    /// Clicks an element once it is there.
+    pub async fn click(&self, selector: &str) {
+        until(&format!("{selector} can be clicked"), || async {
+            self.page.find(Locator::Css(selector)).await.ok()?.click().await.ok()
+        })
+        .await;
+    }
+
+    /// Types into what has the focus.
+    pub async fn press(&self, keys: &str) {
+        let focused = self.page.active_element().await.expect("something has the focus");
+        focused.send_keys(keys).await.expect("it takes keys");
+    }
+
+    /// Waits until what an expression says of the page is so.
+    pub async fn holds(&self, expression: &str) {
+        let script = format!("return Boolean({expression})");
+        until(&format!("in the page: {expression}"), || async {
+            (self.run(&script).await == json!(true)).then_some(())
+        })
+        .await;
     }
 
     /// Waits until an element is there, and returns its text once it fits.

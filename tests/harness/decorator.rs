@@ -102,6 +102,10 @@ impl<H: Hooks> EventStore for Decorator<H> {
         self.store.read_marks(after, limit).await
     }
 
+    async fn published(&self) -> Result<Option<Position>> {
+        self.store.published().await
+    }
+
     async fn report_views(&self, report: ViewsReport) -> Result<()> {
         self.store.report_views(report).await
     }

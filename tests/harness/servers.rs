@@ -19,3 +19,20 @@ pub fn rabbitmq() -> String {
 pub fn redis() -> String {
     url("REDIS")
 }
+
+/// Publishes to one queue alone, past the exchange.
+pub async fn publish(queue: &str, bodies: &[&[u8]]) {
+    let connection = lapin::Connection::connect(&rabbitmq(), Default::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    for body in bodies {
+        let publish = channel.basic_publish(
+            "".into(),
+            queue.into(),
+            Default::default(),
+            body,
+            Default::default(),
+        );
+        publish.await.unwrap().await.unwrap();
+    }
+    connection.close(200, "".into()).await.unwrap();
+}

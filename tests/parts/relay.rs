@@ -114,6 +114,7 @@ async fn two_relays_publish_everything_in_log_order() {
     let addresses = recorder.until(501).await;
     assert_eq!(addresses.last(), Some(&(501, 1)));
     two.stop().await;
+    assert_eq!(store.published().await.unwrap(), Some(501), "what is published is told");
     recorder.connection.close(200, "".into()).await.unwrap();
     own.remove().await;
 }

@@ -56,6 +56,9 @@ def is_rule_over_several_fields(case, response):
     # Either the version or the time.
     if case.path.endswith("/state") and {"version", "at"} <= query.keys():
         return told.get("status") == 400
+    # The last time is not before the first.
+    if case.path == "/orders" and {"from", "to"} <= query.keys():
+        return told.get("status") == 400 and "not before" in told.get("detail", "")
     # The last day is not before the first.
     if case.path == "/stats/daily" and query.get("from", "") > query.get("to", "9999"):
         return told.get("status") == 400

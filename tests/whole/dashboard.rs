@@ -1,5 +1,11 @@
 //! The dashboard in a real browser.
 
+mod access;
+mod load;
+mod operations;
+
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use tests::browser::Browser;
@@ -97,6 +103,22 @@ async fn a_page_that_was_cut_off_catches_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_that_were_left_hold_no_connection() {
+    let (_folder, system, browser) = start().await;
+    let visits = async {
+        // A browser opens six connections to a server, and keeps pages that were left.
+        for _ in 0..8 {
+            browser.open("about:blank").await;
+            browser.open(&format!("{}/", system.queries.base())).await;
+            browser.text("#connection", |text| text == "Live").await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(45), visits).await.expect("no visit waits");
+    browser.close().await;
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_pipeline_shows_a_rebuild_and_the_other_views_are_there() {
     let (_folder, system, browser) = start().await;
     let api = OrderClient::new(&system.commands);
@@ -104,18 +126,20 @@ async fn the_pipeline_shows_a_rebuild_and_the_other_views_are_there() {
     assert!(api.pay(created.order_id(), 5).await.is_success());
     let base = system.queries.base().to_owned();
     browser.open(&format!("{base}/#/pipeline")).await;
-    browser.text("[data-generation]", |text| text.contains("live")).await;
+    browser.text("[data-generation]", |text| text.contains("Live")).await;
     let operations =
         waybill::client::Client::new(&format!("http://{}", system.running.addresses.projector));
     let rebuilt = operations.send(Method::POST, "/rebuild", &[], "").await.unwrap();
     let id = rebuilt.json().unwrap()["id"].as_str().unwrap().to_owned();
-    browser.text(&format!("[data-generation={id}]"), |text| text.contains("live")).await;
+    browser.text(&format!("[data-generation={id}]"), |text| text.contains("Live")).await;
     browser.open(&format!("{base}/#/history")).await;
     browser.run("location.reload()").await;
     browser.text("#orders-per-day .u-legend", |text| text.contains("Orders")).await;
-    browser.text(".heading [role=status]", |text| text.contains("1 orders")).await;
+    browser.text("main [role=status]", |text| text.contains("Orders\n1\n")).await;
     browser.open(&format!("{base}/#/find?status=paid")).await;
     browser.text(".orders tbody", |text| text.contains("Paid")).await;
+    browser.open(&format!("{base}/#/find?from=2020-01-01&to=2020-01-02")).await;
+    browser.text("main [role=status]", |text| text.contains("No order fits")).await;
     browser.close().await;
     system.stop().await;
 }

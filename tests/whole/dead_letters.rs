@@ -8,6 +8,7 @@ use shared::view_store::ViewStore as _;
 use tests::embedded::Embedded;
 use tests::orders;
 use tests::program::CommandLine;
+use tests::servers::publish;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
 use tests::until;
@@ -21,24 +22,6 @@ fn event(system: &System, log: &LogId) -> Vec<u8> {
     let recorded = commit.recorded().next().unwrap();
     let source = source(&system.own.namespace, log);
     serde_json::to_vec(&CloudEvent::new(recorded, &source)).unwrap()
-}
-
-/// Publishes to one queue alone, past the exchange.
-async fn publish(queue: &str, bodies: &[&[u8]]) {
-    let connection =
-        lapin::Connection::connect(&tests::servers::rabbitmq(), Default::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    for body in bodies {
-        let publish = channel.basic_publish(
-            "".into(),
-            queue.into(),
-            Default::default(),
-            body,
-            Default::default(),
-        );
-        publish.await.unwrap().await.unwrap();
-    }
-    connection.close(200, "".into()).await.unwrap();
 }
 
 /// The list, once there are so many.

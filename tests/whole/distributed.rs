@@ -16,6 +16,15 @@ async fn every_view_equals_a_fold_of_the_log_after_a_load_with_three_projectors(
     let system = System::start(&Urls::of_the_run(), 1, 3).await;
     drive(&plan(3_000), &system.commands[0].client).await;
     system.verify().await;
+    for projector in &system.projectors {
+        let flow = until("every step tells that it is done", || async {
+            let flow = projector.get("/flow").await;
+            let reached = [&flow["published"], &flow["checkpoint"]];
+            (reached == [&flow["head"]; 2] && flow["waiting"] == 0).then_some(flow)
+        })
+        .await;
+        assert!(flow["head"].as_i64() >= Some(3_000), "{flow}");
+    }
     system.remove().await;
 }
 

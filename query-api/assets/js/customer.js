@@ -2,7 +2,7 @@
 
 import { query } from "./api.js";
 import { h, panel, throttle } from "./dom.js";
-import { dateTime, integer } from "./format.js";
+import { dateMinute, integer } from "./format.js";
 import { orderList } from "./find.js";
 import { follow } from "./live.js";
 import { byCurrency, money } from "./money.js";
@@ -11,13 +11,13 @@ import { facts } from "./shapes.js";
 export async function customer(main, { id, signal }) {
   const about = h("div"), list = orderList({ customer_id: id }, signal, "Orders of this customer");
   main.append(h("div", { class: "heading" }, h("h1", { class: "copy" }, "Customer ", h("span", { id: "customer" }, id))),
-    h("div", { class: "grid" }, panel("In all", "", null, about), panel("Orders", "", h("span", { class: "muted" }, "newest first"), list.elements)));
+    h("div", { class: "grid" }, panel("In all", "", null, about),
+      panel("Orders", "", h("span", { class: "muted" }, "newest first"), list.elements)));
   async function read() {
     try {
       const found = await query(`/customers/${encodeURIComponent(id)}`, signal);
-      const worth = byCurrency(found.lifetime_value).map(([currency, sum]) => h("div", {}, money(sum, currency)));
-      about.replaceChildren(facts([["Orders, without cancelled ones", integer(found.orders)], ["Lifetime value", worth.length ? worth : "–"],
-        ["First order", dateTime(found.first_order_at)], ["Latest order", dateTime(found.last_order_at)]]));
+      const worth = byCurrency(found.lifetime_value).map(([currency, sum]) => [`Lifetime value, ${currency}`, money(sum, currency)]);
+      about.replaceChildren(facts([["Orders, not cancelled", integer(found.orders)], ...worth, ["First order", dateMinute(found.first_order_at)], ["Latest order", dateMinute(found.last_order_at)]]));
     } catch (error) {
       if (!signal.aborted) about.replaceChildren(h("p", { class: "empty" }, error.message));
     }

@@ -30,25 +30,43 @@ export function text(element, value) {
   if (element.textContent !== next) element.textContent = next;
 }
 
+let panels = 0;
+
 /** A panel with a heading. `aside` stands at the right of the heading. */
 export function panel(title, classes, aside, ...children) {
-  const id = `p-${title.toLowerCase().replaceAll(/[^a-z]+/g, "-")}`;
+  const id = `panel-${++panels}`;
   return h("section", { class: `panel ${classes}`, "aria-labelledby": id },
     h("header", {}, h("h2", { id }, title), aside), ...children);
 }
 
-/** Calls `work` at most once in `millis`, and once more after the last call. */
+/**
+ * Calls `work` in an animation frame, at most once in `millis`, and once more after the last call. A page
+ * that is hidden has no frames: it catches up when it is seen.
+ */
 export function throttle(work, millis, signal) {
   let timer, last = 0;
   signal?.addEventListener("abort", () => clearTimeout(timer));
+  const run = () => { timer = undefined; last = Date.now(); if (!signal?.aborted) work(); };
   return () => {
     if (timer || signal?.aborted) return;
-    timer = setTimeout(() => { timer = undefined; last = Date.now(); work(); }, Math.max(0, last + millis - Date.now()));
+    timer = setTimeout(() => requestAnimationFrame(run), Math.max(0, last + millis - Date.now()));
   };
 }
 
-/** Calls `work` every `millis` until the view is left. */
+/** Asks whether to do what can't be taken back. */
+export function confirmed(question, yes) {
+  return new Promise(resolve => {
+    const dialog = h("dialog", { "aria-labelledby": "question" },
+      h("h2", { id: "question" }, question), h("p", { class: "muted" }, "This can't be undone."),
+      h("form", { method: "dialog" }, h("button", { value: "" }, "Cancel"), h("button", { value: "yes", class: "danger" }, yes)));
+    dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes"); });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/** Calls `work` every `millis` while the page is seen, until the view is left. */
 export function every(millis, signal, work) {
-  const timer = setInterval(work, millis);
+  const timer = setInterval(() => { if (!document.hidden) work(); }, millis);
   signal.addEventListener("abort", () => clearInterval(timer));
 }

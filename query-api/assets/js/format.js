@@ -2,18 +2,23 @@
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenth = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0, roundingMode: "floor" });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 
 /** Large sums arrive as strings of digits: they are shown exactly. */
 export const integer = value => whole.format(typeof value === "string" ? BigInt(value) : value ?? 0);
 export const rate = value => (value >= 100 ? whole : tenth).format(value);
 export const percent = value => share.format(Number.isFinite(value) ? value : 0);
+export const plural = (count, name) => `${integer(count)} ${name}${String(count) === "1" ? "" : "s"}`;
 export const timeOfDay = text => clock.format(new Date(text));
+/** To the minute; `dateTime` is exact to the second. */
+export const dateMinute = text => minute.format(new Date(text));
 export const dateTime = text => moment.format(new Date(text));
 export const day = text => date.format(new Date(text));
+export const dayRange = (from, to) => date.formatRange(new Date(from), new Date(to));
 export const status = name => { const words = name.replaceAll("_", " "); return words[0].toUpperCase() + words.slice(1); };
 export const shortId = id => id.slice(0, 8);
 

@@ -4,11 +4,17 @@ import { withQuery } from "./api.js";
 import { text } from "./dom.js";
 
 const RETRY_MILLIS = 2_000;
+/**
+ * A page that is hidden so long gives its stream up, and resumes it when it is seen again: a browser opens six connections
+ * to a server at most, for all of its pages together.
+ */
+const HIDDEN_MILLIS = 10_000;
 
-function tell(state, words) {
+function tell(state, words, more = "") {
   const element = document.getElementById("connection");
   element.dataset.state = state;
   text(document.getElementById("connection-text"), words);
+  text(document.getElementById("connection-more"), more);
 }
 
 /**
@@ -16,8 +22,8 @@ function tell(state, words) {
  * views are, and `on.refresh` says that what is shown has to be read afresh.
  */
 export function follow(filter, on, signal) {
-  let source, last, timer, wasCut = false;
-  const close = () => { clearTimeout(timer); source?.close(); };
+  let source, last, timer, hiding, wasCut = false;
+  const close = () => { clearTimeout(timer); clearTimeout(hiding); source?.close(); };
   const listen = (name, work) => source.addEventListener(name, event => {
     last = event.lastEventId || last;
     work?.(JSON.parse(event.data));
@@ -35,11 +41,26 @@ export function follow(filter, on, signal) {
     source.addEventListener("error", () => {
       if (signal.aborted) return;
       wasCut = true;
-      tell("cut", "Cut off, reconnecting");
+      tell("cut", "Cut off", ", reconnecting");
       // After an answer that is no stream the browser does not try again by itself.
       if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, RETRY_MILLIS);
     });
   }
+  function pause() {
+    close();
+    source = undefined;
+    wasCut = true;
+    tell("connecting", "Paused");
+  }
+  const resume = () => { if (!source) open(); };
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(pause, HIDDEN_MILLIS);
+    else resume();
+  }, { signal });
+  // A page that is left is kept by the browser, with its streams.
+  addEventListener("pagehide", pause, { signal });
+  addEventListener("pageshow", resume, { signal });
   tell("connecting", "Connecting");
   open();
   signal.addEventListener("abort", close);

@@ -21,5 +21,11 @@ export function decimal(minor, currency) {
 
 export const money = (minor, currency) => of(currency).format.format(decimal(minor, currency));
 
+/** A number of whole units, shortly: for axes. */
+export function compact(value, currency) {
+  const format = new Intl.NumberFormat(undefined, { style: "currency", currency, notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 1 });
+  return format.format(value);
+}
+
 /** Currencies by their share, largest first. */
 export const byCurrency = sums => Object.entries(sums).sort(([a, x], [b, y]) => Number(y) - Number(x) || a.localeCompare(b));

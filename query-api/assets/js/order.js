@@ -2,7 +2,7 @@
 
 import { commandUrl, log, query, Problem } from "./api.js";
 import { h, panel, text, throttle } from "./dom.js";
-import { dateTime, integer } from "./format.js";
+import { dateMinute, dateTime, integer } from "./format.js";
 import { follow } from "./live.js";
 import { money } from "./money.js";
 import { badge, customerLink, facts } from "./shapes.js";
@@ -13,7 +13,7 @@ const PAGE = 1_000;
 export function moneyFacts(order) {
   const amount = value => money(value, order.currency);
   return facts([["Total", amount(order.total)], ["Paid", amount(order.paid)], ["Refunded", amount(order.refunded)],
-    ["Owed", amount(Math.max(0, order.total - order.paid))]]);
+    ["Owed", amount(Math.max(0, order.total - order.paid))]], "large");
 }
 
 export function itemsTable(order) {
@@ -21,7 +21,7 @@ export function itemsTable(order) {
   const row = item => h("tr", {},
     h("td", { class: "mono" }, item.sku), h("td", { class: "copy" }, item.name),
     h("td", { class: "num" }, integer(item.quantity)), h("td", { class: "num" }, amount(item.unit_price)),
-    h("td", { class: "num" }, amount(item.quantity * item.unit_price)),
+    h("td", { class: "num" }, amount(BigInt(item.quantity) * BigInt(item.unit_price))),
     h("td", { class: "num" }, `${integer(item.shipped)} / ${integer(item.delivered)}`));
   return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Items" }, h("table", {},
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Product"), h("th", { scope: "col" }, "Name"),
@@ -40,18 +40,20 @@ async function allEvents(id, signal) {
   return events;
 }
 
+const exact = at => h("time", { datetime: at, title: dateTime(at) }, dateMinute(at));
+
 /** The view as it is now. */
 function present() {
   const status = h("span", { class: "frame" }), customer = h("span"), times = h("div"), sums = h("div"), items = h("div");
   return {
     status, elements: [
-      h("div", { class: "half column" }, panel("The order now", "", h("span", { class: "muted" }, "from the views"), times), panel("Money", "", null, sums)),
+      h("div", { class: "half column stretch" }, panel("The order now", "", h("span", { class: "muted" }, "from the views"), times), panel("Money", "grow", null, sums)),
       panel("Items", "half stretch", null, items),
     ],
     set(order) {
       status.replaceChildren(badge(order.status));
       times.replaceChildren(facts([["Customer", customerLink(order.customer_id)], ["Version", integer(order.version)],
-        ["Placed", dateTime(order.placed_at)], ["Changed", dateTime(order.updated_at)]]));
+        ["Placed", exact(order.placed_at)], ["Changed", exact(order.updated_at)]], "two"));
       sums.replaceChildren(moneyFacts(order));
       items.replaceChildren(itemsTable(order));
     },
@@ -59,16 +61,16 @@ function present() {
 }
 
 export async function order(main, { id, signal }) {
-  const shown = present(), past = h("div", { class: "grid past" }), raw = h("span");
+  const shown = present(), past = h("div", { class: "grid past" }), raw = h("span", { class: "end" });
   main.append(
-    h("div", { class: "heading" }, h("h1", {}, "Order ", h("code", { class: "copy" }, id)), shown.status, raw),
+    h("div", { class: "heading" }, h("h1", {}, "Order"), h("code", { class: "id" }, id), shown.status, raw),
     h("div", { class: "grid" }, shown.elements), past);
 
   async function read() {
     try {
       shown.set(await query(`/orders/${encodeURIComponent(id)}`, signal));
     } catch (error) {
-      if (error instanceof Problem && !signal.aborted) text(shown.status, error.message);
+      if (error instanceof Problem && !signal.aborted && !shown.status.firstElementChild) text(shown.status, error.message);
     }
   }
   let line = null;
@@ -85,7 +87,7 @@ export async function order(main, { id, signal }) {
   }
   const historySoon = throttle(history, 500, signal);
   commandUrl(`/orders/${encodeURIComponent(id)}/events`).then(url => {
-    if (url) raw.append(h("a", { href: url, target: "_blank", rel: "noopener" }, "Raw events"));
+    if (url) raw.append(h("a", { href: url, target: "_blank", rel: "noopener" }, "Raw events ↗"));
   });
   follow({ order_id: id }, {
     view: ({ view }) => { shown.set(view); historySoon(); },

@@ -1,7 +1,7 @@
 // Orders as several views show them.
 
 import { h } from "./dom.js";
-import { dateTime, integer, shortId, status } from "./format.js";
+import { dateMinute, dateTime, integer, shortId, status } from "./format.js";
 import { money } from "./money.js";
 
 export const STATUSES = ["created", "partially_paid", "paid", "partially_shipped", "shipped", "delivered", "refunded", "cancelled"];
@@ -12,7 +12,7 @@ export const customerLink = id => h("a", { href: `#/customers/${encodeURICompone
 
 /** How wide a bar is, of 1. */
 export function bar(share, name) {
-  const inner = h("span");
+  const inner = h("span", { hidden: !share });
   inner.style.width = `${Math.min(100, share * 100)}%`;
   return h("div", { class: "bar", "data-status": name, "aria-hidden": "true" }, inner);
 }
@@ -25,7 +25,7 @@ export function orderRow(order, isNew) {
     h("td", {}, badge(order.status)),
     h("td", { class: "num side" }, integer(units)),
     h("td", { class: "num" }, money(order.total, order.currency)),
-    h("td", { class: "num side muted" }, h("time", { datetime: order.placed_at }, dateTime(order.placed_at))));
+    h("td", { class: "num side muted" }, h("time", { datetime: order.placed_at, title: dateTime(order.placed_at) }, dateMinute(order.placed_at))));
 }
 
 /** A table of orders; its body is filled with rows. */
@@ -38,6 +38,6 @@ export function ordersTable(body, caption) {
     body));
 }
 
-export function facts(pairs) {
-  return h("dl", { class: "facts" }, pairs.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
+export function facts(pairs, classes = "") {
+  return h("dl", { class: `facts ${classes}` }, pairs.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
 }

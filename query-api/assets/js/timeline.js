@@ -40,8 +40,8 @@ export function differences(before, after) {
 
 /** Who, and why: what an event says of the request that led to it. */
 function causes(event) {
-  const parts = [`by ${event.actor ?? "an unnamed client"}`, event.causationid && `caused by ${event.causationid}`, `correlation ${event.correlationid}`];
-  return parts.filter(Boolean).join(" · ");
+  const parts = [["by", event.actor ?? "an unnamed client"], ["caused by", event.causationid], ["correlation", event.correlationid]].filter(([, value]) => value);
+  return parts.flatMap(([name, value], i) => [i > 0 && " · ", `${name} `, h("b", {}, value)]);
 }
 
 function data(event, currency) {
@@ -52,11 +52,12 @@ function data(event, currency) {
 const version = event => Number(event.sequence);
 
 function entry(event, currency, choose) {
+  const details = data(event, currency);
   return h("li", {}, h("button", { type: "button", "aria-pressed": "false", "data-version": version(event), onclick: () => choose(version(event)) },
     h("span", { class: "version" }, integer(version(event))),
     h("span", { class: "what" }, eventName(event.type)),
     h("time", { class: "when", datetime: event.time }, dateTime(event.time)),
-    h("span", { class: "detail" }, data(event, currency)),
+    details && h("span", { class: "detail" }, details),
     h("span", { class: "detail" }, causes(event))));
 }
 
@@ -75,9 +76,9 @@ export function timeline(id, first, signal) {
     }
     return states.get(wanted);
   };
-  const difference = ([field, before, after, kind]) => h("li", {}, h("span", { class: "field" }, field.replaceAll("_", " ")),
-    before !== undefined && h("del", {}, words(kind, before, currency)), before !== undefined && "→",
-    after !== undefined ? h("ins", {}, words(kind, after, currency)) : h("span", { class: "muted" }, "removed"));
+  const difference = ([field, before, after, kind]) => h("li", {}, h("span", { class: "field" }, field.replaceAll("_", " ")), h("span", { class: "change" },
+    before !== undefined && h("del", {}, words(kind, before, currency)), before !== undefined && h("span", { class: "muted", "aria-hidden": "true" }, "→"),
+    after !== undefined ? h("ins", {}, words(kind, after, currency)) : h("span", { class: "muted" }, "removed")));
 
   async function show() {
     const wanted = chosen;
@@ -89,10 +90,10 @@ export function timeline(id, first, signal) {
       const [before, after] = await Promise.all([at(wanted - 1), at(wanted)]);
       if (wanted !== chosen) return; // Another one was chosen meanwhile.
       const changes = differences(before, after);
-      change.replaceChildren(...(changes.length ? changes.map(difference) : [h("li", { class: "muted" }, "Nothing that is shown here changed.")]));
+      change.replaceChildren(...(changes.length ? changes.map(difference) : [h("li", { class: "muted alone" }, "Nothing that is shown here changed.")]));
       state.replaceChildren(h("p", { class: "as-it-was" }, badge(after.status)), moneyFacts(after), itemsTable(after));
     } catch (error) {
-      if (!signal.aborted) change.replaceChildren(h("li", { class: "bad" }, `This state can't be read: ${error.message}`));
+      if (!signal.aborted) change.replaceChildren(h("li", { class: "bad alone" }, `This state can't be read: ${error.message}`));
     }
   }
   const choose = wanted => { chosen = wanted; show(); };
@@ -106,7 +107,7 @@ export function timeline(id, first, signal) {
   slider.addEventListener("input", () => choose(Number(slider.value)));
   update(first);
   const step = (by, label, sign) => h("button", { type: "button", "aria-label": label, onclick: () => choose(Math.min(events.length, Math.max(1, chosen + by))) }, sign);
-  const travel = h("div", { class: "travel" }, step(-1, "One version back", "‹"), slider, h("div", {}, step(1, "One version on", "›"), " ", output));
+  const travel = h("div", { class: "travel" }, step(-1, "One version back", "‹"), slider, step(1, "One version on", "›"), output);
   return { update, elements: [
     panel("Timeline", "half", h("span", { class: "muted" }, "from the log"), list),
     panel("As it was", "half", h("span", { class: "muted" }, "after the chosen event"), travel, h("h3", { class: "visually-hidden" }, "What the event changed"), change, state),

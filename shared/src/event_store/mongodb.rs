@@ -227,6 +227,11 @@ impl EventStore for MongoDb {
         self.ask(REPORTING, |this| async move { this.read_report().await }).await
     }
 
+    async fn published(&self) -> Result<Option<Position>> {
+        let log = self.log_id().await?;
+        self.relay_checkpoint(&log).await.map(Some)
+    }
+
     fn own_entries(&self, after: Position, limit: usize) -> Vec<Entry> {
         self.recent.read(after, limit)
     }

@@ -97,6 +97,10 @@ impl Feeds for Cursors {
         Ok(Box::new(Cursor::new(self.0.clone(), applied)))
     }
 
+    async fn waiting(&self, _: &Generation) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
     async fn close(&self, _: &Generation) -> Result<()> {
         Ok(())
     }

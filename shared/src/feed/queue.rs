@@ -165,6 +165,10 @@ impl Feeds for Queues {
         Ok(Box::new(Queue::new(consumer, log, &self.broker, self.unserved.clone())))
     }
 
+    async fn waiting(&self, generation: &Generation) -> Result<Option<u32>> {
+        self.broker.waiting(&generation.queue(&self.namespace)).await
+    }
+
     async fn close(&self, generation: &Generation) -> Result<()> {
         self.broker.delete(&generation.queue(&self.namespace)).await
     }

@@ -162,7 +162,8 @@ impl RabbitMq {
         all_in_time("deleting a queue", delete).await
     }
 
-    /// Messages that wait in the queue, those that are delivered and not acknowledged left out; `None` when there is no such queue.
+    /// Messages that wait in the queue, those that are delivered and not acknowledged left out; `None`
+    /// when there is no such queue. Connects for it.
     pub async fn waiting(&self, queue: &str) -> Result<Option<u32>> {
         let (connection, channel) = self.connect("look").await?;
         let waiting = count(&channel, queue).await?;

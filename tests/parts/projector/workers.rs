@@ -49,6 +49,10 @@ impl Feeds for Backlog {
         Ok(Box::new(Endless(self.0.clone())))
     }
 
+    async fn waiting(&self, _: &Generation) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
     async fn close(&self, _: &Generation) -> Result<()> {
         Ok(())
     }
@@ -120,6 +124,30 @@ async fn a_swap_is_noticed_by_all_workers_however_much_there_is_to_apply() {
     for worker in [one, two] {
         worker.stop().await;
     }
+    own.remove().await;
+}
+
+/// The feed brings something else all the time: what is appended reaches the views by the healer.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_healer_repaired_is_told() {
+    let own = Own::default();
+    let (store, views) = (Arc::new(own.mongodb().await), Arc::new(own.redis().await));
+    let subject = Subject::new(store, views.clone()).await;
+    let other = stream();
+    let events = subject.append(&other, 1, &[created(&other, 9)]).await;
+    views.remove(&subject.generation).await.unwrap();
+    let worker = Worker::start(&own, "one", &events).await;
+    worker.until_it_leaves(None).await;
+    let lost = stream();
+    let last = subject.append(&lost, 1, &[created(&lost, 9), paid(1)]).await[1].position;
+    let flow = until("the checkpoint passes what was lost", || async {
+        let flow = worker.operations.flow().await.unwrap();
+        (flow.checkpoint == Some(last)).then_some(flow)
+    })
+    .await;
+    assert_eq!((flow.head, flow.repaired_here), (last, 1), "{flow:?}");
+    assert_eq!((flow.published, flow.waiting), (Some(0), None), "no relay, and no queue");
+    worker.stop().await;
     own.remove().await;
 }
 

@@ -1,0 +1,66 @@
+// Lists of orders that move: a bounded number of rows, each made again only when its order has changed.
+
+import { h } from "./dom.js";
+import { badge, customerLink, orderLink, orderRow } from "./shapes.js";
+import { money } from "./money.js";
+
+/** More that arrive together than these are not set off: all would be. */
+const FEW = 3;
+/** An order that is told for the first time with a later version is new if it was placed so lately. */
+const LATELY_MILLIS = 60_000;
+
+const isNew = order => order.version === 1 || (order.version < 4 && Date.now() - Date.parse(order.placed_at) < LATELY_MILLIS);
+
+/** The newest orders, by when they came, newest first. `add` is cheap; `show` changes the page. */
+export function newest(body, count, none) {
+  let shown = new Map(), changed = new Map();
+  return {
+    set(items) {
+      changed = new Map();
+      shown = new Map(items.slice(0, count).reverse().map(order => [order.order_id, orderRow(order)]));
+      body.replaceChildren(...(shown.size ? [...shown.values()].reverse() : [none]));
+    },
+    add(order) {
+      const id = order.order_id;
+      if (!shown.has(id) && !changed.has(id) && !isNew(order)) return;
+      changed.set(id, order);
+      if (changed.size <= 2 * count) return;
+      // More than can be shown: the oldest of those that came since.
+      const oldest = changed.keys().find(one => !shown.has(one));
+      if (oldest) changed.delete(oldest);
+    },
+    show() {
+      if (changed.size) none.remove();
+      const few = changed.keys().filter(id => !shown.has(id)).toArray().length <= FEW;
+      for (const [id, order] of changed) {
+        const row = shown.get(id), next = orderRow(order, !row && few);
+        if (row) row.replaceWith(next); else body.prepend(next);
+        shown.set(id, next);
+      }
+      changed = new Map();
+      for (const [id, row] of shown) {
+        if (shown.size <= count) break;
+        shown.delete(id);
+        row.remove();
+      }
+    },
+  };
+}
+
+/** The latest changes of any order, newest first. */
+export function changes(list, count) {
+  let latest = [];
+  return {
+    add(order) {
+      latest.push(order);
+      if (latest.length > count) latest.shift();
+    },
+    show() {
+      list.prepend(...latest.reverse().map(order => h("li", {},
+        h("span", {}, badge(order.status)), h("span", { class: "num" }, money(order.total, order.currency)),
+        h("span", { class: "lesser" }, orderLink(order.order_id), " · ", customerLink(order.customer_id)))));
+      latest = [];
+      while (list.children.length > count) list.lastChild.remove();
+    },
+  };
+}

@@ -1,0 +1,131 @@
+//! What operators do on the page: they try parked streams again, discard dead letters, make new views.
+
+use kernel::Timestamp;
+use kernel::log::{Entry, StreamName};
+use kernel::views::Parked;
+use serde_json::json;
+use shared::event_store::EventStore as _;
+use shared::view_store::ViewStore as _;
+use tests::browser::Browser;
+use tests::orders;
+use tests::services::{System, Urls};
+use tests::until;
+
+/// A system whose dashboard may ask the other services.
+async fn start() -> (System, Browser) {
+    let mut system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let base = |client: &waybill::client::Client| client.base().to_owned();
+    let (command, projector, queries) = (
+        base(&system.commands[0].client),
+        base(&system.projectors[0].client),
+        base(&system.queries.client),
+    );
+    for service in system.commands.iter_mut().chain(&mut system.projectors) {
+        service.process.kill();
+        service.restart_with(&[("WAYBILL_CORS_ORIGINS", &queries)]);
+    }
+    system.queries.process.kill();
+    system
+        .queries
+        .restart_with(&[("WAYBILL_COMMAND_URL", &command), ("WAYBILL_PROJECTOR_URL", &projector)]);
+    let (_, browser) = tokio::join!(system.until_ready(), Browser::start());
+    (system, browser)
+}
+
+/// An order that is parked for good: its second event can't be read. Returns its note.
+async fn poison(system: &System) -> Parked {
+    let id = system.commands[0].api().create_lamp(5).await.order_id();
+    let store = system.own.mongodb().await;
+    let position = store.head().await.unwrap() + 1;
+    let stream = StreamName::new("order", id);
+    let poison = orders::commit(position, &stream, 2, &orders::unreadable());
+    store.insert(&[Entry::Commit(poison)]).await.unwrap();
+    let views = system.own.redis().await;
+    let live = views.live().await.unwrap().unwrap().id;
+    until("it is parked", || async {
+        let notes = views.parked(&live).await.unwrap();
+        notes.into_iter().find(|note| note.stream == stream)
+    })
+    .await
+}
+
+/// An order that can be applied and is parked all the same, as by a fault that is over.
+async fn park(system: &System, other: &Parked) -> StreamName {
+    let created = system.commands[0].api().create_lamp(5).await;
+    let reader = system.queries.api().with_token(created.token()).waiting(30);
+    assert_eq!(reader.get(created.location()).await.status, 200);
+    let views = system.own.redis().await;
+    let live = views.live().await.unwrap().unwrap().id;
+    let stream = StreamName::new("order", created.order_id());
+    let reason = "a fault that is over".to_owned();
+    let note =
+        Parked { stream: stream.clone(), reason, at: Timestamp::now(), let_go: 0, ..other.clone() };
+    views.park(&live, &note).await.unwrap();
+    stream
+}
+
+/// A message on the queue of the live views that is no event.
+async fn dead_letter(system: &System, body: &[u8]) {
+    let live = system.own.redis().await.live().await.unwrap().unwrap();
+    let queue = live.queue(&system.own.namespace);
+    tests::servers::publish(&queue, &[body]).await;
+    until_letters(system, 1).await;
+}
+
+/// Waits for so many dead letters: while the page looks at them, they are not seen.
+async fn until_letters(system: &System, count: usize) {
+    until("so many dead letters are kept", || async {
+        let page = system.projectors[0].get("/dead-letters").await;
+        (page["total"] == count).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_retry_discard_and_rebuild_on_the_page() {
+    let (mut system, browser) = start().await;
+    let poisoned = poison(&system).await;
+    let healthy = park(&system, &poisoned).await;
+    dead_letter(&system, b"<img src=x onerror=document.title='pwned'>").await;
+    browser.look(1280, 900, "light").await;
+    browser.open(&format!("{}/#/pipeline", system.queries.client.base())).await;
+    // What is published and what waits is told, and the healer's checkpoint.
+    browser.text("[data-step=exchange]", |text| text.contains("position")).await;
+    browser.text("[data-arrow=delivered]", |text| text.contains("waiting")).await;
+    browser.text(".healer", |text| text.contains("checked up to")).await;
+    // One stream can be applied, the other says why not.
+    browser.click(&format!("[aria-label='Retry {healthy}']")).await;
+    browser.holds(&format!("!document.querySelector(\"[aria-label='Retry {healthy}']\")")).await;
+    browser.click(&format!("[aria-label='Retry {}']", poisoned.stream)).await;
+    browser.text(".heading [role=status]", |text| text.contains("UnknownEvent")).await;
+    browser.text("main", |text| text.contains(poisoned.stream.as_str())).await;
+    // A message is text, whatever it holds, and goes once that is confirmed.
+    browser.text("main", |text| text.contains("<img src=x onerror")).await;
+    browser.click(".danger").await;
+    browser.click("dialog button:not(.danger)").await;
+    browser.holds("!document.querySelector('dialog') && document.querySelector('.danger')").await;
+    until_letters(&system, 1).await;
+    browser.click(".danger").await;
+    browser.click("dialog .danger").await;
+    browser.text("main", |text| text.contains("every message was an event")).await;
+    until_letters(&system, 0).await;
+    let title = browser.run("return document.title").await;
+    assert_eq!(title, json!("Pipeline · Waybill"));
+    // New views take the place of the old ones.
+    let old = system.own.redis().await.live().await.unwrap().unwrap().id;
+    browser.click(".heading button").await;
+    let replaced = format!(
+        "[...document.querySelectorAll('[data-generation]')].some(row => \
+         row.dataset.generation !== '{old}' && row.textContent.includes('Live'))"
+    );
+    browser.holds(&replaced).await;
+    // A projector that does not know the page leaves it with what the views tell.
+    system.projectors[0].process.kill();
+    system.projectors[0].restart();
+    browser.text("#no-operations", |text| text.contains("can't be asked")).await;
+    browser.holds("document.querySelectorAll('.panel:not([hidden])').length === 1").await;
+    browser.text("[data-step=views]", |text| text.contains("checkpoint")).await;
+    browser.text("[data-arrow=published]", |text| text.contains('–')).await;
+    browser.close().await;
+    system.remove().await;
+}
