@@ -2,6 +2,7 @@
 //! order. One leader by lease; a second would do no harm.
 
 mod messages;
+mod obstruction;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::messages::MessageWriter;
+use self::obstruction::Obstruction;
 use crate::metrics;
 
 /// The lease's term; it is renewed at a third of it.
@@ -60,11 +62,15 @@ impl Relay {
     /// Leads whenever it may, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::for_servers();
+        let mut obstruction = Obstruction::default();
         while !stop.is_cancelled() {
             if let Err(failure) = self.turn(&mut backoff, &stop).await {
                 metrics::RELAY_FAILURES.add(1);
                 self.health.waits("relay", failure);
                 self.give_up().await;
+                let failures = backoff.attempts() + 1;
+                let clear = obstruction.clear(&self.store, &self.broker, failures);
+                stop.run_until_cancelled(clear).await;
                 backoff.sleep_unless(&stop).await;
             }
         }

@@ -113,22 +113,36 @@ impl Generations {
 
     /// Removes a generation in the making with its queue.
     pub(crate) async fn discard(&self, generation: &Generation) -> Result<()> {
-        self.feeds.close(generation).await?;
+        self.feeds.close(&generation.id).await?;
         self.views.remove(&generation.id).await
     }
 
     /// Removes generations that were replaced: their queues at once, their views a minute later. Takes
     /// that long. What `stop` or a failure interrupts is found again by the next call.
     pub(crate) async fn remove_replaced(&self, stop: &CancellationToken) -> Result<()> {
+        self.close_lost().await?;
         let replaced = self.leftovers().await?;
         for old in &replaced {
-            self.feeds.close(old).await?;
+            self.feeds.close(&old.id).await?;
         }
         stop.run_until_cancelled(sleep(REPLACED_KEYS_LIFETIME)).await;
         for old in &replaced {
             if !stop.is_cancelled() {
                 self.remove(old).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Closes the feeds of generations whose views are lost: a queue that takes events and gives them
+    /// to no worker.
+    async fn close_lost(&self) -> Result<()> {
+        // In this order: a generation is described before its feed is opened.
+        let opened = self.feeds.opened().await?;
+        let described = self.views.generations().await?;
+        for lost in opened.iter().filter(|id| described.iter().all(|one| one.id != **id)) {
+            tracing::warn!(generation = %lost, "closing the feed of views that are lost");
+            self.feeds.close(lost).await?;
         }
         Ok(())
     }

@@ -48,9 +48,9 @@ async fn work(
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
     let worker = Worker::new(Dependencies {
-        store: Arc::new(store),
+        store: Arc::new(store.clone()),
         views: Arc::new(views),
-        feeds: Arc::new(Queues::new(broker, config.namespace.clone())),
+        feeds: Arc::new(Queues::new(broker, store, config.namespace.clone())),
         projection,
         health: health.clone(),
         holder: Uuid::new_v4().to_string(),

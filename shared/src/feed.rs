@@ -6,7 +6,7 @@ use kernel::Result;
 use kernel::log::{Position, Recorded};
 
 use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
-use crate::view_store::Generation;
+use crate::view_store::{Generation, GenerationId};
 
 pub mod cursor;
 #[cfg(feature = "rabbitmq")]
@@ -48,7 +48,10 @@ pub trait Feeds: Send + Sync + 'static {
     async fn waiting(&self, generation: &Generation) -> Result<Option<u32>>;
 
     /// Nothing waits for the generation any more.
-    async fn close(&self, generation: &Generation) -> Result<()>;
+    async fn close(&self, generation: &GenerationId) -> Result<()>;
+
+    /// Generations that were opened and not closed, those included whose views are lost.
+    async fn opened(&self) -> Result<Vec<GenerationId>>;
 
     /// Looks at up to `limit` dead letters, fewer where they are large, and leaves them there; the
     /// oldest first.

@@ -164,11 +164,6 @@ impl Generation {
         let id = GenerationId(format!("v{projection}-{}", &unique[..8]));
         Self { id, log, projection, created_at: Timestamp::now() }
     }
-
-    /// The queue that feeds it.
-    pub fn queue(&self, namespace: &Namespace) -> String {
-        format!("{namespace}.views.{}", self.id)
-    }
 }
 
 /// `v<projection version>-<random>`.
@@ -188,6 +183,17 @@ impl GenerationId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The queue that feeds the generation.
+    pub fn queue(&self, namespace: &Namespace) -> String {
+        format!("{namespace}.views.{self}")
+    }
+
+    /// The generation that a queue feeds.
+    pub fn of_queue(queue: &str, namespace: &Namespace) -> Option<Self> {
+        let id = queue.strip_prefix(namespace.as_str())?.strip_prefix(".views.")?;
+        Some(Self(id.to_owned()))
     }
 }
 

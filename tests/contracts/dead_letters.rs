@@ -49,7 +49,7 @@ async fn what_is_no_event_becomes_a_dead_letter_and_does_not_stop_the_rest() {
     let bodies: Vec<&[u8]> = kept.iter().map(|one| &one.body[..]).collect();
     assert_eq!(bodies, [&b"\xff\x00"[..], b"{}", b""]);
     for one in &kept {
-        assert_eq!(one.queue, subject.generation.queue(&subject.own.namespace));
+        assert_eq!(one.queue, subject.generation.id.queue(&subject.own.namespace));
         assert!(!one.reason.is_empty());
         let age = Timestamp::now().as_millis() - one.at.as_millis();
         assert!((-1_000..600_000).contains(&age), "{one:?}");

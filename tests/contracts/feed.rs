@@ -157,7 +157,7 @@ async fn opening_twice_and_closing_twice_are_fine(subject: &dyn Subject) {
         subject.feeds().open(subject.generation()).await.unwrap();
     }
     for _ in 0..2 {
-        subject.feeds().close(subject.generation()).await.unwrap();
+        subject.feeds().close(&subject.generation().id).await.unwrap();
     }
 }
 
@@ -173,12 +173,12 @@ async fn without_dead_letters_there_is_nothing_to_see_or_discard(subject: &dyn S
 
 pub async fn of_queue() -> OfQueue {
     let own = Own::default();
-    let feeds = Queues::new(own.rabbitmq(), own.namespace.clone());
+    let feeds = Queues::new(own.rabbitmq(), own.mongodb().await, own.namespace.clone());
     OfQueue { feeds, own, generation: Generation::new(LogId::random(), 1) }
 }
 
 pub async fn remove(subject: OfQueue) {
-    subject.feeds.close(&subject.generation).await.unwrap();
+    subject.feeds.close(&subject.generation.id).await.unwrap();
     subject.own.remove().await;
 }
 

@@ -63,7 +63,7 @@ impl Network {
     async fn until_views_took_all(&self) {
         let own = &self.system.own;
         for generation in own.redis().await.generations().await.unwrap() {
-            let queue = generation.queue(&own.namespace);
+            let queue = generation.id.queue(&own.namespace);
             let what = format!("{queue} is empty");
             until(&what, || async { (self.waiting(&queue).await == 0).then_some(()) }).await;
         }

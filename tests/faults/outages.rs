@@ -5,6 +5,8 @@ use std::time::Duration;
 use kernel::log::Entry;
 use shared::event_store::EventStore as _;
 use shared::event_store::mongodb::MongoDb;
+use shared::messaging::rabbitmq::RabbitMq;
+use shared::view_store::GenerationId;
 use tests::load::{drive, plan};
 use tests::services::{System, Urls};
 use waybill::load::Plan;
@@ -192,6 +194,36 @@ async fn a_queue_that_the_broker_no_longer_serves_is_made_anew() {
     .await;
     system.until_ready().await;
     system.verify().await;
+}
+
+/// The views are lost, and with them the description of the generation that the queue is of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_holds_up_the_exchange_is_deleted_though_its_views_are_lost() {
+    let (servers, urls) = private();
+    let mut system = System::start(&urls, 1, 1).await;
+    load(&system, 300).await.unwrap();
+    let generations = system.projectors[0].get("/generations").await;
+    let lost = GenerationId::stored(generations["items"][0]["id"].as_str().unwrap());
+    let queue = lost.queue(&system.own.namespace);
+    // No worker is there that would notice it.
+    system.projectors[0].process.kill();
+    let redis = ::redis::Client::open(servers.redis.url()).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    ::redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
+    servers.rabbitmq.break_queue(&queue).unwrap();
+    load(&system, 50).await.unwrap();
+    let broker = RabbitMq::new(&urls.rabbitmq, &system.own.namespace);
+    tests::within(LONG, "the queue is gone", || async {
+        broker.waiting(&queue).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    system.projectors[0].restart();
+    system.until_ready().await;
+    system.verify().await;
+    let store = MongoDb::connect(&urls.mongodb, &system.own.namespace).await.unwrap();
+    let left = store.queues().await.unwrap();
+    assert_eq!(left.len(), 1, "the lost queue is forgotten: {left:?}");
+    assert_ne!(left[0], queue);
 }
 
 /// A short selection of `cargo xtask torture`.

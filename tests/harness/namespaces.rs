@@ -38,7 +38,7 @@ impl Own {
     pub async fn remove(self) {
         let (redis, rabbitmq) = (self.redis().await, self.rabbitmq());
         for generation in redis.generations().await.expect("Redis is there") {
-            let queue = generation.queue(&self.namespace);
+            let queue = generation.id.queue(&self.namespace);
             let waiting = rabbitmq.waiting(&queue).await.expect("RabbitMQ is there");
             rabbitmq.delete(&queue).await.expect("RabbitMQ is there");
             assert!(matches!(waiting, None | Some(0)), "{queue} still holds {waiting:?} messages");

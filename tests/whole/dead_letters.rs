@@ -59,7 +59,7 @@ async fn what_is_no_event_is_listed_shown_and_discarded_while_the_views_go_on() 
     let waybill = CommandLine::of(&system.commands[0].client, &system.queries.client, projector);
     assert_eq!(waybill.run("dead-letters list").await.code, Some(0));
     let live = system.own.redis().await.live().await.unwrap().unwrap();
-    let queue = live.queue(&system.own.namespace);
+    let queue = live.id.queue(&system.own.namespace);
     let whole = event(&system, &live.log);
     let truncated = &whole[..whole.len() / 2];
     let foreign = event(&system, &LogId::random());

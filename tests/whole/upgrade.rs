@@ -48,7 +48,11 @@ impl Worker {
         let worker = projector::Worker::new(Dependencies {
             store: Arc::new(own.mongodb().await),
             views: Arc::new(own.redis().await),
-            feeds: Arc::new(Queues::new(own.rabbitmq(), own.namespace.clone())),
+            feeds: Arc::new(Queues::new(
+                own.rabbitmq(),
+                own.mongodb().await,
+                own.namespace.clone(),
+            )),
             projection: Arc::new(Numbered(projection)),
             health: health.clone(),
             holder: format!("{projection}-{}", Uuid::new_v4()),

@@ -76,7 +76,7 @@ impl Servers {
                 None => (vec![], None),
             };
             if let Some(url) = rabbitmq {
-                let queue = live.map(|live| live.queue(namespace));
+                let queue = live.map(|live| live.id.queue(namespace));
                 findings.extend(RabbitMq::new(url, namespace).diagnose(queue.as_deref()).await);
             }
             findings

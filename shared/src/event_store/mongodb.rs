@@ -9,6 +9,7 @@ mod identity;
 mod insert;
 mod marks;
 mod position_allocator;
+mod queues;
 mod recent;
 mod relay_state;
 mod snapshots;

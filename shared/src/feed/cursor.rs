@@ -12,7 +12,7 @@ use super::{Feed, Feeds};
 use crate::event_store::EventStore;
 use crate::event_store::append_notifier::AppendSubscriber;
 use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
-use crate::view_store::Generation;
+use crate::view_store::{Generation, GenerationId};
 
 /// Commits read at a time.
 const PAGE: usize = 1_000;
@@ -101,8 +101,12 @@ impl Feeds for Cursors {
         Ok(None)
     }
 
-    async fn close(&self, _: &Generation) -> Result<()> {
+    async fn close(&self, _: &GenerationId) -> Result<()> {
         Ok(())
+    }
+
+    async fn opened(&self) -> Result<Vec<GenerationId>> {
+        Ok(vec![]) // A cursor leaves nothing behind.
     }
 
     async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {

@@ -13,10 +13,11 @@ use kernel::{Namespace, Result};
 use self::keeper::Keeper;
 use self::unserved::{Served, Unserved};
 use super::{Feed, Feeds};
+use crate::event_store::mongodb::MongoDb;
 use crate::messaging::cloud_event::{self, Decoded};
 use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use crate::messaging::rabbitmq::{Consumer, DeadLetterPublisher, Delivery, RabbitMq};
-use crate::view_store::Generation;
+use crate::view_store::{Generation, GenerationId};
 
 /// Bytes of the messages that are taken at a time, but for the last one.
 const MAX_TAKEN: usize = 2 << 20;
@@ -123,14 +124,16 @@ impl Feed for Queue {
 /// is deleted; the next worker declares it anew, and the healer brings in what it held.
 pub struct Queues {
     broker: RabbitMq,
+    /// Which queues there are.
+    store: MongoDb,
     namespace: Namespace,
     unserved: Arc<Unserved>,
 }
 
 impl Queues {
-    /// The queues of a namespace.
-    pub fn new(broker: RabbitMq, namespace: Namespace) -> Self {
-        Self { broker, namespace, unserved: Arc::default() }
+    /// The queues of a namespace, recorded in `store`.
+    pub fn new(broker: RabbitMq, store: MongoDb, namespace: Namespace) -> Self {
+        Self { broker, store, namespace, unserved: Arc::default() }
     }
 
     /// Deletes the queue when it was used in vain too often.
@@ -149,15 +152,17 @@ impl Queues {
 #[async_trait]
 impl Feeds for Queues {
     async fn open(&self, generation: &Generation) -> Result<()> {
-        let queue = generation.queue(&self.namespace);
+        let queue = generation.id.queue(&self.namespace);
         self.delete_unserved(&queue).await;
+        self.store.record_queue(&queue).await?;
         let declared = self.broker.connect_consumer().await?.declare(&queue).await;
         declared.inspect_err(|_| self.unserved.used_in_vain(&queue))
     }
 
     async fn subscribe(&self, generation: &Generation, _: Position) -> Result<Box<dyn Feed>> {
-        let queue = generation.queue(&self.namespace);
+        let queue = generation.id.queue(&self.namespace);
         self.delete_unserved(&queue).await;
+        self.store.record_queue(&queue).await?;
         let connection = self.broker.connect_consumer().await?;
         let consumer = connection.consume(&queue, PREFETCH).await;
         let consumer = consumer.inspect_err(|_| self.unserved.used_in_vain(&queue))?;
@@ -166,11 +171,19 @@ impl Feeds for Queues {
     }
 
     async fn waiting(&self, generation: &Generation) -> Result<Option<u32>> {
-        self.broker.waiting(&generation.queue(&self.namespace)).await
+        self.broker.waiting(&generation.id.queue(&self.namespace)).await
     }
 
-    async fn close(&self, generation: &Generation) -> Result<()> {
-        self.broker.delete(&generation.queue(&self.namespace)).await
+    async fn close(&self, generation: &GenerationId) -> Result<()> {
+        let queue = generation.queue(&self.namespace);
+        self.broker.delete(&queue).await?;
+        self.store.forget_queue(&queue).await
+    }
+
+    async fn opened(&self) -> Result<Vec<GenerationId>> {
+        let queues = self.store.queues().await?;
+        let generation = |queue: &String| GenerationId::of_queue(queue, &self.namespace);
+        Ok(queues.iter().filter_map(generation).collect())
     }
 
     async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {

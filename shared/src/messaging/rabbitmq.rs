@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use kernel::{Failure, Namespace, Result};
 use lapin::options::{
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
@@ -160,6 +161,20 @@ impl RabbitMq {
             Ok(())
         };
         all_in_time("deleting a queue", delete).await
+    }
+
+    /// Whether the broker serves the queue: it hands out a message, which goes back, or tells that there
+    /// is none. True where there is no such queue.
+    pub async fn serves(&self, queue: &str) -> Result<bool> {
+        let (connection, channel) = self.connect("look").await?;
+        if count(&channel, queue).await?.is_none() {
+            close(connection).await;
+            return Ok(true);
+        }
+        let got = channel.basic_get(queue.into(), BasicGetOptions::default());
+        let serves = matches!(tokio::time::timeout(ANSWER_TIMEOUT, got).await, Ok(Ok(_)));
+        close(connection).await;
+        Ok(serves)
     }
 
     /// Messages that wait in the queue, those that are delivered and not acknowledged left out; `None`

@@ -53,8 +53,12 @@ impl Feeds for Backlog {
         Ok(None)
     }
 
-    async fn close(&self, _: &Generation) -> Result<()> {
+    async fn close(&self, _: &GenerationId) -> Result<()> {
         Ok(())
+    }
+
+    async fn opened(&self) -> Result<Vec<GenerationId>> {
+        Ok(vec![])
     }
 
     async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {

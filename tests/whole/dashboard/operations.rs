@@ -67,7 +67,7 @@ async fn park(system: &System, other: &Parked) -> StreamName {
 /// A message on the queue of the live views that is no event.
 async fn dead_letter(system: &System, body: &[u8]) {
     let live = system.own.redis().await.live().await.unwrap().unwrap();
-    let queue = live.queue(&system.own.namespace);
+    let queue = live.id.queue(&system.own.namespace);
     tests::servers::publish(&queue, &[body]).await;
     until_letters(system, 1).await;
 }
