@@ -101,6 +101,12 @@ pub trait EventStore: Send + Sync + 'static {
         vec![]
     }
 
+    /// Whether this process appends at the position at this moment, and so knows soon what is there: the
+    /// log need not be read for it.
+    fn is_appending(&self, _position: Position) -> bool {
+        false
+    }
+
     /// Notifies after each append of this process, and of others where the adapter can tell.
     fn append_notifier(&self) -> &AppendNotifier;
 }

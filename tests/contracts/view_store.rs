@@ -117,6 +117,18 @@ async fn sums_lists_and_texts_follow_the_changes(views: Views) {
     assert_eq!((counts.take(list).unwrap(), counts.take(none).unwrap()), (2, 0));
 }
 
+async fn texts_are_kept_as_they_are(views: Views) {
+    let (id, stream) = (generation(&views).await, stream());
+    let odd = ["", "\"\\/", "\u{0}\u{1f}\u{7f}\u{80}", "a\u{2028}é😀", "{\"a\":[1e400]}", "1"];
+    let texts = odd.map(|text| (FieldKey::new("texts", text), text.to_owned()));
+    let mut all = Change { greatest_texts: texts.to_vec(), ..change(&stream, 0, 1) };
+    all.sums = vec![sum("sum", 1)];
+    assert_eq!(apply(&views, &id, all).await, Applied::Applied);
+    let mut expected = odd.map(|text| (text.to_owned(), text.to_owned())).to_vec();
+    expected.sort();
+    assert_eq!(record(&views, &id, "texts").await, expected);
+}
+
 async fn rankings_move_with_their_sums(views: Views) {
     let (id, a, b) = (generation(&views).await, stream(), stream());
     let sold = |stream: &StreamName, base, sku: &str, delta, zeros| Change {
@@ -240,6 +252,7 @@ use sums::{
 contract! {
     a_change_applies_to_its_base_and_to_nothing_else
     sums_lists_and_texts_follow_the_changes
+    texts_are_kept_as_they_are
     rankings_move_with_their_sums
     sums_and_rankings_are_exact_beyond_what_a_double_holds
     a_sum_out_of_range_changes_nothing

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use shared::view_store::ViewStore as _;
 use tests::client::OrderClient;
 use tests::load::{drive, plan};
 use tests::orders::{self, item};
+use tests::servers::publish;
 use tests::services::{System, Urls};
 use tests::until;
 use uuid::Uuid;
@@ -25,6 +27,26 @@ async fn every_view_equals_a_fold_of_the_log_after_a_load_with_three_projectors(
         .await;
         assert!(flow["head"].as_i64() >= Some(3_000), "{flow}");
     }
+    system.remove().await;
+}
+
+/// As after a lost confirm, when the relay makes other chunks of what it publishes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_that_come_again_in_another_cut_count_once() {
+    let system = System::start(&Urls::of_the_run(), 1, 2).await;
+    drive(&plan(200), &system.commands[0].client).await;
+    let page = system.commands[0].client.get("/events?limit=1000").await.unwrap();
+    let events = page["events"].as_array().unwrap();
+    let live = system.own.redis().await.live().await.unwrap().unwrap();
+    let cuts = [64, 5, 17, 1].into_iter().flat_map(|size| events.chunks(size));
+    let bodies: Vec<Vec<u8>> = cuts.map(|cut| serde_json::to_vec(cut).unwrap()).collect();
+    let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
+    publish(&live.id.queue(&system.own.namespace), &bodies).await;
+    // New events stand behind them in the queue.
+    drive(&plan(50), &system.commands[0].client).await;
+    system.verify().await;
+    let dead = system.projectors[0].get("/dead-letters").await;
+    assert_eq!(dead["items"], json!([]), "all of it was read as events");
     system.remove().await;
 }
 

@@ -135,6 +135,7 @@ impl EventStore for MongoDb {
         let documents = documents.map_err(NotInserted::Never)?;
         let checked = self.ask(APPENDING, |this| async move { this.check_identity().await });
         checked.await.map_err(NotInserted::Never)?;
+        let appending = self.recent.begin(entries.iter().map(Entry::position));
         let inserted = self
             .ask(APPENDING, |this| async move { Ok(this.insert_documents(documents).await) })
             .await;
@@ -145,6 +146,7 @@ impl EventStore for MongoDb {
         checked.await.map_err(NotInserted::Unknown)?;
         let written = entries.iter().zip(&outcomes).filter(|it| *it.1 == Inserted::Written);
         self.recent.add(written.map(|(entry, _)| entry));
+        drop(appending);
         self.append_notifier.notify();
         Ok(outcomes)
     }
@@ -239,6 +241,10 @@ impl EventStore for MongoDb {
 
     fn own_positions(&self, after: Position, limit: usize) -> Vec<Position> {
         self.recent.positions(after, limit)
+    }
+
+    fn is_appending(&self, position: Position) -> bool {
+        self.recent.is_appending(position)
     }
 
     fn append_notifier(&self) -> &AppendNotifier {

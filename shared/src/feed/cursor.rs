@@ -44,6 +44,7 @@ impl Cursor {
     pub async fn next_run(&mut self) -> Result<Run> {
         let entries = match self.store.own_entries(self.position, PAGE) {
             own if !own.is_empty() => own,
+            own if self.store.is_appending(self.position + 1) => own, // The append notifies.
             _ => self.store.read(self.position, PAGE).await?,
         };
         let run = Run::take(self.position, entries);

@@ -1,15 +1,19 @@
 //! What this process appended of late, so that its relay need not read it back from the server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use kernel::log::{Commit, Entry, Position};
+use tokio::time::Instant;
 
 use crate::event_store::READ_BYTES;
 
 /// Bytes of the entries that are kept, as far as they can be told: what is published within a second
 /// or two. The oldest are dropped first.
 const MAX_BYTES: usize = 8 << 20;
+/// How long an append may take before what it writes is rather read from the server.
+const SOON: Duration = Duration::from_millis(100);
 /// What an entry takes beside its texts.
 const OVERHEAD: usize = 256;
 
@@ -21,11 +25,40 @@ pub struct Recent(Mutex<Entries>);
 struct Entries {
     by_position: BTreeMap<Position, Entry>,
     bytes: usize,
+    /// Positions that are being appended at, since when.
+    appending: HashMap<Position, Instant>,
+}
+
+/// Positions that are being appended at, until it is dropped.
+pub struct Appending<'a> {
+    recent: &'a Recent,
+    positions: Vec<Position>,
+}
+
+impl Drop for Appending<'_> {
+    fn drop(&mut self) {
+        let mut entries = self.recent.entries();
+        for position in &self.positions {
+            entries.appending.remove(position);
+        }
+    }
 }
 
 impl Recent {
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An append at these positions begins.
+    pub fn begin(&self, positions: impl Iterator<Item = Position>) -> Appending<'_> {
+        let (positions, now): (Vec<Position>, _) = (positions.collect(), Instant::now());
+        self.entries().appending.extend(positions.iter().map(|position| (*position, now)));
+        Appending { recent: self, positions }
+    }
+
+    /// Whether an append at the position has begun, not long ago, and not ended.
+    pub fn is_appending(&self, position: Position) -> bool {
+        self.entries().appending.get(&position).is_some_and(|since| since.elapsed() < SOON)
     }
 
     /// Adds entries that are acknowledged by a majority, and so may be read.
@@ -121,6 +154,18 @@ mod tests {
             assert!(recent.read(after, 100).is_empty(), "after {after}");
             assert!(recent.positions(after, 100).is_empty(), "after {after}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_tells_what_is_being_appended_for_a_while() {
+        let recent = Recent::default();
+        let appending = recent.begin([3, 4].into_iter());
+        assert!(recent.is_appending(3) && recent.is_appending(4) && !recent.is_appending(5));
+        drop(appending);
+        assert!(!recent.is_appending(3));
+        let _appending = recent.begin([3].into_iter());
+        tokio::time::advance(SOON).await;
+        assert!(!recent.is_appending(3));
     }
 
     #[test]

@@ -60,7 +60,7 @@ async fn poison(cluster: &Cluster) {
 }
 
 impl Faults {
-    /// A part of the log once more, twice, in any order.
+    /// A part of the log once more, twice, in chunks of any sizes, in any order.
     async fn repeat(&mut self, cluster: &Cluster) {
         let head = cluster.commands[0].client.get("/events?limit=1").await;
         let head = head.ok().and_then(|page| page["head"].as_i64()).unwrap_or(0);
@@ -68,8 +68,15 @@ impl Faults {
         let path = format!("/events?limit=300&after={after}");
         let Ok(page) = cluster.commands[0].client.get(&path).await else { return };
         let events = page["events"].as_array().cloned().unwrap_or_default();
-        let mut bodies: Vec<Vec<u8>> =
-            events.iter().chain(&events).map(|event| event.to_string().into_bytes()).collect();
+        let mut bodies: Vec<Vec<u8>> = vec![];
+        for mut rest in [&events[..], &events[..]] {
+            while !rest.is_empty() {
+                let (chunk, after) =
+                    rest.split_at(self.random.random_range(1..=rest.len().min(64)));
+                bodies.push(serde_json::to_vec(chunk).unwrap_or_default());
+                rest = after;
+            }
+        }
         bodies.shuffle(&mut self.random);
         drop(deliver(cluster, &bodies).await);
     }
