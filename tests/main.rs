@@ -53,6 +53,7 @@ mod whole {
     mod metrics;
     mod races;
     mod rebuild;
+    mod secure_servers;
     mod tokens;
     mod upgrade;
 }

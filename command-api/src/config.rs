@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
-use secrecy::SecretString;
+use shared::endpoint::{self, Endpoint};
 use shared::http::{Hosts, Origins};
 use shared::service::config::{Invalid, Settings};
 
@@ -13,10 +13,10 @@ use crate::write::FlowControl;
 /// What command-api is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `WAYBILL_MONGODB_URL`: the log.
-    pub mongodb_url: SecretString,
-    /// `WAYBILL_RABBITMQ_URL`: where the log is relayed to.
-    pub rabbitmq_url: SecretString,
+    /// `WAYBILL_MONGODB_URL` and its files: the log.
+    pub mongodb: Endpoint,
+    /// `WAYBILL_RABBITMQ_URL` and its files: where the log is relayed to.
+    pub rabbitmq: Endpoint,
     /// `WAYBILL_MAX_LAG` and `WAYBILL_MAX_HOLD`.
     pub flow_control: FlowControl,
     /// `WAYBILL_EVENTS_PER_MESSAGE`: 1 to 64.
@@ -37,16 +37,8 @@ impl Config {
     /// The configuration, and the filter of `WAYBILL_LOG`.
     pub fn read(mut settings: Settings) -> Result<(Self, String), Invalid> {
         let config = Self {
-            mongodb_url: settings.url(
-                "WAYBILL_MONGODB_URL",
-                &["mongodb"],
-                "mongodb://127.0.0.1:27017/?replicaSet=rs0",
-            ),
-            rabbitmq_url: settings.url(
-                "WAYBILL_RABBITMQ_URL",
-                &["amqp"],
-                "amqp://guest:guest@127.0.0.1:5672/%2f",
-            ),
+            mongodb: settings.endpoint(&endpoint::MONGODB),
+            rabbitmq: settings.endpoint(&endpoint::RABBITMQ),
             flow_control: FlowControl::read(&mut settings),
             events_per_message: settings.or("WAYBILL_EVENTS_PER_MESSAGE", 64, |value| match value
                 .parse()

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use kernel::Result;
 use kernel::query::Queries;
-use secrecy::ExposeSecret as _;
 use shared::service::health::Health;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
@@ -38,7 +37,7 @@ async fn work(
     queries: Arc<dyn Queries>,
     Shell { slot, health, stop }: &Shell<Service>,
 ) -> Result<()> {
-    let redis = || Redis::connect(config.redis_url.expose_secret(), &config.namespace);
+    let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     slot.fill(Service::new(Arc::new(views), queries, stop.clone()));
     while !stop.is_cancelled() {
