@@ -17,6 +17,7 @@ mod parts {
         mod connections;
         mod descriptions;
         mod negotiation;
+        mod secure;
     }
 
     mod live;
@@ -53,6 +54,7 @@ mod whole {
     mod metrics;
     mod races;
     mod rebuild;
+    mod secure_listeners;
     mod secure_servers;
     mod tokens;
     mod upgrade;

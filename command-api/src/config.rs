@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use kernel::Namespace;
 use shared::endpoint::{self, Endpoint};
-use shared::http::{Hosts, Origins};
+use shared::http::{Hosts, ListenerOptions, Origins};
 use shared::service::config::{Invalid, Settings};
 
 use crate::write::FlowControl;
@@ -23,6 +23,8 @@ pub struct Config {
     pub events_per_message: usize,
     /// `WAYBILL_COMMAND_LISTEN`.
     pub listen: SocketAddr,
+    /// `WAYBILL_TLS_CERT_FILE` and the like: who gets in.
+    pub listener: ListenerOptions,
     /// `WAYBILL_ADDRESS_FILE`.
     pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
@@ -47,6 +49,7 @@ impl Config {
                 _ => Err(format!("expected an integer from 1 to 64, got {value:?}")),
             }),
             listen: settings.listen("WAYBILL_COMMAND_LISTEN", ([127, 0, 0, 1], 8080).into()),
+            listener: settings.listener_options(),
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),

@@ -8,13 +8,12 @@ use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
 use shared::event_store::mongodb::MongoDb;
 use shared::event_store::until_replaced;
-use shared::http::{Callers, Cors};
+use shared::http::{Callers, Cors, Listener};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::health::Health;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::service::slot::ServiceSlot;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +28,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs until `stop`, then lets requests and the relay end.
 pub async fn run<A: Aggregate>(
     config: Config,
-    listener: TcpListener,
+    listener: Listener,
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::<Service<A>>::new(&["mongodb", "commands", "relay"], stop);

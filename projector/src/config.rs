@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use kernel::Namespace;
 use shared::endpoint::{self, Endpoint};
-use shared::http::{Hosts, Origins};
+use shared::http::{Hosts, ListenerOptions, Origins};
 use shared::service::config::{Invalid, Settings};
 
 /// What the service reads from its environment, each from the variable that is named with it.
@@ -19,6 +19,8 @@ pub struct Config {
     pub redis: Endpoint,
     /// `WAYBILL_PROJECTOR_LISTEN`: where operators ask, and probes.
     pub listen: SocketAddr,
+    /// `WAYBILL_TLS_CERT_FILE` and the like: who gets in.
+    pub listener: ListenerOptions,
     /// `WAYBILL_ADDRESS_FILE`: where the address is written that it listens on.
     pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`: the prefix of all that the system keeps in its servers.
@@ -37,6 +39,7 @@ impl Config {
             rabbitmq: settings.endpoint(&endpoint::RABBITMQ),
             redis: settings.endpoint(&endpoint::REDIS),
             listen: settings.listen("WAYBILL_PROJECTOR_LISTEN", ([127, 0, 0, 1], 8082).into()),
+            listener: settings.listener_options(),
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),

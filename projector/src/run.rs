@@ -6,12 +6,11 @@ use kernel::Result;
 use kernel::projection::ErasedProjection;
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::queue::Queues;
-use shared::http::{Callers, Cors};
+use shared::http::{Callers, Cors, Listener};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,7 +22,7 @@ use crate::{Dependencies, Operations, Worker, admin};
 pub async fn run(
     config: Config,
     projection: Arc<dyn ErasedProjection>,
-    listener: TcpListener,
+    listener: Listener,
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::new(&["mongodb", "redis", "views"], stop);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use kernel::Namespace;
 use shared::endpoint::{self, Endpoint};
-use shared::http::Hosts;
+use shared::http::{Hosts, ListenerOptions};
 use shared::service::config::{Invalid, Settings};
 
 use crate::dashboard::Links;
@@ -17,6 +17,8 @@ pub struct Config {
     pub redis: Endpoint,
     /// `WAYBILL_QUERY_LISTEN`.
     pub listen: SocketAddr,
+    /// `WAYBILL_TLS_CERT_FILE` and the like: who gets in.
+    pub listener: ListenerOptions,
     /// `WAYBILL_ADDRESS_FILE`.
     pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
@@ -33,6 +35,7 @@ impl Config {
         let config = Self {
             redis: settings.endpoint(&endpoint::REDIS),
             listen: settings.listen("WAYBILL_QUERY_LISTEN", ([127, 0, 0, 1], 8081).into()),
+            listener: settings.listener_options(),
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),

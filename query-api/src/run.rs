@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use kernel::Result;
 use kernel::query::Queries;
+use shared::http::Listener;
 use shared::service::health::Health;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -22,7 +22,7 @@ const READINESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
 pub async fn run(
     config: Config,
     queries: Arc<dyn Queries>,
-    listener: TcpListener,
+    listener: Listener,
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::new(&["redis", "views"], stop);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kernel::{Failure, Result};
+use kernel::Failure;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::tls::ClientTls;
@@ -99,12 +99,11 @@ impl Endpoint {
     }
 
     /// What TLS needs, where the URL asks for it.
-    pub(crate) fn tls(&self, kind: &Kind) -> Result<Option<ClientTls>> {
+    pub(crate) fn tls(&self, kind: &Kind) -> Option<ClientTls> {
         if !kind.asks_for_tls(self.expose_url()) {
-            return Ok(None);
+            return None;
         }
-        let made = self.tls.clone().map_or_else(|| ClientTls::new(None, None), Ok);
-        made.map(Some).map_err(|why| Failure::permanent("preparing TLS", why))
+        Some(self.tls.clone().unwrap_or_default())
     }
 
     /// A failure to connect, with what it comes of where TLS is the reason.

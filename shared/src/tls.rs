@@ -3,15 +3,8 @@
 
 pub mod client;
 mod pem;
-
-use std::sync::Arc;
-
-use rustls::crypto::CryptoProvider;
+pub mod server;
 
 pub use self::client::ClientTls;
 pub use self::pem::{Identity, read_file};
-
-/// The only provider of cryptography in this process.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
+pub use self::server::ServerTls;

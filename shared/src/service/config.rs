@@ -2,6 +2,7 @@
 //! once, by the variable's name; a malformed value is never replaced by a default.
 
 mod endpoints;
+mod listeners;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::pem::{self, Identity};
-use super::{provider, read_file};
+use super::read_file;
 
 /// What a client trusts and shows. The server's certificate is always checked, with its name.
 #[derive(Clone)]
@@ -15,6 +15,18 @@ pub struct ClientTls {
     ca: Option<Vec<u8>>,
     identity: Option<Identity>,
     config: Arc<ClientConfig>,
+}
+
+impl Default for ClientTls {
+    /// Trusts Mozilla's list, and shows nothing.
+    fn default() -> Self {
+        let builder = ClientConfig::builder().with_root_certificates(public_roots());
+        Self { ca: None, identity: None, config: Arc::new(builder.with_no_client_auth()) }
+    }
+}
+
+fn public_roots() -> RootCertStore {
+    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
 }
 
 impl fmt::Debug for ClientTls {
@@ -30,12 +42,10 @@ impl ClientTls {
     pub fn new(ca: Option<Vec<u8>>, identity: Option<Identity>) -> Result<Self, String> {
         let roots = match &ca {
             Some(ca) => pem::roots(ca)?,
-            None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+            None => public_roots(),
         };
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots);
+        // There is one provider of cryptography: see deny.toml.
+        let builder = ClientConfig::builder().with_root_certificates(roots);
         let config = match &identity {
             Some(identity) => builder
                 .with_client_auth_cert(identity.certificates()?, identity.key()?)

@@ -132,7 +132,7 @@ pub(super) async fn client(endpoint: &Endpoint, events: Option<Events>) -> Resul
     // retryable write would cost the server a record of its session for each group of commits.
     options.retry_writes = Some(false);
     options.cmap_event_handler = events;
-    let files = endpoint.tls(&MONGODB)?.map(|tls| Files::of(&tls)).transpose()?;
+    let files = endpoint.tls(&MONGODB).map(|tls| Files::of(&tls)).transpose()?;
     if let Some(files) = &files {
         files.name_in(&mut options)?;
     }

@@ -25,7 +25,7 @@ impl RabbitMq {
             .with_connection_name(format!("{} {role}", self.namespace).into());
         let mut uri = self.uri()?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        let connection = match self.connector()? {
+        let connection = match self.connector() {
             None => in_time(WHAT, Connection::connect_uri(uri, properties)).await?,
             Some(connector) => in_time(WHAT, over_tls(uri, properties, connector)).await?,
         };
@@ -38,9 +38,9 @@ impl RabbitMq {
     }
 
     /// `None` where the URL does not ask for TLS.
-    fn connector(&self) -> Result<Option<RustlsConnector>> {
+    fn connector(&self) -> Option<RustlsConnector> {
         let tls = self.endpoint.tls(&RABBITMQ)?;
-        Ok(tls.map(|tls| RustlsConnector::from(tls.config())))
+        Some(RustlsConnector::from(tls.config()))
     }
 }
 

@@ -108,7 +108,7 @@ impl RabbitMq {
         let broken = |error: std::io::Error| Failure::transient(WHAT, error);
         let host = self.uri()?.authority;
         let stream = TcpStream::connect((host.host.as_str(), host.port)).await.map_err(broken)?;
-        let Some(tls) = self.endpoint.tls(&RABBITMQ)? else { return Ok(Box::new(stream)) };
+        let Some(tls) = self.endpoint.tls(&RABBITMQ) else { return Ok(Box::new(stream)) };
         let name = ServerName::try_from(host.host);
         let name = name.map_err(|error| Failure::permanent(WHAT, error))?;
         let secure = TlsConnector::from(tls.config()).connect(name, stream).await;

@@ -48,7 +48,7 @@ impl Redis {
     /// Connects to a server with any settings.
     pub(super) async fn connect_to_any(endpoint: &Endpoint, namespace: &Namespace) -> Result<Self> {
         let what = "connecting to Redis";
-        let tls = endpoint.tls(&REDIS)?;
+        let tls = endpoint.tls(&REDIS);
         let client = client(endpoint.expose_url(), tls.as_ref()).map_err(failure(what))?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
