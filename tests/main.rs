@@ -54,6 +54,7 @@ mod whole {
     mod metrics;
     mod races;
     mod rebuild;
+    mod secrets;
     mod secure_listeners;
     mod secure_servers;
     mod tokens;

@@ -22,14 +22,20 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
     let stopping = stop.clone();
     ctrlc::set_handler(move || stopping.store(true, Ordering::SeqCst))
         .map_err(|e| e.to_string())?;
-    let named = URLS.iter().filter(|name| std::env::var_os(name).is_some()).count();
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    let named = URLS.iter().filter(|name| is_set(name) || is_set(&format!("{name}_FILE"))).count();
     let servers = match named {
         0 => {
             install()?;
             Some(Servers::start()?)
         }
         3 => None,
-        _ => return Err(format!("set all of {}, or none of them", URLS.join(", "))),
+        _ => {
+            return Err(format!(
+                "set all of {} (or the same with _FILE), or none of them",
+                URLS.join(", ")
+            ));
+        }
     };
     let binaries = build()?;
     let folder = Folder::new()?;
