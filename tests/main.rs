@@ -16,6 +16,7 @@ mod parts {
         mod bad_input;
         mod connections;
         mod descriptions;
+        mod floods;
         mod negotiation;
         mod secure;
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
+use super::rate::Rate;
 use crate::tls::ServerTls;
 
 /// What is the same for all listeners of a process. By default anyone gets in, without TLS.
@@ -11,6 +12,10 @@ use crate::tls::ServerTls;
 pub struct ListenerOptions {
     /// `WAYBILL_TLS_CERT_FILE` and `WAYBILL_TLS_KEY_FILE`.
     pub tls: Option<ServerTls>,
+    /// `WAYBILL_CONNECTIONS_PER_ADDRESS`: at a time; further ones are closed at once.
+    pub connections_per_address: Option<usize>,
+    /// `WAYBILL_RATE_PER_ADDRESS`: requests, without probes; further ones are answered 429.
+    pub rate_per_address: Option<Rate>,
 }
 
 impl ListenerOptions {

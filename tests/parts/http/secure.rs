@@ -46,7 +46,8 @@ impl Server {
         let routes = probes(Health::default()).or(large).unify().boxed();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
-        let listener = Listener::new(socket, ListenerOptions { tls: Some(tls) });
+        let listener =
+            Listener::new(socket, ListenerOptions { tls: Some(tls), ..ListenerOptions::default() });
         let hosts = Hosts::parse("waybill.example").unwrap();
         tokio::spawn(serve(listener, close(routes, "GET, HEAD"), hosts, limits, stop.clone()));
         Self { address, certificates, _folder: folder, _stop: stop.drop_guard() }
