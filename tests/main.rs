@@ -18,10 +18,13 @@ mod parts {
         mod descriptions;
         mod floods;
         mod negotiation;
+        mod random;
         mod secure;
     }
 
     mod live;
+
+    mod parsers;
 
     mod projector {
         mod apply;
