@@ -16,10 +16,15 @@ mod parts {
         mod bad_input;
         mod connections;
         mod descriptions;
+        mod floods;
         mod negotiation;
+        mod random;
+        mod secure;
     }
 
     mod live;
+
+    mod parsers;
 
     mod projector {
         mod apply;
@@ -53,6 +58,9 @@ mod whole {
     mod metrics;
     mod races;
     mod rebuild;
+    mod secrets;
+    mod secure_listeners;
+    mod secure_servers;
     mod tokens;
     mod upgrade;
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
-use secrecy::SecretString;
-use shared::http::{Hosts, Origins};
+use shared::endpoint::{self, Endpoint};
+use shared::http::{Hosts, ListenerOptions, Origins};
 use shared::service::config::{Invalid, Settings};
 
 use crate::write::FlowControl;
@@ -13,16 +13,18 @@ use crate::write::FlowControl;
 /// What command-api is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `WAYBILL_MONGODB_URL`: the log.
-    pub mongodb_url: SecretString,
-    /// `WAYBILL_RABBITMQ_URL`: where the log is relayed to.
-    pub rabbitmq_url: SecretString,
+    /// `WAYBILL_MONGODB_URL` and its files: the log.
+    pub mongodb: Endpoint,
+    /// `WAYBILL_RABBITMQ_URL` and its files: where the log is relayed to.
+    pub rabbitmq: Endpoint,
     /// `WAYBILL_MAX_LAG` and `WAYBILL_MAX_HOLD`.
     pub flow_control: FlowControl,
     /// `WAYBILL_EVENTS_PER_MESSAGE`: 1 to 64.
     pub events_per_message: usize,
     /// `WAYBILL_COMMAND_LISTEN`.
     pub listen: SocketAddr,
+    /// `WAYBILL_TLS_CERT_FILE` and the like: who gets in.
+    pub listener: ListenerOptions,
     /// `WAYBILL_ADDRESS_FILE`.
     pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
@@ -37,16 +39,8 @@ impl Config {
     /// The configuration, and the filter of `WAYBILL_LOG`.
     pub fn read(mut settings: Settings) -> Result<(Self, String), Invalid> {
         let config = Self {
-            mongodb_url: settings.url(
-                "WAYBILL_MONGODB_URL",
-                &["mongodb"],
-                "mongodb://127.0.0.1:27017/?replicaSet=rs0",
-            ),
-            rabbitmq_url: settings.url(
-                "WAYBILL_RABBITMQ_URL",
-                &["amqp"],
-                "amqp://guest:guest@127.0.0.1:5672/%2f",
-            ),
+            mongodb: settings.endpoint(&endpoint::MONGODB),
+            rabbitmq: settings.endpoint(&endpoint::RABBITMQ),
             flow_control: FlowControl::read(&mut settings),
             events_per_message: settings.or("WAYBILL_EVENTS_PER_MESSAGE", 64, |value| match value
                 .parse()
@@ -55,6 +49,7 @@ impl Config {
                 _ => Err(format!("expected an integer from 1 to 64, got {value:?}")),
             }),
             listen: settings.listen("WAYBILL_COMMAND_LISTEN", ([127, 0, 0, 1], 8080).into()),
+            listener: settings.listener_options(),
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),

@@ -13,7 +13,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {
-        let listener = process::listen("WAYBILL_COMMAND_LISTEN", config.listen)?;
+        let listener = process::listen("WAYBILL_COMMAND_LISTEN", config.listen, &config.listener)?;
         process::tell(config.address_file.as_deref(), &[("commands", &listener)])?;
         command_api::run::run::<OrderAggregate>(config, listener, stop).await
     })

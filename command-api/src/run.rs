@@ -6,16 +6,14 @@ use std::time::Duration;
 use kernel::Result;
 use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
-use secrecy::ExposeSecret as _;
 use shared::event_store::mongodb::MongoDb;
 use shared::event_store::until_replaced;
-use shared::http::{Callers, Cors};
+use shared::http::{Callers, Cors, Listener};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::health::Health;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::service::slot::ServiceSlot;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +28,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs until `stop`, then lets requests and the relay end.
 pub async fn run<A: Aggregate>(
     config: Config,
-    listener: TcpListener,
+    listener: Listener,
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::<Service<A>>::new(&["mongodb", "commands", "relay"], stop);
@@ -80,13 +78,13 @@ impl Served {
         health: &Health,
         stop: &CancellationToken,
     ) -> Result<(MongoDb, Self)> {
-        let store = MongoDb::connect(config.mongodb_url.expose_secret(), &config.namespace).await?;
+        let store = MongoDb::connect(&config.mongodb, &config.namespace).await?;
         let (log_of, stop) = (Arc::new(store.clone()), stop.child_token());
         let (service, scheduler) =
             Service::start(log_of, &config.namespace, health, config.flow_control, stop.clone())
                 .await?;
         let log = service.log.clone();
-        let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
+        let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);
         // What the exchange has confirmed has no holes. (Read before anything runs that would be left
         // running by an error.)
         let confirmed = store.relay_checkpoint(&log).await?;

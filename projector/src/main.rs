@@ -15,7 +15,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {
-        let listener = process::listen("WAYBILL_PROJECTOR_LISTEN", config.listen)?;
+        let listener =
+            process::listen("WAYBILL_PROJECTOR_LISTEN", config.listen, &config.listener)?;
         process::tell(config.address_file.as_deref(), &[("operations", &listener)])?;
         projector::run::run(config, Arc::new(JsonProjection(OrderProjection)), listener, stop).await
     })

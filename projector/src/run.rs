@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use kernel::Result;
 use kernel::projection::ErasedProjection;
-use secrecy::ExposeSecret as _;
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::queue::Queues;
-use shared::http::{Callers, Cors};
+use shared::http::{Callers, Cors, Listener};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,7 +22,7 @@ use crate::{Dependencies, Operations, Worker, admin};
 pub async fn run(
     config: Config,
     projection: Arc<dyn ErasedProjection>,
-    listener: TcpListener,
+    listener: Listener,
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::new(&["mongodb", "redis", "views"], stop);
@@ -40,13 +38,13 @@ async fn work(
     projection: Arc<dyn ErasedProjection>,
     Shell { slot, health, stop }: &Shell<Operations>,
 ) -> Result<()> {
-    let mongodb = || MongoDb::connect(config.mongodb_url.expose_secret(), &config.namespace);
+    let mongodb = || MongoDb::connect(&config.mongodb, &config.namespace);
     let Some(store) = until_connected("mongodb", health, stop, mongodb).await? else {
         return Ok(());
     };
-    let redis = || Redis::connect(config.redis_url.expose_secret(), &config.namespace);
+    let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
-    let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
+    let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);
     let worker = Worker::new(Dependencies {
         store: Arc::new(store.clone()),
         views: Arc::new(views),

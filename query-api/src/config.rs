@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
-use secrecy::SecretString;
-use shared::http::Hosts;
+use shared::endpoint::{self, Endpoint};
+use shared::http::{Hosts, ListenerOptions};
 use shared::service::config::{Invalid, Settings};
 
 use crate::dashboard::Links;
@@ -13,10 +13,12 @@ use crate::dashboard::Links;
 /// What query-api is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `WAYBILL_REDIS_URL`: the views.
-    pub redis_url: SecretString,
+    /// `WAYBILL_REDIS_URL` and its files: the views.
+    pub redis: Endpoint,
     /// `WAYBILL_QUERY_LISTEN`.
     pub listen: SocketAddr,
+    /// `WAYBILL_TLS_CERT_FILE` and the like: who gets in.
+    pub listener: ListenerOptions,
     /// `WAYBILL_ADDRESS_FILE`.
     pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
@@ -31,8 +33,9 @@ impl Config {
     /// The configuration, and the filter of `WAYBILL_LOG`.
     pub fn read(mut settings: Settings) -> Result<(Self, String), Invalid> {
         let config = Self {
-            redis_url: settings.url("WAYBILL_REDIS_URL", &["redis"], "redis://127.0.0.1:6379/"),
+            redis: settings.endpoint(&endpoint::REDIS),
             listen: settings.listen("WAYBILL_QUERY_LISTEN", ([127, 0, 0, 1], 8081).into()),
+            listener: settings.listener_options(),
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),

@@ -37,9 +37,9 @@ impl Links {
         }
     }
 
-    /// These addresses, where no URL was configured.
-    pub fn or(self, command: SocketAddr, projector: SocketAddr) -> Self {
-        let url = |address| Some(format!("http://{address}"));
+    /// These addresses, where no URL was configured; `scheme` is `http` or `https`.
+    pub fn or(self, scheme: &str, command: SocketAddr, projector: SocketAddr) -> Self {
+        let url = |address| Some(format!("{scheme}://{address}"));
         Self {
             command_url: self.command_url.or_else(|| url(command)),
             projector_url: self.projector_url.or_else(|| url(projector)),

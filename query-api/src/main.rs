@@ -14,7 +14,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     process::run(Config::read, |config, stop| async move {
-        let listener = process::listen("WAYBILL_QUERY_LISTEN", config.listen)?;
+        let listener = process::listen("WAYBILL_QUERY_LISTEN", config.listen, &config.listener)?;
         process::tell(config.address_file.as_deref(), &[("queries", &listener)])?;
         query_api::run::run(config, Arc::new(OrderQueries), listener, stop).await
     })

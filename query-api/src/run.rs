@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use kernel::Result;
 use kernel::query::Queries;
-use secrecy::ExposeSecret as _;
+use shared::http::Listener;
 use shared::service::health::Health;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -23,7 +22,7 @@ const READINESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
 pub async fn run(
     config: Config,
     queries: Arc<dyn Queries>,
-    listener: TcpListener,
+    listener: Listener,
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::new(&["redis", "views"], stop);
@@ -38,7 +37,7 @@ async fn work(
     queries: Arc<dyn Queries>,
     Shell { slot, health, stop }: &Shell<Service>,
 ) -> Result<()> {
-    let redis = || Redis::connect(config.redis_url.expose_secret(), &config.namespace);
+    let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     slot.fill(Service::new(Arc::new(views), queries, stop.clone()));
     while !stop.is_cancelled() {

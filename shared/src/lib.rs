@@ -4,9 +4,11 @@
 //! Nothing in here knows what an order is.
 
 pub mod diagnosis;
+pub mod endpoint;
 pub mod event_store;
 pub mod feed;
 pub mod http;
 pub mod messaging;
 pub mod service;
+pub mod tls;
 pub mod view_store;

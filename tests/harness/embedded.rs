@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use kernel::Namespace;
 use query_api::dashboard::Links;
-use shared::http::{Hosts, Origins};
+use shared::http::{Hosts, ListenerOptions, Origins};
 use tokio_util::sync::CancellationToken;
 use waybill::client::Client;
 use waybill::up::{Config, Running};
@@ -34,6 +34,7 @@ impl Embedded {
             command: any,
             query: any,
             projector: any,
+            listener: ListenerOptions::default(),
             address_file: None,
             namespace: Namespace::default(),
             flow_control: FlowControl::off(),

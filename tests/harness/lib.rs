@@ -10,6 +10,7 @@ pub mod decorator;
 pub mod descriptions;
 pub mod embedded;
 pub mod faulty;
+pub mod fuzz;
 pub mod held;
 pub mod live;
 pub mod load;

@@ -15,7 +15,7 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 /// `waybill` with the addresses of one system, and nothing else from the environment.
 #[derive(Default, Clone)]
 pub struct CommandLine {
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
 }
 
 /// What a command came to.
@@ -59,8 +59,8 @@ impl CommandLine {
     }
 
     /// With one more variable.
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.variables.push((name, value.to_owned()));
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 

@@ -67,8 +67,8 @@ fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
     for (service, variables) in WRONG {
         let output = bare(service)
             .envs([
-                ("WAYBILL_RABBITMQ_URL", "amqps://:secret@rabbit"),
-                ("WAYBILL_REDIS_URL", "rediss://:secret@redis"),
+                ("WAYBILL_RABBITMQ_URL", "http://:secret@rabbit"),
+                ("WAYBILL_REDIS_URL", "http://:secret@redis"),
                 ("WAYBILL_NAMESPACE", "Not Valid"),
                 ("WAYBILL_HOSTS", "http://orders.example.com:80"),
                 ("WAYBILL_LOG", "shout=very"),

@@ -15,6 +15,7 @@ mod services;
 mod state;
 mod tail;
 mod top;
+mod trust;
 mod up;
 mod verify;
 
@@ -55,6 +56,8 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "waybill", version, arg_required_else_help = false, after_help = HELP)]
 pub struct Cli {
+    #[command(flatten)]
+    trust: trust::Trust,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -116,6 +119,9 @@ impl Cli {
             command => command,
         };
         telemetry::start("warn");
+        if let Err(why) = self.trust.take_effect() {
+            return exit(Err(outcome::Error::Usage(why)));
+        }
         exit(command.run().await)
     }
 }

@@ -1,16 +1,19 @@
 //! HTTP to the services.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client as Pool, Error};
 use hyper_util::rt::TokioExecutor;
 use kernel::{Failure, Result};
 use serde_json::Value;
+use shared::tls::ClientTls;
 
 use crate::output::plain;
 
@@ -20,11 +23,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a whole answer: longer than any service takes for one.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
+static PUBLIC: LazyLock<ClientTls> = LazyLock::new(ClientTls::default);
+
 /// One of the services; connections are kept and used again.
 #[derive(Clone)]
 pub struct Client {
     base: String,
-    pool: Pool<HttpConnector, Full<Bytes>>,
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 /// The body of an answer, as it comes.
@@ -58,11 +63,23 @@ impl Response {
 }
 
 impl Client {
-    /// For the service at this URL, with or without a slash at its end.
+    /// For the service at this URL, with or without a slash at its end. With `https` the CAs of
+    /// Mozilla's list are trusted.
     pub fn new(base: &str) -> Self {
+        Self::trusting(base, &PUBLIC)
+    }
+
+    /// The same, where these CAs are trusted.
+    pub fn trusting(base: &str, tls: &ClientTls) -> Self {
         let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(Arc::unwrap_or_clone(tls.config()))
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let pool = Pool::builder(TokioExecutor::new()).build(connector);
         Self { base: base.trim_end_matches('/').to_owned(), pool }
     }

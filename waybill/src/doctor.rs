@@ -1,93 +1,87 @@
 //! Checks of the servers and of this machine: `doctor`. The checks are those of the adapters.
 
-use std::collections::BTreeMap;
-
 use kernel::Namespace;
 use serde_json::json;
 use shared::diagnosis::{Finding, Findings, Verdict};
+use shared::endpoint::{Endpoint, Kind, MONGODB, RABBITMQ, REDIS};
 use shared::event_store::mongodb::MongoDb;
 use shared::messaging::rabbitmq::RabbitMq;
+use shared::service::config::{Invalid, Settings};
 use shared::service::open_files;
 use shared::view_store::redis::Redis;
 
 use crate::outcome::{Error, Outcome, Result};
 use crate::output::{BAD, CARE, FAINT, GOOD, Output, Table, left};
 
-const MONGODB: &str = "WAYBILL_MONGODB_URL";
-const RABBITMQ: &str = "WAYBILL_RABBITMQ_URL";
-const REDIS: &str = "WAYBILL_REDIS_URL";
-
 /// Files and connections that a service should be able to have open: 10,000 connections of clients,
 /// and its own.
 const OPEN_FILES: u64 = 10_400;
 
 /// The servers to be checked.
-#[derive(Default)]
 struct Servers {
-    mongodb: Option<String>,
-    rabbitmq: Option<String>,
-    redis: Option<String>,
+    mongodb: Option<Endpoint>,
+    rabbitmq: Option<Endpoint>,
+    redis: Option<Endpoint>,
     namespace: Namespace,
 }
 
 impl Servers {
     /// From the variables of the services; everything that is wrong at once. No URL is repeated.
-    fn read(variables: &BTreeMap<String, String>) -> std::result::Result<Self, String> {
-        let mut wrong = vec![];
-        let mut url = |name: &str, scheme: &str| {
-            let url = variables.get(name)?;
-            if !url.starts_with(scheme) {
-                wrong.push(format!("{name}: expected a URL that starts with {scheme}"));
-            }
-            Some(url.clone())
-        };
+    fn read(mut settings: Settings) -> std::result::Result<Self, String> {
         let [mongodb, rabbitmq, redis] =
-            [(MONGODB, "mongodb://"), (RABBITMQ, "amqp://"), (REDIS, "redis://")]
-                .map(|(name, scheme)| url(name, scheme));
-        let namespace = variables.get("WAYBILL_NAMESPACE").map(|text| Namespace::parse(text));
-        let namespace = namespace.transpose().unwrap_or_else(|why| {
-            wrong.push(format!("WAYBILL_NAMESPACE: {why}"));
-            None
-        });
-        if mongodb.is_none() && rabbitmq.is_none() && redis.is_none() {
-            wrong.push(format!(
-                "no server is named: set {MONGODB}, {RABBITMQ} and {REDIS}, as for the services; the \
+            [&MONGODB, &RABBITMQ, &REDIS].map(|kind| settings.endpoint_if_set(kind));
+        let servers = Self { mongodb, rabbitmq, redis, namespace: settings.namespace() };
+        let is_none_named = servers.all().iter().all(|(_, endpoint)| endpoint.is_none());
+        let wrong = match settings.finish(servers) {
+            Ok(servers) if !is_none_named => return Ok(servers),
+            Ok(_) => vec![],
+            Err(Invalid(wrong)) => wrong,
+        };
+        let named = [&MONGODB, &RABBITMQ, &REDIS].map(|kind| format!("{}_URL", kind.prefix));
+        let none = is_none_named.then(|| {
+            let [first, second, third] = named;
+            format!(
+                "no server is named: set {first}, {second} and {third}, as for the services; the \
                  embedded mode has no servers"
-            ));
-        }
-        match wrong.is_empty() {
-            true => Ok(Self { mongodb, rabbitmq, redis, namespace: namespace.unwrap_or_default() }),
-            false => Err(format!("doctor can't run:\n  {}", wrong.join("\n  "))),
-        }
+            )
+        });
+        let wrong: Vec<String> = wrong.into_iter().chain(none).collect();
+        Err(format!("doctor can't run:\n  {}", wrong.join("\n  ")))
+    }
+
+    fn all(&self) -> [(&'static Kind, &Option<Endpoint>); 3] {
+        [(&MONGODB, &self.mongodb), (&RABBITMQ, &self.rabbitmq), (&REDIS, &self.redis)]
     }
 
     async fn check(&self) -> Vec<Finding> {
         let Self { mongodb, rabbitmq, redis, namespace } = self;
         let of_mongodb = async {
             match mongodb {
-                Some(url) => MongoDb::diagnose(url, namespace).await,
+                Some(endpoint) => MongoDb::diagnose(endpoint, namespace).await,
                 None => vec![],
             }
         };
         // The queue of the live views is known from Redis.
         let of_others = async {
             let (mut findings, live) = match redis {
-                Some(url) => Redis::diagnose(url, namespace).await,
+                Some(endpoint) => Redis::diagnose(endpoint, namespace).await,
                 None => (vec![], None),
             };
-            if let Some(url) = rabbitmq {
+            if let Some(endpoint) = rabbitmq {
                 let queue = live.map(|live| live.id.queue(namespace));
-                findings.extend(RabbitMq::new(url, namespace).diagnose(queue.as_deref()).await);
+                let broker = RabbitMq::new(endpoint, namespace);
+                findings.extend(broker.diagnose(queue.as_deref()).await);
             }
             findings
         };
         let (mut all, others) = futures::join!(of_mongodb, of_others);
         all.extend(others);
         all.extend(machine());
-        for (name, url) in [(MONGODB, mongodb), (RABBITMQ, rabbitmq), (REDIS, redis)] {
-            if url.is_none() {
+        for (kind, endpoint) in self.all() {
+            if endpoint.is_none() {
                 let mut findings = Findings::about("machine");
-                findings.note("configuration", format!("{name} is not set: not checked"));
+                let found = format!("{}_URL is not set: not checked", kind.prefix);
+                findings.note("configuration", found);
                 all.extend(findings.into_all());
             }
         }
@@ -113,9 +107,7 @@ fn machine() -> Vec<Finding> {
 
 /// Checks the servers that the environment names, and prints the findings.
 pub async fn run(output: &mut Output) -> Result {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let servers = Servers::read(&variables.collect()).map_err(Error::Usage)?;
+    let servers = Servers::read(Settings::from_environment()).map_err(Error::Usage)?;
     let findings = servers.check().await;
     let is_well = findings.iter().all(|finding| finding.verdict < Verdict::Warning);
     match output.is_json() {
@@ -163,22 +155,22 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> std::result::Result<Servers, String> {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Servers::read(&variables.iter().map(pair).collect())
+        Servers::read(Settings::from_map(variables.iter().map(pair)))
     }
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once_and_no_url_is_repeated() {
         let why = read(&[
-            (REDIS, "rediss://:secret@redis"),
-            (RABBITMQ, "http://:secret@rabbit"),
+            ("WAYBILL_REDIS_URL", "http://:secret@redis"),
+            ("WAYBILL_RABBITMQ_URL", "http://:secret@rabbit"),
             ("WAYBILL_NAMESPACE", "Not Valid"),
         ]);
         let why = why.err().unwrap();
-        for name in [REDIS, RABBITMQ, "WAYBILL_NAMESPACE"] {
+        for name in ["WAYBILL_REDIS_URL", "WAYBILL_RABBITMQ_URL", "WAYBILL_NAMESPACE"] {
             assert!(why.contains(name), "{why}");
         }
         assert!(!why.contains("secret"), "{why}");
         assert!(read(&[]).err().unwrap().contains("no server is named"));
-        assert!(read(&[(REDIS, "redis://127.0.0.1/")]).is_ok());
+        assert!(read(&[("WAYBILL_REDIS_URL", "rediss://127.0.0.1/")]).is_ok());
     }
 }

@@ -5,7 +5,7 @@
 //! an idempotency key, so that a line sent twice counts once.
 
 mod partitions;
-mod rows;
+pub mod rows;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

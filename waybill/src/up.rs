@@ -19,7 +19,7 @@ use shared::event_store::sqlite::Sqlite;
 use shared::event_store::until_replaced;
 use shared::feed::cursor::Cursors;
 use shared::http::serve::Routes;
-use shared::http::{Callers, Cors, Hosts, Limits, Origins};
+use shared::http::{Callers, Cors, Hosts, Limits, Listener, ListenerOptions, Origins};
 use shared::service::config::{Invalid, Settings};
 use shared::service::health::Health;
 use shared::service::process::{listen, tell};
@@ -27,7 +27,6 @@ use shared::service::retry::until_connected;
 use shared::service::shell::serve_http;
 use shared::service::slot::ServiceSlot;
 use shared::view_store::memory::Memory;
-use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +41,8 @@ pub struct Config {
     pub query: SocketAddr,
     /// `WAYBILL_PROJECTOR_LISTEN`.
     pub projector: SocketAddr,
+    /// `WAYBILL_TLS_CERT_FILE` and the like: who gets in.
+    pub listener: ListenerOptions,
     /// `WAYBILL_ADDRESS_FILE`.
     pub address_file: Option<PathBuf>,
     /// `WAYBILL_NAMESPACE`.
@@ -68,6 +69,7 @@ impl Config {
             command: settings.listen("WAYBILL_COMMAND_LISTEN", local(8080)),
             query: settings.listen("WAYBILL_QUERY_LISTEN", local(8081)),
             projector: settings.listen("WAYBILL_PROJECTOR_LISTEN", local(8082)),
+            listener: settings.listener_options(),
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
@@ -83,6 +85,8 @@ impl Config {
 /// The addresses of a running system.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
+    /// `http` or `https`.
+    pub scheme: &'static str,
     /// Of command-api.
     pub command: SocketAddr,
     /// Of query-api.
@@ -119,9 +123,9 @@ pub struct Running {
 impl Running {
     /// Opens the log and serves; errors are addresses in use, and a log that can't be opened.
     pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self> {
-        let command = listen("WAYBILL_COMMAND_LISTEN", config.command)?;
-        let query = listen("WAYBILL_QUERY_LISTEN", config.query)?;
-        let operations = listen("WAYBILL_PROJECTOR_LISTEN", config.projector)?;
+        let command = listen("WAYBILL_COMMAND_LISTEN", config.command, &config.listener)?;
+        let query = listen("WAYBILL_QUERY_LISTEN", config.query, &config.listener)?;
+        let operations = listen("WAYBILL_PROJECTOR_LISTEN", config.projector, &config.listener)?;
         let all = [("commands", &command), ("queries", &query), ("operations", &operations)];
         tell(config.address_file.as_deref(), &all)?;
         let store = Arc::new(Sqlite::open(&config.data)?);
@@ -145,7 +149,9 @@ impl Running {
             holder: "embedded".to_owned(),
         });
         let queries = Queries::new(views, Arc::new(OrderQueries), stop.clone());
+        let scheme = config.listener.scheme();
         let addresses = Addresses {
+            scheme,
             command: address(&command)?,
             query: address(&query)?,
             projector: address(&operations)?,
@@ -157,15 +163,15 @@ impl Running {
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
         tasks.spawn(worker.run(stop.clone()));
-        let pages = Origins::of_loopback(addresses.query.port()).and(config.cors_origins);
+        let pages = Origins::of_loopback(scheme, addresses.query.port()).and(config.cors_origins);
         let callers = |origins: Origins, may_write| {
             let cors = Cors { origins, may_write };
             Callers { hosts: config.hosts.clone(), cors }
         };
-        let mut spawn = |listener: TcpListener, routes: Routes, callers: Callers| {
+        let mut spawn = |listener: Listener, routes: Routes, callers: Callers| {
             tasks.spawn(serve_http(listener, routes, callers, limits.clone(), stop.clone()));
         };
-        let links = config.links.or(addresses.command, addresses.projector);
+        let links = config.links.or(scheme, addresses.command, addresses.projector);
         let of_commands = command_api::routes::routes(commands.slot.clone(), health.clone());
         spawn(command, of_commands, callers(pages.clone(), false));
         let of_queries =
@@ -239,6 +245,6 @@ impl Writing {
     }
 }
 
-fn address(listener: &TcpListener) -> Result<SocketAddr> {
-    listener.local_addr().map_err(|error| Failure::permanent("listening", error))
+fn address(listener: &Listener) -> Result<SocketAddr> {
+    listener.address().map_err(|error| Failure::permanent("listening", error))
 }

@@ -1,15 +1,18 @@
 //! Private servers: each on a port of 127.0.0.1 that is reserved for it, with its data under one temporary folder.
 //! They end with the program that started them; the next run clears away what a killed one left.
 
+mod certificates;
 mod folder;
 mod mongodb;
 mod port;
 mod process;
 mod rabbitmq;
 mod redis;
+mod wire;
 
 use std::thread;
 
+pub use self::certificates::{Certificates, Pair};
 pub use self::folder::Folder;
 pub use self::mongodb::MongoDb;
 pub use self::port::Port;
@@ -29,11 +32,20 @@ pub struct Servers {
 impl Servers {
     /// Starts all three side by side.
     pub fn start() -> Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// The same, where they speak TLS alone and ask their clients for a certificate of this CA.
+    pub fn start_with_tls(certificates: &Certificates) -> Result<Self> {
+        Self::start_with(Some(certificates))
+    }
+
+    fn start_with(tls: Option<&Certificates>) -> Result<Self> {
         let folder = Folder::new()?;
         thread::scope(|scope| {
-            let rabbitmq = scope.spawn(|| RabbitMq::start(&folder.path("rabbitmq")?));
-            let mongodb = scope.spawn(|| MongoDb::start(&folder.path("mongodb")?));
-            let redis = scope.spawn(|| Redis::start(&folder.path("redis")?));
+            let rabbitmq = scope.spawn(|| RabbitMq::start_with(&folder.path("rabbitmq")?, tls));
+            let mongodb = scope.spawn(|| MongoDb::start_with(&folder.path("mongodb")?, tls));
+            let redis = scope.spawn(|| Redis::start_with(&folder.path("redis")?, tls));
             Ok((joined(mongodb)?, joined(rabbitmq)?, joined(redis)?))
         })
         .map(|(mongodb, rabbitmq, redis)| Self {

@@ -22,15 +22,7 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
     let stopping = stop.clone();
     ctrlc::set_handler(move || stopping.store(true, Ordering::SeqCst))
         .map_err(|e| e.to_string())?;
-    let named = URLS.iter().filter(|name| std::env::var_os(name).is_some()).count();
-    let servers = match named {
-        0 => {
-            install()?;
-            Some(Servers::start()?)
-        }
-        3 => None,
-        _ => return Err(format!("set all of {}, or none of them", URLS.join(", "))),
-    };
+    let servers = servers()?;
     let binaries = build()?;
     let folder = Folder::new()?;
     let variables: Vec<(&str, String)> = servers.iter().flat_map(Servers::variables).collect();
@@ -74,6 +66,23 @@ pub fn up(projectors: usize, command_apis: usize) -> Result<()> {
     println!("stopping");
     Process::stop_all(services.iter().map(|started| &started.process));
     Ok(())
+}
+
+/// Private ones, or none where the environment names others.
+fn servers() -> Result<Option<Servers>> {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    let named = URLS.iter().filter(|name| is_set(name) || is_set(&format!("{name}_FILE"))).count();
+    match named {
+        0 => {
+            install()?;
+            Ok(Some(Servers::start()?))
+        }
+        3 => Ok(None),
+        _ => {
+            let names = URLS.join(", ");
+            Err(format!("set all of {names} (or the same with _FILE), or none of them"))
+        }
+    }
 }
 
 /// Where the dashboard finds the other services.

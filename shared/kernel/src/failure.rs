@@ -33,6 +33,12 @@ impl Failure {
         Self { kind: Kind::Permanent, message: format!("{what}: {why}") }
     }
 
+    /// The same, with what it comes of.
+    pub fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.message = format!("{} ({cause})", self.message);
+        self
+    }
+
     /// Whether trying again can't help.
     pub fn is_permanent(&self) -> bool {
         self.kind == Kind::Permanent

@@ -4,6 +4,7 @@ mod ask;
 mod connect;
 mod diagnose;
 mod document;
+mod files;
 mod find;
 mod identity;
 mod insert;

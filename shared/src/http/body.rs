@@ -4,21 +4,33 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, TryStreamExt as _};
+use http::header;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use warp::{Filter, Rejection};
 
+use super::REFUSED;
+use super::refused::BODIES;
 use crate::http::problem::Problem;
 
 /// A body above the limit is still read up to here, or the client would see a reset connection
 /// and not the answer.
 const DRAIN: usize = 16 << 20;
 
+/// For bytes of bodies that are not complete, of all requests of the process.
+static ROOM: Semaphore = Semaphore::const_new(256 << 20);
+
 /// The whole body, or a problem when it has more than `limit` bytes, ends early, or is late.
 pub fn body(
     limit: usize,
 ) -> impl Filter<Extract = (Result<Bytes, Problem>,), Error = Rejection> + Clone {
-    warp::ext::optional::<Deadline>().and(warp::body::stream()).then(
-        move |deadline: Option<Deadline>, stream| async move {
+    let encoding = warp::header::optional::<String>(header::CONTENT_ENCODING.as_str());
+    warp::ext::optional::<Deadline>().and(encoding).and(warp::body::stream()).then(
+        move |deadline: Option<Deadline>, encoding: Option<String>, stream| async move {
+            if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+                let detail = "A body is taken as it is: send it without Content-Encoding.";
+                return Err(Problem::unsupported_media_type(detail));
+            }
             let Some(deadline) = deadline else { return collect(stream, limit).await };
             let Deadline { at, timeout } = deadline;
             let late = |_| Problem::timeout(format!("The body took longer than {timeout:?}."));
@@ -47,6 +59,7 @@ async fn collect<B: bytes::Buf>(
     let mut stream = std::pin::pin!(stream);
     let mut body = BytesMut::new();
     let mut length = 0;
+    let mut room: Option<SemaphorePermit<'_>> = None;
     loop {
         let part = stream.try_next().await;
         let Some(mut part) = part.map_err(|_| Problem::malformed("The body ended early."))? else {
@@ -57,6 +70,15 @@ async fn collect<B: bytes::Buf>(
             break;
         }
         if length <= limit {
+            let bytes = u32::try_from(part.remaining()).unwrap_or(u32::MAX);
+            let Ok(more) = ROOM.try_acquire_many(bytes) else {
+                REFUSED.add_to(BODIES, 1);
+                return Err(Problem::unavailable("Too many bodies are on their way; try again."));
+            };
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
             body.extend_from_slice(&part.copy_to_bytes(part.remaining()));
         }
     }

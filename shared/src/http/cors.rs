@@ -30,8 +30,9 @@ impl Origins {
     }
 
     /// The pages of a service on this machine's loopback interface.
-    pub fn of_loopback(port: u16) -> Self {
-        Self(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{port}")).into())
+    pub fn of_loopback(scheme: &str, port: u16) -> Self {
+        let url = |host| format!("{scheme}://{host}:{port}");
+        Self(["127.0.0.1", "localhost", "[::1]"].map(url).into())
     }
 
     /// These and the others.
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn only_named_origins_are_allowed() {
-        let origins = Origins::of_loopback(8081);
+        let origins = Origins::of_loopback("http", 8081);
         let read = Cors { origins: origins.clone(), may_write: false };
         let write = Cors { origins, may_write: true };
         let ask = |cors: &Cors, origin| cors.preflight(&Method::OPTIONS, &from(origin));

@@ -11,7 +11,7 @@ pub struct Limits {
     pub connections: usize,
     /// Connections beyond these, which are answered probes alone; further ones are closed at once.
     pub spare: usize,
-    /// For the whole header of a request.
+    /// For the whole header of a request; and with TLS for the handshake before.
     pub header: Duration,
     /// The same on a spare connection, and for its answer.
     pub spare_header: Duration,

@@ -1,5 +1,8 @@
 //! How long requests take, by what was asked for.
 
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
+
 use http::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 
@@ -27,9 +30,37 @@ impl Measured {
 
     /// Paths at which there is nothing are told together: clients make them up.
     pub(super) fn end(self, status: StatusCode) {
-        let is_route = !matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
-        let route = if is_route { self.route.as_str() } else { "unknown" };
+        let route = if ROUTES.know(&self.route, status) { self.route.as_str() } else { "unknown" };
         REQUESTS.took(self.started.elapsed(), &[self.method, route, status.as_str()]);
+    }
+}
+
+static ROUTES: Routes = Routes(RwLock::new(BTreeSet::new()));
+
+/// Routes that are told by their names. Some answers do not say whether there is such a route, as 400
+/// and 401, so only the first of them are taken for one.
+struct Routes(RwLock<BTreeSet<String>>);
+
+/// Routes of all services together have half as many.
+const MAX_GUESSED: usize = 64;
+/// Bytes of the longest one that is told by its name.
+const MAX_ROUTE: usize = 64;
+
+impl Routes {
+    fn know(&self, route: &str, status: StatusCode) -> bool {
+        if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            return false;
+        }
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).contains(route) {
+            return true;
+        }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_there = status.is_success() || known.len() < MAX_GUESSED;
+        let is_told = is_there && route.len() <= MAX_ROUTE;
+        if is_told {
+            known.insert(route.to_owned());
+        }
+        is_told
     }
 }
 
@@ -41,5 +72,26 @@ fn known(method: &Method) -> &'static str {
         "DELETE" => "DELETE",
         "OPTIONS" => "OPTIONS",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_that_clients_make_up_are_told_together() {
+        let routes = Routes(RwLock::default());
+        assert!(routes.know("/orders", StatusCode::UNPROCESSABLE_ENTITY));
+        assert!(!routes.know("/nothing", StatusCode::NOT_FOUND));
+        let made_up = (0..10_000).map(|number| format!("/{number}"));
+        for status in [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED] {
+            let told = made_up.clone().filter(|route| routes.know(route, status)).count();
+            assert!(told < MAX_GUESSED, "{told}");
+        }
+        assert!(routes.0.read().unwrap().len() <= MAX_GUESSED);
+        assert!(routes.know("/stats", StatusCode::OK), "what is answered is there");
+        assert!(routes.know("/stats", StatusCode::BAD_REQUEST));
+        assert!(!routes.know(&format!("/{}", "x".repeat(MAX_ROUTE)), StatusCode::OK));
     }
 }

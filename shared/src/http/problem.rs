@@ -4,6 +4,7 @@ mod kinds;
 mod page;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 use kernel::aggregate::{FieldError, Invalid, Refusal, RefusalKind};
@@ -63,6 +64,13 @@ impl Problem {
         let mut problem = Self::wrong_method(detail);
         problem.allow = Some(allow.into());
         problem
+    }
+
+    /// Says after how long to try again, in whole seconds up to 255.
+    pub(crate) fn after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(1);
+        self.retry_after = Some(u8::try_from(seconds).unwrap_or(u8::MAX));
+        self
     }
 
     /// Adds an extension member.

@@ -1,47 +1,74 @@
-//! The accept loop. warp's own sets no timers and no cap on connections.
+//! The accept loop. warp's own sets no timers and no cap on connections, and has no TLS.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use warp::Reply as _;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use super::Limits;
 use super::front::{Callers, Front};
+use super::handshake::{Begun, begin, strict_transport};
+use super::places::{Place, Places};
+use super::probes::is_probe;
+use super::problem::Problem;
+use super::rate::{RateLimit, caller};
 use super::timed::Timed;
+use super::{Limits, Listener, REFUSED, refused};
+use crate::service::metrics::Metric as _;
 
 /// All routes of a service: nothing is rejected past them.
 pub type Routes = BoxedFilter<(Response,)>;
 
+/// The rate that an address has.
+type Limit = (Arc<RateLimit<IpAddr>>, IpAddr);
+
+/// Bytes that the header of a request may have, and that are read of a connection ahead of their use. hyper
+/// reads up to twice as many.
+const HEADER: usize = 32 << 10;
+
+/// A request came over TLS: an extension of it.
+#[derive(Debug, Clone, Copy)]
+pub struct OverTls;
+
 /// Serves until `stop`, then lets requests under way end, up to the deadline. Returns how many
 /// connections were abandoned then.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     routes: Routes,
     callers: impl Into<Callers>,
     limits: Limits,
     stop: CancellationToken,
 ) -> usize {
-    let places = Places::new(&limits);
+    let Listener { socket, options } = listener.into();
+    let places = Places::new(&limits, &options);
+    let rate = options.rate_per_address.map(|rate| Arc::new(RateLimit::new(rate)));
     let graceful = GracefulShutdown::new();
     let front = Arc::new(Front { routes, callers: callers.into(), limits });
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+    REFUSED.tell();
+    let tls = options.tls.as_ref().map(|tls| tls.start(&stop));
+    while let Some(accepted) = stop.run_until_cancelled(socket.accept()).await {
         match accepted {
-            Ok((stream, _)) => {
-                if let Some(place) = places.take() {
-                    connect(stream, place, &front, &graceful);
+            Ok((stream, peer)) => match places.take(peer.ip()) {
+                Ok(place) => {
+                    let limit = rate.as_ref().map(|rate| (rate.clone(), caller(peer.ip())));
+                    let connection = Connection::new(&front, graceful.watcher(), place, limit);
+                    connection.start(stream, tls.as_ref(), &stop);
                 }
-            }
+                Err(reason) => REFUSED.add_to(reason, 1),
+            },
             Err(error) => {
                 // Out of descriptors, or the client was gone already: neither ends the service.
                 tracing::warn!(%error, "could not accept a connection");
@@ -49,7 +76,7 @@ pub async fn serve(
             }
         }
     }
-    drop(listener);
+    drop(socket);
     let open = places.taken();
     match tokio::time::timeout(front.limits.shutdown, graceful.shutdown()).await {
         Ok(()) => 0,
@@ -57,67 +84,120 @@ pub async fn serve(
     }
 }
 
-/// Serves one connection, in a task of its own.
-fn connect(stream: TcpStream, place: Place, front: &Arc<Front>, graceful: &GracefulShutdown) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "could not turn off Nagle's algorithm");
+/// What is known of a connection before its first byte.
+struct Connection {
+    front: Arc<Front>,
+    watcher: Watcher,
+    place: Place,
+    limit: Option<Limit>,
+    /// For the header of a request.
+    header: Duration,
+    /// For an answer.
+    answer: Duration,
+}
+
+impl Connection {
+    fn new(front: &Arc<Front>, watcher: Watcher, place: Place, limit: Option<Limit>) -> Self {
+        let limits = &front.limits;
+        let (header, answer) = match place.is_spare {
+            true => (limits.spare_header, limits.spare_header),
+            false => (limits.header, limits.answer),
+        };
+        Self { front: front.clone(), watcher, place, limit, header, answer }
     }
-    let (limits, is_spare) = (&front.limits, place.is_spare);
-    let (header, answer) = match is_spare {
-        true => (limits.spare_header, limits.spare_header),
-        false => (limits.header, limits.answer),
-    };
-    let front = front.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let front = front.clone();
-        async move {
-            Ok::<_, Infallible>(match is_spare {
-                true => front.answer_probe(request).await,
-                false => front.answer(request).await,
-            })
+
+    /// Serves it, in a task of its own.
+    fn start(self, stream: TcpStream, tls: Option<&TlsAcceptor>, stop: &CancellationToken) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "could not turn off Nagle's algorithm");
         }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(header).keep_alive(!is_spare);
-    let stream = TokioIo::new(Timed::new(stream, answer));
-    let connection = graceful.watch(builder.serve_connection(stream, service));
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        match tls.cloned() {
+            None => {
+                let stream = Timed::new(stream, self.answer);
+                tokio::spawn(self.serve::<false, _>(stream));
+            }
+            Some(tls) => {
+                let stop = stop.clone();
+                tokio::spawn(async move {
+                    let begun = begin(stream, &tls, self.header, self.answer);
+                    match stop.run_until_cancelled(begun).await {
+                        Some(Begun::Secure(stream)) => self.serve::<true, _>(stream).await,
+                        Some(Begun::Plain(stream)) => self.refuse(stream).await,
+                        Some(Begun::Nothing) => REFUSED.add_to(refused::HANDSHAKE, 1),
+                        None => {}
+                    }
+                });
+            }
+        }
+    }
+
+    async fn serve<const TLS: bool, S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (front, is_spare, limit) = (self.front, self.place.is_spare, self.limit);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let front = front.clone();
+            let too_many = limit.as_ref().and_then(|limit| too_many(limit, request.uri().path()));
+            async move {
+                if let Some(problem) = too_many {
+                    return Ok::<_, Infallible>(problem.into_response());
+                }
+                Ok(match TLS {
+                    true => Box::pin(securely(front, is_spare, request)).await,
+                    false => answer(front, is_spare, request).await,
+                })
+            }
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(self.header).keep_alive(!is_spare);
+        builder.max_buf_size(HEADER);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = self.watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended");
         }
-        drop(place);
-    });
-}
-
-/// Places for connections: how many may be open at a time.
-struct Places {
-    usual: Arc<Semaphore>,
-    spare: Arc<Semaphore>,
-    all: usize,
-}
-
-struct Place {
-    is_spare: bool,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Places {
-    fn new(limits: &Limits) -> Self {
-        let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        let all = limits.connections + limits.spare;
-        Self { usual: semaphore(limits.connections), spare: semaphore(limits.spare), all }
+        drop(self.place);
     }
 
-    /// A spare one when all others are taken; none when those are, too.
-    fn take(&self) -> Option<Place> {
-        let take = |places: &Arc<Semaphore>, is_spare| {
-            let permit = places.clone().try_acquire_owned().ok()?;
-            Some(Place { is_spare, _permit: permit })
-        };
-        take(&self.usual, false).or_else(|| take(&self.spare, true))
+    /// Answers one request of HTTP without TLS, whatever it is.
+    async fn refuse(self, stream: TcpStream) {
+        let service = service_fn(async |_: Request<Incoming>| {
+            let detail = "This port speaks TLS alone: ask it by https://.";
+            Ok::<_, Infallible>(Problem::malformed(detail).into_response())
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(self.header).keep_alive(false);
+        builder.max_buf_size(HEADER);
+        let stream = TokioIo::new(Timed::new(stream, self.answer));
+        if let Err(error) = self.watcher.watch(builder.serve_connection(stream, service)).await {
+            tracing::debug!(%error, "a connection without TLS ended");
+        }
+        drop(self.place);
     }
+}
 
-    fn taken(&self) -> usize {
-        self.all - self.usual.available_permits() - self.spare.available_permits()
+/// A problem, when this address has asked too often. Probes are left out.
+fn too_many((limit, address): &Limit, path: &str) -> Option<Problem> {
+    if is_probe(path) {
+        return None;
     }
+    let wait = limit.take(address).err()?;
+    REFUSED.add_to(refused::RATE_PER_ADDRESS, 1);
+    let detail = format!("One address may send {}.", limit.rate());
+    Some(Problem::too_many_requests(detail).after(wait))
+}
+
+async fn answer(front: Arc<Front>, is_spare: bool, request: Request<Incoming>) -> Response {
+    match is_spare {
+        true => front.answer_probe(request).await,
+        false => front.answer(request).await,
+    }
+}
+
+async fn securely(front: Arc<Front>, is_spare: bool, mut request: Request<Incoming>) -> Response {
+    let host = request.headers().get(header::HOST).cloned();
+    request.extensions_mut().insert(OverTls);
+    let mut response = answer(front, is_spare, request).await;
+    strict_transport(host.as_ref(), response.headers_mut());
+    response
 }

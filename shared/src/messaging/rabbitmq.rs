@@ -1,6 +1,7 @@
 //! RabbitMQ: connecting, declaring, deleting. A publisher always has a connection of its own: in an
 //! alarm the broker blocks it, and then the client writes nothing on it, acks included.
 
+mod connect;
 mod consumer;
 mod dead_letters;
 mod diagnose;
@@ -15,13 +16,12 @@ use lapin::options::{
 };
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind, Queue};
-use secrecy::{ExposeSecret as _, SecretString};
+use lapin::{Channel, Connection, ErrorKind, ExchangeKind, Queue};
 
 pub(crate) use self::consumer::{Consumer, ConsumerConnection, Delivery};
 pub use self::dead_letters::DeadLetterPublisher;
 pub use self::publisher::{Message, Publisher};
+use crate::endpoint::Endpoint;
 
 /// The name, behind the namespace, of the queue for messages that are no events.
 const DEAD_LETTERS: &str = "dead-letters";
@@ -35,8 +35,6 @@ const DELIVERY_LIMIT: i64 = 1_000_000;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the broker may take to close a connection; then it is no longer waited for.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that is silent for twice as long is given up, in seconds; the URL may say otherwise.
-const HEARTBEAT: u16 = 10;
 
 fn failure(what: &str) -> impl Fn(lapin::Error) -> Failure + '_ {
     move |error| Failure::transient(what, error)
@@ -84,14 +82,14 @@ async fn unless<T>(
 /// How to reach the broker.
 #[derive(Debug, Clone)]
 pub struct RabbitMq {
-    url: SecretString,
+    endpoint: Endpoint,
     namespace: Namespace,
 }
 
 impl RabbitMq {
-    /// For the broker at `url` (`amqp://…`). Connects only when something is asked of it.
-    pub fn new(url: &str, namespace: &Namespace) -> Self {
-        Self { url: url.into(), namespace: namespace.clone() }
+    /// For the broker at `endpoint` (`amqp://…`). Connects only when something is asked of it.
+    pub fn new(endpoint: impl Into<Endpoint>, namespace: &Namespace) -> Self {
+        Self { endpoint: endpoint.into(), namespace: namespace.clone() }
     }
 
     /// The fanout exchange that carries every event.
@@ -115,19 +113,6 @@ impl RabbitMq {
             FieldTable::default(),
         );
         in_time("connecting to RabbitMQ", declared).await?;
-        Ok((connection, channel))
-    }
-
-    /// A connection, on which nothing is declared.
-    async fn connect_alone(&self, role: &str) -> Result<(Connection, Channel)> {
-        let what = "connecting to RabbitMQ";
-        let properties = ConnectionProperties::default()
-            .with_connection_name(format!("{} {role}", self.namespace).into());
-        let mut uri: AMQPUri =
-            self.url.expose_secret().parse().map_err(|error| Failure::permanent(what, error))?;
-        uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        let connection = in_time(what, Connection::connect_uri(uri, properties)).await?;
-        let channel = in_time(what, connection.create_channel()).await?;
         Ok((connection, channel))
     }
 

@@ -1,6 +1,9 @@
 //! Configuration by environment variables. Everything that is wrong or missing is reported at
 //! once, by the variable's name; a malformed value is never replaced by a default.
 
+mod endpoints;
+mod listeners;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,7 +11,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kernel::Namespace;
-use secrecy::SecretString;
 
 use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};
@@ -41,13 +43,15 @@ impl fmt::Display for Invalid {
 impl std::error::Error for Invalid {}
 
 impl Settings {
-    pub(crate) fn from_environment() -> Self {
+    /// From the environment of this process.
+    pub fn from_environment() -> Self {
         Self::from_map(std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         }))
     }
 
-    pub(crate) fn from_map(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// From these variables.
+    pub fn from_map(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { variables: variables.into_iter().collect(), problems: vec![] }
     }
 
@@ -66,24 +70,9 @@ impl Settings {
         })
     }
 
-    /// The address of a server: `scheme://…`. It may hold a password, so no message repeats it, and
-    /// `Debug` does not print it.
-    pub fn url(&mut self, name: &str, schemes: &[&str], example: &str) -> SecretString {
-        let known =
-            |url: &&String| schemes.iter().any(|scheme| url.starts_with(&format!("{scheme}://")));
-        match self.variables.get(name) {
-            None => self.problems.push(format!("{name} is missing: set it, such as {example}")),
-            Some(url) => {
-                match Some(url).filter(known) {
-                    Some(url) => return url.as_str().into(),
-                    None => {
-                        let schemes = schemes.join(":// or ");
-                        self.problems.push(format!("{name}: expected a URL that starts with {schemes}://, such as {example}"));
-                    }
-                }
-            }
-        }
-        SecretString::default()
+    /// Notes something that is wrong; it begins with the variable's name.
+    fn problem(&mut self, problem: String) {
+        self.problems.push(problem);
     }
 
     /// Where to listen: a loopback address, unless `WAYBILL_LISTEN_PUBLICLY` permits others.
@@ -176,9 +165,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
+    use crate::endpoint::{MONGODB, REDIS};
 
     fn settings(pairs: &[(&str, &str)]) -> Settings {
         Settings::from_map(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())))
@@ -191,8 +179,8 @@ mod tests {
             ("WAYBILL_NAMESPACE", "Ünfit"),
             ("LISTEN", "8080"),
         ]);
-        read.url("WAYBILL_MONGODB_URL", &["mongodb"], "mongodb://localhost");
-        read.url("WAYBILL_REDIS_URL", &["redis"], "redis://localhost");
+        read.endpoint(&MONGODB);
+        read.endpoint(&REDIS);
         read.namespace();
         read.listen("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8080)));
         let Invalid(problems) = read.finish(()).expect_err("all four are wrong");
@@ -211,9 +199,9 @@ mod tests {
     #[test]
     fn a_url_is_not_printed() {
         let mut read = settings(&[("WAYBILL_REDIS_URL", "redis://:secret@localhost")]);
-        let url = read.url("WAYBILL_REDIS_URL", &["redis"], "redis://localhost");
-        assert_eq!(url.expose_secret(), "redis://:secret@localhost");
-        assert!(!format!("{url:?}").contains("secret@"), "{url:?}");
+        let redis = read.endpoint(&REDIS);
+        assert_eq!(redis.expose_url(), "redis://:secret@localhost");
+        assert!(!format!("{redis:?}").contains("secret@"), "{redis:?}");
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use kernel::{Failure, Result};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::{Listener, ListenerOptions};
 use crate::service::config::{self, Invalid, Settings};
 use crate::service::failpoint;
 use crate::service::open_files;
@@ -43,7 +44,7 @@ where
 }
 
 /// Listens on `address`; `variable` names the setting in errors. A port of 0 is any free one.
-pub fn listen(variable: &str, address: SocketAddr) -> Result<TcpListener> {
+pub fn listen(variable: &str, address: SocketAddr, options: &ListenerOptions) -> Result<Listener> {
     let what = format!("listening on {variable}={address}");
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -51,16 +52,16 @@ pub fn listen(variable: &str, address: SocketAddr) -> Result<TcpListener> {
         socket.bind(address)?;
         socket.listen(1_024)
     };
-    bind().map_err(|error| Failure::permanent(&what, error))
+    let socket = bind().map_err(|error| Failure::permanent(&what, error))?;
+    Ok(Listener::new(socket, options.clone()))
 }
 
-/// Writes a line `<what> http://<address>` for each listener to the file of `WAYBILL_ADDRESS_FILE`,
+/// Writes a line `<what> <url>` for each listener to the file of `WAYBILL_ADDRESS_FILE`,
 /// where one is wanted. Its readers find all lines or no file: it is named once it is complete.
-pub fn tell(file: Option<&Path>, listeners: &[(&str, &TcpListener)]) -> Result<()> {
+pub fn tell(file: Option<&Path>, listeners: &[(&str, &Listener)]) -> Result<()> {
     let Some(file) = file else { return Ok(()) };
-    let lines = listeners
-        .iter()
-        .map(|(what, listener)| Ok(format!("{what} http://{}\n", listener.local_addr()?)));
+    let lines =
+        listeners.iter().map(|(what, listener)| Ok(format!("{what} {}\n", listener.url()?)));
     let write = || {
         let text = lines.collect::<std::io::Result<String>>()?;
         let mut unfinished = file.as_os_str().to_owned();

@@ -2,14 +2,13 @@
 //! it waits for, and ends in order.
 
 use kernel::{Failure, Result};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::health::Health;
 use super::metrics;
 use super::slot::ServiceSlot;
 use crate::http::serve::Routes;
-use crate::http::{Callers, Limits, REQUESTS, serve};
+use crate::http::{Callers, Limits, Listener, REQUESTS, serve};
 
 /// What the routes and the work of a service share.
 pub struct Shell<S> {
@@ -33,13 +32,13 @@ impl<S> Shell<S> {
     pub async fn serve<T>(
         &self,
         name: &str,
-        listener: TcpListener,
+        listener: Listener,
         callers: impl Into<Callers>,
         routes: Routes,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("{name} listens on http://{address}");
+        if let Ok(url) = listener.url() {
+            tracing::info!("{name} listens on {url}");
         }
         let limits = Limits::of_process(1);
         let http =
@@ -53,7 +52,7 @@ impl<S> Shell<S> {
 
 /// Serves until `stop`, and reports the connections that were still open at the deadline.
 pub async fn serve_http(
-    listener: TcpListener,
+    listener: Listener,
     routes: Routes,
     callers: Callers,
     limits: Limits,

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use shared::http::probes::{get_or_head, probes};
-use shared::http::{Hosts, Limits, answer, body, close, serve};
+use shared::http::{Hosts, Limits, Listener, ListenerOptions, answer, body, close, serve};
 use shared::service::health::Health;
 use tests::services::program;
 use tests::{let_pass, until};
@@ -14,11 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warp::Filter as _;
 
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 const LARGE: usize = 64 << 20;
 
 /// Limits that end nothing within a test, but for what the test sets.
-fn patient() -> Limits {
+pub(super) fn patient() -> Limits {
     let (connections, spare) = (100, 0);
     Limits {
         connections,
@@ -31,14 +31,18 @@ fn patient() -> Limits {
     }
 }
 
-struct Server {
-    address: SocketAddr,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
     _stop: DropGuard,
 }
 
 impl Server {
     /// `POST /length` tells how long the body is, `GET /large` answers a lot.
-    async fn start(limits: Limits) -> Self {
+    pub(super) async fn start(limits: Limits) -> Self {
+        Self::start_with(limits, ListenerOptions::default()).await
+    }
+
+    pub(super) async fn start_with(limits: Limits, options: ListenerOptions) -> Self {
         let length = warp::path!("length").and(warp::post()).and(body(1 << 20)).then(
             |body: Result<bytes::Bytes, _>| async move {
                 answer::into_response(body.map(|body| text(body.len().to_string().into_bytes())))
@@ -50,7 +54,7 @@ impl Server {
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let hosts = Hosts::parse("waybill.example").unwrap();
         tokio::spawn(serve(
-            listener,
+            Listener::new(listener, options),
             close(routes, "GET, HEAD, POST"),
             hosts,
             limits,
@@ -59,19 +63,19 @@ impl Server {
         Self { address, _stop: stop.drop_guard() }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
     /// Sends a text; the connection stays open.
-    async fn send(&self, text: &str) -> TcpStream {
+    pub(super) async fn send(&self, text: &str) -> TcpStream {
         let mut connection = self.connect().await;
         connection.write_all(text.as_bytes()).await.unwrap();
         connection
     }
 
     /// Everything that comes until the other end closes; nothing more is sent after the request.
-    async fn ask(&self, method: &str, path: &str, host: &str) -> String {
+    pub(super) async fn ask(&self, method: &str, path: &str, host: &str) -> String {
         let request =
             format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         rest(self.send(&request).await).await
@@ -83,7 +87,7 @@ fn text(body: Vec<u8>) -> warp::reply::Response {
 }
 
 /// What comes until the other end closes the connection, which it must.
-async fn rest(mut connection: TcpStream) -> String {
+pub(super) async fn rest(mut connection: TcpStream) -> String {
     let mut all = vec![];
     let read = tokio::time::timeout(LONG / 2, connection.read_to_end(&mut all)).await;
     // A reset is an end, too.
@@ -91,7 +95,7 @@ async fn rest(mut connection: TcpStream) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-fn status(answer: &str) -> Option<u16> {
+pub(super) fn status(answer: &str) -> Option<u16> {
     answer.split(' ').nth(1)?.parse().ok()
 }
 
@@ -137,7 +141,7 @@ async fn taken_by_an_answer() -> (Server, TcpStream) {
     (server, client)
 }
 
-async fn until_there_is_a_place(server: &Server) {
+pub(super) async fn until_there_is_a_place(server: &Server) {
     until("the place is there for another", || async {
         let answer = server.connect_and_ask_livez().await;
         (status(&answer) == Some(200)).then_some(())
@@ -254,7 +258,7 @@ async fn what_is_no_http_is_answered_without_a_problem() {
     for (request, expected) in [
         ("nonsense\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/1.1\r\nno header\r\n\r\n".to_owned(), 400),
-        (format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"), 414),
+        (format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"), 431),
         (format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(101)), 431),
     ] {
         let answer = rest(server.send(&request).await).await;

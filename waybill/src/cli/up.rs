@@ -42,20 +42,20 @@ impl Arguments {
 }
 
 fn print(data: &Path, addresses: Addresses, output: &mut Output) -> std::io::Result<()> {
-    let Addresses { command, query, projector } = addresses;
+    let Addresses { scheme, command, query, projector } = addresses;
     if output.is_json() {
         return output.document(&json!({
-            "command_api": format!("http://{command}"),
-            "query_api": format!("http://{query}"),
-            "projector": format!("http://{projector}"),
+            "command_api": format!("{scheme}://{command}"),
+            "query_api": format!("{scheme}://{query}"),
+            "projector": format!("{scheme}://{projector}"),
             "data": data.display().to_string(),
         }));
     }
     output
         .line(format_args!("Waybill is up, in one process; its log is in {}.", data.display()))?;
-    output.line(format_args!("  dashboard    http://{query}/"))?;
-    output.line(format_args!("  commands     http://{command}/orders"))?;
-    output.line(format_args!("  queries      http://{query}/orders"))?;
-    output.line(format_args!("  operations   http://{projector}/generations"))?;
+    output.line(format_args!("  dashboard    {scheme}://{query}/"))?;
+    output.line(format_args!("  commands     {scheme}://{command}/orders"))?;
+    output.line(format_args!("  queries      {scheme}://{query}/orders"))?;
+    output.line(format_args!("  operations   {scheme}://{projector}/generations"))?;
     output.line("Ctrl-C stops it.")
 }

@@ -1,7 +1,7 @@
 //! Reads commands from a file: NDJSON, or CSV with one row per command (see docs/reference/import.md).
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
 
 use kernel::{Failure, Result};
@@ -12,11 +12,18 @@ use serde_json::{Map, Value, json};
 pub struct Row {
     /// From 1; of the first line, where a command has several.
     pub line: u64,
+    /// Of any form: the service says whether it is a command.
     pub command: std::result::Result<Value, String>,
 }
 
-type Rows = Box<dyn Iterator<Item = Row>>;
+/// The commands of a file, in its order.
+pub type Rows = Box<dyn Iterator<Item = Row>>;
 
+/// Bytes of the longest line that is read; a command may have 64 KiB.
+const MAX_LINE: usize = 1 << 20;
+const TOO_LONG: &str = "the line has more than 1 MiB";
+
+/// The rows of a file, by its extension.
 pub fn rows(file: &Path) -> Result<Rows> {
     let what = format!("reading {}", file.display());
     let open = || File::open(file).map_err(|error| Failure::permanent(&what, error));
@@ -27,21 +34,80 @@ pub fn rows(file: &Path) -> Result<Rows> {
     }
 }
 
-fn ndjson(file: File) -> Rows {
-    let lines = BufReader::new(file).split(b'\n').zip(1..);
-    // A file that can't be read further ends with a row that says so.
-    let lines = lines.scan(false, |broken, (line, number)| {
-        let ended = std::mem::replace(broken, line.is_err());
-        (!ended).then_some((line, number))
-    });
-    let read = |(line, number): (std::io::Result<Vec<u8>>, u64)| {
-        let text =
-            line.map_or_else(|e| e.to_string(), |line| String::from_utf8_lossy(&line).into_owned());
-        let text = text.trim_start_matches('\u{feff}').to_owned();
-        let command = shared::http::strict_json::read(text.as_bytes()).map_err(|_| text.clone());
-        (!text.trim().is_empty()).then_some(Row { line: number, command })
-    };
-    Box::new(lines.filter_map(read))
+/// One command on each line. A file that can't be read further ends with a row that says so.
+pub fn ndjson(file: impl Read + 'static) -> Rows {
+    let lines = Lines { reader: BufReader::new(file), number: 0, is_broken: false };
+    Box::new(lines.filter_map(|(line, text)| {
+        let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
+        let text = text.map(|text| text.trim_start_matches('\u{feff}').to_owned());
+        let command = match text {
+            Ok(text) if text.trim().is_empty() => return None,
+            Ok(text) => shared::http::strict_json::read(text.as_bytes()).map_err(|_| text),
+            Err(why) => Err(why),
+        };
+        Some(Row { line, command })
+    }))
+}
+
+/// Lines in bounded memory, from 1: of one that is too long the rest is passed over.
+struct Lines<R> {
+    reader: BufReader<R>,
+    number: u64,
+    is_broken: bool,
+}
+
+impl<R: Read> Iterator for Lines<R> {
+    type Item = (u64, std::result::Result<Vec<u8>, String>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_broken {
+            return None;
+        }
+        self.number += 1;
+        let mut line = vec![];
+        let mut read = || {
+            self.reader.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)?;
+            let is_long = line.len() > MAX_LINE;
+            if is_long && !line.ends_with(b"\n") {
+                self.reader.skip_until(b'\n')?;
+            }
+            Ok::<_, io::Error>(is_long)
+        };
+        match read() {
+            Ok(true) => Some((self.number, Err(TOO_LONG.to_owned()))),
+            Ok(false) if line.is_empty() => None,
+            Ok(false) => {
+                line.pop_if(|last| *last == b'\n');
+                Some((self.number, Ok(line)))
+            }
+            Err(error) => {
+                self.is_broken = true;
+                Some((self.number, Err(error.to_string())))
+            }
+        }
+    }
+}
+
+/// Ends with an error where a line is too long.
+struct Bounded<R> {
+    file: R,
+    since_line: usize,
+    is_broken: bool,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_broken {
+            return Ok(0);
+        }
+        let read = self.file.read(buffer)?;
+        self.since_line = match buffer[..read].iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => read - 1 - at,
+            None => self.since_line + read,
+        };
+        self.is_broken = self.since_line > MAX_LINE;
+        if self.is_broken { Err(io::Error::other(TOO_LONG)) } else { Ok(read) }
+    }
 }
 
 /// Columns with whole numbers; all others hold text.
@@ -50,7 +116,12 @@ const NUMBERS: [&str; 3] = ["quantity", "unit_price", "amount"];
 const ITEM: [&str; 4] = ["sku", "name", "quantity", "unit_price"];
 const WITH_ITEMS: [&str; 3] = ["CreateOrder", "ShipProducts", "DeliverProducts"];
 
-fn csv(file: File, what: &str) -> Result<Rows> {
+/// Items of one order; more of them make a command that is refused for its size.
+const MAX_ITEMS: usize = 2_000;
+
+/// One command in each row, but for items of an order that is created.
+pub fn csv(file: impl Read + 'static, what: &str) -> Result<Rows> {
+    let file = Bounded { file, since_line: 0, is_broken: false };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let headers = reader.headers().map_err(|error| Failure::permanent(what, error))?.clone();
     let records = reader.into_records().map(move |record| {
@@ -67,6 +138,7 @@ fn csv(file: File, what: &str) -> Result<Rows> {
             Ok(record) => record,
             Err((line, text)) => return Some(Row { line, command: Err(text) }),
         };
+        let mut is_too_large = false;
         // Rows of `CreateOrder` that follow with the same order are further items of it.
         while let Some(Ok((_, next))) = records.peek()
             && continues(&command, next)
@@ -75,10 +147,13 @@ fn csv(file: File, what: &str) -> Result<Rows> {
             if let (Some(Value::Array(items)), Some(Value::Array(more))) =
                 (command.get_mut("items"), next.get("items"))
             {
-                items.extend(more.iter().cloned());
+                is_too_large |= items.len() >= MAX_ITEMS;
+                items.extend(more.iter().filter(|_| !is_too_large).cloned());
             }
         }
-        Some(Row { line, command: Ok(Value::Object(command)) })
+        let too_large = || format!("the order has more than {MAX_ITEMS} rows");
+        let command = if is_too_large { Err(too_large()) } else { Ok(Value::Object(command)) };
+        Some(Row { line, command })
     })))
 }
 
@@ -142,5 +217,24 @@ mod tests {
         let commands: Vec<Value> =
             rows.into_iter().map(|row| row.command.expect("a command")).collect();
         assert_eq!(commands, expected);
+    }
+
+    #[test]
+    fn lines_and_orders_without_an_end_take_no_more_memory_than_a_row_may() {
+        let long = || io::repeat(b'x').take(3 * MAX_LINE as u64);
+        let told: Vec<Row> = ndjson(long().chain(&b"\n{}\n"[..])).collect();
+        let row = |line, command: std::result::Result<Value, &str>| Row {
+            line,
+            command: command.map_err(str::to_owned),
+        };
+        assert_eq!(told, [row(1, Err(TOO_LONG)), row(2, Ok(json!({})))]);
+        let header = b"type,order_id,sku\n".as_slice();
+        let told: Vec<Row> = csv(header.chain(long()), "reading").unwrap().collect();
+        assert!(matches!(&told[..], [Row { command: Err(why), .. }] if why.contains(TOO_LONG)));
+        let rows = |count| b"CreateOrder,o,A\n".repeat(count);
+        let read = |count| csv(header.chain(io::Cursor::new(rows(count))), "reading").unwrap();
+        let told: Vec<Row> = read(10 * MAX_ITEMS).collect();
+        assert!(matches!(&told[..], [Row { line: 2, command: Err(why) }] if why.contains("2000")));
+        assert!(read(MAX_ITEMS).all(|row| row.command.is_ok()));
     }
 }

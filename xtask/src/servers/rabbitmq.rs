@@ -1,13 +1,11 @@
 //! A RabbitMQ node with an epmd of its own; nothing of it listens elsewhere than on loopback.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use super::process::accepts;
-use super::{Port, Process};
+use super::{Certificates, Port, Process, wire};
 use crate::Result;
 use crate::programs::{RABBITMQ, RABBITMQCTL};
 
@@ -16,6 +14,7 @@ pub struct RabbitMq {
     pub process: Process,
     folder: PathBuf,
     ports: Ports,
+    tls: Option<Certificates>,
     _epmd: Process,
 }
 
@@ -30,6 +29,10 @@ struct Ports {
 
 impl RabbitMq {
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, None)
+    }
+
+    pub(super) fn start_with(folder: &Path, tls: Option<&Certificates>) -> Result<Self> {
         let ports = Ports {
             amqp: Port::reserve()?,
             epmd: Port::reserve()?,
@@ -39,15 +42,22 @@ impl RabbitMq {
         command.args(["-address", "127.0.0.1", "-port", &ports.epmd.number().to_string()]);
         let epmd = Process::start("epmd", folder, &mut command)?;
         epmd.wait(|| accepts(ports.epmd.number()))?;
-        std::fs::write(folder.join("plugins"), "[].\n")
-            .map_err(|e| format!("{}: {e}", folder.display()))?;
-        let process = start(folder, &ports)?;
-        Ok(Self { process, folder: folder.to_owned(), ports, _epmd: epmd })
+        let write = |name: &str, text: &str| {
+            let file = folder.join(name);
+            std::fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))
+        };
+        write("plugins", "[].\n")?;
+        if let Some(certificates) = tls {
+            write("rabbitmq.conf", &settings(certificates, ports.amqp.number()))?;
+        }
+        let process = start(folder, &ports, tls)?;
+        let (folder, tls) = (folder.to_owned(), tls.cloned());
+        Ok(Self { process, folder, ports, tls, _epmd: epmd })
     }
 
     /// Starts it again after it was stopped or killed, on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = start(&self.folder, &self.ports)?;
+        self.process = start(&self.folder, &self.ports, self.tls.as_ref())?;
         Ok(())
     }
 
@@ -85,7 +95,8 @@ impl RabbitMq {
     }
 
     pub fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port())
+        let scheme = if self.tls.is_some() { "amqps" } else { "amqp" };
+        format!("{scheme}://guest:guest@127.0.0.1:{}/%2f", self.port())
     }
 
     pub fn port(&self) -> u16 {
@@ -93,13 +104,15 @@ impl RabbitMq {
     }
 }
 
-fn start(folder: &Path, ports: &Ports) -> Result<Process> {
+fn start(folder: &Path, ports: &Ports, tls: Option<&Certificates>) -> Result<Process> {
     let port = ports.amqp.number();
     let mut command = Command::new(RABBITMQ);
     surroundings(&mut command, folder, ports);
+    if tls.is_none() {
+        command.env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1");
+        command.env("RABBITMQ_NODE_PORT", port.to_string());
+    }
     command
-        .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
-        .env("RABBITMQ_NODE_PORT", port.to_string())
         .env("RABBITMQ_DIST_PORT", ports.distribution.number().to_string())
         .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
         .env("RABBITMQ_LOG_BASE", folder.join("log"))
@@ -109,8 +122,23 @@ fn start(folder: &Path, ports: &Ports) -> Result<Process> {
         .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
         .env("ERL_EPMD_ADDRESS", "127.0.0.1");
     let process = Process::start("RabbitMQ", folder, &mut command)?;
-    process.wait(|| answers(port).is_some())?;
+    process.wait(|| answers(port, tls).is_some())?;
     Ok(process)
+}
+
+/// TLS alone (<https://www.rabbitmq.com/docs/ssl>).
+fn settings(certificates: &Certificates, port: u16) -> String {
+    let Certificates { ca, server, .. } = certificates;
+    let (ca, certificate, key) = (ca.display(), server.certificate.display(), server.key.display());
+    format!(
+        "listeners.tcp = none\n\
+         listeners.ssl.1 = 127.0.0.1:{port}\n\
+         ssl_options.cacertfile = {ca}\n\
+         ssl_options.certfile = {certificate}\n\
+         ssl_options.keyfile = {key}\n\
+         ssl_options.verify = verify_peer\n\
+         ssl_options.fail_if_no_peer_cert = true\n"
+    )
 }
 
 /// What the node and its tools need to find each other; the cookie is in HOME.
@@ -122,9 +150,8 @@ fn surroundings(command: &mut Command, folder: &Path, ports: &Ports) {
 }
 
 /// The broker greets a client that speaks AMQP 0-9-1.
-fn answers(port: u16) -> Option<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+fn answers(port: u16, tls: Option<&Certificates>) -> Option<()> {
+    let mut stream = wire::connect(port, Duration::from_secs(2), tls).ok()?;
     stream.write_all(b"AMQP\x00\x00\x09\x01").ok()?;
     let mut answer = [0; 1];
     stream.read_exact(&mut answer).ok()?;

@@ -1,12 +1,11 @@
 //! redis-server, with an append-only file.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Port, Process};
+use super::{Certificates, Port, Process, wire};
 use crate::Result;
 
 /// Copies that Redis may spoil by replacing its files meanwhile.
@@ -17,17 +16,23 @@ pub struct Redis {
     pub process: Process,
     folder: PathBuf,
     port: Port,
+    tls: Option<Certificates>,
 }
 
 impl Redis {
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, None)
+    }
+
+    pub(super) fn start_with(folder: &Path, tls: Option<&Certificates>) -> Result<Self> {
         let port = Port::reserve()?;
-        Ok(Self { process: start(folder, port.number())?, folder: folder.to_owned(), port })
+        let process = start(folder, port.number(), tls)?;
+        Ok(Self { process, folder: folder.to_owned(), port, tls: tls.cloned() })
     }
 
     /// Starts it again after it was stopped or killed, on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = start(&self.folder, self.port())?;
+        self.process = start(&self.folder, self.port(), self.tls.as_ref())?;
         Ok(())
     }
 
@@ -47,7 +52,8 @@ impl Redis {
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port())
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}/", self.port())
     }
 
     pub fn port(&self) -> u16 {
@@ -80,21 +86,32 @@ fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn start(folder: &Path, port: u16) -> Result<Process> {
+fn start(folder: &Path, port: u16, tls: Option<&Certificates>) -> Result<Process> {
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"]).arg(folder);
+    let number = port.to_string();
+    match tls {
+        None => command.args(["--port", &number]),
+        Some(certificates) => command
+            .args(["--port", "0", "--tls-port", &number, "--tls-auth-clients", "yes"])
+            .arg("--tls-cert-file")
+            .arg(&certificates.server.certificate)
+            .arg("--tls-key-file")
+            .arg(&certificates.server.key)
+            .arg("--tls-ca-cert-file")
+            .arg(&certificates.ca),
+    };
+    command.args(["--bind", "127.0.0.1", "--dir"]).arg(folder);
     command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
     // The views grow fast under load: rewriting from the default of 64 MB on takes a sixth of the time.
     command.args(["--auto-aof-rewrite-min-size", "256mb"]);
     let process = Process::start("Redis", folder, &mut command)?;
-    process.wait(|| answers(port).is_some())?;
+    process.wait(|| answers(port, tls).is_some())?;
     Ok(process)
 }
 
 /// A PING is refused while the data is being loaded.
-fn answers(port: u16) -> Option<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+fn answers(port: u16, tls: Option<&Certificates>) -> Option<()> {
+    let mut stream = wire::connect(port, Duration::from_secs(2), tls).ok()?;
     stream.write_all(b"PING\r\n").ok()?;
     let mut answer = [0; 5];
     stream.read_exact(&mut answer).ok()?;

@@ -15,10 +15,14 @@ use mongodb::options::{
 use mongodb::{Client, Collection, Database, IndexModel};
 
 use super::ask::in_time;
+use super::files::Files;
 use super::identity::Identity;
 use super::watcher::Watcher;
 use super::{DUPLICATE_KEY, MongoDb, failure};
+use crate::endpoint::{Endpoint, MONGODB};
 use crate::event_store::append_notifier::AppendNotifier;
+
+type Events = EventHandler<CmapEvent>;
 
 /// How long connecting may take: a log that was made without its indexes gets them first.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,12 +35,10 @@ const KEYS_OF_FORMAT_1: &str = "key_1";
 impl MongoDb {
     /// Connects, checks that the server is a replica set, and makes what is missing: the indexes
     /// and document 0, the log's identity.
-    pub async fn connect(url: &str, namespace: &Namespace) -> Result<Self> {
-        let what = "connecting to MongoDB";
-        let mut options = options(url).await?;
+    pub async fn connect(endpoint: impl Into<Endpoint>, namespace: &Namespace) -> Result<Self> {
+        let endpoint = endpoint.into();
         let identity = Arc::new(Identity::default());
-        options.cmap_event_handler = Some(doubt(identity.clone()));
-        let client = Client::with_options(options).map_err(failure(what))?;
+        let client = client(&endpoint, Some(doubt(identity.clone()))).await?;
         let database = client.database(namespace.as_str());
         let prepared = async move {
             check(&database).await?;
@@ -45,7 +47,8 @@ impl MongoDb {
             store.move_counter(0).await?;
             Ok(store)
         };
-        in_time(what, CONNECT_TIMEOUT, prepared).await
+        let prepared = in_time("connecting to MongoDB", CONNECT_TIMEOUT, prepared).await;
+        prepared.map_err(|failure| endpoint.explained(&MONGODB, failure))
     }
 
     fn over(database: Database, identity: Arc<Identity>) -> Self {
@@ -117,8 +120,10 @@ impl MongoDb {
     }
 }
 
-pub(super) async fn options(url: &str) -> Result<ClientOptions> {
-    let mut options = ClientOptions::parse(url).await.map_err(failure("connecting to MongoDB"))?;
+/// Connects only when something is asked of it.
+pub(super) async fn client(endpoint: &Endpoint, events: Option<Events>) -> Result<Client> {
+    let what = "connecting to MongoDB";
+    let mut options = ClientOptions::parse(endpoint.expose_url()).await.map_err(failure(what))?;
     options.app_name = Some("waybill".to_owned());
     options.max_pool_size.get_or_insert(64);
     options.connect_timeout.get_or_insert(Duration::from_secs(5));
@@ -126,11 +131,17 @@ pub(super) async fn options(url: &str) -> Result<ClientOptions> {
     // Every caller finds out for itself what became of a write without an answer, or writes again. A
     // retryable write would cost the server a record of its session for each group of commits.
     options.retry_writes = Some(false);
-    Ok(options)
+    options.cmap_event_handler = events;
+    let files = endpoint.tls(&MONGODB).map(|tls| Files::of(&tls)).transpose()?;
+    if let Some(files) = &files {
+        files.name_in(&mut options)?;
+    }
+    // The driver reads the files here, and keeps what is in them.
+    Client::with_options(options).map_err(failure(what))
 }
 
 /// Whatever broke the connections may have replaced the server.
-fn doubt(identity: Arc<Identity>) -> EventHandler<CmapEvent> {
+fn doubt(identity: Arc<Identity>) -> Events {
     EventHandler::callback(move |event| {
         if matches!(event, CmapEvent::PoolCleared(_) | CmapEvent::ConnectionCreated(_)) {
             identity.distrust();

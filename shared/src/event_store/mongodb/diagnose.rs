@@ -5,12 +5,13 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use kernel::{Namespace, Result, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::{Client, Collection, Database};
+use mongodb::{Collection, Database};
 
 use super::ask::in_time;
-use super::connect::{KEYS, options};
+use super::connect::{KEYS, client};
 use super::{MongoDb, failure};
 use crate::diagnosis::{Finding, Findings};
+use crate::endpoint::{Endpoint, MONGODB};
 
 /// For all checks together.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -25,10 +26,11 @@ const INDEXES: &str = "start a command-api or projector, which makes missing ind
 impl MongoDb {
     /// What is well and what is not about the server at `url` and the log of this namespace. Takes 20 s
     /// at most.
-    pub async fn diagnose(url: &str, namespace: &Namespace) -> Vec<Finding> {
-        let (url, name) = (url.to_owned(), namespace.as_str().to_owned());
+    pub async fn diagnose(endpoint: impl Into<Endpoint>, namespace: &Namespace) -> Vec<Finding> {
+        let (endpoint, name) = (endpoint.into(), namespace.as_str().to_owned());
+        let named = endpoint.clone();
         let checks = async move {
-            let client = Client::with_options(options(&url).await?).map_err(failure(WHAT))?;
+            let client = client(&named, None).await?;
             let (log, admin) = (client.database(&name), client.database("admin"));
             let mut findings = Findings::about("mongodb");
             let before = Timestamp::now();
@@ -45,7 +47,7 @@ impl MongoDb {
         };
         let findings = in_time(WHAT, TIMEOUT, checks).await.unwrap_or_else(|failure| {
             let mut findings = Findings::about("mongodb");
-            findings.error("reachable", failure, REACHABLE);
+            findings.error("reachable", endpoint.explained(&MONGODB, failure), REACHABLE);
             findings
         });
         findings.into_all()

@@ -7,16 +7,17 @@ use kernel::{Failure, Result};
 use lapin::options::QueueDeclareOptions;
 use lapin::protocol::{AMQPClass, connection, parse_class};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Connection};
-use secrecy::ExposeSecret as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
 use super::publisher::{confirm_select, publish};
 use super::{RabbitMq, close, dead_letters, in_time, look, of_views, quorum};
 use crate::diagnosis::{Finding, Findings};
+use crate::endpoint::RABBITMQ;
 
 /// For all checks together.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,6 +34,11 @@ const PERMISSIONS: &str = "the user needs to configure, write and read (`rabbitm
 const ALARM: &str = "free memory or disk on the machine of the broker: `rabbitmq-diagnostics alarms` and `rabbitmqctl status` tell which";
 
 const DECLARED_OTHERWISE: &str = "look at it (`rabbitmqctl list_queues name type arguments`) and delete it (`rabbitmqctl delete_queue`) once nothing in it is wanted: a service declares it again, and views are healed from the log";
+
+/// With or without TLS.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl RabbitMq {
     /// What is well and what is not about the broker, and about the queues that are there: that of dead
@@ -74,11 +80,8 @@ impl RabbitMq {
     /// (<https://www.rabbitmq.com/docs/specification>: Connection.Start).
     async fn greeting(&self) -> Result<FieldTable> {
         let broken = |error: std::io::Error| Failure::transient(WHAT, error);
-        let uri: AMQPUri =
-            self.url.expose_secret().parse().map_err(|error| Failure::permanent(WHAT, error))?;
         let read = async {
-            let address = (uri.authority.host.as_str(), uri.authority.port);
-            let mut stream = TcpStream::connect(address).await.map_err(broken)?;
+            let mut stream = self.stream().await?;
             stream.write_all(b"AMQP\x00\x00\x09\x01").await.map_err(broken)?;
             // The type of the frame, its channel, its size.
             let (_, _) =
@@ -99,6 +102,17 @@ impl RabbitMq {
             }
             _ => Err(Failure::permanent(WHAT, "what answers there is no broker")),
         }
+    }
+
+    async fn stream(&self) -> Result<Box<dyn Stream>> {
+        let broken = |error: std::io::Error| Failure::transient(WHAT, error);
+        let host = self.uri()?.authority;
+        let stream = TcpStream::connect((host.host.as_str(), host.port)).await.map_err(broken)?;
+        let Some(tls) = self.endpoint.tls(&RABBITMQ) else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(host.host);
+        let name = name.map_err(|error| Failure::permanent(WHAT, error))?;
+        let secure = TlsConnector::from(tls.config()).connect(name, stream).await;
+        Ok(Box::new(secure.map_err(broken)?))
     }
 
     /// Declares a queue as the services do, sends a message to it, and deletes it.

@@ -6,35 +6,50 @@ use std::time::Duration;
 use kernel::{Failure, Namespace, Result};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
-use redis::{Client, IntoConnectionInfo as _, RedisResult};
+use redis::{Client, ClientTlsConfig, IntoConnectionInfo as _, RedisResult, TlsCertificates};
 
 use super::keys::Keys;
 use super::scripts::Scripts;
 use super::{Redis, failure};
+use crate::endpoint::{Endpoint, REDIS};
+use crate::tls::ClientTls;
 
 /// How long Redis may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that the network lost silently is given up, not waited for.
-fn client(url: &str) -> RedisResult<Client> {
+fn client(url: &str, tls: Option<&ClientTls>) -> RedisResult<Client> {
     let lively = TcpSettings::default();
     #[cfg(target_os = "linux")]
     let lively = lively.set_user_timeout(ANSWER_TIMEOUT);
-    Client::open(url.into_connection_info()?.set_tcp_settings(lively))
+    let info = url.into_connection_info()?.set_tcp_settings(lively);
+    match tls {
+        Some(tls) => Client::build_with_tls(info, certificates(tls)),
+        None => Client::open(info),
+    }
+}
+
+fn certificates(tls: &ClientTls) -> TlsCertificates {
+    let client_tls = tls.identity().map(|identity| ClientTlsConfig {
+        client_cert: identity.certificates_pem().to_vec(),
+        client_key: identity.key_pem().to_vec(),
+    });
+    TlsCertificates { client_tls, root_cert: tls.ca().map(<[u8]>::to_vec) }
 }
 
 impl Redis {
     /// Connects, and checks that the server will not evict what it is told to keep.
-    pub async fn connect(url: &str, namespace: &Namespace) -> Result<Self> {
-        let store = Self::connect_to_any(url, namespace).await?;
+    pub async fn connect(endpoint: impl Into<Endpoint>, namespace: &Namespace) -> Result<Self> {
+        let store = Self::connect_to_any(&endpoint.into(), namespace).await?;
         store.check().await?;
         Ok(store)
     }
 
     /// Connects to a server with any settings.
-    pub(super) async fn connect_to_any(url: &str, namespace: &Namespace) -> Result<Self> {
+    pub(super) async fn connect_to_any(endpoint: &Endpoint, namespace: &Namespace) -> Result<Self> {
         let what = "connecting to Redis";
-        let client = client(url).map_err(failure(what))?;
+        let tls = endpoint.tls(&REDIS);
+        let client = client(endpoint.expose_url(), tls.as_ref()).map_err(failure(what))?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500))
@@ -42,7 +57,8 @@ impl Redis {
             .set_response_timeout(Some(ANSWER_TIMEOUT));
         let connection = ConnectionManager::new_with_config(client.clone(), config)
             .await
-            .map_err(failure(what))?;
+            .map_err(failure(what))
+            .map_err(|failure| endpoint.explained(&REDIS, failure))?;
         let scripts = Scripts::new();
         Ok(Self { client, connection, keys: Keys::new(namespace), scripts: scripts.into() })
     }

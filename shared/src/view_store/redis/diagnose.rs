@@ -7,6 +7,7 @@ use kernel::{Failure, Namespace, Result, Timestamp};
 
 use super::{Redis, failure};
 use crate::diagnosis::{Finding, Findings};
+use crate::endpoint::Endpoint;
 use crate::view_store::{Generation, ViewStore as _};
 
 /// For all checks together.
@@ -21,10 +22,14 @@ type Settings = BTreeMap<String, String>;
 impl Redis {
     /// What is well and what is not about the server at `url`, and the live generation of views of this
     /// namespace. Takes 15 s at most.
-    pub async fn diagnose(url: &str, namespace: &Namespace) -> (Vec<Finding>, Option<Generation>) {
+    pub async fn diagnose(
+        endpoint: impl Into<Endpoint>,
+        namespace: &Namespace,
+    ) -> (Vec<Finding>, Option<Generation>) {
+        let endpoint = endpoint.into();
         let mut findings = Findings::about("redis");
         let checks = async {
-            let redis = Self::connect_to_any(url, namespace).await?;
+            let redis = Self::connect_to_any(&endpoint, namespace).await?;
             redis.check_all(&mut findings).await
         };
         let late = |_| Failure::transient(WHAT, format!("not done in {} s", TIMEOUT.as_secs()));

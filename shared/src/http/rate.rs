@@ -1,0 +1,156 @@
+//! How many requests each of many callers may send.
+
+use std::fmt;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed, StateStore};
+use governor::{Quota, RateLimiter};
+use lru::LruCache;
+
+/// Callers that are known at a time; the one that was not seen for longest is forgotten first.
+const CALLERS: usize = 65_536;
+
+/// So many in a time; as many may come at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    quota: Quota,
+    unit: &'static str,
+}
+
+impl Rate {
+    /// Reads `100/s` or `600/m`: up to 1,000,000.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || {
+            format!("expected requests per second or minute, such as 100/s or 600/m, got {text:?}")
+        };
+        let (requests, unit) = text.split_once('/').ok_or_else(expected)?;
+        let digits = requests.bytes().all(|byte| byte.is_ascii_digit());
+        let requests: NonZeroU32 = requests.parse().map_err(|_| expected())?;
+        let (quota, unit) = match unit {
+            "s" => (Quota::per_second(requests), "second"),
+            "m" => (Quota::per_minute(requests), "minute"),
+            _ => return Err(expected()),
+        };
+        (digits && requests.get() <= 1_000_000).then_some(Self { quota, unit }).ok_or_else(expected)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} requests per {}", self.quota.burst_size(), self.unit)
+    }
+}
+
+/// Counts the requests of each key, such as an address or a principal. Takes memory for 65,536 keys at
+/// most; a key that was forgotten starts afresh.
+pub struct RateLimit<K: Hash + Eq + Clone> {
+    rate: Rate,
+    limiter: RateLimiter<K, States<K>, DefaultClock, NoOpMiddleware>,
+    clock: DefaultClock,
+}
+
+struct States<K: Hash + Eq>(Mutex<LruCache<K, InMemoryState>>);
+
+impl<K: Hash + Eq + Clone> StateStore for States<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !states.contains(key) && states.len() >= CALLERS {
+            states.pop_lru();
+        }
+        let state = states.get_or_insert(key.clone(), InMemoryState::default);
+        state.measure_and_replace(&NotKeyed::NonKey, decide)
+    }
+}
+
+impl<K: Hash + Eq + Clone> RateLimit<K> {
+    /// No request counted yet.
+    pub fn new(rate: Rate) -> Self {
+        let (states, clock) = (States(Mutex::new(LruCache::unbounded())), DefaultClock::default());
+        Self { rate, limiter: RateLimiter::new(rate.quota, states, clock.clone()), clock }
+    }
+
+    /// Counts a request; where there are too many it says how long to wait.
+    pub fn take(&self, key: &K) -> Result<(), Duration> {
+        let taken = self.limiter.check_key(key);
+        taken.map_err(|early| early.wait_time_from(self.clock.now()))
+    }
+
+    /// What is allowed.
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+}
+
+/// Those who have an address of IPv6 usually have a whole /64 of them, which counts as one.
+pub fn caller(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_in_a_time() {
+        for (text, written) in [
+            ("1/s", "1 requests per second"),
+            ("100/s", "100 requests per second"),
+            ("600/m", "600 requests per minute"),
+            ("1000000/s", "1000000 requests per second"),
+        ] {
+            assert_eq!(Rate::parse(text).map(|rate| rate.to_string()).as_deref(), Ok(written));
+        }
+        for bad in ["", "100", "/s", "0/s", "-1/s", "+1/s", "1.5/s", "1/h", "1/ s", "1000001/s"] {
+            assert!(Rate::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_caller_has_a_rate_of_its_own() {
+        let limit = RateLimit::new(Rate::parse("3/m").unwrap());
+        let taken = |caller: &str| limit.take(&caller.to_owned());
+        for caller in ["a", "b"] {
+            assert!((0..3).all(|_| taken(caller).is_ok()));
+            let wait = taken(caller).unwrap_err();
+            assert!(wait > Duration::from_secs(10) && wait <= Duration::from_secs(20), "{wait:?}");
+        }
+    }
+
+    #[test]
+    fn as_many_callers_are_kept_as_there_is_memory_for() {
+        let limit = RateLimit::new(Rate::parse("1/m").unwrap());
+        let flood = u32::try_from(CALLERS).unwrap() * 2;
+        for caller in 0..flood {
+            assert_eq!(limit.take(&caller), Ok(()));
+        }
+        let kept = limit.limiter.into_state_store().0.into_inner().unwrap();
+        assert_eq!(kept.len(), CALLERS);
+    }
+
+    #[test]
+    fn addresses_that_one_caller_has_count_as_one() {
+        let of = |text: &str| caller(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+    }
+}

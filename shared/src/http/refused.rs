@@ -1,0 +1,21 @@
+//! What is turned away before anything is done for it.
+
+use crate::service::metrics::Counter;
+
+/// All connections that a listener has are taken.
+pub const CONNECTIONS: &str = "connections";
+/// One address has all that it may have.
+pub const CONNECTIONS_PER_ADDRESS: &str = "connections_per_address";
+/// One address asks too often.
+pub const RATE_PER_ADDRESS: &str = "rate_per_address";
+/// No TLS was agreed on.
+pub const HANDSHAKE: &str = "handshake";
+/// There is no room for another body.
+pub const BODIES: &str = "bodies";
+
+pub static REFUSED: Counter = Counter::by(
+    "waybill_http_refused_total",
+    "Connections and requests that were turned away before anything was done for them, by reason.",
+    &["reason"],
+    &[CONNECTIONS, CONNECTIONS_PER_ADDRESS, RATE_PER_ADDRESS, HANDSHAKE, BODIES],
+);
