@@ -7,11 +7,12 @@ use kernel::Result;
 use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
 use secrecy::ExposeSecret as _;
-use shared::event_store::mongodb::MongoDb;
+use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::event_store::until_replaced;
 use shared::http::{Callers, Cors};
-use shared::messaging::rabbitmq::RabbitMq;
+use shared::messaging::rabbitmq::{RabbitMq, UNPUBLISHED};
 use shared::service::health::Health;
+use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::service::slot::ServiceSlot;
@@ -86,6 +87,7 @@ impl Served {
             Service::start(log_of, &config.namespace, health, config.flow_control, stop.clone())
                 .await?;
         let log = service.log.clone();
+        tell_of(&[&CONNECTIONS, &UNPUBLISHED]);
         let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
         // What the exchange has confirmed has no holes. (Read before anything runs that would be left
         // running by an error.)

@@ -6,7 +6,7 @@ mod page;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use kernel::Result;
@@ -41,6 +41,7 @@ pub(crate) struct Healer {
     leases: LeaseHolder,
     /// Views repaired since the start.
     repaired: Arc<AtomicU64>,
+    leads: AtomicBool,
 }
 
 impl Healer {
@@ -51,7 +52,7 @@ impl Healer {
         leases: LeaseHolder,
         repaired: Arc<AtomicU64>,
     ) -> Self {
-        Self { store, views, walker, leases, repaired }
+        Self { store, views, walker, leases, repaired, leads: AtomicBool::new(false) }
     }
 
     /// Heals the generation until `stop`, whenever no other worker does. Ends early at the first
@@ -64,18 +65,31 @@ impl Healer {
         let (mut overdue, mut held) = (Overdue::default(), false);
         while !stop.is_cancelled() {
             held = self.leases.hold(generation).await?;
-            metrics::HEALS.set_to(held);
+            self.now_leads(held);
             if held {
                 self.heal_for_a_term(generation, &mut overdue, stop).await?;
             } else {
                 stop.run_until_cancelled(sleep(LEASE_TERM / 4)).await;
             }
         }
-        metrics::HEALS.set_to(false);
+        self.now_leads(false);
         if held {
             self.leases.release(generation).await?; // The checkpoint goes on by another worker.
         }
         Ok(())
+    }
+
+    /// Whether this worker heals at the moment.
+    pub(crate) fn leads(&self) -> bool {
+        self.leads.load(Ordering::Relaxed)
+    }
+
+    fn now_leads(&self, leads: bool) {
+        self.leads.store(leads, Ordering::Relaxed);
+        metrics::HEALS.set_to(leads);
+        if !leads {
+            metrics::HEALER_LAG.set(0.0);
+        }
     }
 
     /// Heals for as long as the lease certainly holds.
@@ -96,6 +110,7 @@ impl Healer {
             metrics::HEAD.set_position(head);
             metrics::CHECKPOINT.set_position(from);
             overdue.saw(head);
+            metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
             if reported != Some(from) {
                 self.report(from).await;
                 reported = Some(from);
@@ -128,6 +143,7 @@ impl Healer {
         let reached = page.reached();
         loop {
             // Looking at each view is left until they may all be there.
+            metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
             while !overdue.is(page.to) && self.applied(generation).await? < page.to {
                 if stop.is_cancelled() {
                     return Ok(false);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use kernel::Result;
 use kernel::projection::ErasedProjection;
 use secrecy::ExposeSecret as _;
-use shared::event_store::mongodb::MongoDb;
+use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::feed::queue::Queues;
 use shared::http::{Callers, Cors};
 use shared::messaging::rabbitmq::RabbitMq;
+use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
@@ -46,6 +47,7 @@ async fn work(
     };
     let redis = || Redis::connect(config.redis_url.expose_secret(), &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
+    tell_of(&[&CONNECTIONS]);
     let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
     let worker = Worker::new(Dependencies {
         store: Arc::new(store),

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::background::Background;
 use crate::applier::{Applier, BatchOutcome};
 use crate::builder::Builder;
+use crate::census::Census;
 use crate::generations::Generations;
 use crate::healer::Healer;
 use crate::lease_holder::LeaseHolder;
@@ -103,8 +104,10 @@ impl Worker {
             health.clone(),
         );
         let rollout = Arc::new(Rollout::new(generations.clone(), builder, health.clone()));
+        let healer = Arc::new(healer);
+        let census = Arc::new(Census::new(views.clone(), feeds.clone(), healer.clone()));
         let background =
-            Background::new(store.clone(), Arc::new(healer), rollout.clone(), retrier.clone());
+            Background::new(store.clone(), healer, rollout.clone(), retrier.clone(), census);
         let operations = Operations::new(
             store,
             views.clone(),
@@ -130,6 +133,7 @@ impl Worker {
             match self.serve(&mut backoff, &stop).await {
                 Ok(()) => backoff.reset(),
                 Err(failure) => {
+                    metrics::FAILURES.add(1);
                     self.health.waits(failure);
                     backoff.sleep_unless(&stop).await;
                 }

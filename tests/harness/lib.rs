@@ -16,6 +16,7 @@ pub mod load;
 pub mod namespaces;
 pub mod orders;
 pub mod program;
+pub mod prometheus;
 pub mod proxy;
 pub mod python;
 pub mod recording;

@@ -92,6 +92,7 @@ pub fn command(stream: &StreamName, panics: Panics) -> Request<Toy> {
 fn request(stream: &StreamName, command: Write, bytes: usize) -> Request<Toy> {
     Request {
         stream: stream.clone(),
+        kind: "Write",
         command,
         bytes,
         start_by: Instant::now() + START_TIMEOUT,

@@ -6,6 +6,7 @@ use http::Method;
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::live::LiveClient;
+use tests::prometheus::promtool;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
 use tests::until::until;
@@ -83,8 +84,19 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
     let of_commands = text(&commands.client).await;
     let counted = values(&of_commands);
     let is = |name: &str, expected: f64| assert_eq!(counted[name], expected, "{name}");
-    is("waybill_commands_total{outcome=\"accepted\"}", 2.0);
-    is("waybill_commands_total{outcome=\"refused\"}", 2.0);
+    let answered = |kind: &str, outcome: &str, expected: f64| {
+        let labels = format!("{{outcome=\"{outcome}\",type=\"{kind}\"}}");
+        is(&format!("waybill_commands_total{labels}"), expected);
+    };
+    answered("CreateOrder", "accepted", 1.0);
+    answered("ProcessPayment", "accepted", 1.0);
+    answered("ProcessPayment", "refused", 1.0);
+    answered("ShipProducts", "refused", 1.0);
+    answered("CancelOrder", "accepted", 0.0);
+    is("waybill_command_retries_total{cause=\"stream\"}", 0.0);
+    is("waybill_tombstones_total{by=\"sealer\"}", 0.0);
+    is("waybill_unpublished_messages_total{why=\"refused\"}", 0.0);
+    assert!(counted["waybill_mongodb_connections{state=\"open\"}"] >= 1.0);
     is("waybill_appended_events_total{type=\"OrderCreated\"}", 1.0);
     is("waybill_appended_events_total{type=\"PaymentProcessed\"}", 1.0);
     is("waybill_stream_states_total{from=\"cache\"}", 2.0);
@@ -103,11 +115,15 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
     let of_queries = text(&queries.client).await;
     assert_eq!(values(&of_queries)["waybill_live_streams"], 1.0);
 
-    for (service, text) in
-        [("command-api", of_commands), ("projector", of_projector), ("query-api", of_queries)]
-    {
-        assert_eq!(told(&text), all_documented(&[service]), "{service}");
+    let all: [(&[&str], String); 3] = [
+        (&["command-api", "Connections of command-api and projector", "Messages"], of_commands),
+        (&["projector", "Connections of command-api and projector"], of_projector),
+        (&["query-api"], of_queries),
+    ];
+    for (sections, text) in all {
+        assert_eq!(told(&text), all_documented(sections), "{sections:?}");
         keeps_to_the_conventions(&text);
+        promtool(&["check", "metrics"], &text);
     }
     system.remove().await;
 }
@@ -122,7 +138,9 @@ async fn the_embedded_mode_tells_those_of_all_services_everywhere() {
     for client in [&system.commands, &system.queries] {
         let text = text(client).await;
         assert_eq!(told(&text), expected);
-        assert!(values(&text)["waybill_commands_total{outcome=\"accepted\"}"] >= 1.0);
+        let created = "waybill_commands_total{outcome=\"accepted\",type=\"CreateOrder\"}";
+        assert!(values(&text)[created] >= 1.0);
+        promtool(&["check", "metrics"], &text);
     }
     system.stop().await;
 }

@@ -15,7 +15,7 @@ use super::pending_command::PendingCommand;
 use super::pending_commit::{PendingCommit, decide};
 use super::replies::Replies;
 use super::request::Rejected;
-use super::resolve::{Resolver, by_key};
+use super::resolve::{Resolver, by_key, count_tombstones};
 use super::stream_state::StreamState;
 use super::{positions, stream_reader};
 use crate::metrics;
@@ -164,6 +164,7 @@ impl<A: Aggregate> CommitGroup<A> {
         match inserted {
             Ok(outcomes) => {
                 failpoint::hit("insert.after");
+                count_tombstones(outcomes.get(commits.len()..).unwrap_or_default());
                 unused_positions.clear(); // A tombstone that was refused stood there already.
                 let (written, refused): (Vec<_>, Vec<_>) = commits
                     .into_iter()

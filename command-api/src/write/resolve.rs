@@ -12,8 +12,9 @@ use shared::service::backoff::Backoff;
 
 use super::pending_commit::PendingCommit;
 use super::positions::margin;
-use super::replies::Replies;
+use super::replies::{Replies, RetryCause};
 use super::request::Rejected;
+use crate::metrics;
 
 /// How often the cause of a refused insert is looked for, which a majority may not hold yet.
 const MAX_LOOKS: u32 = 20;
@@ -151,8 +152,8 @@ impl<A: Aggregate> Resolver<A> {
         match cause {
             Cause::Mine => self.replies.accept(pending),
             Cause::Key(commit) => self.replies.replay(pending.command, &commit),
-            Cause::Stream => self.replies.retry(pending, false),
-            Cause::Position => self.replies.retry(pending, true),
+            Cause::Stream => self.replies.retry(pending, RetryCause::Stream),
+            Cause::Position => self.replies.retry(pending, RetryCause::Position),
             Cause::Hidden => {}
         }
     }
@@ -205,6 +206,7 @@ impl<A: Aggregate> Resolver<A> {
         let all = positions.iter().chain(unused_positions);
         let tombstones: Vec<Entry> = all.map(|position| Entry::Tombstone(*position)).collect();
         let outcomes = self.store.insert(&tombstones).await?;
+        count_tombstones(&outcomes);
         let buried =
             positions.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Inserted::Written);
         let mut found: HashMap<Position, Entry> =
@@ -229,10 +231,16 @@ impl<A: Aggregate> Resolver<A> {
                 Some(Entry::Commit(other)) if other.is_same_as(&pending.commit) => {
                     self.replies.accept(pending)
                 }
-                _ => self.replies.retry(pending, false),
+                _ => self.replies.retry(pending, RetryCause::Lost),
             }
         }
     }
+}
+
+/// Counts those that were written: the others found something at their position.
+pub fn count_tombstones(outcomes: &[Inserted]) {
+    let written = outcomes.iter().filter(|outcome| **outcome == Inserted::Written);
+    metrics::TOMBSTONES.add_to("writer", written.count());
 }
 
 /// Commits that have a key, by it.

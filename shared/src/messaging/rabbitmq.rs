@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub(crate) use self::consumer::{Consumer, ConsumerConnection, Delivery};
 pub use self::dead_letters::DeadLetterPublisher;
-pub use self::publisher::{Message, Publisher};
+pub use self::publisher::{Message, Publisher, UNPUBLISHED};
 
 /// The name, behind the namespace, of the queue for messages that are no events.
 const DEAD_LETTERS: &str = "dead-letters";

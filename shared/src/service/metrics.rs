@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, TextEncoder,
+    Encoder as _, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
+    TextEncoder,
 };
 
 /// The media type of `text`.
@@ -67,6 +68,15 @@ impl Counter {
         Self { about: About { name, help, labels: label }, values, metric: OnceLock::new() }
     }
 
+    /// A counter for each pair of values of two labels. There must be few.
+    pub const fn by_two(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str; 2],
+    ) -> Self {
+        Self { about: About { name, help, labels }, values: &[], metric: OnceLock::new() }
+    }
+
     fn metric(&self) -> Option<&IntCounterVec> {
         let make = || self.about.added(IntCounterVec::new(self.about.opts(), self.about.labels));
         self.metric.get_or_init(make).as_ref()
@@ -81,8 +91,19 @@ impl Counter {
 
     /// Adds to the counter of this value of the label.
     pub fn add_to(&self, value: &str, number: usize) {
-        if let Some(metric) = self.metric() {
-            metric.with_label_values(&[value]).inc_by(number as u64);
+        self.add_at(&[value], number);
+    }
+
+    /// Adds to the counter of these values, one for each label.
+    pub fn add_to_pair(&self, values: [&str; 2], number: usize) {
+        self.add_at(&values, number);
+    }
+
+    fn add_at(&self, values: &[&str], number: usize) {
+        if let Some(metric) = self.metric()
+            && let Ok(counter) = metric.get_metric_with_label_values(values)
+        {
+            counter.inc_by(number as u64);
         }
     }
 }
@@ -90,25 +111,46 @@ impl Counter {
 /// A number that goes up and down.
 pub struct Gauge {
     about: About,
-    metric: OnceLock<Option<prometheus::Gauge>>,
+    values: &'static [&'static str],
+    metric: OnceLock<Option<GaugeVec>>,
 }
 
 impl Gauge {
     /// A gauge that is 0.
     pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { about: About { name, help, labels: &[] }, metric: OnceLock::new() }
+        Self { about: About { name, help, labels: &[] }, values: &[], metric: OnceLock::new() }
     }
 
-    fn metric(&self) -> Option<&prometheus::Gauge> {
-        let make = || self.about.added(prometheus::Gauge::with_opts(self.about.opts()));
-        self.metric.get_or_init(make).as_ref()
+    /// A gauge for each value of a label, of which those named here are there from the start. There
+    /// must be few.
+    pub const fn by(
+        name: &'static str,
+        help: &'static str,
+        label: &'static [&'static str; 1],
+        values: &'static [&'static str],
+    ) -> Self {
+        Self { about: About { name, help, labels: label }, values, metric: OnceLock::new() }
+    }
+
+    fn at(&self, values: &[&str]) -> Option<prometheus::Gauge> {
+        let make = || self.about.added(GaugeVec::new(self.about.opts(), self.about.labels));
+        let metric = self.metric.get_or_init(make).as_ref()?;
+        metric.get_metric_with_label_values(values).ok()
     }
 
     /// Sets it.
     pub fn set(&self, number: f64) {
-        if let Some(metric) = self.metric() {
-            metric.set(number);
-        }
+        self.at(&[]).inspect(|metric| metric.set(number));
+    }
+
+    /// Sets the one of this value of the label.
+    pub fn set_of(&self, value: &str, number: f64) {
+        self.at(&[value]).inspect(|metric| metric.set(number));
+    }
+
+    /// Adds to the one of this value of the label.
+    pub fn add_to(&self, value: &str, number: f64) {
+        self.at(&[value]).inspect(|metric| metric.add(number));
     }
 
     /// Sets it to 1 while something holds, else to 0.
@@ -123,7 +165,7 @@ impl Gauge {
 
     /// Adds one, until the guard is dropped.
     pub fn one_more(&'static self) -> OneMore {
-        self.metric().inspect(|metric| metric.inc());
+        self.at(&[]).inspect(|metric| metric.inc());
         OneMore(self)
     }
 }
@@ -133,7 +175,7 @@ pub struct OneMore(&'static Gauge);
 
 impl Drop for OneMore {
     fn drop(&mut self) {
-        self.0.metric().inspect(|metric| metric.dec());
+        self.0.at(&[]).inspect(|metric| metric.dec());
     }
 }
 
@@ -199,7 +241,10 @@ impl Metric for Counter {
 
 impl Metric for Gauge {
     fn tell(&self) {
-        let _made = self.metric();
+        match self.about.labels {
+            [] => drop(self.at(&[])),
+            _ => self.values.iter().for_each(|value| drop(self.at(&[value]))),
+        }
     }
 }
 

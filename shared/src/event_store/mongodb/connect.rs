@@ -6,8 +6,6 @@ use std::time::Duration;
 use kernel::log::LogId;
 use kernel::{Failure, Namespace, Result};
 use mongodb::bson::{Bson, doc};
-use mongodb::event::EventHandler;
-use mongodb::event::cmap::CmapEvent;
 use mongodb::options::{
     Acknowledgment, ClientOptions, CollectionOptions, IndexOptions, ReadConcern, SelectionCriteria,
     WriteConcern,
@@ -17,7 +15,7 @@ use mongodb::{Client, Collection, Database, IndexModel};
 use super::ask::in_time;
 use super::identity::Identity;
 use super::watcher::Watcher;
-use super::{DUPLICATE_KEY, MongoDb, failure};
+use super::{DUPLICATE_KEY, MongoDb, failure, pool};
 use crate::event_store::append_notifier::AppendNotifier;
 
 /// How long connecting may take: a log that was made without its indexes gets them first.
@@ -35,7 +33,7 @@ impl MongoDb {
         let what = "connecting to MongoDB";
         let mut options = options(url).await?;
         let identity = Arc::new(Identity::default());
-        options.cmap_event_handler = Some(doubt(identity.clone()));
+        options.cmap_event_handler = Some(pool::watch(identity.clone()));
         let client = Client::with_options(options).map_err(failure(what))?;
         let database = client.database(namespace.as_str());
         let prepared = async move {
@@ -127,15 +125,6 @@ pub(super) async fn options(url: &str) -> Result<ClientOptions> {
     // retryable write would cost the server a record of its session for each group of commits.
     options.retry_writes = Some(false);
     Ok(options)
-}
-
-/// Whatever broke the connections may have replaced the server.
-fn doubt(identity: Arc<Identity>) -> EventHandler<CmapEvent> {
-    EventHandler::callback(move |event| {
-        if matches!(event, CmapEvent::PoolCleared(_) | CmapEvent::ConnectionCreated(_)) {
-            identity.distrust();
-        }
-    })
 }
 
 async fn check(database: &Database) -> Result<()> {

@@ -10,8 +10,17 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::{ANSWER_TIMEOUT, close, failure, in_time};
 use crate::service::failpoint;
+use crate::service::metrics::Counter;
 
 const WHAT: &str = "publishing";
+
+/// Messages that count as not published, and are published again.
+pub static UNPUBLISHED: Counter = Counter::by(
+    "waybill_unpublished_messages_total",
+    "Messages that were not taken: returned for want of a queue, refused, or not confirmed in time.",
+    &["why"],
+    &["returned", "refused", "unconfirmed"],
+);
 
 /// One message, ready to be published.
 #[derive(Debug, Clone)]
@@ -97,10 +106,13 @@ pub(super) async fn publish<'a>(
             failpoint::hit("confirm.before");
         }
         // A return may be attached to another message's confirm, but to one of this run's.
-        match in_time(WHAT, confirm).await? {
+        let confirmed = in_time(WHAT, confirm).await;
+        let unconfirmed = || UNPUBLISHED.add_to("unconfirmed", confirms.len() + 1);
+        match confirmed.inspect_err(|_| unconfirmed())? {
             Confirmation::Ack(None) => {}
             Confirmation::Ack(Some(_)) => returned += 1,
             Confirmation::Nack(_) => {
+                UNPUBLISHED.add_to("refused", 1);
                 return Err(Failure::transient(WHAT, "the broker refused a message"));
             }
             Confirmation::NotRequested => {
@@ -109,6 +121,7 @@ pub(super) async fn publish<'a>(
         }
     }
     failpoint::hit("confirm.after");
+    UNPUBLISHED.add_to("returned", returned);
     Ok(returned)
 }
 
