@@ -21,6 +21,8 @@ mod parts {
 
     mod live;
 
+    mod liveness;
+
     mod projector {
         mod apply;
         mod parking;
@@ -70,6 +72,7 @@ mod faults {
     mod full_disk;
     mod network;
     mod outages;
+    mod readiness;
     mod replaced;
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Result;
-use kernel::log::{Entry, Position};
-use shared::event_store::EventStore;
-use shared::service::metrics::Gauge;
+use kernel::log::Position;
+use shared::event_store::{EventStore, oldest_behind};
+use shared::service::health::Health;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
@@ -16,14 +16,12 @@ use crate::metrics;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait for an append while nothing is.
 const MAX_WAIT: Duration = Duration::from_secs(5);
-/// Entries read for the oldest commit: what stands before it may be tombstones.
-const PAGE: usize = 10;
 
 /// Looks until `stop`. What can't be read leaves the gauges as they are.
-pub async fn watch(store: Arc<dyn EventStore>, stop: CancellationToken) {
+pub async fn watch(store: Arc<dyn EventStore>, health: Health, stop: CancellationToken) {
     let mut appended = store.append_notifier().subscribe();
     while !stop.is_cancelled() {
-        let looked = look(store.as_ref()).await;
+        let looked = look(store.as_ref(), &health).await;
         if let Err(failure) = &looked {
             tracing::debug!(%failure, "looking how far what follows the log is");
         }
@@ -38,37 +36,24 @@ pub async fn watch(store: Arc<dyn EventStore>, stop: CancellationToken) {
 }
 
 /// Returns the greater number of commits that are behind.
-async fn look(store: &dyn EventStore) -> Result<Position> {
+async fn look(store: &dyn EventStore, health: &Health) -> Result<Position> {
     let (published, viewed) = (store.published().await?, store.views_report().await?);
     let head = store.head().await?; // Later than both, so that neither seems to be ahead.
     let viewed = viewed.map_or(0, |report| report.checkpoint);
-    let followers = [
-        (published, &metrics::RELAY_LAG_COMMITS, &metrics::RELAY_LAG_SECONDS),
-        (Some(viewed), &metrics::VIEWS_LAG_COMMITS, &metrics::VIEWS_LAG_SECONDS),
-    ];
-    let mut most = 0;
-    for (reached, commits, seconds) in followers {
-        if let Some(reached) = reached {
-            most = most.max(head - reached);
-            tell(store, reached, head, commits, seconds).await?;
-        }
+    let (mut most, mut told) = (0, vec![]);
+    for (name, reached, commits, seconds) in [
+        ("exchange", published, &metrics::RELAY_LAG_COMMITS, &metrics::RELAY_LAG_SECONDS),
+        ("views", Some(viewed), &metrics::VIEWS_LAG_COMMITS, &metrics::VIEWS_LAG_SECONDS),
+    ] {
+        let Some(reached) = reached else { continue };
+        let behind = (head - reached).max(0);
+        let oldest = if behind > 0 { oldest_behind(store, reached).await? } else { None };
+        let age = oldest.map_or(Duration::ZERO, |at| at.age());
+        commits.set_position(behind);
+        seconds.set(age.as_secs_f64());
+        told.push(format!("{name} {behind} commits, {:.1} s", age.as_secs_f64()));
+        most = most.max(behind);
     }
+    health.tell("behind the log", told.join("; "));
     Ok(most)
-}
-
-async fn tell(
-    store: &dyn EventStore,
-    reached: Position,
-    head: Position,
-    commits: &Gauge,
-    seconds: &Gauge,
-) -> Result<()> {
-    let missing = if head > reached { store.read(reached, PAGE).await? } else { vec![] };
-    let oldest = missing.iter().find_map(|entry| match entry {
-        Entry::Commit(commit) => Some(commit.at.age()),
-        Entry::Tombstone(_) => None,
-    });
-    commits.set_position((head - reached).max(0));
-    seconds.set(oldest.unwrap_or_default().as_secs_f64());
-    Ok(())
 }

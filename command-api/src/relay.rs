@@ -15,6 +15,7 @@ use shared::messaging::rabbitmq::{Publisher, RabbitMq};
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
 use shared::service::health::Health;
+use shared::service::liveness::Work;
 use shared::service::min_interval::MinInterval;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,7 @@ pub struct Relay {
     messages: MessageWriter,
     holder: String,
     health: Health,
+    work: Work,
 }
 
 impl Relay {
@@ -54,13 +56,15 @@ impl Relay {
         health: Health,
     ) -> Self {
         let messages = MessageWriter::new(source(namespace, &log), events_per_message);
-        Self { store, broker, log, messages, holder: Uuid::new_v4().to_string(), health }
+        let (holder, work) = (Uuid::new_v4().to_string(), health.work("relay"));
+        Self { store, broker, log, messages, holder, health, work }
     }
 
     /// Leads whenever it may, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::for_servers();
         while !stop.is_cancelled() {
+            self.work.progress();
             if let Err(failure) = self.turn(&mut backoff, &stop).await {
                 metrics::RELAY_FAILURES.add(1);
                 self.health.waits("relay", failure);
@@ -80,6 +84,7 @@ impl Relay {
 
     async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
+            self.health.tell("relay", "another process relays the log".to_owned());
             self.health.ready("relay"); // Another process leads: this one waits.
             tokio::select! {
                 () = tokio::time::sleep(LEASE_TERM / 6) => {}
@@ -88,6 +93,7 @@ impl Relay {
             return Ok(());
         }
         let publisher = self.broker.publisher().await?;
+        self.work.progress();
         let led = self.lead(&publisher, backoff, stop).await;
         publisher.close().await;
         led
@@ -107,7 +113,9 @@ impl Relay {
         let mut interval = MinInterval::default();
         tracing::info!(from, "relays the log to the exchange");
         metrics::RELAY_LEADS.set_to(true);
+        self.health.tell("relay", "this process relays the log".to_owned());
         while !stop.is_cancelled() {
+            self.work.progress();
             if leased.elapsed() > LEASE_TERM / 3 {
                 leased = Instant::now();
                 if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
@@ -119,6 +127,7 @@ impl Relay {
             for run in runs(&run.commits) {
                 let messages = self.messages.write(run)?;
                 publisher.publish(&messages).await?;
+                self.work.progress();
                 published(run, messages.len());
                 checkpoint.confirmed =
                     run.last().map_or(checkpoint.confirmed, |commit| commit.position);

@@ -54,7 +54,7 @@ async fn work<A: Aggregate>(
 ) -> Result<Option<Served>> {
     let start = || Served::start(config, slot, health, stop);
     while let Some((store, served)) = until_connected("mongodb", health, stop, start).await? {
-        let replaced = until_replaced(&store, &served.log);
+        let replaced = until_replaced(&store, &served.log, health);
         if stop.run_until_cancelled(replaced).await.is_none() {
             return Ok(Some(served));
         }

@@ -49,7 +49,7 @@ impl<A: Aggregate> Service<A> {
         metrics::tell();
         metrics::tell_of_commands(A::contract().commands.iter().map(|command| command.name));
         let log = store.log_id().await?;
-        tokio::spawn(lag::watch(store.clone(), stop.clone()));
+        tokio::spawn(lag::watch(store.clone(), health.clone(), stop.clone()));
         let (writer, scheduler) = Writer::start_with(store.clone(), health.clone(), flow_control);
         let reads = Arc::new(Semaphore::new(CONCURRENT_READS));
         Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, scheduler))

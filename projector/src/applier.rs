@@ -13,6 +13,7 @@ use kernel::projection::{Change, ErasedProjection, Stored, Unprojectable};
 use kernel::{Failure, Result};
 use shared::event_store::EventStore;
 use shared::service::failpoint;
+use shared::service::liveness::{Liveness, Work};
 use shared::view_store::{Applied, GenerationId, ViewStore};
 
 use self::gap_filler::{GapFiller, NEIGHBOUR_WAIT};
@@ -44,6 +45,7 @@ pub struct Applier {
     parking: Arc<Parking>,
     gaps: GapFiller,
     load_size: LoadSize,
+    liveness: Liveness,
 }
 
 impl Applier {
@@ -56,7 +58,13 @@ impl Applier {
         parking: Arc<Parking>,
     ) -> Self {
         let gaps = GapFiller::new(store, parking.clone());
-        Self { views, projection, parking, gaps, load_size: LoadSize::default() }
+        let (load_size, liveness) = (LoadSize::default(), Liveness::default());
+        Self { views, projection, parking, gaps, load_size, liveness }
+    }
+
+    /// The same; batches that do not get on are told to `liveness`.
+    pub(crate) fn watched(self, liveness: &Liveness) -> Self {
+        Self { liveness: liveness.clone(), ..self }
     }
 
     /// Applies a batch. The events may come in any order, repeatedly, and with gaps, which are filled
@@ -66,13 +74,15 @@ impl Applier {
         generation: &GenerationId,
         events: Vec<Recorded>,
     ) -> Result<BatchOutcome> {
+        let work = self.liveness.work("views");
         let mut pending: Pending = events.into_iter().collect();
         let mut reads = 0;
         for round in 0..MAX_ROUNDS {
             if pending.is_empty() {
                 return Ok(BatchOutcome::Applied);
             }
-            let Some(gapped) = self.round(generation, &mut pending, round == 0).await? else {
+            let Some(gapped) = self.round(generation, &mut pending, round == 0, &work).await?
+            else {
                 return Ok(BatchOutcome::NoGeneration);
             };
             let gapped = self.gaps.without_parked(generation, gapped, &mut pending).await?;
@@ -94,6 +104,7 @@ impl Applier {
         generation: &GenerationId,
         pending: &mut Pending,
         first: bool,
+        work: &Work,
     ) -> Result<Option<Vec<GappedStream>>> {
         let streams = pending.streams();
         let mut round = Round { first, ..Round::default() };
@@ -102,6 +113,7 @@ impl Applier {
             let is_loaded = |stream: &StreamName| !(first && pending.begins(stream));
             let (part, after) = rest.split_at(self.load_size.part(rest, is_loaded));
             rest = after;
+            work.progress();
             if !self.apply_part(generation, part, pending, &mut round).await? {
                 return Ok(None);
             }

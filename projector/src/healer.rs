@@ -3,16 +3,17 @@
 
 mod overdue;
 mod page;
+mod reports;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use kernel::Result;
 use kernel::log::{Position, StreamName};
 use kernel::views::Batch;
-use shared::event_store::{EventStore, ViewsReport};
+use kernel::{Result, Timestamp};
+use shared::event_store::EventStore;
 use shared::feed::cursor::Cursor;
 use shared::service::failpoint;
 use shared::view_store::{Generation, ViewStore};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::overdue::Overdue;
 use self::page::Page;
+use self::reports::Reports;
 use crate::applier::BatchOutcome;
 use crate::lease_holder::{LEASE_TERM, LeaseHolder};
 use crate::metrics;
@@ -103,18 +105,17 @@ impl Healer {
         let checkpoint = self.views.checkpoint(&generation.id).await?;
         let Some(mut from) = checkpoint else { return Ok(()) };
         let mut appended = self.store.append_notifier().subscribe();
-        let mut reported = None;
+        let mut reports = Reports::default();
         while Instant::now() < until && !stop.is_cancelled() {
+            let looked = Timestamp::now();
             let page = Page::take(from, self.store.read_marks(from, MAX_PAGE).await?);
             let head = self.store.head().await?;
             metrics::HEAD.set_position(head);
             metrics::CHECKPOINT.set_position(from);
             overdue.saw(head);
             metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
-            if reported != Some(from) {
-                self.report(from).await;
-                reported = Some(from);
-            }
+            let stores = (self.store.as_ref(), self.views.as_ref());
+            reports.tell(stores, &generation.id, (from, head), looked).await;
             if page.to == from {
                 stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
                 stop.run_until_cancelled(appended.wait(MAX_WAIT)).await;
@@ -198,12 +199,5 @@ impl Healer {
         }
         self.repaired.fetch_add(streams.len() as u64, Ordering::Relaxed);
         Ok(true)
-    }
-
-    /// Tells command-apis how far the views are.
-    async fn report(&self, checkpoint: Position) {
-        if let Err(failure) = self.store.report_views(ViewsReport { checkpoint }).await {
-            tracing::debug!(%failure, "how far the views are is not told");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The projector as a service of its own: MongoDB, RabbitMQ, Redis.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::Result;
 use kernel::projection::ErasedProjection;
@@ -9,9 +10,11 @@ use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::feed::queue::Queues;
 use shared::http::{Callers, Cors};
 use shared::messaging::rabbitmq::RabbitMq;
+use shared::service::health::Health;
 use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
+use shared::view_store::ViewStore as _;
 use shared::view_store::redis::Redis;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +22,9 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::{Dependencies, Operations, Worker, admin};
+
+/// Between two looks whether Redis can be reached.
+const REDIS_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves HTTP on the listener and works until `stop`; a batch under way is finished first. Until all
 /// servers are there, operators get 503. Fails when a server can't be used at all, as by its version.
@@ -48,6 +54,7 @@ async fn work(
     let redis = || Redis::connect(config.redis_url.expose_secret(), &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     tell_of(&[&CONNECTIONS]);
+    tokio::spawn(watch_redis(views.clone(), health.clone(), stop.clone()));
     let broker = RabbitMq::new(config.rabbitmq_url.expose_secret(), &config.namespace);
     let worker = Worker::new(Dependencies {
         store: Arc::new(store),
@@ -60,4 +67,15 @@ async fn work(
     slot.fill(worker.operations());
     worker.run(stop.clone()).await;
     Ok(())
+}
+
+/// Tells whether Redis can be reached, also while nothing is to be applied.
+async fn watch_redis(views: Redis, health: Health, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match views.live().await {
+            Ok(_) => health.ready("redis"),
+            Err(failure) => health.waits("redis", failure),
+        }
+        stop.run_until_cancelled(tokio::time::sleep(REDIS_POLL_INTERVAL)).await;
+    }
 }

@@ -14,6 +14,7 @@ use shared::feed::{Feed, Feeds};
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
 use shared::service::health::Health;
+use shared::service::liveness::Work;
 use shared::service::min_interval::MinInterval;
 use shared::view_store::{Generation, ViewStore};
 use tokio::time::Instant;
@@ -69,6 +70,8 @@ pub struct Worker {
     operations: Operations,
     served: Served,
     health: ViewsHealth,
+    /// Gets on while a generation is served.
+    work: Work,
 }
 
 impl Worker {
@@ -77,10 +80,12 @@ impl Worker {
         let Dependencies { store, views, feeds, projection, health, holder } = dependencies;
         let version = projection.version();
         metrics::tell();
+        let (told, work) = (health.clone(), health.work("worker"));
+        work.rest();
         let (health, served) = (ViewsHealth::new(health), Served::default());
         let parking = Arc::new(Parking::new(views.clone(), version));
         let applier = Applier::new(store.clone(), views.clone(), projection, parking.clone());
-        let applier = Arc::new(applier);
+        let applier = Arc::new(applier.watched(told.liveness()));
         let retrier = Retrier::new(store.clone(), views.clone(), applier.clone(), parking);
         let retrier = Arc::new(retrier);
         let walker = Walker::new(views.clone(), applier.clone());
@@ -107,7 +112,7 @@ impl Worker {
         let healer = Arc::new(healer);
         let census = Arc::new(Census::new(views.clone(), feeds.clone(), healer.clone()));
         let background =
-            Background::new(store.clone(), healer, rollout.clone(), retrier.clone(), census);
+            Background::new(store.clone(), healer, rollout.clone(), retrier.clone(), census, told);
         let operations = Operations::new(
             store,
             views.clone(),
@@ -117,7 +122,18 @@ impl Worker {
             served.clone(),
             repaired,
         );
-        Self { views, feeds, applier, generations, rollout, background, operations, served, health }
+        Self {
+            views,
+            feeds,
+            applier,
+            generations,
+            rollout,
+            background,
+            operations,
+            served,
+            health,
+            work,
+        }
     }
 
     /// What operators look at and ask of this worker.
@@ -156,6 +172,7 @@ impl Worker {
         let over = stop.child_token();
         let background = self.background.start(&generation, &over);
         let followed = self.follow(&generation, feed.as_mut(), &over).await;
+        self.work.rest();
         over.cancel();
         background.end().await;
         self.served.set(None);
@@ -223,6 +240,7 @@ impl Worker {
         // The same future all along: one that is dropped half-way might lose deliveries.
         let mut next = std::pin::pin!(feed.next(MAX_BATCH));
         loop {
+            self.work.progress();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(None),

@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod config;
 pub mod failpoint;
 pub mod health;
+pub mod liveness;
 pub mod metrics;
 pub mod min_interval;
 pub mod open_files;

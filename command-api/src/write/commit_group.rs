@@ -7,6 +7,7 @@ use kernel::aggregate::Aggregate;
 use kernel::log::{Commit, Entry, Position};
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::failpoint;
+use shared::service::liveness::Work;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -24,22 +25,29 @@ pub struct CommitGroup<A: Aggregate> {
     store: Arc<dyn EventStore>,
     replies: Replies<A>,
     resolver: Resolver<A>,
+    work: Work,
 }
 
 /// Commands, each with the cached state of its stream.
 type Commands<A> = Vec<(PendingCommand<A>, Option<StreamState<A>>)>;
 
 impl<A: Aggregate> CommitGroup<A> {
-    pub fn new(store: Arc<dyn EventStore>, events: mpsc::UnboundedSender<GroupEvent<A>>) -> Self {
+    /// `work` is told whenever the group gets on.
+    pub fn new(
+        store: Arc<dyn EventStore>,
+        events: mpsc::UnboundedSender<GroupEvent<A>>,
+        work: Work,
+    ) -> Self {
         let replies = Replies::new(store.clone(), events);
-        let resolver = Resolver::new(store.clone(), replies.clone());
-        Self { store, replies, resolver }
+        let resolver = Resolver::new(store.clone(), replies.clone(), work.clone());
+        Self { store, replies, resolver, work }
     }
 
     /// Answers every command, frees every stream, and tells which positions are left to fill.
     pub async fn run(self, commands: Commands<A>, unused_positions: Vec<Position>) {
         let mut unused_positions: BTreeSet<Position> = unused_positions.into_iter().collect();
         let commits = self.decide(commands).await;
+        self.work.progress();
         self.append(commits, &mut unused_positions).await;
         let unused_positions = unused_positions.into_iter().collect();
         self.replies.tell(GroupEvent::Over { unused_positions });
@@ -63,7 +71,9 @@ impl<A: Aggregate> CommitGroup<A> {
             let (commands, states): (Vec<_>, Vec<_>) = unsure.into_iter().unzip();
             let stream = |command: &PendingCommand<A>| command.request.stream.clone();
             let streams = commands.iter().map(stream).collect();
-            match stream_reader::read(&self.store, streams, states).await {
+            let read = stream_reader::read(&self.store, streams, states).await;
+            self.work.progress();
+            match read {
                 Ok(folded) => commits.extend(self.decide_finally(commands, folded).await),
                 Err(failure) => self.replies.reject_all(commands, &failure),
             }
@@ -161,6 +171,7 @@ impl<A: Aggregate> CommitGroup<A> {
         let started = Instant::now();
         let inserted = self.store.insert(&entries).await;
         metrics::APPENDS.took(started.elapsed(), &[]);
+        self.work.progress();
         match inserted {
             Ok(outcomes) => {
                 failpoint::hit("insert.after");

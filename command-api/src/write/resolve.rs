@@ -9,6 +9,7 @@ use kernel::log::{Commit, Entry, Position, StreamName, Version};
 use kernel::{Failure, Result};
 use shared::event_store::{EventStore, Inserted};
 use shared::service::backoff::Backoff;
+use shared::service::liveness::Work;
 
 use super::pending_commit::PendingCommit;
 use super::positions::margin;
@@ -61,11 +62,12 @@ impl Found {
 pub struct Resolver<A: Aggregate> {
     store: Arc<dyn EventStore>,
     replies: Replies<A>,
+    work: Work,
 }
 
 impl<A: Aggregate> Resolver<A> {
-    pub fn new(store: Arc<dyn EventStore>, replies: Replies<A>) -> Self {
-        Self { store, replies }
+    pub fn new(store: Arc<dyn EventStore>, replies: Replies<A>, work: Work) -> Self {
+        Self { store, replies, work }
     }
 
     /// Commits that the log refused as duplicates: of a position, a stream's version or a key.
@@ -77,6 +79,7 @@ impl<A: Aggregate> Resolver<A> {
         let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(100));
         while !commits.is_empty() {
             let found = self.find_causes(&commits).await;
+            self.work.progress();
             let mut hidden = vec![];
             let taken = |pending: &&PendingCommit<A>| {
                 found.as_ref().is_ok_and(|found| matches!(found.cause(pending), Cause::Position))
@@ -170,7 +173,9 @@ impl<A: Aggregate> Resolver<A> {
         tracing::warn!(%failure, commands = commits.len(), "an append has an unknown outcome");
         let mut backoff = Backoff::for_servers();
         while !commits.is_empty() || !unused_positions.is_empty() {
-            match self.write_tombstones(&commits, unused_positions).await {
+            let written = self.write_tombstones(&commits, unused_positions).await;
+            self.work.progress();
+            match written {
                 Ok(found) => {
                     unused_positions.clear();
                     let (seen, hidden) = commits

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kernel::Result;
 use shared::event_store::{EventStore, until_replaced};
 use shared::service::backoff::Backoff;
+use shared::service::health::Health;
 use shared::view_store::Generation;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,8 @@ pub(super) struct Background {
     rollout: Arc<Rollout>,
     retrier: Arc<Retrier>,
     census: Arc<Census>,
+    /// Told whether the log can be reached.
+    health: Health,
 }
 
 /// The background tasks beside the serving of one generation.
@@ -54,8 +57,9 @@ impl Background {
         rollout: Arc<Rollout>,
         retrier: Arc<Retrier>,
         census: Arc<Census>,
+        health: Health,
     ) -> Self {
-        Self { store, healer, rollout, retrier, census }
+        Self { store, healer, rollout, retrier, census, health }
     }
 
     /// Starts all tasks. They run until `serving_over`, and cancel it when the generation is to be
@@ -107,7 +111,7 @@ impl Background {
             BackgroundTask::Retry => self.retrier.run(&generation.id, serving_over).await,
             BackgroundTask::Count => self.census.run(generation, serving_over).await,
             BackgroundTask::WatchLog => {
-                let replaced = until_replaced(self.store.as_ref(), &generation.log);
+                let replaced = until_replaced(self.store.as_ref(), &generation.log, &self.health);
                 if serving_over.run_until_cancelled(replaced).await.is_some() {
                     serving_over.cancel();
                 }

@@ -107,6 +107,10 @@ impl MongoDb {
 
 #[async_trait]
 impl EventStore for MongoDb {
+    fn part(&self) -> &'static str {
+        "mongodb"
+    }
+
     async fn log_id(&self) -> Result<LogId> {
         let what = "reading the identity of the log";
         self.ask(what, |this| async move { this.read_identity().await }).await
