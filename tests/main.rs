@@ -44,6 +44,7 @@ mod parts {
 
 /// All services together, from the command to the view.
 mod whole {
+    mod alerts;
     mod clients;
     mod configuration;
     mod contract;
@@ -81,6 +82,7 @@ mod checks {
     mod controls;
     mod house;
     mod lists;
+    mod observe;
     mod oracle;
     mod proxy;
     mod vendored;

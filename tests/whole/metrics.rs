@@ -62,27 +62,8 @@ fn all_documented(services: &[&str]) -> BTreeSet<String> {
     sections.flat_map(|section| documented(section)).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_service_tells_what_is_documented_and_counts_what_happens() {
-    let system = System::start(&Urls::of_the_run(), 1, 1).await;
-    let (commands, queries) = (&system.commands[0], &system.queries);
-    let api = commands.api();
-    let _open = LiveClient::open(&queries.client, "/live", None).await;
-    let created = api.create_lamp(500).await;
-    assert!(api.pay(created.order_id(), 500).await.is_success());
-    assert_eq!(api.ship(uuid::Uuid::new_v4()).await.status, 404);
-    let views = OrderClient::new(&queries.client).waiting(20);
-    let token = api.pay(created.order_id(), 1).await.header("consistency-token").map(str::to_owned);
-    assert_eq!(token, None, "what is refused has no token");
-    until("the views are healed up to the head", || async {
-        let of_projector = values(&text(&system.projectors[0].client).await);
-        (of_projector["waybill_views_checkpoint_position"] >= 2.0).then_some(())
-    })
-    .await;
-    assert!(views.order(created.order_id()).await.is_success());
-
-    let of_commands = text(&commands.client).await;
-    let counted = values(&of_commands);
+/// What command-api counted of the commands of the test below.
+fn counts_commands(counted: &BTreeMap<String, f64>) {
     let is = |name: &str, expected: f64| assert_eq!(counted[name], expected, "{name}");
     let answered = |kind: &str, outcome: &str, expected: f64| {
         let labels = format!("{{outcome=\"{outcome}\",type=\"{kind}\"}}");
@@ -104,6 +85,29 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
     is("waybill_relay_position", 2.0);
     is("waybill_commands_waiting", 0.0);
     is("waybill_append_duration_seconds_count", 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_service_tells_what_is_documented_and_counts_what_happens() {
+    let system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let (commands, queries) = (&system.commands[0], &system.queries);
+    let api = commands.api();
+    let _open = LiveClient::open(&queries.client, "/live", None).await;
+    let created = api.create_lamp(500).await;
+    assert!(api.pay(created.order_id(), 500).await.is_success());
+    assert_eq!(api.ship(uuid::Uuid::new_v4()).await.status, 404);
+    let views = OrderClient::new(&queries.client).waiting(20);
+    let token = api.pay(created.order_id(), 1).await.header("consistency-token").map(str::to_owned);
+    assert_eq!(token, None, "what is refused has no token");
+    until("the views are healed up to the head", || async {
+        let of_projector = values(&text(&system.projectors[0].client).await);
+        (of_projector["waybill_views_checkpoint_position"] >= 2.0).then_some(())
+    })
+    .await;
+    assert!(views.order(created.order_id()).await.is_success());
+
+    let of_commands = text(&commands.client).await;
+    counts_commands(&values(&of_commands));
 
     let of_projector = text(&system.projectors[0].client).await;
     let counted = values(&of_projector);
