@@ -53,10 +53,12 @@ mod whole {
     mod distributed;
     mod embedded;
     mod live;
+    mod logs;
     mod metrics;
     mod races;
     mod rebuild;
     mod tokens;
+    mod traces;
     mod upgrade;
 }
 

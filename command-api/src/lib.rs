@@ -16,6 +16,7 @@ pub mod run;
 #[cfg(feature = "servers")]
 pub mod seal;
 pub mod service;
+mod told;
 pub mod write;
 
 pub use service::Service;

@@ -17,12 +17,14 @@ use shared::service::failpoint;
 use shared::service::health::Health;
 use shared::service::liveness::Work;
 use shared::service::min_interval::MinInterval;
+use shared::service::traces::{Attributes, Kind, Step};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::messages::MessageWriter;
 use crate::metrics;
+use crate::told::told;
 
 /// The lease's term; it is renewed at a third of it.
 const LEASE_TERM: Duration = Duration::from_secs(6);
@@ -73,6 +75,16 @@ impl Relay {
             }
         }
         self.give_up().await;
+    }
+
+    /// Of a span, by the conventions for messaging.
+    fn about(&self, messages: usize) -> Attributes {
+        vec![
+            ("messaging.system", "rabbitmq".to_owned()),
+            ("messaging.operation.type", "send".to_owned()),
+            ("messaging.destination.name", self.broker.exchange()),
+            ("messaging.batch.message_count", messages.to_string()),
+        ]
     }
 
     async fn give_up(&self) {
@@ -126,7 +138,11 @@ impl Relay {
             interval.start();
             for run in runs(&run.commits) {
                 let messages = self.messages.write(run)?;
+                let step = Step::begin("publish", Kind::Producer);
                 publisher.publish(&messages).await?;
+                if let Some(step) = step {
+                    step.end(self.about(messages.len()), run.iter().map(told));
+                }
                 self.work.progress();
                 published(run, messages.len());
                 checkpoint.confirmed =

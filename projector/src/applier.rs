@@ -14,6 +14,7 @@ use kernel::{Failure, Result};
 use shared::event_store::EventStore;
 use shared::service::failpoint;
 use shared::service::liveness::{Liveness, Work};
+use shared::service::traces::recorded;
 use shared::view_store::{Applied, GenerationId, ViewStore};
 
 use self::gap_filler::{GapFiller, NEIGHBOUR_WAIT};
@@ -176,7 +177,11 @@ impl Applier {
             return None;
         }
         match self.project(stored.as_ref(), &next) {
-            Ok(change) => Some(change),
+            Ok(mut change) => {
+                let last = next.last().and_then(|event| event.meta.traceparent.as_deref());
+                change.traceparent = recorded(last).map(str::to_owned);
+                Some(change)
+            }
             Err(Unprojectable(why)) => {
                 let (version, events) = (version + 1, next.len());
                 round.refused(pending, Refused { stream, version, events, why });

@@ -25,6 +25,7 @@ mod rollout;
 #[cfg(feature = "servers")]
 pub mod run;
 mod served;
+mod traced;
 mod views_health;
 mod walker;
 mod worker;

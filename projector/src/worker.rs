@@ -33,6 +33,7 @@ use crate::parking::Parking;
 use crate::retrier::Retrier;
 use crate::rollout::Rollout;
 use crate::served::Served;
+use crate::traced::Traced;
 use crate::views_health::ViewsHealth;
 use crate::walker::Walker;
 
@@ -210,7 +211,9 @@ impl Worker {
             let oldest = events.first().map(|event| event.at);
             metrics::BATCHES.had(events.len());
             let started = Instant::now();
+            let traced = Traced::of("apply", &events);
             let outcome = self.applier.apply(&generation.id, events).await?;
+            traced.end();
             metrics::APPLIES.took(started.elapsed(), &[]);
             oldest.inspect(|at| metrics::DELAY.took(at.age(), &[]));
             match outcome {

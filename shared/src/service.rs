@@ -15,3 +15,4 @@ pub mod shell;
 pub mod shutdown;
 pub mod slot;
 pub mod telemetry;
+pub mod traces;

@@ -15,6 +15,7 @@ pub mod live;
 pub mod load;
 pub mod namespaces;
 pub mod orders;
+pub mod otlp;
 pub mod program;
 pub mod prometheus;
 pub mod proxy;

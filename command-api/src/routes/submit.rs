@@ -133,8 +133,7 @@ fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
         Rejected::NotAttempted => Problem::not_attempted(
             "An earlier command of this request for the same thing has no certain outcome; send both again.",
         ),
-        Rejected::Broken(why) => {
-            tracing::error!(why, "answered 500");
+        Rejected::Broken(_) => {
             Problem::internal("Nothing was written; the service's own log tells more.")
         }
         Rejected::Overloaded => Problem::too_many_requests(

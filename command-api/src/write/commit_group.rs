@@ -8,6 +8,7 @@ use kernel::log::{Commit, Entry, Position};
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::failpoint;
 use shared::service::liveness::Work;
+use shared::service::traces::{Kind, Step};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -20,6 +21,7 @@ use super::resolve::{Resolver, by_key, count_tombstones};
 use super::stream_state::StreamState;
 use super::{positions, stream_reader};
 use crate::metrics;
+use crate::told::told;
 
 pub struct CommitGroup<A: Aggregate> {
     store: Arc<dyn EventStore>,
@@ -168,7 +170,7 @@ impl<A: Aggregate> CommitGroup<A> {
         }
         failpoint::hit("insert.before");
         metrics::GROUPS.had(commits.len());
-        let started = Instant::now();
+        let (started, step) = (Instant::now(), Step::begin("append", Kind::Internal));
         let inserted = self.store.insert(&entries).await;
         metrics::APPENDS.took(started.elapsed(), &[]);
         self.work.progress();
@@ -181,6 +183,9 @@ impl<A: Aggregate> CommitGroup<A> {
                     .into_iter()
                     .zip(outcomes)
                     .partition(|(_, outcome)| *outcome == Inserted::Written);
+                if let Some(step) = step {
+                    step.end(vec![], written.iter().map(|(pending, _)| told(&pending.commit)));
+                }
                 written.into_iter().for_each(|(pending, _)| self.replies.accept(pending));
                 let refused: Vec<_> = refused.into_iter().map(|(pending, _)| pending).collect();
                 metrics::DUPLICATES.add(refused.len());

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use futures::future::join_all;
 use kernel::{Failure, Result};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::{ANSWER_TIMEOUT, close, failure, in_time};
@@ -33,6 +33,8 @@ pub struct Message {
     pub timestamp: u64,
     /// `content_type`.
     pub content_type: &'static str,
+    /// Header `traceparent`: of the first of its events that has one.
+    pub traceparent: Option<String>,
     /// The payload.
     pub body: Vec<u8>,
 }
@@ -126,7 +128,12 @@ pub(super) async fn publish<'a>(
 }
 
 fn properties(message: &Message) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    if let Some(traceparent) = &message.traceparent {
+        headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.as_str().into()));
+    }
     BasicProperties::default()
+        .with_headers(headers)
         .with_message_id(message.id.as_str().into())
         .with_type(message.kind.as_str().into())
         .with_timestamp(message.timestamp)
