@@ -24,6 +24,8 @@ mod parts {
 
     mod live;
 
+    mod liveness;
+
     mod parsers;
 
     mod projector {
@@ -47,6 +49,7 @@ mod parts {
 
 /// All services together, from the command to the view.
 mod whole {
+    mod alerts;
     mod clients;
     mod configuration;
     mod contract;
@@ -55,6 +58,7 @@ mod whole {
     mod distributed;
     mod embedded;
     mod live;
+    mod logs;
     mod metrics;
     mod races;
     mod rebuild;
@@ -62,6 +66,7 @@ mod whole {
     mod secure_listeners;
     mod secure_servers;
     mod tokens;
+    mod traces;
     mod upgrade;
 }
 
@@ -78,6 +83,7 @@ mod faults {
     mod full_disk;
     mod network;
     mod outages;
+    mod readiness;
     mod replaced;
 }
 
@@ -86,6 +92,7 @@ mod checks {
     mod controls;
     mod house;
     mod lists;
+    mod observe;
     mod oracle;
     mod proxy;
     mod vendored;

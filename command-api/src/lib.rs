@@ -1,11 +1,12 @@
 //! Takes commands, appends their events to the log, and relays the log to the exchange.
 //!
 //! `routes` read requests, `write` decides and appends in groups, `relay` follows the log, `seal`
-//! closes its holes, and `audit` reads it back.
+//! closes its holes, `lag` tells how far what follows it is, and `audit` reads it back.
 
 mod audit;
 #[cfg(feature = "servers")]
 pub mod config;
+mod lag;
 mod metrics;
 #[cfg(feature = "servers")]
 pub mod relay;
@@ -15,6 +16,7 @@ pub mod run;
 #[cfg(feature = "servers")]
 pub mod seal;
 pub mod service;
+mod told;
 pub mod write;
 
 pub use service::Service;

@@ -4,23 +4,33 @@ use shared::service::metrics::{Counter, Gauge, Histogram, Metric, tell_of};
 
 use crate::write::{Outcome, Rejected};
 
-pub static COMMANDS: Counter = Counter::by(
+/// What becomes of commands.
+const OUTCOMES: [&str; 11] = [
+    "accepted",
+    "broken",
+    "conflict",
+    "key_in_flight",
+    "key_mismatch",
+    "not_attempted",
+    "overloaded",
+    "refused",
+    "unavailable",
+    "unknown",
+    "version_mismatch",
+];
+/// Stands for the type of a command that was turned away before it was read.
+pub const UNREAD: &str = "unread";
+
+pub static COMMANDS: Counter = Counter::by_two(
     "waybill_commands_total",
-    "Commands that were answered, by outcome.",
-    &["outcome"],
-    &[
-        "accepted",
-        "broken",
-        "conflict",
-        "key_in_flight",
-        "key_mismatch",
-        "not_attempted",
-        "overloaded",
-        "refused",
-        "unavailable",
-        "unknown",
-        "version_mismatch",
-    ],
+    "Commands that were answered, by type and outcome.",
+    &["type", "outcome"],
+);
+pub static RETRIES: Counter = Counter::by(
+    "waybill_command_retries_total",
+    "Fresh starts of commands: another was faster, the position was taken, or the append was lost.",
+    &["cause"],
+    &["stream", "position", "lost"],
 );
 pub static WAITING: Gauge =
     Gauge::new("waybill_commands_waiting", "Commands that were taken and are not answered yet.");
@@ -30,12 +40,16 @@ pub static HELD: Gauge = Gauge::new(
 );
 pub static VIEWS_LAG_SECONDS: Gauge = Gauge::new(
     "waybill_views_lag_seconds",
-    "Age of the oldest commit of this process that the live views lack, as flow control sees it.",
+    "Age of the oldest commit that the live views are not known to hold.",
 );
-pub static VIEWS_LAG_COMMITS: Gauge = Gauge::new(
-    "waybill_views_lag_commits",
-    "Commits that the live views lack, as flow control sees it.",
+pub static VIEWS_LAG_COMMITS: Gauge =
+    Gauge::new("waybill_views_lag_commits", "Commits that the live views are not known to hold.");
+pub static RELAY_LAG_SECONDS: Gauge = Gauge::new(
+    "waybill_relay_lag_seconds",
+    "Age of the oldest commit that the exchange has not confirmed.",
 );
+pub static RELAY_LAG_COMMITS: Gauge =
+    Gauge::new("waybill_relay_lag_commits", "Commits that the exchange has not confirmed.");
 pub static GROUPS: Histogram =
     Histogram::of_sizes("waybill_group_commits", "Commits that were inserted together.");
 pub static APPENDS: Histogram = Histogram::of_seconds(
@@ -63,9 +77,11 @@ pub static UNKNOWN: Counter = Counter::new(
     "waybill_appends_unknown_total",
     "Commits without an answer of the log, whose outcome was found out afterwards.",
 );
-pub static SEALED: Counter = Counter::new(
-    "waybill_sealed_positions_total",
-    "Positions that no writer filled in time, sealed with tombstones.",
+pub static TOMBSTONES: Counter = Counter::by(
+    "waybill_tombstones_total",
+    "Tombstones for positions that were drawn and hold no commit: by the writer, or sealed as a hole.",
+    &["by"],
+    &["writer", "sealer"],
 );
 pub static RELAY_LEADS: Gauge = Gauge::new(
     "waybill_relay_leader",
@@ -95,8 +111,9 @@ pub static PUBLISHED: Counter = Counter::new(
 
 /// Makes them part of what the process tells.
 pub fn tell() {
-    let all: [&dyn Metric; 18] = [
+    let all: [&dyn Metric; 21] = [
         &COMMANDS,
+        &RETRIES,
         &WAITING,
         &HELD,
         &VIEWS_LAG_SECONDS,
@@ -107,7 +124,9 @@ pub fn tell() {
         &STATES,
         &DUPLICATES,
         &UNKNOWN,
-        &SEALED,
+        &TOMBSTONES,
+        &RELAY_LAG_SECONDS,
+        &RELAY_LAG_COMMITS,
         &RELAY_LEADS,
         &RELAY_POSITION,
         &RELAY_DELAY,
@@ -118,8 +137,21 @@ pub fn tell() {
     tell_of(&all);
 }
 
+/// Tells of every pair of type and outcome from the start: what appears with its first event shows no
+/// increase.
+pub fn tell_of_commands(types: impl Iterator<Item = &'static str>) {
+    for kind in types.chain([UNREAD]) {
+        OUTCOMES.iter().for_each(|outcome| COMMANDS.add_to_pair([kind, outcome], 0));
+    }
+}
+
+/// Counts a command for which there is no room.
+pub fn turned_away(kind: &str) {
+    COMMANDS.add_to_pair([kind, "overloaded"], 1);
+}
+
 /// Counts a command that is answered.
-pub fn answered(outcome: &Outcome) {
+pub fn answered(kind: &str, outcome: &Outcome) {
     let name = match outcome {
         Ok(_) => "accepted",
         Err(Rejected::Refused(_)) => "refused",
@@ -133,5 +165,5 @@ pub fn answered(outcome: &Outcome) {
         Err(Rejected::Broken(_)) => "broken",
         Err(Rejected::Unknown) => "unknown",
     };
-    COMMANDS.add_to(name, 1);
+    COMMANDS.add_to_pair([kind, name], 1);
 }

@@ -16,7 +16,9 @@ use shared::messaging::rabbitmq::{Publisher, RabbitMq};
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
 use shared::service::health::Health;
+use shared::service::liveness::Work;
 use shared::service::min_interval::MinInterval;
+use shared::service::traces::{Attributes, Kind, Step};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -24,6 +26,7 @@ use uuid::Uuid;
 use self::messages::MessageWriter;
 use self::obstruction::Obstruction;
 use crate::metrics;
+use crate::told::told;
 
 /// The lease's term; it is renewed at a third of it.
 const LEASE_TERM: Duration = Duration::from_secs(6);
@@ -42,6 +45,7 @@ pub struct Relay {
     messages: MessageWriter,
     holder: String,
     health: Health,
+    work: Work,
 }
 
 impl Relay {
@@ -56,7 +60,8 @@ impl Relay {
         health: Health,
     ) -> Self {
         let messages = MessageWriter::new(source(namespace, &log), events_per_message);
-        Self { store, broker, log, messages, holder: Uuid::new_v4().to_string(), health }
+        let (holder, work) = (Uuid::new_v4().to_string(), health.work("relay"));
+        Self { store, broker, log, messages, holder, health, work }
     }
 
     /// Leads whenever it may, until `stop`.
@@ -64,6 +69,7 @@ impl Relay {
         let mut backoff = Backoff::for_servers();
         let mut obstruction = Obstruction::default();
         while !stop.is_cancelled() {
+            self.work.progress();
             if let Err(failure) = self.turn(&mut backoff, &stop).await {
                 metrics::RELAY_FAILURES.add(1);
                 self.health.waits("relay", failure);
@@ -77,6 +83,16 @@ impl Relay {
         self.give_up().await;
     }
 
+    /// Of a span, by the conventions for messaging.
+    fn about(&self, messages: usize) -> Attributes {
+        vec![
+            ("messaging.system", "rabbitmq".to_owned()),
+            ("messaging.operation.type", "send".to_owned()),
+            ("messaging.destination.name", self.broker.exchange()),
+            ("messaging.batch.message_count", messages.to_string()),
+        ]
+    }
+
     async fn give_up(&self) {
         metrics::RELAY_LEADS.set_to(false);
         if let Err(failure) = self.store.release_relay(&self.holder).await {
@@ -86,6 +102,7 @@ impl Relay {
 
     async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
+            self.health.tell("relay", "another process relays the log".to_owned());
             self.health.ready("relay"); // Another process leads: this one waits.
             tokio::select! {
                 () = tokio::time::sleep(LEASE_TERM / 6) => {}
@@ -94,6 +111,7 @@ impl Relay {
             return Ok(());
         }
         let publisher = self.broker.publisher().await?;
+        self.work.progress();
         let led = self.lead(&publisher, backoff, stop).await;
         publisher.close().await;
         led
@@ -113,7 +131,9 @@ impl Relay {
         let mut interval = MinInterval::default();
         tracing::info!(from, "relays the log to the exchange");
         metrics::RELAY_LEADS.set_to(true);
+        self.health.tell("relay", "this process relays the log".to_owned());
         while !stop.is_cancelled() {
+            self.work.progress();
             if leased.elapsed() > LEASE_TERM / 3 {
                 leased = Instant::now();
                 if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
@@ -124,7 +144,12 @@ impl Relay {
             interval.start();
             for run in runs(&run.commits) {
                 let messages = self.messages.write(run)?;
+                let step = Step::begin("publish", Kind::Producer);
                 publisher.publish(&messages).await?;
+                if let Some(step) = step {
+                    step.end(self.about(messages.len()), run.iter().map(told));
+                }
+                self.work.progress();
                 published(run, messages.len());
                 checkpoint.confirmed =
                     run.last().map_or(checkpoint.confirmed, |commit| commit.position);

@@ -6,11 +6,12 @@ use std::time::Duration;
 use kernel::Result;
 use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
-use shared::event_store::mongodb::MongoDb;
+use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::event_store::until_replaced;
 use shared::http::{Callers, Cors, Listener};
-use shared::messaging::rabbitmq::RabbitMq;
+use shared::messaging::rabbitmq::{RabbitMq, UNPUBLISHED};
 use shared::service::health::Health;
+use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::service::slot::ServiceSlot;
@@ -51,7 +52,7 @@ async fn work<A: Aggregate>(
 ) -> Result<Option<Served>> {
     let start = || Served::start(config, slot, health, stop);
     while let Some((store, served)) = until_connected("mongodb", health, stop, start).await? {
-        let replaced = until_replaced(&store, &served.log);
+        let replaced = until_replaced(&store, &served.log, health);
         if stop.run_until_cancelled(replaced).await.is_none() {
             return Ok(Some(served));
         }
@@ -84,6 +85,7 @@ impl Served {
             Service::start(log_of, &config.namespace, health, config.flow_control, stop.clone())
                 .await?;
         let log = service.log.clone();
+        tell_of(&[&CONNECTIONS, &UNPUBLISHED]);
         let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);
         // What the exchange has confirmed has no holes. (Read before anything runs that would be left
         // running by an error.)

@@ -88,7 +88,7 @@ impl Sealer {
             tracing::warn!(positions = old.len(), first = first.position(), "sealing a hole");
             failpoint::hit("seal.before");
             self.store.insert(&old).await?;
-            metrics::SEALED.add(old.len());
+            metrics::TOMBSTONES.add_to("sealer", old.len());
             failpoint::hit("seal.after");
         }
         Ok(())

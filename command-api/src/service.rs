@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics;
 use crate::write::{FlowControl, Writer};
+use crate::{lag, metrics};
 
 /// Reads of the log at a time: each holds up to 1 MiB of commits, and what is made of them.
 const CONCURRENT_READS: usize = 4;
@@ -47,7 +47,9 @@ impl<A: Aggregate> Service<A> {
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>)> {
         metrics::tell();
+        metrics::tell_of_commands(A::contract().commands.iter().map(|command| command.name));
         let log = store.log_id().await?;
+        tokio::spawn(lag::watch(store.clone(), health.clone(), stop.clone()));
         let (writer, scheduler) = Writer::start_with(store.clone(), health.clone(), flow_control);
         let reads = Arc::new(Semaphore::new(CONCURRENT_READS));
         Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, scheduler))

@@ -99,7 +99,7 @@ impl<A: Aggregate> Writer<A> {
         let (reply, outcome) = oneshot::channel();
         let Some(place) = self.room.take(request.bytes) else {
             drop(request.sequence.as_ref().map(Sequence::next)); // Those behind it are cut off.
-            metrics::COMMANDS.add_to("overloaded", 1);
+            metrics::turned_away(request.kind);
             drop(reply.send(Err(Rejected::Overloaded)));
             return outcome;
         };

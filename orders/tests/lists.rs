@@ -42,6 +42,7 @@ impl Subject {
             names::orders_by_both(listed, "c"),
         ];
         let change = Change {
+            traceparent: None,
             stream: StreamName::new("order", id),
             base: 0,
             to: 7,

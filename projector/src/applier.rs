@@ -13,6 +13,8 @@ use kernel::projection::{Change, ErasedProjection, Stored, Unprojectable};
 use kernel::{Failure, Result};
 use shared::event_store::EventStore;
 use shared::service::failpoint;
+use shared::service::liveness::{Liveness, Work};
+use shared::service::traces::recorded;
 use shared::view_store::{Applied, GenerationId, ViewStore};
 
 use self::gap_filler::{GapFiller, NEIGHBOUR_WAIT};
@@ -44,6 +46,7 @@ pub struct Applier {
     parking: Arc<Parking>,
     gaps: GapFiller,
     load_size: LoadSize,
+    liveness: Liveness,
 }
 
 impl Applier {
@@ -56,7 +59,13 @@ impl Applier {
         parking: Arc<Parking>,
     ) -> Self {
         let gaps = GapFiller::new(store, parking.clone());
-        Self { views, projection, parking, gaps, load_size: LoadSize::default() }
+        let (load_size, liveness) = (LoadSize::default(), Liveness::default());
+        Self { views, projection, parking, gaps, load_size, liveness }
+    }
+
+    /// The same; batches that do not get on are told to `liveness`.
+    pub(crate) fn watched(self, liveness: &Liveness) -> Self {
+        Self { liveness: liveness.clone(), ..self }
     }
 
     /// Applies a batch. The events may come in any order, repeatedly, and with gaps, which are filled
@@ -66,13 +75,15 @@ impl Applier {
         generation: &GenerationId,
         events: Vec<Recorded>,
     ) -> Result<BatchOutcome> {
+        let work = self.liveness.work("views");
         let mut pending: Pending = events.into_iter().collect();
         let mut reads = 0;
         for round in 0..MAX_ROUNDS {
             if pending.is_empty() {
                 return Ok(BatchOutcome::Applied);
             }
-            let Some(gapped) = self.round(generation, &mut pending, round == 0).await? else {
+            let Some(gapped) = self.round(generation, &mut pending, round == 0, &work).await?
+            else {
                 return Ok(BatchOutcome::NoGeneration);
             };
             let gapped = self.gaps.without_parked(generation, gapped, &mut pending).await?;
@@ -94,6 +105,7 @@ impl Applier {
         generation: &GenerationId,
         pending: &mut Pending,
         first: bool,
+        work: &Work,
     ) -> Result<Option<Vec<GappedStream>>> {
         let streams = pending.streams();
         let mut round = Round { first, ..Round::default() };
@@ -102,6 +114,7 @@ impl Applier {
             let is_loaded = |stream: &StreamName| !(first && pending.begins(stream));
             let (part, after) = rest.split_at(self.load_size.part(rest, is_loaded));
             rest = after;
+            work.progress();
             if !self.apply_part(generation, part, pending, &mut round).await? {
                 return Ok(None);
             }
@@ -164,7 +177,11 @@ impl Applier {
             return None;
         }
         match self.project(stored.as_ref(), &next) {
-            Ok(change) => Some(change),
+            Ok(mut change) => {
+                let last = next.last().and_then(|event| event.meta.traceparent.as_deref());
+                change.traceparent = recorded(last).map(str::to_owned);
+                Some(change)
+            }
             Err(Unprojectable(why)) => {
                 let (version, events) = (version + 1, next.len());
                 round.refused(pending, Refused { stream, version, events, why });

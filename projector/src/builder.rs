@@ -193,6 +193,7 @@ impl Builder {
         if step == Step::Done {
             attempt.reached = run.to;
             metrics::BUILT.set_position(run.to);
+            metrics::BUILD_TARGET.set_position(attempt.target);
         }
         Ok(step == Step::Done)
     }
@@ -213,6 +214,7 @@ impl Builder {
         if !promoted {
             return Ok(Built::LookAgain);
         }
+        metrics::REBUILDS.add(1);
         tracing::info!(generation = %generation.id, reached, seconds, "the views are live");
         Ok(Built::Live)
     }

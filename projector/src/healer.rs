@@ -3,16 +3,17 @@
 
 mod overdue;
 mod page;
+mod reports;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use kernel::Result;
 use kernel::log::{Position, StreamName};
 use kernel::views::Batch;
-use shared::event_store::{EventStore, ViewsReport};
+use kernel::{Result, Timestamp};
+use shared::event_store::EventStore;
 use shared::feed::cursor::Cursor;
 use shared::service::failpoint;
 use shared::view_store::{Generation, ViewStore};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::overdue::Overdue;
 use self::page::Page;
+use self::reports::Reports;
 use crate::applier::BatchOutcome;
 use crate::lease_holder::{LEASE_TERM, LeaseHolder};
 use crate::metrics;
@@ -41,6 +43,7 @@ pub(crate) struct Healer {
     leases: LeaseHolder,
     /// Views repaired since the start.
     repaired: Arc<AtomicU64>,
+    leads: AtomicBool,
 }
 
 impl Healer {
@@ -51,7 +54,7 @@ impl Healer {
         leases: LeaseHolder,
         repaired: Arc<AtomicU64>,
     ) -> Self {
-        Self { store, views, walker, leases, repaired }
+        Self { store, views, walker, leases, repaired, leads: AtomicBool::new(false) }
     }
 
     /// Heals the generation until `stop`, whenever no other worker does. Ends early at the first
@@ -64,18 +67,31 @@ impl Healer {
         let (mut overdue, mut held) = (Overdue::default(), false);
         while !stop.is_cancelled() {
             held = self.leases.hold(generation).await?;
-            metrics::HEALS.set_to(held);
+            self.now_leads(held);
             if held {
                 self.heal_for_a_term(generation, &mut overdue, stop).await?;
             } else {
                 stop.run_until_cancelled(sleep(LEASE_TERM / 4)).await;
             }
         }
-        metrics::HEALS.set_to(false);
+        self.now_leads(false);
         if held {
             self.leases.release(generation).await?; // The checkpoint goes on by another worker.
         }
         Ok(())
+    }
+
+    /// Whether this worker heals at the moment.
+    pub(crate) fn leads(&self) -> bool {
+        self.leads.load(Ordering::Relaxed)
+    }
+
+    fn now_leads(&self, leads: bool) {
+        self.leads.store(leads, Ordering::Relaxed);
+        metrics::HEALS.set_to(leads);
+        if !leads {
+            metrics::HEALER_LAG.set(0.0);
+        }
     }
 
     /// Heals for as long as the lease certainly holds.
@@ -89,17 +105,17 @@ impl Healer {
         let checkpoint = self.views.checkpoint(&generation.id).await?;
         let Some(mut from) = checkpoint else { return Ok(()) };
         let mut appended = self.store.append_notifier().subscribe();
-        let mut reported = None;
+        let mut reports = Reports::default();
         while Instant::now() < until && !stop.is_cancelled() {
+            let looked = Timestamp::now();
             let page = Page::take(from, self.store.read_marks(from, MAX_PAGE).await?);
             let head = self.store.head().await?;
             metrics::HEAD.set_position(head);
             metrics::CHECKPOINT.set_position(from);
             overdue.saw(head);
-            if reported != Some(from) {
-                self.report(from).await;
-                reported = Some(from);
-            }
+            metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
+            let stores = (self.store.as_ref(), self.views.as_ref());
+            reports.tell(stores, &generation.id, (from, head), looked).await;
             if page.to == from {
                 stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
                 stop.run_until_cancelled(appended.wait(MAX_WAIT)).await;
@@ -128,6 +144,7 @@ impl Healer {
         let reached = page.reached();
         loop {
             // Looking at each view is left until they may all be there.
+            metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
             while !overdue.is(page.to) && self.applied(generation).await? < page.to {
                 if stop.is_cancelled() {
                     return Ok(false);
@@ -182,12 +199,5 @@ impl Healer {
         }
         self.repaired.fetch_add(streams.len() as u64, Ordering::Relaxed);
         Ok(true)
-    }
-
-    /// Tells command-apis how far the views are.
-    async fn report(&self, checkpoint: Position) {
-        if let Err(failure) = self.store.report_views(ViewsReport { checkpoint }).await {
-            tracing::debug!(%failure, "how far the views are is not told");
-        }
     }
 }

@@ -6,11 +6,12 @@
 //! which one is served, made or discarded, and the `builder` makes one from the log. The `healer`
 //! checks behind the workers that nothing is missing. Healer and builder follow the log by the same
 //! `walker`, each under a lease of the `lease_holder`. [`Operations`] is what operators ask of a
-//! worker, and `admin` its HTTP.
+//! worker, `admin` its HTTP, and the `census` counts what waits for them.
 
 pub mod admin;
 mod applier;
 mod builder;
+mod census;
 #[cfg(feature = "servers")]
 pub mod config;
 mod generations;
@@ -24,6 +25,7 @@ mod rollout;
 #[cfg(feature = "servers")]
 pub mod run;
 mod served;
+mod traced;
 mod views_health;
 mod walker;
 mod worker;

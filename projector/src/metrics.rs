@@ -33,6 +33,10 @@ pub static HEALED: Counter = Counter::new(
     "waybill_healed_streams_total",
     "Streams whose views were repaired from the log: their messages did not come in time.",
 );
+pub static HEALER_LAG: Gauge = Gauge::new(
+    "waybill_healer_lag_seconds",
+    "How long the worker that heals has known of the oldest commit that it has not found in the views.",
+);
 pub static HEALS: Gauge = Gauge::new(
     "waybill_healer_leader",
     "1 while this worker holds the lease of the healer, else 0.",
@@ -56,9 +60,34 @@ pub static BUILT: Gauge = Gauge::new(
     "Up to here the commits are in the generation that this worker makes, or made last.",
 );
 
+pub static BUILD_TARGET: Gauge = Gauge::new(
+    "waybill_rebuild_target_position",
+    "The position up to which a generation is made before it goes live, or was.",
+);
+pub static REBUILDS: Counter = Counter::new(
+    "waybill_rebuilds_total",
+    "Generations of views that this worker has made and put in the place of the live one.",
+);
+pub static FAILURES: Counter = Counter::new(
+    "waybill_worker_failures_total",
+    "Times that this worker had to start again: a server away, or events that it could not apply.",
+);
+pub static QUEUED: Gauge = Gauge::new(
+    "waybill_queue_messages",
+    "Messages that wait for the live views, those at workers left out, as the worker knows that heals.",
+);
+pub static DEAD_LETTERS: Gauge = Gauge::new(
+    "waybill_dead_letters",
+    "Messages that are no events, kept until an operator discards them, as the worker knows that heals.",
+);
+pub static PARKED_NOW: Gauge = Gauge::new(
+    "waybill_parked_streams",
+    "Streams that are parked in the live views, as the worker knows that heals them.",
+);
+
 /// Makes them part of what the process tells.
 pub fn tell() {
-    let all: [&dyn Metric; 13] = [
+    let all: [&dyn Metric; 20] = [
         &BATCHES,
         &APPLIES,
         &DELAY,
@@ -66,12 +95,19 @@ pub fn tell() {
         &GAP_READS,
         &PARKED,
         &HEALED,
+        &HEALER_LAG,
         &HEALS,
         &CHECKPOINT,
         &HEAD,
         &SERVES,
         &BUILDS,
         &BUILT,
+        &BUILD_TARGET,
+        &REBUILDS,
+        &FAILURES,
+        &QUEUED,
+        &DEAD_LETTERS,
+        &PARKED_NOW,
     ];
     tell_of(&all);
 }

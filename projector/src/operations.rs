@@ -140,7 +140,10 @@ impl Operations {
                 created_at: generation.created_at,
                 served_here: id == served.as_ref(),
                 checkpoint: self.views.checkpoint(&generation.id).await?,
-                progress: self.views.progress(&generation.id).await?,
+                progress: match id == building.as_ref() {
+                    true => self.views.progress(&generation.id).await?,
+                    false => None,
+                },
                 parked: self.views.parked(&generation.id).await?.len(),
                 id: generation.id,
             });

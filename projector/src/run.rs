@@ -1,21 +1,28 @@
 //! The projector as a service of its own: MongoDB, RabbitMQ, Redis.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::Result;
 use kernel::projection::ErasedProjection;
-use shared::event_store::mongodb::MongoDb;
+use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::feed::queue::Queues;
 use shared::http::{Callers, Cors, Listener};
 use shared::messaging::rabbitmq::RabbitMq;
+use shared::service::health::Health;
+use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
+use shared::view_store::ViewStore as _;
 use shared::view_store::redis::Redis;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::{Dependencies, Operations, Worker, admin};
+
+/// Between two looks whether Redis can be reached.
+const REDIS_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves HTTP on the listener and works until `stop`; a batch under way is finished first. Until all
 /// servers are there, operators get 503. Fails when a server can't be used at all, as by its version.
@@ -44,6 +51,8 @@ async fn work(
     };
     let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
+    tell_of(&[&CONNECTIONS]);
+    tokio::spawn(watch_redis(views.clone(), health.clone(), stop.clone()));
     let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);
     let worker = Worker::new(Dependencies {
         store: Arc::new(store.clone()),
@@ -56,4 +65,15 @@ async fn work(
     slot.fill(worker.operations());
     worker.run(stop.clone()).await;
     Ok(())
+}
+
+/// Tells whether Redis can be reached, also while nothing is to be applied.
+async fn watch_redis(views: Redis, health: Health, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match views.live().await {
+            Ok(_) => health.ready("redis"),
+            Err(failure) => health.waits("redis", failure),
+        }
+        stop.run_until_cancelled(tokio::time::sleep(REDIS_POLL_INTERVAL)).await;
+    }
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kernel::Result;
-use kernel::log::{Commit, Position, Run, StreamName, Version};
+use kernel::log::{Commit, Position, Recorded, Run, StreamName, Version};
 use shared::view_store::{Advance, GenerationId, ViewStore};
 
 use crate::applier::{Applier, BatchOutcome};
+use crate::traced::Traced;
 
 /// What a step along the log came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,11 @@ impl Walker {
         streams: &BTreeSet<StreamName>,
     ) -> Result<BatchOutcome> {
         let commits = run.commits.iter().filter(|commit| streams.contains(&commit.stream));
-        self.apply(generation, commits).await
+        let events: Vec<Recorded> = commits.flat_map(Commit::recorded).collect();
+        let traced = Traced::of("heal", &events);
+        let outcome = self.applier.apply(generation, events).await?;
+        traced.end();
+        Ok(outcome)
     }
 
     async fn apply<'a>(

@@ -14,6 +14,7 @@ use shared::feed::{Feed, Feeds};
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
 use shared::service::health::Health;
+use shared::service::liveness::Work;
 use shared::service::min_interval::MinInterval;
 use shared::view_store::{Generation, ViewStore};
 use tokio::time::Instant;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::background::Background;
 use crate::applier::{Applier, BatchOutcome};
 use crate::builder::Builder;
+use crate::census::Census;
 use crate::generations::Generations;
 use crate::healer::Healer;
 use crate::lease_holder::LeaseHolder;
@@ -31,6 +33,7 @@ use crate::parking::Parking;
 use crate::retrier::Retrier;
 use crate::rollout::Rollout;
 use crate::served::Served;
+use crate::traced::Traced;
 use crate::views_health::ViewsHealth;
 use crate::walker::Walker;
 
@@ -68,6 +71,8 @@ pub struct Worker {
     operations: Operations,
     served: Served,
     health: ViewsHealth,
+    /// Gets on while a generation is served.
+    work: Work,
 }
 
 impl Worker {
@@ -76,10 +81,12 @@ impl Worker {
         let Dependencies { store, views, feeds, projection, health, holder } = dependencies;
         let version = projection.version();
         metrics::tell();
+        let (told, work) = (health.clone(), health.work("worker"));
+        work.rest();
         let (health, served) = (ViewsHealth::new(health), Served::default());
         let parking = Arc::new(Parking::new(views.clone(), version));
         let applier = Applier::new(store.clone(), views.clone(), projection, parking.clone());
-        let applier = Arc::new(applier);
+        let applier = Arc::new(applier.watched(told.liveness()));
         let retrier = Retrier::new(store.clone(), views.clone(), applier.clone(), parking);
         let retrier = Arc::new(retrier);
         let walker = Walker::new(views.clone(), applier.clone());
@@ -103,8 +110,10 @@ impl Worker {
             health.clone(),
         );
         let rollout = Arc::new(Rollout::new(generations.clone(), builder, health.clone()));
+        let healer = Arc::new(healer);
+        let census = Arc::new(Census::new(views.clone(), feeds.clone(), healer.clone()));
         let background =
-            Background::new(store.clone(), Arc::new(healer), rollout.clone(), retrier.clone());
+            Background::new(store.clone(), healer, rollout.clone(), retrier.clone(), census, told);
         let operations = Operations::new(
             store,
             views.clone(),
@@ -114,7 +123,18 @@ impl Worker {
             served.clone(),
             repaired,
         );
-        Self { views, feeds, applier, generations, rollout, background, operations, served, health }
+        Self {
+            views,
+            feeds,
+            applier,
+            generations,
+            rollout,
+            background,
+            operations,
+            served,
+            health,
+            work,
+        }
     }
 
     /// What operators look at and ask of this worker.
@@ -130,6 +150,7 @@ impl Worker {
             match self.serve(&mut backoff, &stop).await {
                 Ok(()) => backoff.reset(),
                 Err(failure) => {
+                    metrics::FAILURES.add(1);
                     self.health.waits(failure);
                     backoff.sleep_unless(&stop).await;
                 }
@@ -152,6 +173,7 @@ impl Worker {
         let over = stop.child_token();
         let background = self.background.start(&generation, &over);
         let followed = self.follow(&generation, feed.as_mut(), &over).await;
+        self.work.rest();
         over.cancel();
         background.end().await;
         self.served.set(None);
@@ -189,7 +211,9 @@ impl Worker {
             let oldest = events.first().map(|event| event.at);
             metrics::BATCHES.had(events.len());
             let started = Instant::now();
+            let traced = Traced::of("apply", &events);
             let outcome = self.applier.apply(&generation.id, events).await?;
+            traced.end();
             metrics::APPLIES.took(started.elapsed(), &[]);
             oldest.inspect(|at| metrics::DELAY.took(at.age(), &[]));
             match outcome {
@@ -219,6 +243,7 @@ impl Worker {
         // The same future all along: one that is dropped half-way might lose deliveries.
         let mut next = std::pin::pin!(feed.next(MAX_BATCH));
         loop {
+            self.work.progress();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(None),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kernel::Namespace;
 use shared::endpoint::{self, Endpoint};
@@ -9,6 +10,7 @@ use shared::http::{Hosts, ListenerOptions};
 use shared::service::config::{Invalid, Settings};
 
 use crate::dashboard::Links;
+use crate::freshness::Freshness;
 
 /// What query-api is told by its environment: see `docs/reference/configuration.md`.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct Config {
     pub namespace: Namespace,
     /// `WAYBILL_HOSTS`.
     pub hosts: Hosts,
+    /// `WAYBILL_READY_MAX_LAG`: beyond it the service is not ready.
+    pub ready_max_lag: Option<Duration>,
     /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`: what the dashboard asks besides this service.
     pub links: Links,
 }
@@ -39,6 +43,7 @@ impl Config {
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
+            ready_max_lag: Freshness::read(&mut settings),
             links: Links::read(&mut settings),
         };
         let filter = settings.log_filter("info");

@@ -8,6 +8,7 @@
 pub mod config;
 pub mod dashboard;
 mod describe;
+pub mod freshness;
 pub mod live;
 mod metrics;
 mod reader;

@@ -11,6 +11,7 @@ mod event_id;
 mod hub;
 mod pending;
 mod subscriber;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -17,8 +17,13 @@ pub static LIVE_DELAY: Histogram = Histogram::of_seconds(
     &[],
 );
 
+pub static STALENESS: Gauge = Gauge::new(
+    "waybill_views_staleness_seconds",
+    "The views hold everything that was recorded up to so long ago, as far as projectors have told.",
+);
+
 /// Makes them part of what the process tells.
 pub fn tell() {
-    let all: [&dyn Metric; 4] = [&TOKENS, &LIVE, &LIVE_CUT, &LIVE_DELAY];
+    let all: [&dyn Metric; 5] = [&TOKENS, &LIVE, &LIVE_CUT, &LIVE_DELAY, &STALENESS];
     tell_of(&all);
 }

@@ -1,22 +1,18 @@
 //! query-api as a service of its own: Redis alone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kernel::Result;
 use kernel::query::Queries;
 use shared::http::Listener;
-use shared::service::health::Health;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::freshness::Freshness;
 use crate::{Service, routes};
-
-/// Between two looks whether there are views.
-const READINESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs until `stop`; requests under way end first.
 pub async fn run(
@@ -40,19 +36,9 @@ async fn work(
     let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     slot.fill(Service::new(Arc::new(views), queries, stop.clone()));
-    while !stop.is_cancelled() {
-        if let Ok(service) = slot.service() {
-            watch(&service, health).await;
-        }
-        stop.run_until_cancelled(tokio::time::sleep(READINESS_POLL_INTERVAL)).await;
+    let freshness = Freshness::new(config.ready_max_lag);
+    if let Ok(service) = slot.service() {
+        freshness.watch(&service, health, stop).await;
     }
     Ok(())
-}
-
-/// Keeps `/readyz` true.
-pub async fn watch(service: &Service, health: &Health) {
-    match service.is_ready().await {
-        Ok(()) => health.ready("views"),
-        Err(why) => health.waits("views", why),
-    }
 }

@@ -9,7 +9,7 @@ use kernel::query::{self, Queries, Question, Reply, Views as _};
 use kernel::views::Batch;
 use shared::http::consistency_token::{MAX_STREAMS, Seen, Token};
 use shared::http::problem::Problem;
-use shared::view_store::{Generation, GenerationId, GenerationViews, ViewStore};
+use shared::view_store::{Generation, GenerationId, GenerationViews, Progress, ViewStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -158,13 +158,13 @@ impl Service {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether there are views to answer from, as it is now.
-    pub async fn is_ready(&self) -> Result<(), String> {
-        match self.views.live().await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err("there are no views yet: a projector makes them".to_owned()),
-            Err(failure) => Err(failure.to_string()),
-        }
+    /// The live generation as it is now, and what a projector told last of how far it is.
+    pub(crate) async fn live_progress(
+        &self,
+    ) -> kernel::Result<Option<(GenerationId, Option<Progress>)>> {
+        let Some(live) = self.views.live().await? else { return Ok(None) };
+        let progress = self.views.progress(&live.id).await?;
+        Ok(Some((live.id, progress)))
     }
 
     async fn catch_up(

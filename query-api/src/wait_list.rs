@@ -85,6 +85,7 @@ impl Table {
             Update::Applied(stream, version) => wake_up_to(of(stream), *version),
             Update::Parked(stream) => wake_up_to(of(stream), Version::MAX),
             Update::Checkpoint(position) => wake_up_to(&self.checkpoint, *position),
+            Update::Traced(..) => {}
             Update::Missed => {
                 let all = self.streams.values().chain([&self.checkpoint]);
                 all.for_each(|waiting| wake_up_to(waiting, i64::MAX));

@@ -8,6 +8,7 @@ use kernel::log::{Commit, Entry, LogId, Position, StreamName, Version};
 use kernel::{Failure, Result, Timestamp};
 
 use crate::event_store::append_notifier::AppendNotifier;
+use crate::service::health::Health;
 
 pub mod append_notifier;
 #[cfg(feature = "mongodb")]
@@ -18,6 +19,9 @@ pub mod sqlite;
 /// Bytes of stored commits that one read returns at most, but for its last commit: a commit of 64 KiB
 /// is the largest that is written today, logs may hold larger ones.
 pub const READ_BYTES: usize = 1 << 20;
+
+/// Entries that are looked at for the oldest commit: some may be tombstones.
+const OLDEST_AMONG: usize = 10;
 
 /// Between two reads of the identity of the log.
 const IDENTITY_POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,6 +35,11 @@ const IDENTITY_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// its outcome; any other call may be repeated. *Deadlines*: every call ends within 20 s.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
+    /// What the health of a service calls it.
+    fn part(&self) -> &'static str {
+        "log"
+    }
+
     /// Which log this is.
     async fn log_id(&self) -> Result<LogId>;
 
@@ -112,16 +121,30 @@ pub trait EventStore: Send + Sync + 'static {
 }
 
 /// Returns when another log has taken the place of `log`: the server behind the address was
-/// replaced or emptied, or a restored log got its new identity.
-pub async fn until_replaced(store: &dyn EventStore, log: &LogId) {
+/// replaced or emptied, or a restored log got its new identity. Meanwhile it tells whether the log can
+/// be reached.
+pub async fn until_replaced(store: &dyn EventStore, log: &LogId, health: &Health) {
     loop {
         tokio::time::sleep(IDENTITY_POLL_INTERVAL).await;
         match store.log_id().await {
             Ok(now) if now != *log => return tracing::warn!(%log, %now, "another log is served"),
-            Ok(_) => {}
-            Err(failure) => tracing::debug!(%failure, "looking at the log's identity"),
+            Ok(_) => health.ready(store.part()),
+            Err(failure) => health.waits(store.part(), failure),
         }
     }
+}
+
+/// When the oldest commit behind a position was recorded; `None` where there is none, or it is not among
+/// the next few entries.
+pub async fn oldest_behind(
+    store: &dyn EventStore,
+    position: Position,
+) -> Result<Option<Timestamp>> {
+    let entries = store.read(position, OLDEST_AMONG).await?;
+    Ok(entries.iter().find_map(|entry| match entry {
+        Entry::Commit(commit) => Some(commit.at),
+        Entry::Tombstone(_) => None,
+    }))
 }
 
 /// What was read of some streams.

@@ -110,10 +110,10 @@ pub trait ViewStore: Send + Sync + 'static {
     /// The notes of all streams that are parked.
     async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>>;
 
-    /// Says how far the making of a generation is.
+    /// Says how far a generation is: the worker that makes it, or that heals it.
     async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()>;
 
-    /// What was reported last, while the generation is being made.
+    /// What was reported last; it may be forgotten after a minute.
     async fn progress(&self, generation: &GenerationId) -> Result<Option<Progress>>;
 
     /// Answers all reads of the batch at once.
@@ -203,7 +203,7 @@ impl fmt::Display for GenerationId {
     }
 }
 
-/// How far the making of a generation is.
+/// How far a generation is, in the making or live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// When this was reported.
@@ -214,6 +214,9 @@ pub struct Progress {
     pub head: Position,
     /// The log grows faster than it is read: it ends once the load does, or on a faster machine.
     pub outrun: bool,
+    /// It holds everything that was recorded up to this time; `None` while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_until: Option<Timestamp>,
 }
 
 /// What became of a change.

@@ -18,6 +18,7 @@ async fn tamper(system: &System, enter: Entries, leave: Entries) {
     let views = system.own.redis().await;
     let live = views.live().await.unwrap().unwrap();
     let change = Change {
+        traceparent: None,
         stream: StreamName::new("tampering", Uuid::new_v4()),
         base: 0,
         to: 1,

@@ -15,6 +15,7 @@ async fn with_garbage(bodies: &[&[u8]]) -> OfQueue {
     subject.feeds.open(&subject.generation).await.unwrap();
     let publisher = subject.own.rabbitmq().publisher().await.unwrap();
     let message = |body: &&[u8]| Message {
+        traceparent: None,
         content_type: CONTENT_TYPE,
         id: "x".to_owned(),
         kind: "y".to_owned(),

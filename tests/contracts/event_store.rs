@@ -7,6 +7,7 @@ use futures::future::join_all;
 use kernel::Timestamp;
 use kernel::log::{Commit, Entry, Event, MAX_EVENTS, Meta, Position, Run, StreamName, Version};
 use shared::event_store::{EventStore, Inserted, Snapshot};
+use shared::service::health::Health;
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
@@ -224,7 +225,7 @@ async fn a_renewed_log_keeps_its_commits_and_forgets_what_was_derived_from_it(st
     assert_eq!(store.log_id().await.unwrap(), renewed);
     tokio::time::timeout(
         std::time::Duration::from_secs(30),
-        shared::event_store::until_replaced(store.as_ref(), &before),
+        shared::event_store::until_replaced(store.as_ref(), &before, &Health::default()),
     )
     .await
     .expect("it is noticed");

@@ -70,6 +70,7 @@ impl Subject for OfQueue {
             let event = commit(position).recorded().next().unwrap();
             let event = CloudEvent::new(event, &source);
             Message {
+                traceparent: None,
                 id: event.id.to_string(),
                 kind: event.r#type.to_string(),
                 content_type: CONTENT_TYPE,
@@ -242,6 +243,7 @@ async fn publishing_to_no_queue_is_an_error_and_not_a_loss() {
     let own = Own::default();
     let publisher = own.rabbitmq().publisher().await.unwrap();
     let message = Message {
+        traceparent: None,
         id: "x".to_owned(),
         kind: "y".to_owned(),
         timestamp: 0,

@@ -21,6 +21,7 @@ fn stream() -> StreamName {
 
 fn change(stream: &StreamName, base: Version, to: Version) -> Change {
     Change {
+        traceparent: None,
         stream: stream.clone(),
         base,
         to,

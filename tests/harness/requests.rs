@@ -24,6 +24,7 @@ pub fn request(command: Value, order: Uuid, key: Option<&str>) -> Request<OrderA
     let envelope = OrderAggregate::parse(command, &context).unwrap();
     Request {
         stream: envelope.stream,
+        kind: envelope.kind,
         command: envelope.command,
         bytes: text.len(),
         start_by: Instant::now() + START_TIMEOUT,

@@ -1,5 +1,6 @@
 //! The smallest aggregate: it remembers the latest text, and panics where a command says so.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use command_api::write::Request;
@@ -14,6 +15,11 @@ use uuid::Uuid;
 
 /// How long a command may wait for its start; no test takes so long.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A command with this text does not return from `decide` while the gate is locked.
+pub const HANG: &str = "hang";
+/// See `HANG`.
+pub static GATE: Mutex<()> = Mutex::new(());
 
 /// Where the code of the aggregate panics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +59,9 @@ impl Aggregate for Toy {
     }
 
     fn decide(_: &String, command: &Write) -> Result<Vec<Write>, Refusal> {
+        if command.text == HANG {
+            drop(GATE.lock());
+        }
         assert_ne!(command.panics, Panics::InDecide);
         Ok(vec![command.clone()])
     }
@@ -92,6 +101,7 @@ pub fn command(stream: &StreamName, panics: Panics) -> Request<Toy> {
 fn request(stream: &StreamName, command: Write, bytes: usize) -> Request<Toy> {
     Request {
         stream: stream.clone(),
+        kind: "Write",
         command,
         bytes,
         start_by: Instant::now() + START_TIMEOUT,

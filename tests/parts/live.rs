@@ -45,6 +45,7 @@ impl Subject {
         let document = json!({ "order_id": stream.id(), "customer_id": customer, "status": status,
             "updated_at": "2026-01-01T00:00:00.000Z", "note": "two\nlines" });
         let change = Change {
+            traceparent: None,
             stream: stream.clone(),
             base: to - 1,
             to,

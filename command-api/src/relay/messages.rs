@@ -67,6 +67,7 @@ impl MessageWriter {
                 id: event.id.to_string(),
                 timestamp: seconds(commit),
                 content_type: CONTENT_TYPE,
+                traceparent: commit.meta.traceparent.clone(),
                 body: serde_json::to_vec(&event).map_err(broken)?,
                 kind: event.r#type.into_owned(),
             })
@@ -80,6 +81,7 @@ struct Chunk {
     id: String,
     timestamp: u64,
     events: usize,
+    traceparent: Option<String>,
     body: Vec<u8>,
 }
 
@@ -88,7 +90,7 @@ impl Chunk {
         let id = first.events.first().map(|event| event.id.to_string()).unwrap_or_default();
         let mut body = Vec::with_capacity(MAX_BYTES / 2);
         body.push(b'[');
-        Self { id, timestamp: seconds(first), events: 0, body }
+        Self { id, timestamp: seconds(first), events: 0, traceparent: None, body }
     }
 
     fn add(&mut self, commit: &Commit, events: &[u8]) {
@@ -96,6 +98,9 @@ impl Chunk {
             self.body.push(b',');
         }
         self.body.extend_from_slice(events);
+        if self.traceparent.is_none() {
+            self.traceparent.clone_from(&commit.meta.traceparent);
+        }
         self.events += commit.events.len();
     }
 
@@ -106,6 +111,7 @@ impl Chunk {
             kind: BATCH_TYPE.to_owned(),
             timestamp: self.timestamp,
             content_type: BATCH_CONTENT_TYPE,
+            traceparent: self.traceparent,
             body: self.body,
         }
     }

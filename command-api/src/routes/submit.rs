@@ -79,6 +79,7 @@ pub fn submit_with<A: Aggregate>(
     let sequence = together.sequences.entry(envelope.stream.clone()).or_default().clone();
     Ok(service.writer.submit(Request {
         stream: envelope.stream,
+        kind: envelope.kind,
         command: envelope.command,
         bytes: text.len(),
         start_by: together.start_by,
@@ -111,7 +112,7 @@ pub async fn outcome<A: Aggregate>(
 /// Before a request is read.
 pub fn has_room<A: Aggregate>(service: &Service<A>) -> Result<(), Problem> {
     let has_room = service.writer.has_room();
-    has_room.inspect_err(|_| metrics::COMMANDS.add_to("overloaded", 1)).map_err(problem::<A>)
+    has_room.inspect_err(|_| metrics::turned_away(metrics::UNREAD)).map_err(problem::<A>)
 }
 
 fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
@@ -132,8 +133,7 @@ fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
         Rejected::NotAttempted => Problem::not_attempted(
             "An earlier command of this request for the same thing has no certain outcome; send both again.",
         ),
-        Rejected::Broken(why) => {
-            tracing::error!(why, "answered 500");
+        Rejected::Broken(_) => {
             Problem::internal("Nothing was written; the service's own log tells more.")
         }
         Rejected::Overloaded => Problem::too_many_requests(

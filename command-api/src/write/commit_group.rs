@@ -7,6 +7,8 @@ use kernel::aggregate::Aggregate;
 use kernel::log::{Commit, Entry, Position};
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::failpoint;
+use shared::service::liveness::Work;
+use shared::service::traces::{Kind, Step};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -15,31 +17,39 @@ use super::pending_command::PendingCommand;
 use super::pending_commit::{PendingCommit, decide};
 use super::replies::Replies;
 use super::request::Rejected;
-use super::resolve::{Resolver, by_key};
+use super::resolve::{Resolver, by_key, count_tombstones};
 use super::stream_state::StreamState;
 use super::{positions, stream_reader};
 use crate::metrics;
+use crate::told::told;
 
 pub struct CommitGroup<A: Aggregate> {
     store: Arc<dyn EventStore>,
     replies: Replies<A>,
     resolver: Resolver<A>,
+    work: Work,
 }
 
 /// Commands, each with the cached state of its stream.
 type Commands<A> = Vec<(PendingCommand<A>, Option<StreamState<A>>)>;
 
 impl<A: Aggregate> CommitGroup<A> {
-    pub fn new(store: Arc<dyn EventStore>, events: mpsc::UnboundedSender<GroupEvent<A>>) -> Self {
+    /// `work` is told whenever the group gets on.
+    pub fn new(
+        store: Arc<dyn EventStore>,
+        events: mpsc::UnboundedSender<GroupEvent<A>>,
+        work: Work,
+    ) -> Self {
         let replies = Replies::new(store.clone(), events);
-        let resolver = Resolver::new(store.clone(), replies.clone());
-        Self { store, replies, resolver }
+        let resolver = Resolver::new(store.clone(), replies.clone(), work.clone());
+        Self { store, replies, resolver, work }
     }
 
     /// Answers every command, frees every stream, and tells which positions are left to fill.
     pub async fn run(self, commands: Commands<A>, unused_positions: Vec<Position>) {
         let mut unused_positions: BTreeSet<Position> = unused_positions.into_iter().collect();
         let commits = self.decide(commands).await;
+        self.work.progress();
         self.append(commits, &mut unused_positions).await;
         let unused_positions = unused_positions.into_iter().collect();
         self.replies.tell(GroupEvent::Over { unused_positions });
@@ -63,7 +73,9 @@ impl<A: Aggregate> CommitGroup<A> {
             let (commands, states): (Vec<_>, Vec<_>) = unsure.into_iter().unzip();
             let stream = |command: &PendingCommand<A>| command.request.stream.clone();
             let streams = commands.iter().map(stream).collect();
-            match stream_reader::read(&self.store, streams, states).await {
+            let read = stream_reader::read(&self.store, streams, states).await;
+            self.work.progress();
+            match read {
                 Ok(folded) => commits.extend(self.decide_finally(commands, folded).await),
                 Err(failure) => self.replies.reject_all(commands, &failure),
             }
@@ -158,17 +170,22 @@ impl<A: Aggregate> CommitGroup<A> {
         }
         failpoint::hit("insert.before");
         metrics::GROUPS.had(commits.len());
-        let started = Instant::now();
+        let (started, step) = (Instant::now(), Step::begin("append", Kind::Internal));
         let inserted = self.store.insert(&entries).await;
         metrics::APPENDS.took(started.elapsed(), &[]);
+        self.work.progress();
         match inserted {
             Ok(outcomes) => {
                 failpoint::hit("insert.after");
+                count_tombstones(outcomes.get(commits.len()..).unwrap_or_default());
                 unused_positions.clear(); // A tombstone that was refused stood there already.
                 let (written, refused): (Vec<_>, Vec<_>) = commits
                     .into_iter()
                     .zip(outcomes)
                     .partition(|(_, outcome)| *outcome == Inserted::Written);
+                if let Some(step) = step {
+                    step.end(vec![], written.iter().map(|(pending, _)| told(&pending.commit)));
+                }
                 written.into_iter().for_each(|(pending, _)| self.replies.accept(pending));
                 let refused: Vec<_> = refused.into_iter().map(|(pending, _)| pending).collect();
                 metrics::DUPLICATES.add(refused.len());

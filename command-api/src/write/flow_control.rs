@@ -110,8 +110,6 @@ async fn watch_views(
         };
         let held = gauge.look(report, &mut lock(&appended));
         metrics::HELD.set_to(held);
-        metrics::VIEWS_LAG_SECONDS.set(gauge.lag().as_secs_f64());
-        metrics::VIEWS_LAG_COMMITS.set_position(gauge.commits_behind());
         hold.send_if_modified(|before| std::mem::replace(before, held) != held);
         match gauge.is_given_up() {
             true => health.note(HEALTH_PART, "commands are not held back: no projector moves on"),

@@ -69,8 +69,6 @@ pub(super) struct LagGauge {
     moved: Instant,
     rate: ViewRate,
     held: bool,
-    /// As of the latest look.
-    behind: (Duration, Position),
 }
 
 impl LagGauge {
@@ -82,7 +80,6 @@ impl LagGauge {
             moved: Instant::now(),
             rate: ViewRate::default(),
             held: false,
-            behind: (Duration::ZERO, 0),
         }
     }
 
@@ -95,7 +92,6 @@ impl LagGauge {
         let reached = checkpoint.unwrap_or(0);
         self.rate.look(reached);
         let (lag, commits) = (appended.lag(reached), appended.since(reached));
-        self.behind = (lag, commits);
         let is_behind = lag > self.hold_above && commits > FEW
             || commits > self.rate.within(self.hold_above / 2);
         if !is_behind {
@@ -103,16 +99,6 @@ impl LagGauge {
         }
         self.held = is_behind && checkpoint.is_some() && !self.is_given_up();
         self.held
-    }
-
-    /// The age of the oldest commit that the views lacked at the latest look.
-    pub(super) fn lag(&self) -> Duration {
-        self.behind.0
-    }
-
-    /// How many commits they lacked then.
-    pub(super) fn commits_behind(&self) -> Position {
-        self.behind.1
     }
 
     pub(super) fn is_given_up(&self) -> bool {

@@ -36,7 +36,7 @@ impl<A: Aggregate> PendingCommand<A> {
     /// Gives its room back first: the client may send the next command as soon as it is answered.
     pub fn answer(mut self, outcome: Outcome) {
         self.conclude(&outcome);
-        metrics::answered(&outcome);
+        metrics::answered(self.request.kind, &outcome);
         let Self { reply, place, .. } = self;
         drop(place);
         drop(reply.send(outcome)); // The client may be gone: it is done all the same.

@@ -19,6 +19,27 @@ use crate::metrics;
 /// How often a request starts afresh before its client is told of the conflict.
 const MAX_RETRIES: u32 = 30;
 
+/// Why a request starts afresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryCause {
+    /// Another commit went on with the stream.
+    Stream,
+    /// Only its position was taken: the state that it was decided on holds.
+    Position,
+    /// The outcome of the append was not known, and it did not happen.
+    Lost,
+}
+
+impl RetryCause {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Position => "position",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// Where the answers of one group go: to the clients, and to the scheduler.
 pub struct Replies<A: Aggregate> {
     store: Arc<dyn EventStore>,
@@ -48,6 +69,11 @@ impl<A: Aggregate> Replies<A> {
         outcome: Outcome,
     ) {
         command.conclude(&outcome);
+        if let Err(Rejected::Broken(why)) = &outcome {
+            let (stream, meta) = (&command.request.stream, &command.request.meta);
+            let (correlation, traceparent) = (&meta.correlation, meta.traceparent.as_deref());
+            tracing::error!(why, %stream, correlation, traceparent, "a command can't be carried out");
+        }
         let (stream, key) = (command.request.stream.clone(), command.request.key.clone());
         self.tell(GroupEvent::StreamFree { stream, state, retry: None, key });
         command.answer(outcome);
@@ -95,8 +121,10 @@ impl<A: Aggregate> Replies<A> {
 
     /// Starts the request afresh: on the state that it was decided on where that still holds, else on a
     /// fresh read.
-    pub fn retry(&self, pending: PendingCommit<A>, state_holds: bool) {
+    pub fn retry(&self, pending: PendingCommit<A>, cause: RetryCause) {
         let PendingCommit { mut command, state, .. } = pending;
+        metrics::RETRIES.add_to(cause.name(), 1);
+        let state_holds = cause == RetryCause::Position;
         command.attempts += 1;
         command.collisions += u32::from(state_holds);
         command.request.fresh = false;

@@ -11,6 +11,8 @@ use super::sequence::Sequence;
 pub struct Request<A: Aggregate> {
     /// The stream that the command is for.
     pub stream: StreamName,
+    /// The command's `type`: it is counted under it.
+    pub kind: &'static str,
     /// The command itself.
     pub command: A::Command,
     /// Length of the command's JSON in bytes: what waits is bounded by it.

@@ -9,11 +9,13 @@ use kernel::log::{Commit, Entry, Position, StreamName, Version};
 use kernel::{Failure, Result};
 use shared::event_store::{EventStore, Inserted};
 use shared::service::backoff::Backoff;
+use shared::service::liveness::Work;
 
 use super::pending_commit::PendingCommit;
 use super::positions::margin;
-use super::replies::Replies;
+use super::replies::{Replies, RetryCause};
 use super::request::Rejected;
+use crate::metrics;
 
 /// How often the cause of a refused insert is looked for, which a majority may not hold yet.
 const MAX_LOOKS: u32 = 20;
@@ -60,11 +62,12 @@ impl Found {
 pub struct Resolver<A: Aggregate> {
     store: Arc<dyn EventStore>,
     replies: Replies<A>,
+    work: Work,
 }
 
 impl<A: Aggregate> Resolver<A> {
-    pub fn new(store: Arc<dyn EventStore>, replies: Replies<A>) -> Self {
-        Self { store, replies }
+    pub fn new(store: Arc<dyn EventStore>, replies: Replies<A>, work: Work) -> Self {
+        Self { store, replies, work }
     }
 
     /// Commits that the log refused as duplicates: of a position, a stream's version or a key.
@@ -76,6 +79,7 @@ impl<A: Aggregate> Resolver<A> {
         let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(100));
         while !commits.is_empty() {
             let found = self.find_causes(&commits).await;
+            self.work.progress();
             let mut hidden = vec![];
             let taken = |pending: &&PendingCommit<A>| {
                 found.as_ref().is_ok_and(|found| matches!(found.cause(pending), Cause::Position))
@@ -151,8 +155,8 @@ impl<A: Aggregate> Resolver<A> {
         match cause {
             Cause::Mine => self.replies.accept(pending),
             Cause::Key(commit) => self.replies.replay(pending.command, &commit),
-            Cause::Stream => self.replies.retry(pending, false),
-            Cause::Position => self.replies.retry(pending, true),
+            Cause::Stream => self.replies.retry(pending, RetryCause::Stream),
+            Cause::Position => self.replies.retry(pending, RetryCause::Position),
             Cause::Hidden => {}
         }
     }
@@ -169,7 +173,9 @@ impl<A: Aggregate> Resolver<A> {
         tracing::warn!(%failure, commands = commits.len(), "an append has an unknown outcome");
         let mut backoff = Backoff::for_servers();
         while !commits.is_empty() || !unused_positions.is_empty() {
-            match self.write_tombstones(&commits, unused_positions).await {
+            let written = self.write_tombstones(&commits, unused_positions).await;
+            self.work.progress();
+            match written {
                 Ok(found) => {
                     unused_positions.clear();
                     let (seen, hidden) = commits
@@ -205,6 +211,7 @@ impl<A: Aggregate> Resolver<A> {
         let all = positions.iter().chain(unused_positions);
         let tombstones: Vec<Entry> = all.map(|position| Entry::Tombstone(*position)).collect();
         let outcomes = self.store.insert(&tombstones).await?;
+        count_tombstones(&outcomes);
         let buried =
             positions.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Inserted::Written);
         let mut found: HashMap<Position, Entry> =
@@ -229,10 +236,16 @@ impl<A: Aggregate> Resolver<A> {
                 Some(Entry::Commit(other)) if other.is_same_as(&pending.commit) => {
                     self.replies.accept(pending)
                 }
-                _ => self.replies.retry(pending, false),
+                _ => self.replies.retry(pending, RetryCause::Lost),
             }
         }
     }
+}
+
+/// Counts those that were written: the others found something at their position.
+pub fn count_tombstones(outcomes: &[Inserted]) {
+    let written = outcomes.iter().filter(|outcome| **outcome == Inserted::Written);
+    metrics::TOMBSTONES.add_to("writer", written.count());
 }
 
 /// Commits that have a key, by it.

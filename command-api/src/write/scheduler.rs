@@ -6,6 +6,7 @@ use kernel::aggregate::Aggregate;
 use kernel::log::Position;
 use shared::event_store::EventStore;
 use shared::service::health::Health;
+use shared::service::liveness::Work;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
@@ -71,6 +72,8 @@ pub struct Scheduler<A: Aggregate> {
     flow: Flow,
     /// Whether more commands may come.
     open: bool,
+    /// Gets on as long as groups start that can.
+    work: Work,
 }
 
 impl<A: Aggregate> Scheduler<A> {
@@ -81,8 +84,10 @@ impl<A: Aggregate> Scheduler<A> {
         flow: Flow,
     ) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
+        let work = health.work("scheduler");
         Self {
             store,
+            work,
             health,
             inbox,
             events,
@@ -104,6 +109,10 @@ impl<A: Aggregate> Scheduler<A> {
         purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.open || self.groups > 0 || self.queues.ready() > 0 {
             let next_look = self.next_look();
+            match self.groups == 0 && self.queues.ready() > 0 && !self.is_held() {
+                true => self.work.expect(), // A group is about to start.
+                false => self.work.rest(),
+            }
             tokio::select! {
                 Some(event) = self.events.recv() => self.handle(event),
                 command = self.inbox.recv(), if self.open => match command {
@@ -114,6 +123,7 @@ impl<A: Aggregate> Scheduler<A> {
                 _ = purge.tick(), if !self.queues.is_empty() => self.queues.purge(),
                 () = sleep_until(next_look) => {}
             }
+            self.work.expect(); // From here to the next wait.
             while let Ok(command) = self.inbox.try_recv() {
                 self.take(command);
             }
@@ -187,6 +197,7 @@ impl<A: Aggregate> Scheduler<A> {
         if commands.is_empty() && self.unused_positions.is_empty() {
             return;
         }
+        self.work.progress();
         self.groups += 1;
         self.started = Some(Instant::now());
         self.latest = commands.len();
@@ -196,7 +207,8 @@ impl<A: Aggregate> Scheduler<A> {
         };
         let commands = commands.into_iter().map(with_state).collect();
         let unused_positions = std::mem::take(&mut self.unused_positions);
-        let group = CommitGroup::new(self.store.clone(), self.sender.clone());
+        let work = self.health.work("commands");
+        let group = CommitGroup::new(self.store.clone(), self.sender.clone(), work);
         let group = tokio::spawn(group.run(commands, unused_positions));
         let (sender, health) = (self.sender.clone(), self.health.clone());
         tokio::spawn(async move {

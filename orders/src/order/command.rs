@@ -39,6 +39,22 @@ pub enum Command {
     CancelOrder(CancelOrder),
 }
 
+impl Command {
+    /// Its `type`.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::CreateOrder(_) => "CreateOrder",
+            Self::AddItem(_) => "AddItem",
+            Self::RemoveItem(_) => "RemoveItem",
+            Self::ProcessPayment(_) => "ProcessPayment",
+            Self::RefundPayment(_) => "RefundPayment",
+            Self::ShipProducts(_) => "ShipProducts",
+            Self::DeliverProducts(_) => "DeliverProducts",
+            Self::CancelOrder(_) => "CancelOrder",
+        }
+    }
+}
+
 /// Fields of the command.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -152,7 +168,8 @@ pub fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>,
 }
 
 fn envelope(order_id: Uuid, command: Command, fresh: bool) -> Envelope<Command> {
-    Envelope { stream: StreamName::new(OrderAggregate::CATEGORY, order_id), command, fresh }
+    let stream = StreamName::new(OrderAggregate::CATEGORY, order_id);
+    Envelope { stream, kind: command.kind(), command, fresh }
 }
 
 fn order_id(field: Option<Value>) -> Result<Option<Uuid>, Invalid> {

@@ -32,7 +32,7 @@ impl Pursuit {
             }
             None => self.before = Some((now, behind)),
         }
-        Progress { at: Timestamp::now(), reached, head, outrun: self.outrun }
+        Progress { at: Timestamp::now(), reached, head, outrun: self.outrun, complete_until: None }
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 use kernel::Result;
 use shared::event_store::{EventStore, until_replaced};
 use shared::service::backoff::Backoff;
+use shared::service::health::Health;
 use shared::view_store::Generation;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::census::Census;
 use crate::healer::Healer;
 use crate::retrier::Retrier;
 use crate::rollout::Rollout;
@@ -27,6 +29,8 @@ enum BackgroundTask {
     Build,
     /// Tries what another build has parked, and brings in what follows on what was applied.
     Retry,
+    /// Counts what waits.
+    Count,
     /// Ends the serving when another log takes the place of the generation's.
     WatchLog,
 }
@@ -38,10 +42,13 @@ pub(super) struct Background {
     healer: Arc<Healer>,
     rollout: Arc<Rollout>,
     retrier: Arc<Retrier>,
+    census: Arc<Census>,
+    /// Told whether the log can be reached.
+    health: Health,
 }
 
 /// The background tasks beside the serving of one generation.
-pub(super) struct Running([JoinHandle<()>; 4]);
+pub(super) struct Running([JoinHandle<()>; 5]);
 
 impl Background {
     pub(super) fn new(
@@ -49,8 +56,10 @@ impl Background {
         healer: Arc<Healer>,
         rollout: Arc<Rollout>,
         retrier: Arc<Retrier>,
+        census: Arc<Census>,
+        health: Health,
     ) -> Self {
-        Self { store, healer, rollout, retrier }
+        Self { store, healer, rollout, retrier, census, health }
     }
 
     /// Starts all tasks. They run until `serving_over`, and cancel it when the generation is to be
@@ -60,13 +69,13 @@ impl Background {
         generation: &Generation,
         serving_over: &CancellationToken,
     ) -> Running {
-        use BackgroundTask::{Build, Heal, Retry, WatchLog};
+        use BackgroundTask::{Build, Count, Heal, Retry, WatchLog};
         let start = |task| {
             let (this, generation) = (self.clone(), generation.clone());
             let serving_over = serving_over.clone();
             tokio::spawn(async move { this.repeat(task, &generation, &serving_over).await })
         };
-        Running([Heal, Build, Retry, WatchLog].map(start))
+        Running([Heal, Build, Retry, Count, WatchLog].map(start))
     }
 
     /// Does a task until `serving_over`, and starts it again after each failure.
@@ -100,8 +109,9 @@ impl Background {
                 Ok(())
             }
             BackgroundTask::Retry => self.retrier.run(&generation.id, serving_over).await,
+            BackgroundTask::Count => self.census.run(generation, serving_over).await,
             BackgroundTask::WatchLog => {
-                let replaced = until_replaced(self.store.as_ref(), &generation.log);
+                let replaced = until_replaced(self.store.as_ref(), &generation.log, &self.health);
                 if serving_over.run_until_cancelled(replaced).await.is_some() {
                     serving_over.cancel();
                 }

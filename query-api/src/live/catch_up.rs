@@ -30,7 +30,7 @@ pub fn latest(updates: Vec<(Place, Update)>) -> Option<Vec<(Place, StreamName)>>
         match update {
             Update::Applied(stream, _) => drop(latest.insert(stream, place)),
             Update::Missed => return None,
-            Update::Checkpoint(_) | Update::Parked(_) => {}
+            Update::Checkpoint(_) | Update::Parked(_) | Update::Traced(..) => {}
         }
     }
     let mut latest: Vec<_> = latest.into_iter().map(|(stream, place)| (place, stream)).collect();

@@ -18,6 +18,7 @@ use super::EventId;
 use super::event::{self, Changed, Checkpoint};
 use super::pending::Pending;
 use super::subscriber::{Frame, Page, Subscriber};
+use super::traced::Traced;
 use crate::metrics;
 
 /// The shortest time from telling to telling: what changes meanwhile is told together, the first
@@ -205,6 +206,7 @@ impl Hub {
         let (mut streams, mut lag) = (Vec::from_iter(views), None);
         while !streams.is_empty() {
             let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
+            let traced = Traced::begin(lock(&self.pending).take_traces(&page));
             let changed = match self.load(generation, &page).await {
                 Ok(changed) => changed,
                 Err(failure) => {
@@ -216,6 +218,7 @@ impl Hub {
             lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
             let page = Page::new(&changed, id.place, streams.is_empty().then_some(id));
             self.send(|one| one.tell(&page));
+            traced.end();
         }
         Ok(lag)
     }

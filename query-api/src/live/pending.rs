@@ -1,6 +1,6 @@
 //! What was read and is not told yet.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use kernel::log::{Position, StreamName};
 use shared::view_store::{Generation, Place, Update};
@@ -16,6 +16,8 @@ pub struct Pending {
     pub place: Place,
     /// Streams whose views have changed.
     pub views: HashSet<StreamName>,
+    /// Of some of them, the trace of the latest change.
+    pub traces: HashMap<StreamName, String>,
     pub checkpoint: Option<Position>,
     /// Why clients have to read afresh.
     pub reset: Option<&'static str>,
@@ -42,6 +44,7 @@ impl Pending {
                 }
                 Update::Checkpoint(position) => self.checkpoint = Some(position),
                 Update::Parked(_) => {}
+                Update::Traced(stream, trace) => drop(self.traces.insert(stream, trace)),
                 Update::Missed => self.reset = Some("some changes were missed"),
             }
         }
@@ -50,7 +53,16 @@ impl Pending {
         }
         if self.reset.is_some() {
             self.views.clear(); // They are read afresh anyway.
+            self.traces.clear();
         }
+    }
+
+    /// Takes the traces of these streams.
+    pub fn take_traces(&mut self, streams: &[StreamName]) -> Vec<(StreamName, String)> {
+        if self.traces.is_empty() {
+            return vec![];
+        }
+        streams.iter().filter_map(|stream| self.traces.remove_entry(stream)).collect()
     }
 
     /// Takes the views and the reset; the checkpoint stays until it is due.

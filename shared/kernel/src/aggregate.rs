@@ -91,6 +91,8 @@ pub struct CommandContext {
 pub struct Envelope<C> {
     /// The stream of the aggregate that decides.
     pub stream: StreamName,
+    /// The command's `type`, as the contract names it.
+    pub kind: &'static str,
     /// The command.
     pub command: C,
     /// Whether the stream can't have events yet, so that it need not be read.

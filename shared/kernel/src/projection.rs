@@ -127,6 +127,8 @@ pub struct Change {
     pub to: Version,
     /// The position of the last event.
     pub position: Position,
+    /// Of the request that led to the last event, where its trace is recorded (W3C Trace Context).
+    pub traceparent: Option<String>,
     /// The view's document, JSON.
     pub document: Vec<u8>,
     /// What is added to fields of records.
@@ -201,6 +203,7 @@ impl<P: Projection> ErasedProjection for JsonProjection<P> {
         let view = view.ok_or_else(|| Unprojectable("the fold left no view".to_owned()))?;
         let (sums, enter, leave) = difference(before, P::facts(&view));
         Ok(Change {
+            traceparent: None,
             stream: first.stream.clone(),
             base: stored.map_or(0, |stored| stored.version),
             to: last.version,

@@ -9,6 +9,7 @@ mod find;
 mod identity;
 mod insert;
 mod marks;
+mod pool;
 mod position_allocator;
 mod queues;
 mod recent;
@@ -33,6 +34,7 @@ use tokio::sync::Mutex;
 use self::document::CommitDocument;
 use self::find::Query;
 use self::identity::Identity;
+pub use self::pool::CONNECTIONS;
 use self::position_allocator::PositionAllocator;
 use self::recent::Recent;
 use self::views_report::REPORTING;
@@ -107,6 +109,10 @@ impl MongoDb {
 
 #[async_trait]
 impl EventStore for MongoDb {
+    fn part(&self) -> &'static str {
+        "mongodb"
+    }
+
     async fn log_id(&self) -> Result<LogId> {
         let what = "reading the identity of the log";
         self.ask(what, |this| async move { this.read_identity().await }).await

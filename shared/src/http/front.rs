@@ -54,7 +54,7 @@ impl Front {
             request.headers_mut().remove(header::ORIGIN);
         }
         request.extensions_mut().insert(Deadline::within(self.limits.body));
-        let measured = Measured::start(request.method(), request.uri());
+        let measured = Measured::start(&mut request);
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let Ok(mut response) = routes.call(request).await;
         measured.end(response.status());

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
 
-use http::{Method, StatusCode, Uri};
+use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::service::metrics::Histogram;
+use crate::service::traces::RequestSpan;
 
 /// A stream of events counts until its first byte.
 pub(crate) static REQUESTS: Histogram = Histogram::of_seconds(
@@ -20,18 +21,25 @@ pub(super) struct Measured {
     started: Instant,
     method: &'static str,
     route: String,
+    span: Option<RequestSpan>,
 }
 
 impl Measured {
-    pub(super) fn start(method: &Method, uri: &Uri) -> Self {
-        let route = uri.path().split('/').nth(1).unwrap_or_default();
-        Self { started: Instant::now(), method: known(method), route: format!("/{route}") }
+    /// Where traces are recorded, the request's own context takes the place of its `traceparent`.
+    pub(super) fn start<B>(request: &mut Request<B>) -> Self {
+        let route = request.uri().path().split('/').nth(1).unwrap_or_default();
+        let (method, route) = (known(request.method()), format!("/{route}"));
+        let span = RequestSpan::begin(method, request);
+        Self { started: Instant::now(), method, route, span }
     }
 
     /// Paths at which there is nothing are told together: clients make them up.
     pub(super) fn end(self, status: StatusCode) {
         let route = if ROUTES.know(&self.route, status) { self.route.as_str() } else { "unknown" };
         REQUESTS.took(self.started.elapsed(), &[self.method, route, status.as_str()]);
+        if let Some(span) = self.span {
+            span.end(route, status);
+        }
     }
 }
 
@@ -64,6 +72,7 @@ impl Routes {
     }
 }
 
+/// One of few names: clients may make up others.
 fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

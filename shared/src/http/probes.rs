@@ -8,12 +8,14 @@ use warp::{Filter, Reply as _};
 use super::answer;
 use crate::http::problem::Problem;
 use crate::service::health::Health;
+use crate::service::liveness::Liveness;
 use crate::service::metrics;
 
-/// Alive as long as it answers; ready when nothing it needs is missing. What `metrics` tells is that of
+/// Alive as long as it answers and no work is stuck; ready when nothing it needs is missing. What `metrics` tells is that of
 /// the process.
 pub fn probes(health: Health) -> BoxedFilter<(Response,)> {
-    let livez = warp::path!("livez").and(get_or_head()).map(|| text("alive"));
+    let liveness = health.liveness().clone();
+    let livez = warp::path!("livez").and(get_or_head()).map(move || alive(&liveness));
     let readyz = warp::path!("readyz").and(get_or_head()).map(move || readiness(&health));
     let metrics = warp::path!("metrics").and(get_or_head()).map(told);
     livez.or(readyz).unify().or(metrics).unify().boxed()
@@ -34,6 +36,21 @@ fn text(body: &str) -> Response {
 
 fn told() -> Response {
     answer::bytes(StatusCode::OK, metrics::text(), metrics::CONTENT_TYPE)
+}
+
+fn alive(liveness: &Liveness) -> Response {
+    let stuck = liveness.stuck();
+    if stuck.is_empty() {
+        return text("alive");
+    }
+    let told = stuck.iter().map(|(work, time)| format!("{work} for {} s", time.as_secs()));
+    let told = told.collect::<Vec<_>>().join(", ");
+    let seconds = stuck.iter().map(|(work, time)| (*work, time.as_secs().into()));
+    let facts: serde_json::Map<String, serde_json::Value> =
+        seconds.map(|(work, seconds)| (work.to_owned(), seconds)).collect();
+    Problem::unavailable(format!("No progress of {told}: restart the service."))
+        .with("stuck", facts)
+        .into_response()
 }
 
 fn readiness(health: &Health) -> Response {

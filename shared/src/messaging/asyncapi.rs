@@ -31,6 +31,7 @@ pub fn document(namespace: &Namespace, events: &[Event]) -> Value {
         "name": "waybill.events",
         "title": "Events of one or more commits",
         "contentType": BATCH_CONTENT_TYPE,
+        "headers": headers(),
         "payload": { "type": "array", "minItems": 1, "items": { "oneOf": payloads } },
         "examples": examples,
     });
@@ -80,6 +81,13 @@ pub fn document(namespace: &Namespace, events: &[Event]) -> Value {
     })
 }
 
+/// The headers of a message.
+fn headers() -> Value {
+    let about = "Of the first of its events that has one (https://www.w3.org/TR/trace-context/).";
+    let traceparent = json!({ "type": "string", "description": about });
+    json!({ "type": "object", "properties": { "traceparent": traceparent } })
+}
+
 /// The message that is one event, by its name.
 fn message(event: &Event) -> (String, Value) {
     let Event { name, version, about, .. } = event;
@@ -88,6 +96,7 @@ fn message(event: &Event) -> (String, Value) {
         "title": name,
         "summary": about,
         "contentType": CONTENT_TYPE,
+        "headers": headers(),
         "payload": payload(event),
         "examples": [{ "payload": example(event) }],
     });

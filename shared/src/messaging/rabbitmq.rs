@@ -20,7 +20,7 @@ use lapin::{Channel, Connection, ErrorKind, ExchangeKind, Queue};
 
 pub(crate) use self::consumer::{Consumer, ConsumerConnection, Delivery};
 pub use self::dead_letters::DeadLetterPublisher;
-pub use self::publisher::{Message, Publisher};
+pub use self::publisher::{Message, Publisher, UNPUBLISHED};
 use crate::endpoint::Endpoint;
 
 /// The name, behind the namespace, of the queue for messages that are no events.

@@ -14,6 +14,8 @@ use kernel::Namespace;
 
 use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};
+use crate::service::telemetry::{FORMAT, JSON, TEXT};
+use crate::service::traces;
 
 /// Exit code of a service whose configuration is wrong.
 pub(crate) const EXIT_CODE: u8 = 2;
@@ -141,9 +143,14 @@ impl Settings {
         })
     }
 
-    /// Hands out what was read, or everything that was wrong.
-    pub fn finish<T>(self, config: T) -> Result<T, Invalid> {
+    /// Hands out what was read, or everything that was wrong; of what every service reads, too.
+    pub fn finish<T>(mut self, config: T) -> Result<T, Invalid> {
+        self.or(FORMAT, (), |value| match value {
+            TEXT | JSON => Ok(()),
+            _ => Err(format!("expected {TEXT} or {JSON}, got {value:?}")),
+        });
         let mut problems = self.problems;
+        problems.extend(traces::problems(|name| self.variables.get(name).cloned()));
         problems.dedup();
         if problems.is_empty() { Ok(config) } else { Err(Invalid(problems)) }
     }

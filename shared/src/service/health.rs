@@ -1,13 +1,24 @@
-//! What a service still waits for: told by `/readyz` and by the log.
+//! What a service still waits for: told by `/readyz`, by the log, and by `/metrics`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::service::liveness::{Liveness, Work};
+use crate::service::metrics::Gauge;
+
+pub(crate) static PART_READY: Gauge = Gauge::by(
+    "waybill_part_ready",
+    "1 while a part of the service waits for nothing, else 0: what /readyz says.",
+    &["part"],
+    &[],
+);
 
 /// A service is ready when all its parts are.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     parts: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
     notes: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    liveness: Liveness,
 }
 
 impl Health {
@@ -18,6 +29,21 @@ impl Health {
             health.waits(part, "starting");
         }
         health
+    }
+
+    /// The same with another liveness.
+    pub fn with(self, liveness: Liveness) -> Self {
+        Self { liveness, ..self }
+    }
+
+    /// Which work is watched.
+    pub fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+
+    /// Work that must get on: see `Liveness::work`.
+    pub fn work(&self, name: &'static str) -> Work {
+        self.liveness.work(name)
     }
 
     /// Notes that the part waits for nothing.
@@ -37,6 +63,7 @@ impl Health {
     }
 
     fn set(&self, part: &'static str, state: Option<String>) -> Option<Option<String>> {
+        PART_READY.set_of(part, if state.is_none() { 1.0 } else { 0.0 });
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state)
     }
 
@@ -52,6 +79,11 @@ impl Health {
         if notes.insert(part, text.to_owned()).is_none_or(|before| before != text) {
             tracing::warn!(part, text, "to be known");
         }
+    }
+
+    /// Tells what holds at the moment, which is nothing to worry about.
+    pub fn tell(&self, part: &'static str, text: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(part, text);
     }
 
     /// It is no longer so.

@@ -4,21 +4,21 @@
 //! services of one process share them. Counting takes some ten nanoseconds.
 //! Names: <https://prometheus.io/docs/practices/naming/>.
 
+mod counter;
+mod gauge;
+mod histogram;
+
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, TextEncoder,
-};
+use prometheus::{Encoder as _, IntGaugeVec, Opts, TextEncoder};
+
+pub use self::counter::Counter;
+pub use self::gauge::{Gauge, OneMore};
+pub use self::histogram::Histogram;
 
 /// The media type of `text`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// Bounds of times, in seconds: from half a millisecond to ten seconds.
-const SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Bounds of numbers of things that are dealt with together.
-const SIZES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// What a metric is called, what it says, and by which labels it is told apart.
 struct About {
@@ -43,172 +43,10 @@ impl About {
     }
 }
 
-/// A number that grows.
-pub struct Counter {
-    about: About,
-    /// The values of the label that are there from the start.
-    values: &'static [&'static str],
-    metric: OnceLock<Option<IntCounterVec>>,
-}
-
-impl Counter {
-    /// A counter without labels.
-    pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { about: About { name, help, labels: &[] }, values: &[], metric: OnceLock::new() }
-    }
-
-    /// A counter for each value of a label. There must be few, whatever clients send.
-    pub const fn by(
-        name: &'static str,
-        help: &'static str,
-        label: &'static [&'static str; 1],
-        values: &'static [&'static str],
-    ) -> Self {
-        Self { about: About { name, help, labels: label }, values, metric: OnceLock::new() }
-    }
-
-    fn metric(&self) -> Option<&IntCounterVec> {
-        let make = || self.about.added(IntCounterVec::new(self.about.opts(), self.about.labels));
-        self.metric.get_or_init(make).as_ref()
-    }
-
-    /// Adds to a counter without labels.
-    pub fn add(&self, number: usize) {
-        if let Some(metric) = self.metric() {
-            metric.with_label_values::<&str>(&[]).inc_by(number as u64);
-        }
-    }
-
-    /// Adds to the counter of this value of the label.
-    pub fn add_to(&self, value: &str, number: usize) {
-        if let Some(metric) = self.metric() {
-            metric.with_label_values(&[value]).inc_by(number as u64);
-        }
-    }
-}
-
-/// A number that goes up and down.
-pub struct Gauge {
-    about: About,
-    metric: OnceLock<Option<prometheus::Gauge>>,
-}
-
-impl Gauge {
-    /// A gauge that is 0.
-    pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { about: About { name, help, labels: &[] }, metric: OnceLock::new() }
-    }
-
-    fn metric(&self) -> Option<&prometheus::Gauge> {
-        let make = || self.about.added(prometheus::Gauge::with_opts(self.about.opts()));
-        self.metric.get_or_init(make).as_ref()
-    }
-
-    /// Sets it.
-    pub fn set(&self, number: f64) {
-        if let Some(metric) = self.metric() {
-            metric.set(number);
-        }
-    }
-
-    /// Sets it to 1 while something holds, else to 0.
-    pub fn set_to(&self, holds: bool) {
-        self.set(if holds { 1.0 } else { 0.0 });
-    }
-
-    /// Sets it to a position of the log, or a number of commits.
-    pub fn set_position(&self, position: i64) {
-        self.set(position as f64);
-    }
-
-    /// Adds one, until the guard is dropped.
-    pub fn one_more(&'static self) -> OneMore {
-        self.metric().inspect(|metric| metric.inc());
-        OneMore(self)
-    }
-}
-
-/// One of the things that a gauge counts.
-pub struct OneMore(&'static Gauge);
-
-impl Drop for OneMore {
-    fn drop(&mut self) {
-        self.0.metric().inspect(|metric| metric.dec());
-    }
-}
-
-/// How often a number was within which bounds.
-pub struct Histogram {
-    about: About,
-    bounds: &'static [f64],
-    metric: OnceLock<Option<HistogramVec>>,
-}
-
-impl Histogram {
-    /// Of times, told in seconds.
-    pub const fn of_seconds(
-        name: &'static str,
-        help: &'static str,
-        labels: &'static [&'static str],
-    ) -> Self {
-        Self { about: About { name, help, labels }, bounds: &SECONDS, metric: OnceLock::new() }
-    }
-
-    /// Of how many things are dealt with together.
-    pub const fn of_sizes(name: &'static str, help: &'static str) -> Self {
-        Self { about: About { name, help, labels: &[] }, bounds: &SIZES, metric: OnceLock::new() }
-    }
-
-    fn metric(&self) -> Option<&HistogramVec> {
-        let make = || {
-            let opts = HistogramOpts::from(self.about.opts()).buckets(self.bounds.to_vec());
-            self.about.added(HistogramVec::new(opts, self.about.labels))
-        };
-        self.metric.get_or_init(make).as_ref()
-    }
-
-    /// Notes a time. There must be few values of each label, whatever clients send.
-    pub fn took(&self, time: Duration, labels: &[&str]) {
-        if let Some(metric) = self.metric() {
-            metric.with_label_values(labels).observe(time.as_secs_f64());
-        }
-    }
-
-    /// Notes a number.
-    pub fn had(&self, number: usize) {
-        if let Some(metric) = self.metric() {
-            metric.with_label_values::<&str>(&[]).observe(number as f64);
-        }
-    }
-}
-
 /// A metric of a service, however it counts.
 pub trait Metric: Sync {
     /// Makes it part of what is told, before it is used for the first time.
     fn tell(&self);
-}
-
-impl Metric for Counter {
-    fn tell(&self) {
-        match self.about.labels {
-            [] => self.add(0),
-            _ => self.values.iter().for_each(|value| self.add_to(value, 0)),
-        }
-    }
-}
-
-impl Metric for Gauge {
-    fn tell(&self) {
-        let _made = self.metric();
-    }
-}
-
-impl Metric for Histogram {
-    fn tell(&self) {
-        if let Some(metric) = self.metric().filter(|_| self.about.labels.is_empty()) {
-            let _made = metric.with_label_values::<&str>(&[]);
-        }
-    }
 }
 
 static BUILD_INFO: OnceLock<Option<IntGaugeVec>> = OnceLock::new();
@@ -239,6 +77,8 @@ pub fn text() -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     static WORK: Counter =

@@ -14,6 +14,7 @@ use crate::service::failpoint;
 use crate::service::open_files;
 use crate::service::shutdown;
 use crate::service::telemetry;
+use crate::service::traces;
 
 /// Reads the configuration, starts logging, and runs until a signal or a failure that waiting does
 /// not mend. Exit codes: 0 stopped, 1 failed, 2 configuration or a server's settings to be mended.
@@ -33,8 +34,11 @@ where
         }
     };
     telemetry::start(&log_filter);
+    traces::start();
     open_files::raise();
-    match service(config, shutdown::on_signal()).await {
+    let ended = service(config, shutdown::on_signal()).await;
+    traces::end().await;
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             tracing::error!(%failure, "can't go on");

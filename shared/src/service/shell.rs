@@ -43,7 +43,9 @@ impl<S> Shell<S> {
         let limits = Limits::of_process(1);
         let http =
             tokio::spawn(serve_http(listener, routes, callers.into(), limits, self.stop.clone()));
+        let beat = tokio::spawn(self.health.liveness().clone().beat());
         let worked = work.await;
+        beat.abort();
         self.stop.cancel();
         http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
         worked

@@ -24,6 +24,8 @@ pub trait Updates: Send {
 pub enum Update {
     /// The view of the stream has reached this version.
     Applied(StreamName, Version),
+    /// The change of the stream's view, which is told as well, is part of this trace: a `traceparent`.
+    Traced(StreamName, String),
     /// The stream can't be applied for now.
     Parked(StreamName),
     /// The checkpoint has moved.

@@ -57,7 +57,8 @@ async fn progress_is_told_while_a_generation_is_made(views: Views) {
     let id = generation(&views).await;
     assert_eq!(views.progress(&id).await.unwrap(), None);
     let now = kernel::Timestamp::now();
-    let progress = Progress { at: now, reached: 5, head: 900, outrun: true };
+    let progress =
+        Progress { at: now, reached: 5, head: 900, outrun: true, complete_until: Some(now) };
     views.report(&id, &progress).await.unwrap();
     assert_eq!(views.progress(&id).await.unwrap(), Some(progress));
 }

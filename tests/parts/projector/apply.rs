@@ -62,6 +62,7 @@ async fn a_sum_out_of_range_parks_the_order_that_leads_there(subject: Subject) {
     let delta = shared::view_store::MAX_SUM - 9;
     let key = FieldKey::new("stats", "revenue:EUR");
     let full = Change {
+        traceparent: None,
         stream: other,
         base: 0,
         to: 1,

@@ -18,7 +18,7 @@ use super::ask::in_time;
 use super::files::Files;
 use super::identity::Identity;
 use super::watcher::Watcher;
-use super::{DUPLICATE_KEY, MongoDb, failure};
+use super::{DUPLICATE_KEY, MongoDb, failure, pool};
 use crate::endpoint::{Endpoint, MONGODB};
 use crate::event_store::append_notifier::AppendNotifier;
 
@@ -38,7 +38,7 @@ impl MongoDb {
     pub async fn connect(endpoint: impl Into<Endpoint>, namespace: &Namespace) -> Result<Self> {
         let endpoint = endpoint.into();
         let identity = Arc::new(Identity::default());
-        let client = client(&endpoint, Some(doubt(identity.clone()))).await?;
+        let client = client(&endpoint, Some(pool::watch(identity.clone()))).await?;
         let database = client.database(namespace.as_str());
         let prepared = async move {
             check(&database).await?;
@@ -138,15 +138,6 @@ pub(super) async fn client(endpoint: &Endpoint, events: Option<Events>) -> Resul
     }
     // The driver reads the files here, and keeps what is in them.
     Client::with_options(options).map_err(failure(what))
-}
-
-/// Whatever broke the connections may have replaced the server.
-fn doubt(identity: Arc<Identity>) -> Events {
-    EventHandler::callback(move |event| {
-        if matches!(event, CmapEvent::PoolCleared(_) | CmapEvent::ConnectionCreated(_)) {
-            identity.distrust();
-        }
-    })
 }
 
 async fn check(database: &Database) -> Result<()> {

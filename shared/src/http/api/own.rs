@@ -37,12 +37,9 @@ pub fn operations(pages: &Pages) -> Vec<Operation> {
     let name =
         Parameter { name: "name", about, value: Shape::of::<String>(names.first().copied()) };
     vec![
-        Operation::new("GET", "/livez", "livez").about("Whether the process serves HTTP.").answers(
-            200,
-            "It does.",
-            TEXT,
-            text("alive"),
-        ),
+        Operation::new("GET", "/livez", "livez")
+            .about("Whether the process serves HTTP and gets on.")
+            .answers(200, "It does.", TEXT, text("alive")),
         Operation::new("GET", "/readyz", "readyz")
             .about(
                 "Whether the service has all that it needs. The problem tells what it waits for.",

@@ -5,13 +5,22 @@ use std::collections::VecDeque;
 use futures::future::join_all;
 use kernel::{Failure, Result};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::{ANSWER_TIMEOUT, close, failure, in_time};
 use crate::service::failpoint;
+use crate::service::metrics::Counter;
 
 const WHAT: &str = "publishing";
+
+/// Messages that count as not published, and are published again.
+pub static UNPUBLISHED: Counter = Counter::by(
+    "waybill_unpublished_messages_total",
+    "Messages that were not taken: returned for want of a queue, refused, or not confirmed in time.",
+    &["why"],
+    &["returned", "refused", "unconfirmed"],
+);
 
 /// One message, ready to be published.
 #[derive(Debug, Clone)]
@@ -24,6 +33,8 @@ pub struct Message {
     pub timestamp: u64,
     /// `content_type`.
     pub content_type: &'static str,
+    /// Header `traceparent`: of the first of its events that has one.
+    pub traceparent: Option<String>,
     /// The payload.
     pub body: Vec<u8>,
 }
@@ -97,10 +108,13 @@ pub(super) async fn publish<'a>(
             failpoint::hit("confirm.before");
         }
         // A return may be attached to another message's confirm, but to one of this run's.
-        match in_time(WHAT, confirm).await? {
+        let confirmed = in_time(WHAT, confirm).await;
+        let unconfirmed = || UNPUBLISHED.add_to("unconfirmed", confirms.len() + 1);
+        match confirmed.inspect_err(|_| unconfirmed())? {
             Confirmation::Ack(None) => {}
             Confirmation::Ack(Some(_)) => returned += 1,
             Confirmation::Nack(_) => {
+                UNPUBLISHED.add_to("refused", 1);
                 return Err(Failure::transient(WHAT, "the broker refused a message"));
             }
             Confirmation::NotRequested => {
@@ -109,11 +123,17 @@ pub(super) async fn publish<'a>(
         }
     }
     failpoint::hit("confirm.after");
+    UNPUBLISHED.add_to("returned", returned);
     Ok(returned)
 }
 
 fn properties(message: &Message) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    if let Some(traceparent) = &message.traceparent {
+        headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.as_str().into()));
+    }
     BasicProperties::default()
+        .with_headers(headers)
         .with_message_id(message.id.as_str().into())
         .with_type(message.kind.as_str().into())
         .with_timestamp(message.timestamp)

@@ -38,6 +38,9 @@ impl Views {
         }
         self.views.insert(change.stream.clone(), View::new(change.to, &change.document));
         self.applied = self.applied.max(change.position);
+        if let Some(trace) = &change.traceparent {
+            self.news.tell(Update::Traced(change.stream.clone(), trace.clone()));
+        }
         self.news.tell(Update::Applied(change.stream.clone(), change.to));
         match self.parked.get_mut(&change.stream) {
             None => Applied::Applied,

@@ -95,14 +95,21 @@ fn place(entry: &StreamId) -> Place {
     entry.id.parse().unwrap_or_default()
 }
 
-/// An entry: `a`, streams and the versions that their views are at; `s` and `v`, one of those; `p`, a
+/// An entry: `a`, streams and the versions that their views are at, each with the trace of its change
+/// behind a semicolon where there is one; `s` and `v`, one of those; `p`, a
 /// stream that is parked; `c`, the checkpoint.
 fn add(entry: &StreamId, updates: &mut Vec<Update>) {
     if let Some(applied) = entry.get::<String>("a") {
         let mut words = applied.split(' ');
         while let (Some(stream), Some(version)) = (words.next(), words.next()) {
-            let version = version.parse().map(|version| (StreamName::stored(stream), version));
-            updates.push(version.map_or(Update::Missed, |(s, v)| Update::Applied(s, v)));
+            let (version, trace) = match version.split_once(';') {
+                Some((version, trace)) => (version, Some(trace.to_owned())),
+                None => (version, None),
+            };
+            let stream = || StreamName::stored(stream);
+            updates.extend(trace.map(|trace| Update::Traced(stream(), trace)));
+            let version = version.parse();
+            updates.push(version.map_or(Update::Missed, |at| Update::Applied(stream(), at)));
         }
         return;
     }

@@ -77,9 +77,12 @@ impl<'a> ApplyBatch<'a> {
         call
     }
 
-    /// The streams and their versions, as they are told in the stream of updates.
+    /// The streams and their versions, with their traces, as they are told in the stream of updates.
     pub fn told(changes: &[&Change]) -> String {
-        let one = |change: &&Change| format!("{} {}", change.stream, change.to);
+        let one = |change: &&Change| match &change.traceparent {
+            Some(trace) => format!("{} {};{trace}", change.stream, change.to),
+            None => format!("{} {}", change.stream, change.to),
+        };
         changes.iter().map(one).collect::<Vec<_>>().join(" ")
     }
 

@@ -1,0 +1,69 @@
+//! Counts what waits for an operator, and what waits in the queue: one worker for all, the one that
+//! heals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::Result;
+use shared::feed::Feeds;
+use shared::view_store::{Generation, ViewStore};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::healer::Healer;
+use crate::metrics;
+
+/// Between two counts: each opens connections to the broker.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// While another worker counts.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(crate) struct Census {
+    views: Arc<dyn ViewStore>,
+    feeds: Arc<dyn Feeds>,
+    healer: Arc<Healer>,
+}
+
+impl Census {
+    pub(crate) fn new(
+        views: Arc<dyn ViewStore>,
+        feeds: Arc<dyn Feeds>,
+        healer: Arc<Healer>,
+    ) -> Self {
+        Self { views, feeds, healer }
+    }
+
+    /// Counts until `stop`, while this worker heals. Ends early at the first failure.
+    pub(crate) async fn run(
+        &self,
+        generation: &Generation,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        while !stop.is_cancelled() {
+            let heals = self.healer.leads();
+            if heals {
+                self.count(generation).await?;
+            } else {
+                tell(0, 0, 0); // Another worker tells.
+            }
+            let pause = if heals { INTERVAL } else { LOOK_INTERVAL };
+            stop.run_until_cancelled(sleep(pause)).await;
+        }
+        tell(0, 0, 0);
+        Ok(())
+    }
+
+    async fn count(&self, generation: &Generation) -> Result<()> {
+        let parked = self.views.parked(&generation.id).await?.len();
+        let queued = self.feeds.waiting(generation).await?.unwrap_or(0);
+        let dead_letters = self.feeds.dead_letters(0).await?.total;
+        tell(parked, queued, dead_letters);
+        Ok(())
+    }
+}
+
+fn tell(parked: usize, queued: u32, dead_letters: u32) {
+    metrics::PARKED_NOW.set(parked as f64);
+    metrics::QUEUED.set(queued.into());
+    metrics::DEAD_LETTERS.set(dead_letters.into());
+}

@@ -1,0 +1,171 @@
+//! Rules, dashboard and runbooks in `observe/` and `docs/runbooks/`: they hold together, and name only
+//! what is there.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::prometheus::{promtool, rules};
+use tests::python::python;
+use tests::stores::TempDir;
+
+const METRICS: &str = include_str!("../../docs/reference/metrics.md");
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Every name of a metric in a text: `waybill_…`, `waybill:…` and `process_…`.
+fn named(text: &str) -> BTreeSet<String> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || "_:".contains(character);
+    let words = text.split(|character| !is_part(character));
+    let prefixes = ["waybill_", "waybill:", "process_"];
+    let is_name = |word: &&str| prefixes.iter().any(|prefix| word.starts_with(prefix));
+    words.filter(is_name).map(|word| word.trim_end_matches(':').to_owned()).collect()
+}
+
+/// A series of a histogram is of the histogram.
+fn metric(series: &str) -> &str {
+    let of = |suffix| series.strip_suffix(suffix).filter(|name| METRICS.contains(&tick(name)));
+    of("_bucket").or_else(|| of("_sum")).or_else(|| of("_count")).unwrap_or(series)
+}
+
+fn tick(name: &str) -> String {
+    format!("| `{name}")
+}
+
+/// That each metric of the page is exported, whole/metrics shows.
+#[test]
+fn rules_and_dashboard_name_only_what_is_exported_or_recorded() {
+    let (recording, alerts) = (rules("recording.yml"), rules("alerts.yml"));
+    let recorded: BTreeSet<&str> =
+        recording.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    assert!(recorded.len() > 5);
+    let dashboard = read("observe/grafana/dashboards/waybill.json");
+    for text in [&recording, &alerts, &dashboard] {
+        let all = named(text);
+        assert!(all.len() > 8, "{all:?}");
+        for name in all.iter().map(|name| metric(name)) {
+            let is_there = recorded.contains(name)
+                || METRICS.contains(&tick(name))
+                || METRICS.contains(&format!(", `{name}`"));
+            assert!(is_there, "{name} is not exported");
+        }
+    }
+}
+
+#[test]
+fn the_dashboard_asks_for_something_in_every_panel() {
+    let dashboard: Value =
+        serde_json::from_str(&read("observe/grafana/dashboards/waybill.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut ids = BTreeSet::new();
+    for panel in panels {
+        assert!(ids.insert(panel["id"].as_i64().unwrap()), "{panel}");
+        let targets = panel["targets"].as_array().map_or(0, Vec::len);
+        assert!(panel["type"] == "row" || targets > 0, "{panel}");
+        let grid = &panel["gridPos"];
+        assert!(grid["x"].as_i64().unwrap() + grid["w"].as_i64().unwrap() <= 24, "{panel}");
+    }
+    let source = read("observe/grafana/provisioning/datasources/waybill.yml");
+    assert!(source.contains(&format!("uid: {}", dashboard["uid"].as_str().unwrap())));
+}
+
+/// Its queries are checked as rules.
+#[test]
+fn the_queries_of_the_dashboard_are_promql() {
+    let dashboard: Value =
+        serde_json::from_str(&read("observe/grafana/dashboards/waybill.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.filter_map(|panel| panel["targets"].as_array()).flatten();
+    let rules = targets.enumerate().map(|(number, target)| {
+        serde_json::json!({ "record": format!("panel_{number}"), "expr": target["expr"] })
+    });
+    let group = serde_json::json!({ "name": "dashboard", "rules": rules.collect::<Vec<_>>() });
+    let folder = TempDir::default();
+    let file = folder.0.join("dashboard.yml");
+    std::fs::write(&file, serde_json::json!({ "groups": [group] }).to_string()).unwrap();
+    promtool(&["check", "rules", &file.display().to_string()], "");
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+    let alerts = rules("alerts.yml");
+    let names: BTreeSet<String> = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .map(str::to_owned)
+        .collect();
+    let pages = std::fs::read_dir(root().join("docs/runbooks")).unwrap();
+    let pages = pages.map(|page| page.unwrap().path().file_stem().unwrap().to_owned());
+    let pages: BTreeSet<String> = pages.map(|page| page.into_string().unwrap()).collect();
+    let expected = names.iter().cloned().chain(["README".to_owned()]).collect();
+    assert_eq!(pages, expected);
+    let list = read("docs/runbooks/README.md");
+    for name in names {
+        assert!(alerts.contains(&format!("runbook: docs/runbooks/{name}.md")), "{name}");
+        assert!(list.contains(&format!("({name}.md)")), "{name} is not in the list");
+        let page = read(&format!("docs/runbooks/{name}.md"));
+        for part in ["What it means", "How to look", "What to do", "How to know that it is over"] {
+            assert!(page.contains(&format!("\n## {part}\n")), "{name}: {part}");
+        }
+    }
+}
+
+/// `alerts_test.yml` has a case for each alert, and a quiet hour.
+#[test]
+fn rules_pass_their_unit_tests() {
+    let folder = root().join("observe/rules");
+    let path = |name: &str| folder.join(name).display().to_string();
+    promtool(&["check", "rules", &path("recording.yml"), &path("alerts.yml")], "");
+    promtool(&["test", "rules", &path("alerts_test.yml")], "");
+    let config = root().join("observe/prometheus.yml").display().to_string();
+    promtool(&["check", "config", &config], "");
+    let (alerts, tested) = (rules("alerts.yml"), rules("alerts_test.yml"));
+    for name in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        assert!(tested.contains(&format!("- name: {name}\n")), "{name} has no test");
+        let quiet = format!("{{ eval_time: 50m, alertname: {name} }}");
+        assert!(tested.contains(&quiet), "{name} is not part of the quiet hour");
+    }
+}
+
+/// Every file that a service of the compose file mounts is there, every image has a version, and all is
+/// YAML.
+#[tokio::test]
+async fn the_compose_file_mounts_what_is_there() {
+    let script = r"
+import json, sys, yaml
+compose = yaml.safe_load(open('docker-compose.yml'))
+for path in sys.argv[1:]:
+    yaml.safe_load(open(path))
+print(json.dumps(compose['services'], default=str))
+";
+    let files = [
+        "observe/otel-collector.yml",
+        "observe/prometheus.yml",
+        "observe/grafana/provisioning/dashboards/waybill.yml",
+        "observe/grafana/provisioning/datasources/waybill.yml",
+    ];
+    let arguments = ["-c", script].into_iter().chain(files);
+    let output = python(&root(), arguments, Duration::from_secs(60)).await;
+    let services: Value = serde_json::from_str(&output).unwrap();
+    let mut observing = 0;
+    for (name, service) in services.as_object().unwrap() {
+        let image = service["image"].as_str().unwrap();
+        assert!(image == "waybill" || image.contains(':'), "{name}: {image} has no version");
+        if service["profiles"] == serde_json::json!(["observe"]) {
+            observing += 1;
+            for volume in service["volumes"].as_array().unwrap() {
+                let from = volume.as_str().unwrap().split(':').next().unwrap();
+                let is_there = !from.starts_with("./") || root().join(from).exists();
+                assert!(is_there, "{name} mounts {from}");
+            }
+        }
+    }
+    assert_eq!(observing, 3);
+}

@@ -1,0 +1,143 @@
+//! Prometheus and its tool.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use waybill::client::{Client, encode};
+use xtask::programs::of_prometheus;
+use xtask::servers::{Port, Process};
+
+use crate::stores::TempDir;
+use crate::until::until;
+use crate::watched::watch;
+
+/// Runs promtool, which must find nothing to say; `input` is what it reads.
+pub fn promtool(arguments: &[&str], input: &str) {
+    let program = of_prometheus("promtool").expect("`cargo xtask install` fetches promtool");
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("promtool starts");
+    // It reads all before it writes, so neither waits for the other.
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("promtool reads");
+    let output = child.wait_with_output().expect("promtool ends");
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "promtool {arguments:?}: {told}\n{input}");
+}
+
+/// A Prometheus that scrapes services, with the rules of `observe/rules` and short times.
+pub struct Prometheus {
+    pub client: Client,
+    process: Arc<Process>,
+    _folder: TempDir,
+    _port: Port,
+}
+
+/// A rule of the repository, as text.
+pub fn rules(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../observe/rules").join(name);
+    std::fs::read_to_string(path).expect("the rules are there")
+}
+
+/// The same with times and bounds that fit into a test: windows of 10 s, alerts after 1 s, and seconds
+/// where the rules have half a minute.
+fn hurried(rules: &str) -> String {
+    let short = [
+        ("[1m]", "[5s]"),
+        ("[5m]", "[10s]"),
+        ("[10m:30s]", "[10s:1s]"),
+        ("[10m]", "[10s]"),
+        ("[15m]", "[10s]"),
+        ("_lag_seconds) > 30", "_lag_seconds) > 3"),
+        ("_staleness_seconds) > 60", "_staleness_seconds) > 6"),
+    ];
+    let replace = |rules: String, (long, short): &(&str, &str)| rules.replace(long, short);
+    let rules = short.iter().fold(rules.to_owned(), replace);
+    let lines = rules.lines().map(|line| match line.trim_start().starts_with("for: ") {
+        true => "        for: 1s".to_owned(),
+        false => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+impl Prometheus {
+    /// Starts it for these services, each with the name of its job.
+    pub async fn start(services: &[(&str, &Client)]) -> Self {
+        let folder = TempDir::default();
+        let port = Port::reserve().expect("a port");
+        for name in ["recording.yml", "alerts.yml"] {
+            std::fs::write(folder.0.join(name), hurried(&rules(name))).expect("a file");
+        }
+        let job = |(name, client): &(&str, &Client)| {
+            let target = client.base().trim_start_matches("http://").to_owned();
+            json!({ "job_name": name, "static_configs": [{ "targets": [target] }] })
+        };
+        // JSON is YAML.
+        let config = json!({
+            "global": {
+                "scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms",
+            },
+            "rule_files": ["recording.yml", "alerts.yml"],
+            "scrape_configs": services.iter().map(job).collect::<Vec<_>>(),
+        });
+        std::fs::write(folder.0.join("prometheus.yml"), config.to_string()).expect("a file");
+        let address = format!("127.0.0.1:{}", port.number());
+        let program = of_prometheus("prometheus").expect("`cargo xtask install` fetches it");
+        let mut command = Command::new(program);
+        command.arg(format!("--config.file={}", folder.0.join("prometheus.yml").display()));
+        command.arg(format!("--storage.tsdb.path={}", folder.0.join("data").display()));
+        command.arg(format!("--web.listen-address={address}")).arg("--log.level=warn");
+        let process = Process::start("prometheus", &folder.0, &mut command);
+        let process = Arc::new(process.expect("Prometheus starts"));
+        let client = Client::new(&format!("http://{address}"));
+        watch(&process, &client);
+        let prometheus = Self { client, process, _folder: folder, _port: port };
+        prometheus.until_evaluated().await;
+        prometheus
+    }
+
+    /// Answers of a query: the labels of each series, and its value.
+    pub async fn query(&self, query: &str) -> Vec<(Value, f64)> {
+        let path = format!("/api/v1/query?query={}", encode(query));
+        let Ok(answer) = self.client.get(&path).await else { return vec![] };
+        let results = answer["data"]["result"].as_array().cloned().unwrap_or_default();
+        let value = |result: &Value| result["value"][1].as_str()?.parse().ok();
+        results.iter().filter_map(|it| Some((it["metric"].clone(), value(it)?))).collect()
+    }
+
+    /// The names of the alerts that fire.
+    pub async fn firing(&self) -> BTreeSet<String> {
+        let firing = self.query("ALERTS{alertstate=\"firing\"}").await;
+        let name = |(labels, _): &(Value, f64)| labels["alertname"].as_str().map(str::to_owned);
+        firing.iter().filter_map(name).collect()
+    }
+
+    /// Waits until all services were scraped, and for longer than the rules look back.
+    async fn until_evaluated(&self) {
+        until("Prometheus has seen a quiet while", || async {
+            let whole = "min(count_over_time(up[15s])) >= 24 and min(min_over_time(up[12s])) == 1";
+            (!self.query(whole).await.is_empty()).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn until_fires(&self, alert: &str) {
+        until(&format!("{alert} fires"), || async {
+            self.firing().await.contains(alert).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn until_quiet(&self) {
+        until("no alert fires", || async { self.firing().await.is_empty().then_some(()) }).await;
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.process.kill();
+    }
+}
