@@ -42,6 +42,7 @@ mod parts {
 
 /// All services together, from the command to the view.
 mod whole {
+    mod auth;
     mod clients;
     mod configuration;
     mod contract;

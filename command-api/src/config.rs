@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use kernel::Namespace;
 use secrecy::SecretString;
+use shared::auth;
 use shared::http::{Hosts, Origins};
 use shared::service::config::{Invalid, Settings};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub hosts: Hosts,
     /// `WAYBILL_CORS_ORIGINS`: pages of these origins may read what the service answers.
     pub cors_origins: Origins,
+    /// `WAYBILL_TOKENS_FILE`: whose tokens are taken.
+    pub auth: auth::Config,
 }
 
 impl Config {
@@ -59,6 +62,7 @@ impl Config {
             namespace: settings.namespace(),
             hosts: settings.hosts(),
             cors_origins: settings.cors_origins(),
+            auth: settings.auth(),
         };
         let filter = settings.log_filter("info");
         settings.finish((config, filter))

@@ -10,6 +10,7 @@ pub static COMMANDS: Counter = Counter::by(
     &["outcome"],
     &[
         "accepted",
+        "another_owner",
         "broken",
         "conflict",
         "key_in_flight",
@@ -124,6 +125,7 @@ pub fn answered(outcome: &Outcome) {
         Ok(_) => "accepted",
         Err(Rejected::Refused(_)) => "refused",
         Err(Rejected::VersionMismatch { .. }) => "version_mismatch",
+        Err(Rejected::OfAnotherOwner) => "another_owner",
         Err(Rejected::KeyInFlight) => "key_in_flight",
         Err(Rejected::KeyMismatch) => "key_mismatch",
         Err(Rejected::Conflict) => "conflict",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use kernel::Namespace;
 use secrecy::SecretString;
+use shared::auth;
 use shared::http::Hosts;
 use shared::service::config::{Invalid, Settings};
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub hosts: Hosts,
     /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`: what the dashboard asks besides this service.
     pub links: Links,
+    /// `WAYBILL_TOKENS_FILE`: whose tokens are taken.
+    pub auth: auth::Config,
 }
 
 impl Config {
@@ -37,6 +40,7 @@ impl Config {
             namespace: settings.namespace(),
             hosts: settings.hosts(),
             links: Links::read(&mut settings),
+            auth: settings.auth(),
         };
         let filter = settings.log_filter("info");
         settings.finish((config, filter))

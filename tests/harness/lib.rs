@@ -26,6 +26,7 @@ pub mod servers;
 pub mod services;
 pub mod stores;
 pub mod subject;
+pub mod tokens;
 pub mod torture;
 pub mod toy;
 pub mod unguarded;

@@ -62,6 +62,16 @@ pub struct Service {
 impl Service {
     /// Starts a service on a port that stays its own, also while it is down.
     pub fn start(name: &'static str, namespace: &str, urls: &Urls) -> Self {
+        Self::start_with(name, namespace, urls, &[])
+    }
+
+    /// The same, with more variables.
+    pub fn start_with(
+        name: &'static str,
+        namespace: &str,
+        urls: &Urls,
+        more: &[(&str, &str)],
+    ) -> Self {
         let listen = match name {
             "command-api" => "WAYBILL_COMMAND_LISTEN",
             "projector" => "WAYBILL_PROJECTOR_LISTEN",
@@ -76,7 +86,9 @@ impl Service {
             ("WAYBILL_NAMESPACE", namespace),
             (listen, &address),
         ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let variables = variables.iter().chain(more);
+        let variables: Vec<_> =
+            variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let folder = TempDir::default();
         let client = Client::new(&format!("http://{address}"));
         let process = spawn(name, &folder, &variables, &client);
@@ -156,8 +168,18 @@ pub struct System {
 
 impl System {
     pub async fn start(urls: &Urls, command_apis: usize, projectors: usize) -> Self {
+        Self::start_with(urls, command_apis, projectors, &[]).await
+    }
+
+    /// The same, with more variables for all of them.
+    pub async fn start_with(
+        urls: &Urls,
+        command_apis: usize,
+        projectors: usize,
+        more: &[(&str, &str)],
+    ) -> Self {
         let own = Own::default();
-        let start = |name| Service::start(name, own.namespace.as_str(), urls);
+        let start = |name| Service::start_with(name, own.namespace.as_str(), urls, more);
         let commands: Vec<Service> = (0..command_apis).map(|_| start("command-api")).collect();
         let projectors: Vec<Service> = (0..projectors).map(|_| start("projector")).collect();
         let queries = start("query-api");

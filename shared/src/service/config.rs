@@ -10,6 +10,7 @@ use std::time::Duration;
 use kernel::Namespace;
 use secrecy::SecretString;
 
+use crate::auth::{self, TOKENS_FILE};
 use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};
 
@@ -86,7 +87,17 @@ impl Settings {
         SecretString::default()
     }
 
-    /// Where to listen: a loopback address, unless `WAYBILL_LISTEN_PUBLICLY` permits others.
+    /// How clients show who they are.
+    pub fn auth(&mut self) -> auth::Config {
+        let file = |value: &str| match value {
+            "" => Err("expected the name of a file".to_owned()),
+            _ => Ok(Some(PathBuf::from(value))),
+        };
+        auth::Config { tokens: self.or(TOKENS_FILE, None, file) }
+    }
+
+    /// Where to listen: a loopback address, unless clients are asked who they are, or
+    /// `WAYBILL_LISTEN_PUBLICLY` permits others.
     pub fn listen(&mut self, name: &str, default: SocketAddr) -> SocketAddr {
         let public = self.or(PUBLIC, false, |value| match value {
             PUBLIC_YES => Ok(true),
@@ -97,11 +108,12 @@ impl Settings {
                 format!("expected an address and a port, such as {default}, got {value:?}")
             })
         });
-        if !public && !address.ip().is_loopback() {
+        let asks = self.auth().is_configured();
+        if !asks && !public && !address.ip().is_loopback() {
             self.problems.push(format!(
-                "{name}: {address} can be reached from elsewhere, and nothing here asks who is \
-                 there yet; use a loopback address, or set {PUBLIC}={PUBLIC_YES} where the \
-                 network keeps strangers out"
+                "{name}: {address} can be reached from elsewhere, and clients are not asked who they \
+                 are; use a loopback address, set {TOKENS_FILE}, or set {PUBLIC}={PUBLIC_YES} where \
+                 the network keeps strangers out"
             ));
         }
         address
@@ -226,6 +238,9 @@ mod tests {
         let mut told = settings(&[anywhere, (PUBLIC, PUBLIC_YES)]);
         assert_eq!(told.listen("LISTEN", loopback).to_string(), "0.0.0.0:80");
         assert!(told.finish(()).is_ok());
+        let mut asks = settings(&[anywhere, (TOKENS_FILE, "tokens.json")]);
+        asks.listen("LISTEN", loopback);
+        assert!(asks.finish(()).is_ok());
     }
 
     #[test]
