@@ -63,6 +63,7 @@ mod cli {
     mod doctor;
     mod json;
     mod tail;
+    mod token;
     mod top;
 }
 
