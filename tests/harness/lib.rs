@@ -11,6 +11,7 @@ pub mod descriptions;
 pub mod embedded;
 pub mod faulty;
 pub mod held;
+pub mod jwt_keys;
 pub mod live;
 pub mod load;
 pub mod namespaces;

@@ -128,7 +128,7 @@ impl Principal {
 }
 
 /// Without `/` and without control characters.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     const KEPT: &percent_encoding::AsciiSet =
         &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
     percent_encoding::utf8_percent_encode(text, KEPT).to_string()

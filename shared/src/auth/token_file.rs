@@ -1,17 +1,14 @@
 //! The file of tokens: JSON, without any secret.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use kernel::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Denied;
 use super::principal::{MAX_NAME, MAX_OWNER, Principal, Roles, is_name, is_owner};
-use super::token::{Token, TokenDigest, is_id};
+use super::token::{TokenDigest, is_id};
 use crate::http::strict_json;
 
 /// Bytes of a file at most: room for some 3,000 tokens.
@@ -88,7 +85,8 @@ impl TokenEntry {
         Ok(())
     }
 
-    fn principal(&self) -> Principal {
+    /// Who shows it.
+    pub(super) fn principal(&self) -> Principal {
         Principal {
             name: self.principal.clone(),
             roles: self.roles,
@@ -110,7 +108,7 @@ impl TokenFile {
         Self::parse(&text).map_err(said)
     }
 
-    fn parse(text: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
         if text.len() as u64 > MAX_BYTES {
             return Err(format!("expected up to {MAX_BYTES} bytes"));
         }
@@ -213,46 +211,10 @@ pub fn check_mode(_: &File) -> Result<(), String> {
     Ok(())
 }
 
-/// The tokens by their ids.
-pub struct TokenTable(HashMap<String, Known>);
-
-struct Known {
-    digest: TokenDigest,
-    is_revoked: bool,
-    principal: Arc<Principal>,
-}
-
-impl TokenTable {
-    /// Of a file.
-    pub fn new(file: TokenFile) -> Self {
-        let known = |entry: TokenEntry| {
-            let principal = Arc::new(entry.principal());
-            let is_revoked = entry.revoked.is_some();
-            (entry.id, Known { digest: entry.sha256, is_revoked, principal })
-        };
-        Self(file.tokens.into_iter().map(known).collect())
-    }
-
-    /// Whose token it is. That it was taken back, or is expired, is told only to a client that has its
-    /// secret.
-    pub fn find(&self, token: &Token) -> Result<Arc<Principal>, Denied> {
-        let known = self.0.get(token.id()).ok_or(Denied::Invalid)?;
-        if !known.digest.is(&token.digest()) {
-            return Err(Denied::Invalid);
-        }
-        if known.is_revoked {
-            return Err(Denied::Revoked);
-        }
-        match known.principal.expires {
-            Some(expires) if expires <= Timestamp::now() => Err(Denied::Expired),
-            _ => Ok(known.principal.clone()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::token::Token;
 
     fn entry(token: &Token) -> serde_json::Value {
         serde_json::json!({
@@ -263,26 +225,6 @@ mod tests {
 
     fn read(tokens: &[serde_json::Value]) -> Result<TokenFile, String> {
         TokenFile::parse(serde_json::json!({ "tokens": tokens }).to_string().as_bytes())
-    }
-
-    #[test]
-    fn a_token_is_found_by_its_id_and_its_secret() {
-        let tokens: Vec<Token> = (0..3).map(|_| Token::random()).collect();
-        let mut entries: Vec<_> = tokens.iter().map(entry).collect();
-        entries[1]["expires"] = "2026-01-02T00:00:00Z".into();
-        entries[2]["revoked"] = "2026-01-02T00:00:00Z".into();
-        let table = TokenTable::new(read(&entries).unwrap());
-        let found = |token: &Token| table.find(token).map(|principal| principal.name.clone());
-        assert_eq!(found(&tokens[0]), Ok("shop".to_owned()));
-        assert_eq!(found(&tokens[1]), Err(Denied::Expired));
-        assert_eq!(found(&tokens[2]), Err(Denied::Revoked));
-        assert_eq!(found(&Token::random()), Err(Denied::Invalid));
-        for token in &tokens {
-            let other = Token::random().expose();
-            let secret = other.rsplit('_').next().unwrap();
-            let forged = Token::parse(&format!("wb_{}_{secret}", token.id())).unwrap();
-            assert_eq!(found(&forged), Err(Denied::Invalid));
-        }
     }
 
     #[test]

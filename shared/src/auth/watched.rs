@@ -9,7 +9,7 @@ use crate::service::metrics::Gauge;
 /// Between two looks at the file.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-type Read<T> = fn(&Path) -> Result<T, String>;
+type Read<T> = Arc<dyn Fn(&Path) -> Result<T, String> + Send + Sync>;
 
 /// What the file held when it could last be read.
 pub struct Watched<T> {
@@ -71,7 +71,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
     pub async fn follow(&self) {
         loop {
             tokio::time::sleep(LOOK_INTERVAL).await;
-            let (path, read) = (self.path.clone(), self.read);
+            let (path, read) = (self.path.clone(), self.read.clone());
             let known = self.stamp.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let look = move || {
                 let now = stamp(&path);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use kernel::Namespace;
 use secrecy::SecretString;
 
-use crate::auth::{self, TOKENS_FILE};
+use crate::auth::{self, JWKS_FILE, TOKENS_FILE};
 use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};
 
@@ -89,11 +89,25 @@ impl Settings {
 
     /// How clients show who they are.
     pub fn auth(&mut self) -> auth::Config {
-        let file = |value: &str| match value {
-            "" => Err("expected the name of a file".to_owned()),
-            _ => Ok(Some(PathBuf::from(value))),
-        };
-        auth::Config { tokens: self.or(TOKENS_FILE, None, file) }
+        auth::Config::read(self)
+    }
+
+    /// Notes that a variable is wrong.
+    #[cfg(not(feature = "jwt"))]
+    pub(crate) fn wrong(&mut self, name: &str, why: &str) {
+        self.problems.push(format!("{name}: {why}"));
+    }
+
+    /// A text that has to be there.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn needed(&mut self, name: &str, example: &str) -> String {
+        match self.variables.get(name).filter(|value| !value.is_empty()) {
+            Some(value) => value.clone(),
+            None => {
+                self.problems.push(format!("{name} is missing: set it, such as {example}"));
+                String::new()
+            }
+        }
     }
 
     /// Where to listen: a loopback address, unless clients are asked who they are, or
@@ -108,7 +122,7 @@ impl Settings {
                 format!("expected an address and a port, such as {default}, got {value:?}")
             })
         });
-        let asks = self.auth().is_configured();
+        let asks = [TOKENS_FILE, JWKS_FILE].iter().any(|name| self.variables.contains_key(*name));
         if !asks && !public && !address.ip().is_loopback() {
             self.problems.push(format!(
                 "{name}: {address} can be reached from elsewhere, and clients are not asked who they \
