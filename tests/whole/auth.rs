@@ -1,6 +1,7 @@
 //! Who may do what, on all services, embedded and as processes of their own.
 
 mod access;
+mod anonymous;
 mod jwt;
 mod owners;
 mod rotation;

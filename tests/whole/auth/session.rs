@@ -9,12 +9,11 @@ use tests::stores::TempDir;
 use tests::tokens::Tokens;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cookie_shows_the_token_to_all_services_and_to_no_other_site() {
+async fn a_page_signs_in_and_out_with_a_cookie_that_no_script_reads() {
     let (folder, tokens) = (TempDir::default(), Tokens::default());
     let token = tokens.of("ops", &[Query, Operate]);
     let system = Embedded::start_with(&folder, tokens.config()).await;
-    let [queries, commands, operations] =
-        [&system.queries, &system.commands, &system.operations].map(OrderClient::new);
+    let queries = OrderClient::new(&system.queries);
     let sign_in = |body: String| queries.post("/session", body);
     for (body, status) in [
         (json!({ "token": "x" }), 401),
@@ -30,7 +29,7 @@ async fn a_cookie_shows_the_token_to_all_services_and_to_no_other_site() {
     assert_eq!((evil.status, evil.header("set-cookie")), (403, None));
     let signed_in = sign_in(body.clone()).await;
     let cookie = signed_in.header("set-cookie").unwrap();
-    let (pair, attributes) = cookie.split_once(';').unwrap();
+    let (_, attributes) = cookie.split_once(';').unwrap();
     assert_eq!(attributes, " HttpOnly; SameSite=Strict; Path=/");
     assert_eq!(signed_in.json()["roles"], json!(["query", "operate"]));
     // Behind something that ends TLS.
@@ -39,7 +38,22 @@ async fn a_cookie_shows_the_token_to_all_services_and_to_no_other_site() {
     let secure = secure.header("set-cookie").unwrap();
     assert!(secure.starts_with("__Host-waybill_session=wb_"), "{secure}");
     assert!(secure.ends_with("; HttpOnly; SameSite=Strict; Path=/; Secure"), "{secure}");
+    let signed_out = queries.send(Method::DELETE, "/session", "").await;
+    assert_eq!(signed_out.status, 204);
+    let cookie = signed_out.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("waybill_session=;") && cookie.ends_with("; Max-Age=0"), "{cookie}");
+    system.stop().await;
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_shows_the_token_to_all_services_and_to_no_other_site() {
+    let (folder, tokens) = (TempDir::default(), Tokens::default());
+    let token = tokens.of("ops", &[Query, Operate]);
+    let system = Embedded::start_with(&folder, tokens.config()).await;
+    let [queries, commands, operations] =
+        [&system.queries, &system.commands, &system.operations].map(OrderClient::new);
+    let signed_in = queries.post("/session", json!({ "token": token }).to_string()).await;
+    let (pair, _) = signed_in.header("set-cookie").unwrap().split_once(';').unwrap();
     let page = |client: &OrderClient| client.with("cookie", pair);
     assert_eq!(page(&queries).get("/orders").await.status, 200);
     assert_eq!(page(&queries).get("/session").await.json()["principal"], "ops");
@@ -72,10 +86,5 @@ async fn a_cookie_shows_the_token_to_all_services_and_to_no_other_site() {
     assert_eq!(refused.header("access-control-allow-origin"), Some(&own[..]), "the page reads why");
     let other = page(&operations).with("origin", "http://evil.example").get("/parked").await;
     assert_eq!(other.header("access-control-allow-credentials"), None);
-
-    let signed_out = queries.send(Method::DELETE, "/session", "").await;
-    assert_eq!(signed_out.status, 204);
-    let cookie = signed_out.header("set-cookie").unwrap();
-    assert!(cookie.starts_with("waybill_session=;") && cookie.ends_with("; Max-Age=0"), "{cookie}");
     system.stop().await;
 }
