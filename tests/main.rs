@@ -50,6 +50,7 @@ mod parts {
 /// All services together, from the command to the view.
 mod whole {
     mod alerts;
+    mod auth;
     mod clients;
     mod configuration;
     mod contract;
@@ -75,6 +76,7 @@ mod cli {
     mod doctor;
     mod json;
     mod tail;
+    mod token;
     mod top;
 }
 

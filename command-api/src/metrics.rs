@@ -5,8 +5,9 @@ use shared::service::metrics::{Counter, Gauge, Histogram, Metric, tell_of};
 use crate::write::{Outcome, Rejected};
 
 /// What becomes of commands.
-const OUTCOMES: [&str; 11] = [
+const OUTCOMES: [&str; 12] = [
     "accepted",
+    "another_owner",
     "broken",
     "conflict",
     "key_in_flight",
@@ -156,6 +157,7 @@ pub fn answered(kind: &str, outcome: &Outcome) {
         Ok(_) => "accepted",
         Err(Rejected::Refused(_)) => "refused",
         Err(Rejected::VersionMismatch { .. }) => "version_mismatch",
+        Err(Rejected::OfAnotherOwner) => "another_owner",
         Err(Rejected::KeyInFlight) => "key_in_flight",
         Err(Rejected::KeyMismatch) => "key_mismatch",
         Err(Rejected::Conflict) => "conflict",

@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use http::Method;
 use kernel::aggregate::Aggregate;
+use shared::auth::Authenticator;
 use shared::http::probes::probes;
 use shared::http::serve::Routes;
-use shared::http::{answer, close};
+use shared::http::{Guard, answer, close};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
 use warp::filters::BoxedFilter;
@@ -28,9 +29,15 @@ use crate::Service;
 
 /// Everything but the probes waits behind the slot until the service has its log. Single commands come
 /// first, as each route that is tried in vain costs them time.
-pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>, health: Health) -> Routes {
+///
+/// With an authenticator clients are asked who they are, by the guard that is returned.
+pub fn routes<A: Aggregate>(
+    slot: ServiceSlot<Service<A>>,
+    health: Health,
+    authenticator: Option<&Arc<Authenticator>>,
+) -> (Routes, Option<Guard>) {
     let known = Arc::new(Commands::of::<A>());
-    let description = describe::describe::<A>(&known);
+    let description = describe::describe::<A>(&known, authenticator);
     let first = full(slot.clone()).or(description.gate()).unify();
     let rest = rest::routes(slot.clone(), known.clone());
     let commands = is_command().and(rest.clone());
@@ -39,7 +46,7 @@ pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>, health: Health) -> Ro
     let read = read::routes(slot);
     let others = probes(health).or(batch).unify().or(read).unify().or(rest).unify();
     let all = first.or(commands).unify().or(others).unify().or(described).unify();
-    close(all.boxed(), "GET, HEAD, POST")
+    (close(all.boxed(), "GET, HEAD, POST"), description.guard())
 }
 
 fn changes_something(method: &Method) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kernel::Result;
 use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
+use shared::auth::Authenticator;
 use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::event_store::until_replaced;
 use shared::http::{Callers, Cors, Listener};
@@ -33,10 +34,12 @@ pub async fn run<A: Aggregate>(
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::<Service<A>>::new(&["mongodb", "commands", "relay"], stop);
-    let routes = routes::routes(shell.slot.clone(), shell.health.clone());
+    let authenticator = Authenticator::start(&config.auth, &shell.stop)?;
+    let (slot, health) = (shell.slot.clone(), shell.health.clone());
+    let (routes, guard) = routes::routes(slot, health, authenticator.as_ref());
     let work = work(&config, &shell);
-    let cors = Cors { origins: config.cors_origins.clone(), may_write: false };
-    let callers = Callers { hosts: config.hosts.clone(), cors };
+    let cors = Cors::new(config.cors_origins.clone(), false, guard.is_some());
+    let callers = Callers { hosts: config.hosts.clone(), cors, guard };
     let served = shell.serve("command-api", listener, callers, routes, work).await?;
     if let Some(served) = served {
         served.end(&shell.slot).await;

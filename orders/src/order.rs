@@ -254,6 +254,11 @@ impl Aggregate for OrderAggregate {
         evolve::evolve(state, event);
     }
 
+    /// The owner of an order is its customer.
+    fn belongs_to(state: &Option<Order>, owner: &str) -> bool {
+        state.as_ref().is_some_and(|order| order.customer_id.as_str() == owner)
+    }
+
     fn encode(event: &Event) -> Result<(String, u32, Json), Invalid> {
         event::codec::encode(event)
     }

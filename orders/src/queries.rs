@@ -39,12 +39,13 @@ impl Queries for OrderQueries {
     async fn answer(&self, views: &dyn Views, question: &Question) -> Answered {
         let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
         let mut parameters = Parameters::new(&question.parameters);
-        let with = &mut parameters;
+        let (with, owner) = (&mut parameters, question.owner.as_deref());
         match path[..] {
-            ["orders"] => orders::list(views, with).await,
-            ["orders", id] => orders::one(views, with, id).await,
+            ["orders"] => orders::list(views, with, owner).await,
+            ["orders", id] => orders::one(views, with, id, owner).await,
+            ["customers", id] => customers::one(views, with, id, owner).await,
+            _ if owner.is_some() => Ok(None), // What follows spans all customers.
             ["customers"] => customers::list(views, with).await,
-            ["customers", id] => customers::one(views, with, id).await,
             ["stats"] => stats::totals(views, with).await,
             ["stats", "daily"] => stats::daily(views, with).await,
             ["stats", "products"] => stats::products(views, with).await,

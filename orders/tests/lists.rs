@@ -59,8 +59,11 @@ impl Subject {
     async fn ask(&self, parameters: &[(&str, &str)]) -> (Value, Reply) {
         let pairs =
             parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let question =
-            Question { path: vec!["orders".to_owned()], parameters: BTreeMap::from_iter(pairs) };
+        let question = Question {
+            path: vec!["orders".to_owned()],
+            parameters: BTreeMap::from_iter(pairs),
+            owner: None,
+        };
         let views = GenerationViews::new(&self.views, &self.generation.id);
         match OrderQueries.answer(&views, &question).await {
             Ok(Some(reply)) => (serde_json::from_slice(&reply.body).unwrap(), reply),

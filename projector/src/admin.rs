@@ -3,17 +3,20 @@
 mod dead_letters;
 mod describe;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode};
 use kernel::log::{LogId, Position, StreamName};
 use kernel::views::Parked;
 use schemars::JsonSchema;
 use serde::Serialize;
+use shared::auth::Authenticator;
 use shared::http::answer::{into_response, set};
 use shared::http::origin::same_origin;
 use shared::http::probes::{get_or_head, probes};
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
-use shared::http::{Answer, close, json as json_answer};
+use shared::http::{Answer, Guard, close, json as json_answer};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
 use shared::view_store::GenerationId;
@@ -24,7 +27,13 @@ use crate::{Operations, Overview, Rebuild, Retry};
 
 /// The routes of the listener: 503 while the slot is empty, but for the probes, which answer from
 /// `health`.
-pub fn routes(slot: ServiceSlot<Operations>, health: Health) -> Routes {
+///
+/// With an authenticator clients are asked who they are, by the guard that is returned.
+pub fn routes(
+    slot: ServiceSlot<Operations>,
+    health: Health,
+    authenticator: Option<&Arc<Authenticator>>,
+) -> (Routes, Option<Guard>) {
     let dead_letters = dead_letters::routes(slot.clone());
     let with = warp::any().map(move || slot.clone());
     let headers = warp::header::headers_cloned;
@@ -59,10 +68,10 @@ pub fn routes(slot: ServiceSlot<Operations>, health: Health) -> Routes {
         );
     let looks = generations.or(flow).unify();
     let all = looks.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
-    let described = describe::describe();
+    let described = describe::describe(authenticator);
     let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
     let all = own.or(all.boxed()).unify().or(dead_letters).unify();
-    close(all.boxed(), "GET, HEAD, POST, DELETE")
+    (close(all.boxed(), "GET, HEAD, POST, DELETE"), described.guard())
 }
 
 /// All generations.

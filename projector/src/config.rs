@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kernel::Namespace;
+use shared::auth;
 use shared::endpoint::{self, Endpoint};
 use shared::http::{Hosts, ListenerOptions, Origins};
 use shared::service::config::{Invalid, Settings};
@@ -29,6 +30,8 @@ pub struct Config {
     pub hosts: Hosts,
     /// `WAYBILL_CORS_ORIGINS`: pages of these origins may ask for whatever operators may.
     pub cors_origins: Origins,
+    /// `WAYBILL_TOKENS_FILE`: whose tokens are taken.
+    pub auth: auth::Config,
 }
 
 impl Config {
@@ -44,6 +47,7 @@ impl Config {
             namespace: settings.namespace(),
             hosts: settings.hosts(),
             cors_origins: settings.cors_origins(),
+            auth: settings.auth(),
         };
         let filter = settings.log_filter("info");
         settings.finish((config, filter))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kernel::Result;
 use kernel::projection::ErasedProjection;
+use shared::auth::Authenticator;
 use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::feed::queue::Queues;
 use shared::http::{Callers, Cors, Listener};
@@ -33,10 +34,12 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::new(&["mongodb", "redis", "views"], stop);
-    let routes = admin::routes(shell.slot.clone(), shell.health.clone());
+    let authenticator = Authenticator::start(&config.auth, &shell.stop)?;
+    let (slot, health) = (shell.slot.clone(), shell.health.clone());
+    let (routes, guard) = admin::routes(slot, health, authenticator.as_ref());
     let work = work(&config, projection, &shell);
-    let cors = Cors { origins: config.cors_origins.clone(), may_write: true };
-    let callers = Callers { hosts: config.hosts.clone(), cors };
+    let cors = Cors::new(config.cors_origins.clone(), true, guard.is_some());
+    let callers = Callers { hosts: config.hosts.clone(), cors, guard };
     shell.serve("projector", listener, callers, routes, work).await
 }
 

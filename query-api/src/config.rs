@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kernel::Namespace;
+use shared::auth;
 use shared::endpoint::{self, Endpoint};
 use shared::http::{Hosts, ListenerOptions};
 use shared::service::config::{Invalid, Settings};
@@ -31,6 +32,8 @@ pub struct Config {
     pub ready_max_lag: Option<Duration>,
     /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`: what the dashboard asks besides this service.
     pub links: Links,
+    /// `WAYBILL_TOKENS_FILE`: whose tokens are taken.
+    pub auth: auth::Config,
 }
 
 impl Config {
@@ -45,6 +48,7 @@ impl Config {
             hosts: settings.hosts(),
             ready_max_lag: Freshness::read(&mut settings),
             links: Links::read(&mut settings),
+            auth: settings.auth(),
         };
         let filter = settings.log_filter("info");
         settings.finish((config, filter))

@@ -3,15 +3,17 @@
 mod assets;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use headers::HeaderMapExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use shared::auth::Authenticator;
 use shared::http::answer::{self, into_response};
-use shared::http::json;
 use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
+use shared::http::{json, session};
 use shared::service::config::Settings;
 use warp::reply::Response;
 use warp::{Filter as _, Reply as _};
@@ -57,8 +59,19 @@ impl Links {
     }
 }
 
+/// What the page has to know before it can ask anything.
+#[derive(Clone, Serialize)]
+struct PageConfig {
+    #[serde(flatten)]
+    links: Links,
+    /// Whether clients are asked who they are.
+    sign_in: bool,
+}
+
 /// The page at `/`, its files below `/assets/`, and `/config.json`.
-pub fn routes(links: Links) -> Routes {
+///
+/// With an authenticator pages sign in, at `/session`.
+pub fn routes(links: Links, authenticator: Option<&Arc<Authenticator>>) -> Routes {
     let policy = links.content_security_policy();
     let page = warp::path::end().and(get_or_head()).and(warp::header::headers_cloned()).map(
         move |headers: HeaderMap| {
@@ -76,12 +89,17 @@ pub fn routes(links: Links) -> Routes {
             Some(found) => asset(found, &headers),
             None => Problem::not_found("The dashboard has no such file.").into_response(),
         });
+    let config = PageConfig { links, sign_in: authenticator.is_some() };
     let config = warp::path!("config.json").and(get_or_head()).map(move || {
-        let mut response = into_response(json(StatusCode::OK, &links));
+        let mut response = into_response(json(StatusCode::OK, &config));
         answer::set(&mut response, "cache-control", "no-cache");
         response
     });
-    page.or(assets).unify().or(config).unify().boxed()
+    let all = page.or(assets).unify().or(config).unify().boxed();
+    match authenticator {
+        Some(authenticator) => all.or(session::routes(authenticator.clone())).unify().boxed(),
+        None => all,
+    }
 }
 
 fn asset(asset: &Asset, headers: &HeaderMap) -> Response {

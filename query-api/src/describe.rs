@@ -1,11 +1,15 @@
 //! What query-api says of itself, made from what the domain says of its questions.
 
-use kernel::contract::{Parameter, Query, ReadContract};
+use std::sync::Arc;
+
+use kernel::contract::{Parameter, Query, ReadContract, Shape};
 use schemars::JsonSchema;
 use serde_json::json;
+use shared::auth::{Authenticator, Role};
 use shared::http::api::headers as header;
-use shared::http::api::{Api, Body, Description, Operation, text};
+use shared::http::api::{Api, Body, Description, Object, Operation, text};
 use shared::http::problem::{HTML, JSON};
+use shared::http::{Access, session};
 
 /// The type of a stream of events.
 const EVENTS: &str = "text/event-stream";
@@ -14,25 +18,40 @@ const ABOUT: &str = "Answers queries from the views.\n\nAmounts of money are in 
     ±(2^53 - 1) are strings of digits. `HEAD` is answered wherever `GET` is. The `Host` has to be a name \
     of the service.";
 
-pub fn describe(contract: ReadContract) -> Description {
+/// For principals with the role `query`.
+const READS: Access = Access::of(&[Role::Query]);
+
+pub fn describe(contract: ReadContract, authenticator: Option<&Arc<Authenticator>>) -> Description {
     let ReadContract { queries, filters, problems } = contract;
     let mut api = Api::new("Waybill: queries", ABOUT, problems, vec![]);
-    api.add(Operation::new("GET", "/", "page").about("A page that shows the totals.").answers(
-        200,
-        "The page.",
-        HTML,
-        text("<!doctype html>"),
-    ));
+    api.add(
+        Operation::new("GET", "/", "page")
+            .access(Access::OPEN)
+            .about("A page that shows the totals.")
+            .answers(200, "The page.", HTML, text("<!doctype html>")),
+    );
+    api.add(
+        Operation::new("GET", "/config.json", "pageConfig")
+            .access(Access::OPEN)
+            .about("What the page has to know before it can ask anything.")
+            .answers(200, "It.", JSON, Shape::of::<Object>(json!({ "sign_in": false })))
+            .with(["Cache-Control"]),
+    );
+    api.open_below("assets");
+    if authenticator.is_some() {
+        session::operations().into_iter().for_each(|operation| api.add(operation));
+    }
     for described in queries {
         api.add(query(described));
     }
     api.add(live(filters));
-    api.finish()
+    api.finish(authenticator)
 }
 
 fn query(query: Query) -> Operation {
-    let Query { path, about, parameters, answer, missing } = query;
+    let Query { path, about, parameters, answer, missing, owned } = query;
     let operation = Operation::new("GET", path, name(path))
+        .access(if owned { READS.also_bound() } else { READS })
         .tag("queries")
         .about(about)
         .parameters(parameters)
@@ -95,6 +114,7 @@ fn live(filters: Vec<Parameter>) -> Operation {
     let data = "`none`: events tell the versions alone, without the views.";
     let after = "The `id` of the last event that the client has seen: it is told what it missed.";
     Operation::new("GET", "/live", "followViews")
+        .access(READS.also_bound())
         .tag("queries")
         .about(
             "Changes of the views as they happen, as server-sent events that do not end: `view` \

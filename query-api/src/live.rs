@@ -20,6 +20,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use kernel::live::Filter;
 use kernel::parameters::{Parameters, bad};
+use shared::auth::Caller;
 use shared::http::Answer;
 use shared::http::problem::Problem;
 use warp::Reply as _;
@@ -46,6 +47,14 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Narrows it to what belongs to the only owner that the client may see.
+    fn of(self, caller: &Caller, live: &dyn kernel::query::Queries) -> Self {
+        match caller.owner() {
+            Some(owner) => Self { filter: live.owned(self.filter, owner), ..self },
+            None => self,
+        }
+    }
+
     /// Reads the parameters and the header `Last-Event-ID`, which counts more than `after`: a browser
     /// that connects again asks at the same address.
     pub fn read(
@@ -115,15 +124,18 @@ pub async fn answer(
     given: &BTreeMap<String, String>,
     last: Option<&str>,
     is_head: bool,
+    caller: Caller,
 ) -> Answer {
     let wanted = Wanted::read(given, last, service.queries())?;
+    let wanted = wanted.of(&caller, service.queries());
     let mut response = match is_head {
         true => warp::reply::Response::new(bytes::Bytes::new().into()),
         false => {
             let started = tokio::time::timeout(BEGIN_TIMEOUT, service.live(wanted)).await;
             let late =
                 |_| Problem::unavailable("The updates of the views can't be read; try again.");
-            warp::reply::stream(started.map_err(late)??).into_response()
+            let body = started.map_err(late)??.while_known(caller);
+            warp::reply::stream(body).into_response()
         }
     };
     let fixed = [

@@ -1,18 +1,21 @@
 //! The routes of query-api: the probes, the dashboard, live changes, and whatever the domain answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use http::{HeaderMap, Method, StatusCode};
 use kernel::contract::ReadContract;
 use kernel::query::Question;
+use shared::auth::principal::caller;
+use shared::auth::{Authenticator, Caller};
 use shared::http::answer::{self, into_response};
 use shared::http::consistency_token::{self, Token};
 use shared::http::probes::{get_or_head, probes};
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
-use shared::http::{Answer, close, path, wait};
+use shared::http::{Answer, Guard, close, path, wait};
 use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
@@ -27,26 +30,30 @@ use shared::service::health::Health;
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 
 /// The dashboard, the probes, the description, live changes, and every other GET for the domain.
+///
+/// With an authenticator clients are asked who they are, by the guard that is returned.
 pub fn routes(
     slot: ServiceSlot<Service>,
     health: Health,
     links: Links,
     contract: ReadContract,
-) -> Routes {
-    let described = describe(contract);
-    let dashboard = dashboard::routes(links);
+    authenticator: Option<&Arc<Authenticator>>,
+) -> (Routes, Option<Guard>) {
+    let described = describe(contract, authenticator);
+    let dashboard = dashboard::routes(links, authenticator);
     let live = warp::path!("live")
         .and(get_or_head())
         .and(warp::method())
         .and(warp::query::<BTreeMap<String, String>>())
         .and(warp::header::optional::<String>("last-event-id"))
+        .and(caller())
         .then({
             let slot = slot.clone();
-            move |method, parameters, last: Option<String>| {
+            move |method, parameters, last: Option<String>, caller| {
                 let slot = slot.clone();
                 async move {
                     let is_head = method == Method::HEAD;
-                    into_response(live(&slot, &parameters, last.as_deref(), is_head).await)
+                    into_response(live(&slot, &parameters, last.as_deref(), is_head, caller).await)
                 }
             }
         });
@@ -54,12 +61,17 @@ pub fn routes(
         .and(warp::path::full())
         .and(warp::query::<BTreeMap<String, String>>())
         .and(warp::header::headers_cloned())
-        .then(move |path: warp::path::FullPath, parameters, headers| {
+        .and(caller())
+        .then(move |path: warp::path::FullPath, parameters, headers, caller| {
             let slot = slot.clone();
-            async move { into_response(query(&slot, path.as_str(), parameters, &headers).await) }
+            async move {
+                let answer = query(&slot, path.as_str(), parameters, &headers, &caller);
+                into_response(answer.await)
+            }
         });
     let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
-    close(own.or(dashboard).unify().or(live).unify().or(queries).unify().boxed(), "GET, HEAD")
+    let all = own.or(dashboard).unify().or(live).unify().or(queries).unify();
+    (close(all.boxed(), "GET, HEAD"), described.guard())
 }
 
 async fn live(
@@ -67,8 +79,9 @@ async fn live(
     parameters: &BTreeMap<String, String>,
     last: Option<&str>,
     is_head: bool,
+    caller: Caller,
 ) -> Answer {
-    live::answer(slot.service()?.as_ref(), parameters, last, is_head).await
+    live::answer(slot.service()?.as_ref(), parameters, last, is_head, caller).await
 }
 
 async fn query(
@@ -76,6 +89,7 @@ async fn query(
     path: &str,
     parameters: BTreeMap<String, String>,
     headers: &HeaderMap,
+    caller: &Caller,
 ) -> Answer {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let path = path::segments(path.trim_start_matches('/'))?;
@@ -85,7 +99,8 @@ async fn query(
         .map_err(Problem::malformed)?;
     let wait = wait::preferred(text("prefer")).unwrap_or(DEFAULT_WAIT);
     let service = slot.service()?;
-    let shown = service.answer(&Question { path, parameters }, seen.as_ref(), wait).await?;
+    let question = Question { path, parameters, owner: caller.owner().map(str::to_owned) };
+    let shown = service.answer(&question, seen.as_ref(), wait).await?;
     let no_route = || {
         Problem::not_found(
             "Nothing is answered at this path; docs/reference/http.md lists what is.",

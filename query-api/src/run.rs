@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use kernel::Result;
 use kernel::query::Queries;
-use shared::http::Listener;
+use shared::auth::Authenticator;
+use shared::http::{Callers, Listener};
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
@@ -23,9 +24,12 @@ pub async fn run(
 ) -> Result<()> {
     let shell = Shell::new(&["redis", "views"], stop);
     let (slot, health) = (shell.slot.clone(), shell.health.clone());
-    let routes = routes::routes(slot, health, config.links.clone(), queries.contract());
+    let authenticator = Authenticator::start(&config.auth, &shell.stop)?;
+    let (links, contract) = (config.links.clone(), queries.contract());
+    let (routes, guard) = routes::routes(slot, health, links, contract, authenticator.as_ref());
+    let callers = Callers { hosts: config.hosts.clone(), guard, ..Callers::default() };
     let work = work(&config, queries, &shell);
-    shell.serve("query-api", listener, config.hosts.clone(), routes, work).await
+    shell.serve("query-api", listener, callers, routes, work).await
 }
 
 async fn work(

@@ -111,7 +111,10 @@ impl Service {
             let generation = self.generation().await?;
             let views = GenerationViews::new(self.views.as_ref(), &generation.id);
             let answered = match seen {
-                Some(seen) => self.catch_up(&views, &generation, seen, deadline).await,
+                Some(seen) => {
+                    let owner = question.owner.as_deref();
+                    self.catch_up(&views, &generation, (seen, owner), deadline).await
+                }
                 None => Ok(()),
             };
             let answered = match answered {
@@ -171,7 +174,7 @@ impl Service {
         &self,
         views: &GenerationViews<'_>,
         generation: &Generation,
-        seen: &Token,
+        (seen, owner): (&Token, Option<&str>),
         deadline: Instant,
     ) -> Result<(), Unanswered> {
         if seen.log != generation.log {
@@ -184,7 +187,7 @@ impl Service {
             return Err(Problem::cursor_of_another_log(detail).into());
         }
         let mut waiter = None;
-        while !self.contains(views, generation, &seen.seen).await? {
+        while !self.contains(views, generation, (&seen.seen, owner)).await? {
             if Instant::now() >= deadline {
                 let detail =
                     "The views do not contain yet what the Consistency-Token names; try again.";
@@ -205,11 +208,14 @@ impl Service {
         &self,
         views: &GenerationViews<'_>,
         generation: &Generation,
-        seen: &Seen,
+        (seen, owner): (&Seen, Option<&str>),
     ) -> Result<bool, Unanswered> {
-        match seen {
-            Seen::Streams(streams) => contains_streams(views, streams).await,
-            Seen::Position(position) => {
+        match (seen, owner) {
+            (Seen::Streams(streams), Some(owner)) => {
+                contains_own(views, self.queries(), streams, owner).await
+            }
+            (Seen::Streams(streams), None) => contains_streams(views, streams).await,
+            (Seen::Position(position), _) => {
                 views.read(&Batch::new()).await?; // It may be no longer live.
                 let checkpoint = self.views.checkpoint(&generation.id).await?;
                 Ok(checkpoint.is_some_and(|checkpoint| checkpoint >= *position))
@@ -242,6 +248,28 @@ async fn contains_streams(
         all = false;
     }
     Ok(all)
+}
+
+/// The same for a client that is bound to one owner: what belongs to others is as if it was not there, so
+/// that no wait tells anything of it.
+async fn contains_own(
+    views: &GenerationViews<'_>,
+    queries: &dyn Queries,
+    streams: &[(StreamName, Version)],
+    owner: &str,
+) -> Result<bool, Unanswered> {
+    let mut batch = Batch::new();
+    let found = batch.views(streams.iter().map(|(stream, _)| stream.clone()).collect());
+    let found = views.read(&batch).await?.take(found)?;
+    for ((_, wanted), stored) in streams.iter().zip(found) {
+        let Some(stored) = stored.filter(|stored| stored.version >= *wanted) else {
+            return Ok(false);
+        };
+        if !queries.belongs_to(stored, owner)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The token of what an answer shows: of its streams, where those are few enough to name, else of

@@ -1,6 +1,7 @@
 //! The small HTTP kit of the services: serving with limits and a deadline, bodies, answers.
 
 mod accept;
+pub mod access;
 pub mod answer;
 pub mod api;
 pub mod body;
@@ -8,6 +9,7 @@ pub mod consistency_token;
 pub mod cors;
 pub mod fields;
 mod front;
+pub mod guard;
 mod handshake;
 pub mod hosts;
 pub mod limits;
@@ -21,14 +23,17 @@ pub mod problem;
 pub mod rate;
 mod refused;
 pub mod serve;
+pub mod session;
 pub mod strict_json;
 mod timed;
 pub mod wait;
 
+pub use access::Access;
 pub use answer::{Answer, close, json};
 pub use body::body;
 pub use cors::{Cors, Origins};
 pub use front::Callers;
+pub use guard::Guard;
 pub use hosts::Hosts;
 pub use limits::Limits;
 pub use listener::{Listener, ListenerOptions};

@@ -3,6 +3,7 @@
 //!
 //! Nothing in here knows what an order is.
 
+pub mod auth;
 pub mod diagnosis;
 pub mod endpoint;
 pub mod event_store;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method;
 use kernel::Namespace;
 use query_api::dashboard::Links;
+use shared::auth;
 use shared::http::{Hosts, ListenerOptions, Origins};
 use tokio_util::sync::CancellationToken;
 use waybill::client::Client;
@@ -28,6 +29,11 @@ pub struct Embedded {
 
 impl Embedded {
     pub async fn start(folder: &TempDir) -> Self {
+        Self::start_with(folder, auth::Config::default()).await
+    }
+
+    /// The same, where clients are asked who they are; the clients that are returned show no token.
+    pub async fn start_with(folder: &TempDir, auth: auth::Config) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let config = Config {
             data: folder.0.clone(),
@@ -41,6 +47,7 @@ impl Embedded {
             hosts: Hosts::default(),
             cors_origins: Origins::default(),
             links: Links::default(),
+            auth,
         };
         let stop = CancellationToken::new();
         let running = Running::start(config, &stop).await.unwrap();

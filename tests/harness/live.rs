@@ -54,11 +54,20 @@ pub struct LiveClient {
 impl LiveClient {
     /// Opens a stream, from behind the event `last` where that is given.
     pub async fn open(client: &Client, path: &str, last: Option<&str>) -> Self {
+        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        Self::open_saying(client, path, &last).await
+    }
+
+    /// Opens a stream with this token.
+    pub async fn open_with(client: &Client, path: &str, token: &str) -> Self {
+        Self::open_saying(client, path, &format!("Authorization: Bearer {token}\r\n")).await
+    }
+
+    async fn open_saying(client: &Client, path: &str, headers: &str) -> Self {
         let address = client.base().trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).await.expect("a connection");
-        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
         // HTTP/1.0: the body comes as it is.
-        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{last}\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.expect("it is sent");
         let mut client = Self { stream: BufReader::new(stream), parser: Parser::default() };
         let status = client.line().await.expect("an answer");

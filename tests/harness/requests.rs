@@ -30,6 +30,7 @@ pub fn request(command: Value, order: Uuid, key: Option<&str>) -> Request<OrderA
         start_by: Instant::now() + START_TIMEOUT,
         fresh: envelope.fresh,
         expected: None,
+        owner: None,
         key: key.map(|key| format!("me/{key}")),
         fingerprint: text,
         sequence: None,

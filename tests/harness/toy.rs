@@ -107,6 +107,7 @@ fn request(stream: &StreamName, command: Write, bytes: usize) -> Request<Toy> {
         start_by: Instant::now() + START_TIMEOUT,
         fresh: false,
         expected: None,
+        owner: None,
         key: None,
         fingerprint: String::new(),
         sequence: None,

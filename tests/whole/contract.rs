@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use shared::auth::Role;
 use tests::client::OrderClient;
 use tests::descriptions::example_order;
 use tests::embedded::Embedded;
 use tests::python::python;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
+use tests::tokens::{Tokens, with};
 use waybill::client::Client;
 
 /// Drawn for each operation, beside the cases that follow from its description: three services take
@@ -23,12 +25,19 @@ const HOOKS: &str = include_str!("../python/hooks.py");
 /// Sends the service whatever its description allows and forbids. The seed is always the same, so
 /// that a failure is found again.
 async fn compare(service: &Client) {
+    compare_with(service, None).await;
+}
+
+/// The same with a token, and, of what needs one, without.
+async fn compare_with(service: &Client, token: Option<&str>) {
     let folder = TempDir::default();
     std::fs::write(folder.0.join("schemathesis.toml"), CONFIG).unwrap();
     std::fs::write(folder.0.join("hooks.py"), HOOKS).unwrap();
     let url = format!("{}/openapi.json", service.base());
     let run = ["-m", "schemathesis.cli", "run", &url, "--no-color"];
-    let arguments = run.into_iter().chain(["--seed", "1", "--max-examples", DRAWN]);
+    let header = token.map(|token| format!("Authorization: Bearer {token}"));
+    let header = header.iter().flat_map(|header| ["--header", header]);
+    let arguments = run.into_iter().chain(["--seed", "1", "--max-examples", DRAWN]).chain(header);
     let told = python(&folder.0, arguments, TIMEOUT).await;
     // "Test cases:" is followed by how many there were.
     let generated = told.lines().find(|line| line.contains(" generated, "));
@@ -58,6 +67,18 @@ async fn the_embedded_mode_does_what_it_says() {
     tokio::join!(compare(&system.commands), compare(&system.queries));
     // One of the operations gives the log a new identity, which the others would notice.
     compare(&system.operations).await;
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_mode_does_what_it_says_where_it_asks_for_tokens() {
+    let (folder, tokens) = (TempDir::default(), Tokens::default());
+    let token = tokens.of("tester", &Role::ALL);
+    let system = Embedded::start_with(&folder, tokens.config()).await;
+    fill(&with(&system.commands, &token), &with(&system.queries, &token)).await;
+    let token = Some(token.as_str());
+    tokio::join!(compare_with(&system.commands, token), compare_with(&system.queries, token));
+    compare_with(&system.operations, token).await;
     system.stop().await;
 }
 

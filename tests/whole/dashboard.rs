@@ -3,6 +3,7 @@
 mod access;
 mod load;
 mod operations;
+mod sign_in;
 
 use std::time::Duration;
 

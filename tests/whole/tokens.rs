@@ -89,7 +89,8 @@ async fn a_service_that_stops_answers_all_who_wait() {
     assert!(views.promote(None, &generation.id).await.unwrap());
     let service = query_api::Service::new(views, Arc::new(OrderQueries), stop.clone());
     let unseen = Token::of_stream(&generation.log, &StreamName::stored("order-a"), 1);
-    let question = Question { path: vec!["stats".to_owned()], parameters: Default::default() };
+    let question =
+        Question { path: vec!["stats".to_owned()], parameters: Default::default(), owner: None };
     let minute = Duration::from_secs(60);
     let waiting = service.answer(&question, Some(&unseen), minute);
     let (answer, ()) = tokio::join!(tokio::time::timeout(minute / 2, waiting), async {

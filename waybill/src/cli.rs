@@ -14,6 +14,7 @@ mod rebuild;
 mod services;
 mod state;
 mod tail;
+mod token;
 mod top;
 mod trust;
 mod up;
@@ -24,6 +25,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use shared::service::telemetry;
 
+use self::services::Credential;
+use crate::client::BearerToken;
 use crate::outcome::{self, exit};
 
 const HELP: &str = "\
@@ -60,6 +63,8 @@ pub struct Cli {
     trust: trust::Trust,
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    credential: Credential,
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,6 +108,9 @@ enum Command {
     /// Prints an order as it is, or as it was at a version or a time
     #[command(after_help = state::HELP)]
     State(state::Arguments),
+    /// Makes, lists and revokes the tokens that clients show
+    #[command(after_help = token::HELP)]
+    Token(token::Arguments),
     /// Prints a script that completes commands and options in a shell
     #[command(after_help = completions::HELP)]
     Completions(completions::Arguments),
@@ -122,26 +130,30 @@ impl Cli {
         if let Err(why) = self.trust.take_effect() {
             return exit(Err(outcome::Error::Usage(why)));
         }
-        exit(command.run().await)
+        match self.credential.read() {
+            Ok(token) => exit(command.run(&token).await),
+            Err(why) => exit(Err(outcome::Error::Usage(why))),
+        }
     }
 }
 
 impl Command {
-    async fn run(self) -> outcome::Result {
+    async fn run(self, token: &BearerToken) -> outcome::Result {
         match self {
             Self::Up(_) => Ok(outcome::Outcome::Well), // Has exit codes of its own: see `Cli::run`.
-            Self::Import(it) => it.run().await,
-            Self::Load(it) => it.run().await,
-            Self::Tail(it) => it.run().await,
-            Self::Top(it) => it.run().await,
-            Self::Verify(it) => it.run().await,
+            Self::Import(it) => it.run(token).await,
+            Self::Load(it) => it.run(token).await,
+            Self::Tail(it) => it.run(token).await,
+            Self::Top(it) => it.run(token).await,
+            Self::Verify(it) => it.run(token).await,
             Self::Doctor(it) => it.run().await,
-            Self::Rebuild(it) => it.run().await,
-            Self::Parked(it) => it.run().await,
-            Self::DeadLetters(it) => it.run().await,
-            Self::Log(it) => it.run().await,
-            Self::Audit(it) => it.run().await,
-            Self::State(it) => it.run().await,
+            Self::Rebuild(it) => it.run(token).await,
+            Self::Parked(it) => it.run(token).await,
+            Self::DeadLetters(it) => it.run(token).await,
+            Self::Log(it) => it.run(token).await,
+            Self::Audit(it) => it.run(token).await,
+            Self::State(it) => it.run(token).await,
+            Self::Token(it) => it.run(),
             Self::Completions(it) => it.run(),
             Self::Man(it) => it.run(),
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -30,6 +30,27 @@ static PUBLIC: LazyLock<ClientTls> = LazyLock::new(ClientTls::default);
 pub struct Client {
     base: String,
     pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    token: BearerToken,
+}
+
+/// What a client shows of who it is: a token, or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct BearerToken(Option<HeaderValue>);
+
+impl BearerToken {
+    /// Of this token; of nothing, where the text is empty. Says why it is none, without repeating it.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let is_token = |byte: u8| byte.is_ascii_graphic();
+        if !text.bytes().all(is_token) {
+            return Err("expected a token: visible ASCII characters alone".to_owned());
+        }
+        let value = (!text.is_empty()).then(|| HeaderValue::try_from(format!("Bearer {text}")));
+        let mut value = value.transpose().map_err(|error| error.to_string())?;
+        if let Some(value) = &mut value {
+            value.set_sensitive(true); // `Debug` does not print it.
+        }
+        Ok(Self(value))
+    }
 }
 
 /// The body of an answer, as it comes.
@@ -81,7 +102,14 @@ impl Client {
             .enable_http1()
             .wrap_connector(connector);
         let pool = Pool::builder(TokioExecutor::new()).build(connector);
-        Self { base: base.trim_end_matches('/').to_owned(), pool }
+        let token = BearerToken::default();
+        Self { base: base.trim_end_matches('/').to_owned(), pool, token }
+    }
+
+    /// The same, with this token in each request.
+    pub fn with_token(mut self, token: &BearerToken) -> Self {
+        self.token = token.clone();
+        self
     }
 
     /// The service's URL, without a slash at its end.
@@ -118,6 +146,9 @@ impl Client {
     ) -> Result<http::Response<Body>> {
         let what = format!("{method} {}{path}", self.base);
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token.0 {
+            request = request.header(header::AUTHORIZATION, token.clone());
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

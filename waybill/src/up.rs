@@ -16,11 +16,12 @@ use projector::{Dependencies, Worker, admin};
 use query_api::Service as Queries;
 use query_api::dashboard::Links;
 use query_api::freshness::Freshness;
+use shared::auth::{self, Authenticator};
 use shared::event_store::sqlite::Sqlite;
 use shared::event_store::until_replaced;
 use shared::feed::cursor::Cursors;
 use shared::http::serve::Routes;
-use shared::http::{Callers, Cors, Hosts, Limits, Listener, ListenerOptions, Origins};
+use shared::http::{Callers, Cors, Guard, Hosts, Limits, Listener, ListenerOptions, Origins};
 use shared::service::config::{Invalid, Settings};
 use shared::service::health::Health;
 use shared::service::process::{listen, tell};
@@ -54,6 +55,8 @@ pub struct Config {
     pub cors_origins: Origins,
     /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`, where they are not the listeners' addresses.
     pub links: Links,
+    /// `WAYBILL_TOKENS_FILE`: whose tokens are taken.
+    pub auth: auth::Config,
     /// `WAYBILL_MAX_LAG` and `WAYBILL_MAX_HOLD`.
     pub flow_control: FlowControl,
 }
@@ -76,6 +79,7 @@ impl Config {
             hosts: settings.hosts(),
             cors_origins: settings.cors_origins(),
             links: Links::read(&mut settings),
+            auth: settings.auth(),
             flow_control: FlowControl::read(&mut settings),
         };
         let filter = settings.log_filter("warn");
@@ -124,6 +128,7 @@ pub struct Running {
 impl Running {
     /// Opens the log and serves; errors are addresses in use, and a log that can't be opened.
     pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self> {
+        let authenticator = Authenticator::start(&config.auth, stop)?;
         let command = listen("WAYBILL_COMMAND_LISTEN", config.command, &config.listener)?;
         let query = listen("WAYBILL_QUERY_LISTEN", config.query, &config.listener)?;
         let operations = listen("WAYBILL_PROJECTOR_LISTEN", config.projector, &config.listener)?;
@@ -160,26 +165,25 @@ impl Running {
         let (query_slot, admin_slot) = (ServiceSlot::default(), ServiceSlot::default());
         query_slot.fill(queries);
         admin_slot.fill(worker.operations());
-        let limits = Limits::of_process(3); // Three listeners.
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
         tasks.spawn(worker.run(stop.clone()));
         tasks.spawn(watch(query_slot.clone(), health.clone(), stop.clone()));
-        let pages = Origins::of_loopback(scheme, addresses.query.port()).and(config.cors_origins);
-        let callers = |origins: Origins, may_write| {
-            let cors = Cors { origins, may_write };
-            Callers { hosts: config.hosts.clone(), cors }
-        };
-        let mut spawn = |listener: Listener, routes: Routes, callers: Callers| {
-            tasks.spawn(serve_http(listener, routes, callers, limits.clone(), stop.clone()));
-        };
-        let links = config.links.or(scheme, addresses.command, addresses.projector);
-        let of_commands = command_api::routes::routes(commands.slot.clone(), health.clone());
-        spawn(command, of_commands, callers(pages.clone(), false));
+        let (commands_slot, auth) = (commands.slot.clone(), authenticator.as_ref());
+        let of_commands = command_api::routes::routes(commands_slot, health.clone(), auth);
+        let links = config.links.clone().or(scheme, addresses.command, addresses.projector);
+        let contract = OrderQueries.contract();
         let of_queries =
-            query_api::routes::routes(query_slot, health.clone(), links, OrderQueries.contract());
-        spawn(query, of_queries, callers(Origins::default(), false));
-        spawn(operations, admin::routes(admin_slot, health), callers(pages, true));
+            query_api::routes::routes(query_slot, health.clone(), links, contract, auth);
+        let of_operations = admin::routes(admin_slot, health, auth);
+        let page = Origins::of_loopback(scheme, addresses.query.port());
+        for (listener, routes, pages) in [
+            (command, of_commands, Pages::Read(page.clone())),
+            (query, of_queries, Pages::None),
+            (operations, of_operations, Pages::Write(page)),
+        ] {
+            tasks.spawn(serve(&config, listener, routes, pages, stop));
+        }
         Ok(Self { addresses, tasks, ended, commands: tokio::spawn(commands.run(started, over)) })
     }
 
@@ -191,6 +195,31 @@ impl Running {
         let late = |_| Failure::transient("stopping", "commands under way did not end in time");
         answered.map_err(late)?.map_err(|error| Failure::transient("stopping", error))
     }
+}
+
+/// Pages of other origins that may ask a service.
+enum Pages {
+    None,
+    Read(Origins),
+    Write(Origins),
+}
+
+fn serve(
+    config: &Config,
+    listener: Listener,
+    (routes, guard): (Routes, Option<Guard>),
+    pages: Pages,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (origins, may_write) = match pages {
+        Pages::None => (Origins::default(), false),
+        Pages::Read(page) => (page.and(config.cors_origins.clone()), false),
+        Pages::Write(page) => (page.and(config.cors_origins.clone()), true),
+    };
+    let cors = Cors::new(origins, may_write, guard.is_some());
+    let callers = Callers { hosts: config.hosts.clone(), cors, guard };
+    let limits = Limits::of_process(3); // Three listeners.
+    serve_http(listener, routes, callers, limits, stop.clone())
 }
 
 /// The write side of one log.

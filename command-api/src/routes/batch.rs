@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use kernel::aggregate::{Aggregate, Invalid, found};
 use serde_json::{Value, json};
+use shared::auth::Caller;
+use shared::auth::principal::caller;
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
 use shared::http::{Answer, answer, body};
@@ -34,10 +36,11 @@ pub fn routes<A: Aggregate>(
     warp::path!("commands")
         .and(warp::post())
         .and(warp::header::headers_cloned())
+        .and(caller())
         .and(body(BATCH))
-        .then(move |headers, body| {
+        .then(move |headers, caller, body| {
             let (slot, known) = (slot.clone(), known.clone());
-            async move { into_response(handle(&slot, &known, &headers, body).await) }
+            async move { into_response(handle(&slot, &known, &headers, &caller, body).await) }
         })
         .boxed()
 }
@@ -46,6 +49,7 @@ async fn handle<A: Aggregate>(
     slot: &ServiceSlot<Service<A>>,
     known: &Commands,
     headers: &HeaderMap,
+    caller: &Caller,
     body: Result<Bytes, Problem>,
 ) -> Answer {
     same_origin(headers)?;
@@ -53,8 +57,9 @@ async fn handle<A: Aggregate>(
     let lines = is_ndjson(headers);
     let commands = if lines { bodies::lines(&body)? } else { bodies::array(&body)? };
     let service = slot.service()?;
-    let key = headers::idempotency_key(headers)?;
-    let meta = headers::meta(headers);
+    let key = headers::idempotency_key(headers, caller)?;
+    let meta = headers::meta(headers, caller);
+    let owner = caller.owner().map(str::to_owned);
     let mut together = Together::default();
     // All are submitted before any is awaited: they share groups, and those of one order keep
     // their sequence.
@@ -63,8 +68,12 @@ async fn handle<A: Aggregate>(
         .enumerate()
         .map(|(index, command)| {
             let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
-            let options = RequestOptions { key, expected: Ok(None), meta: meta.clone() };
-            submit_one(&service, known, command?, options, &mut together)
+            let (owner, meta) = (owner.clone(), meta.clone());
+            let options = RequestOptions { key, expected: Ok(None), owner, meta };
+            let (command, own) = with_own_key(command?)?;
+            let own = own.map(|own| headers::key(&own, caller)).transpose()?;
+            let options = RequestOptions { key: own.or(options.key), ..options };
+            submit::submit_with(&service, known, command, options, &mut together)
         })
         .collect();
     let deadline = submit::outcome_deadline();
@@ -80,22 +89,14 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with(NDJSON))
 }
 
-fn submit_one<A: Aggregate>(
-    service: &Service<A>,
-    known: &Commands,
-    mut command: Value,
-    mut options: RequestOptions,
-    together: &mut Together,
-) -> Result<oneshot::Receiver<Outcome>, Problem> {
+/// A command, and the `idempotency_key` that it may have beside its fields.
+fn with_own_key(mut command: Value) -> Result<(Value, Option<String>), Problem> {
     let own = command.as_object_mut().and_then(|fields| fields.remove("idempotency_key"));
     match own {
-        None => {}
-        Some(Value::String(text)) => options.key = Some(headers::key(&text)?),
-        Some(other) => {
-            return Err(Invalid::at("/idempotency_key", "a string", found(&other)).into());
-        }
+        None => Ok((command, None)),
+        Some(Value::String(text)) => Ok((command, Some(text))),
+        Some(other) => Err(Invalid::at("/idempotency_key", "a string", found(&other)).into()),
     }
-    submit::submit_with(service, known, command, options, together)
 }
 
 async fn result<A: Aggregate>(

@@ -1,10 +1,14 @@
 //! What command-api says of itself, made from what the domain says of its commands and events.
 
+use std::sync::Arc;
+
 use kernel::aggregate::{Action, Aggregate};
 use kernel::contract::{Parameter, Shape};
 use kernel::parameters::Limit;
 use schemars::JsonSchema;
 use serde_json::{Value, json};
+use shared::auth::{Authenticator, Role};
+use shared::http::Access;
 use shared::http::api::headers as header;
 use shared::http::api::{Api, Body, Description, Object, Operation};
 use shared::http::problem::JSON;
@@ -31,7 +35,15 @@ const OF_COMMANDS: [&str; 8] = [
 ];
 const ID: &str = "809266d8-6c0c-4b69-812e-c155352a1fea";
 
-pub fn describe<A: Aggregate>(known: &Commands) -> Description {
+/// For principals that are bound to one owner, too: the write side looks whose it is.
+const SENDS: Access = Access::of(&[Role::Command]).also_bound();
+/// What is written of one thing names others than its owner, such as the actors.
+const READS: Access = Access::of(&[Role::Query, Role::Operate]);
+
+pub fn describe<A: Aggregate>(
+    known: &Commands,
+    authenticator: Option<&Arc<Authenticator>>,
+) -> Description {
     let contract = A::contract();
     let mut api = Api::new("Waybill: commands", ABOUT, contract.problems, contract.rules);
     for operation in commands::<A>(known) {
@@ -44,7 +56,7 @@ pub fn describe<A: Aggregate>(known: &Commands) -> Description {
     for operation in super::schemas::operations::<A>() {
         api.add(operation);
     }
-    api.finish()
+    api.finish(authenticator)
 }
 
 /// Of the aggregate, in its path.
@@ -56,7 +68,8 @@ fn commands<A: Aggregate>(known: &Commands) -> Vec<Operation> {
     let (resource, name) = (A::RESOURCE, A::RESOURCE.name);
     let path = format!("/{}", resource.path);
     let exists = format!("{name}-exists");
-    let mut create = command::<A>(known, "POST", path, resource.create, None).fails([exists]);
+    let mut create = command::<A>(known, "POST", path, resource.create, None)
+        .fails([exists, "another-owner".to_owned()]);
     create = create.answers(201, "It is created.", JSON, accepted::<A>()).with([
         "ETag",
         "Consistency-Token",
@@ -93,6 +106,7 @@ fn command<A: Aggregate>(
     parameter: Option<&'static str>,
 ) -> Operation {
     let mut operation = Operation::new(method, path, name)
+        .access(SENDS)
         .tag("commands")
         .about(known.about(name))
         .headers([header::idempotency_key(), header::if_match()])
@@ -164,6 +178,7 @@ fn batch<A: Aggregate>(known: &Commands) -> Operation {
         Body::Written { schema: json!({ "type": "string" }), example: format!("{one}\n").into() };
     let results = Body::Written { schema: results, example: json!({ "results": [one] }) };
     Operation::new("POST", "/commands", "sendBatch")
+        .access(SENDS)
         .tag("commands")
         .about(
             "Sends up to 1,000 commands. They are carried out in the order of the batch where they are \
@@ -210,6 +225,7 @@ fn feed() -> Operation {
     let example =
         json!({ "events": [event()], "next": "0f8fad5bd9cb469fa16570867728950e.1", "head": 1 });
     Operation::new("GET", "/events", "readFeed")
+        .access(READS)
         .tag("log")
         .about(
             "The whole log, whole commits at a time, at most about 1 MiB. An empty page is not the end \
@@ -233,6 +249,7 @@ fn stream<A: Aggregate>() -> Operation {
     let example = json!({ "events": [first], "next": null });
     let about = format!("The events of one {}, at most about 1 MiB of them.", resource.name);
     Operation::new("GET", path, "readStream")
+        .access(READS)
         .tag("log")
         .about(about)
         .parameters([
@@ -255,6 +272,7 @@ fn state<A: Aggregate>(state: Option<Shape>) -> Operation {
     );
     let any = || Shape::of::<Object>(json!({ "version": 1 }));
     Operation::new("GET", path, "readState")
+        .access(READS)
         .tag("log")
         .about(about)
         .parameters([

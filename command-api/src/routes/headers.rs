@@ -2,34 +2,34 @@
 
 use http::HeaderMap;
 use kernel::log::{LogId, Meta, Version};
+use shared::auth::Caller;
 use shared::http::consistency_token::number;
 use shared::http::problem::Problem;
 use uuid::Uuid;
-
-/// The client of every request: without authentication all clients are the same.
-pub const PRINCIPAL: &str = "anonymous";
 
 /// Longest key, in characters.
 pub const KEY: usize = 255;
 
 /// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>: a quoted string;
 /// without quotes it is taken as well.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+///
+/// Keys of different principals are different keys.
+pub fn idempotency_key(headers: &HeaderMap, caller: &Caller) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().map_err(|_| bad_key())?.trim();
     let text = match text.strip_prefix('"') {
         Some(text) => text.strip_suffix('"').ok_or_else(bad_key)?,
         None => text,
     };
-    key(text).map(Some)
+    key(text, caller).map(Some)
 }
 
 /// A key of this principal's.
-pub fn key(text: &str) -> Result<String, Problem> {
+pub fn key(text: &str, caller: &Caller) -> Result<String, Problem> {
     if text.is_empty() || text.chars().count() > KEY || text.chars().any(char::is_control) {
         return Err(bad_key());
     }
-    Ok(format!("{PRINCIPAL}/{text}"))
+    Ok(format!("{}/{text}", caller.key_prefix()))
 }
 
 fn bad_key() -> Problem {
@@ -68,8 +68,8 @@ pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Pro
     }
 }
 
-/// Correlation: the client's `X-Correlation-Id`, or a new one.
-pub fn meta(headers: &HeaderMap) -> Meta {
+/// Correlation: the client's `X-Correlation-Id`, or a new one. The actor is the principal.
+pub fn meta(headers: &HeaderMap, caller: &Caller) -> Meta {
     let text = |name: &str| {
         let text = headers.get(name)?.to_str().ok()?.trim();
         (!text.is_empty() && text.len() <= KEY).then(|| text.to_owned())
@@ -77,7 +77,7 @@ pub fn meta(headers: &HeaderMap) -> Meta {
     Meta {
         correlation: text("x-correlation-id").unwrap_or_else(|| Uuid::now_v7().to_string()),
         causation: text("x-causation-id"),
-        actor: None,
+        actor: caller.actor().map(str::to_owned),
         traceparent: text("traceparent"),
     }
 }

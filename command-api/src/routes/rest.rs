@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use kernel::aggregate::{Action, Aggregate, Invalid, Resource, found};
 use serde_json::{Map, Value};
+use shared::auth::Caller;
+use shared::auth::principal::caller;
 use shared::http::consistency_token;
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
@@ -29,12 +31,14 @@ pub fn routes<A: Aggregate>(
         .and(warp::path::tail())
         .and(warp::method())
         .and(warp::header::headers_cloned())
+        .and(caller())
         .and(body(COMMAND))
-        .then(move |tail: warp::path::Tail, method, headers, body| {
+        .then(move |tail: warp::path::Tail, method, headers, caller, body| {
             let (slot, known) = (slot.clone(), known.clone());
             async move {
                 let path = tail.as_str();
-                into_response(handle(&slot, &known, path, &method, &headers, body).await)
+                let asked = (&method, path, &headers, &caller);
+                into_response(handle(&slot, &known, asked, body).await)
             }
         })
         .boxed()
@@ -43,9 +47,7 @@ pub fn routes<A: Aggregate>(
 async fn handle<A: Aggregate>(
     slot: &ServiceSlot<Service<A>>,
     known: &Commands,
-    path: &str,
-    method: &Method,
-    headers: &HeaderMap,
+    (method, path, headers, caller): (&Method, &str, &HeaderMap, &Caller),
     body: Result<Bytes, Problem>,
 ) -> Answer {
     same_origin(headers)?;
@@ -53,9 +55,10 @@ async fn handle<A: Aggregate>(
     merge(&mut command, &body?, &A::RESOURCE)?;
     let service = slot.service()?;
     let options = RequestOptions {
-        key: headers::idempotency_key(headers)?,
+        key: headers::idempotency_key(headers, caller)?,
         expected: headers::if_match(headers, &service.log),
-        meta: headers::meta(headers),
+        owner: caller.owner().map(str::to_owned),
+        meta: headers::meta(headers, caller),
     };
     let outcome = submit::submit(&service, known, Value::Object(command), options)?;
     let accepted = submit::outcome::<A>(outcome, submit::outcome_deadline()).await?;

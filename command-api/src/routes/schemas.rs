@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::http::api::{Object, Operation, Served, headers};
 use shared::http::probes::get_or_head;
 use shared::http::problem::{JSON, Problem};
-use shared::http::{Answer, answer};
+use shared::http::{Access, Answer, answer};
 use shared::messaging::asyncapi;
 use shared::messaging::cloud_event::SCHEMA_PREFIX;
 use shared::service::slot::ServiceSlot;
@@ -88,6 +88,7 @@ pub fn operations<A: Aggregate>() -> Vec<Operation> {
     let asyncapi = json!({ "asyncapi": asyncapi::VERSION });
     vec![
         Operation::new("GET", format!("{SCHEMA_PREFIX}{{event}}/{{version}}"), "readSchema")
+            .access(Access::OPEN)
             .tag("log")
             .about("The schema of the data of an event (JSON Schema, draft 2020-12), as `dataschema` of the event names it.")
             .parameters([
@@ -100,6 +101,7 @@ pub fn operations<A: Aggregate>() -> Vec<Operation> {
             .answers_nothing(304, "The client has it.")
             .fails(["not-found"]),
         Operation::new("GET", "/asyncapi.json", "asyncapi")
+            .access(Access::OPEN)
             .tag("log")
             .about("The exchange that carries every event, described (AsyncAPI 3.0). The embedded mode has none.")
             .headers([headers::if_none_match()])

@@ -35,6 +35,8 @@ pub struct RequestOptions {
     /// The version of the stream that `If-Match` expects, or why it can't be met: that is told once
     /// the command is known to be valid (RFC 9110, section 13.2.1).
     pub expected: Result<Option<Version>, Problem>,
+    /// The only owner whose things the client may change.
+    pub owner: Option<String>,
     /// Where the command comes from.
     pub meta: Meta,
 }
@@ -85,6 +87,7 @@ pub fn submit_with<A: Aggregate>(
         start_by: together.start_by,
         fresh: envelope.fresh,
         expected,
+        owner: options.owner,
         key: options.key,
         fingerprint: fingerprint(&text),
         sequence: Some(sequence),
@@ -121,6 +124,9 @@ fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
         Rejected::VersionMismatch { actual } => {
             Problem::version_mismatch(format!("It is at version {actual}.")).with("version", actual)
         }
+        Rejected::OfAnotherOwner => Problem::another_owner(
+            "Nothing was written: the principal may write what belongs to its own owner alone.",
+        ),
         Rejected::KeyInFlight => {
             Problem::idempotency_in_flight("Try again with the same Idempotency-Key.")
         }

@@ -24,14 +24,50 @@ pub fn decide<A: Aggregate>(
     request: &Request<A>,
     state: &StreamState<A>,
 ) -> Result<Vec<A::Event>, Rejected> {
-    if let Some(expected) = request.expected
-        && expected != state.version
-    {
-        return Err(Rejected::VersionMismatch { actual: state.version });
+    match &request.owner {
+        Some(owner) => decide_for(owner, request, state),
+        None => decide_on(request, state.version, &state.state),
     }
-    guarded("deciding", || A::decide(&state.state, &request.command))
+}
+
+fn decide_on<A: Aggregate>(
+    request: &Request<A>,
+    version: Version,
+    state: &A::State,
+) -> Result<Vec<A::Event>, Rejected> {
+    if let Some(expected) = request.expected
+        && expected != version
+    {
+        return Err(Rejected::VersionMismatch { actual: version });
+    }
+    guarded("deciding", || A::decide(state, &request.command))
         .map_err(|invalid| Rejected::Broken(invalid.detail))?
         .map_err(Rejected::Refused)
+}
+
+/// What belongs to another owner is decided on as if there was nothing, so that a refusal tells nothing
+/// of it; and what would belong to another owner is not made.
+fn decide_for<A: Aggregate>(
+    owner: &str,
+    request: &Request<A>,
+    state: &StreamState<A>,
+) -> Result<Vec<A::Event>, Rejected> {
+    let belongs = |state: &A::State| {
+        guarded("finding an owner", || A::belongs_to(state, owner))
+            .map_err(|invalid| Rejected::Broken(invalid.detail))
+    };
+    if state.version > 0 && !belongs(&state.state)? {
+        decide_on(request, 0, &A::State::default())?;
+        // Only what makes something is accepted where there is nothing, and here its id is taken.
+        return Err(decide_on(request, state.version, &state.state)
+            .err()
+            .unwrap_or(Rejected::OfAnotherOwner));
+    }
+    let events = decide_on(request, state.version, &state.state)?;
+    let mut after = state.state.clone();
+    guarded("folding an event", || events.iter().for_each(|event| A::evolve(&mut after, event)))
+        .map_err(|invalid| Rejected::Broken(invalid.detail))?;
+    if belongs(&after)? { Ok(events) } else { Err(Rejected::OfAnotherOwner) }
 }
 
 impl<A: Aggregate> PendingCommit<A> {

@@ -23,6 +23,9 @@ pub struct Request<A: Aggregate> {
     pub fresh: bool,
     /// The version that the client expects the stream to be at (`If-Match`).
     pub expected: Option<Version>,
+    /// The client changes what belongs to this owner alone; what belongs to others is as if it was not
+    /// there. Without one it may change everything.
+    pub owner: Option<String>,
     /// `<principal>/<Idempotency-Key>`.
     pub key: Option<String>,
     /// Of the request, to tell a repeated key from a reused one.
@@ -68,6 +71,8 @@ pub enum Rejected {
         /// The version that it is at.
         actual: Version,
     },
+    /// It would make something that does not belong to the client's owner.
+    OfAnotherOwner,
     /// The key is that of a request under way in this process.
     KeyInFlight,
     /// The key was used for another request.

@@ -46,7 +46,7 @@ impl Link {
 
     /// To be told before the next command of the stream can start.
     pub fn conclude(mut self, outcome: &Outcome) {
-        self.kept = matches!(outcome, Ok(_) | Err(Rejected::Refused(_)));
+        self.kept = matches!(outcome, Ok(_) | Err(Rejected::Refused(_) | Rejected::OfAnotherOwner));
     }
 }
 

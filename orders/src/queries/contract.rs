@@ -78,6 +78,7 @@ fn orders() -> Vec<Query> {
             ],
             answer: list::<Order>(order(), Value::Null),
             missing: None,
+            owned: true,
         },
         Query {
             path: "/orders/{order_id}",
@@ -85,6 +86,7 @@ fn orders() -> Vec<Query> {
             parameters: vec![Parameter::of::<Uuid>("order_id", "Which order.", ORDER_ID)],
             answer: Shape::of::<Order>(order()),
             missing: Some("order"),
+            owned: true,
         },
     ]
 }
@@ -109,6 +111,7 @@ fn customers() -> Vec<Query> {
             ],
             answer: list::<Customer>(customer.clone(), Value::Null),
             missing: None,
+            owned: false,
         },
         Query {
             path: "/customers/{customer_id}",
@@ -116,6 +119,7 @@ fn customers() -> Vec<Query> {
             parameters: vec![Parameter::of::<String>("customer_id", "Which customer.", "C-00042")],
             answer: Shape::of::<Customer>(customer),
             missing: Some("customer"),
+            owned: true,
         },
     ]
 }
@@ -130,8 +134,14 @@ fn stats() -> Vec<Query> {
     let product = json!({
         "sku": "P-0001", "name": "Lamp", "orders": 1, "units": 2, "value": { "EUR": 2500 },
     });
-    let query =
-        |path, about, parameters, answer| Query { path, about, parameters, answer, missing: None };
+    let query = |path, about, parameters, answer| Query {
+        path,
+        about,
+        parameters,
+        answer,
+        missing: None,
+        owned: false,
+    };
     vec![
         query("/stats", "Totals over all orders.", vec![], Shape::of::<Totals>(totals)),
         query(

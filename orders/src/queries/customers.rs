@@ -32,9 +32,18 @@ pub struct Customer {
     last_order_at: String,
 }
 
-pub async fn one(views: &dyn Views, parameters: &mut Parameters<'_>, id: &str) -> Answered {
+pub async fn one(
+    views: &dyn Views,
+    parameters: &mut Parameters<'_>,
+    id: &str,
+    owner: Option<&str>,
+) -> Answered {
     parameters.finish()?;
-    match customers(views, &[id.to_owned()]).await?.pop() {
+    let found = match owner.is_none_or(|owner| owner == id) {
+        true => customers(views, &[id.to_owned()]).await?.pop(),
+        false => None,
+    };
+    match found {
         Some(customer) => reply(&customer),
         None => {
             let detail = format!("No order is of customer {id:?}.");

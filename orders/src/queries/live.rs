@@ -40,6 +40,10 @@ impl Live for OrderQueries {
         Ok(filter.with(STATUS, status.map(Status::as_str)))
     }
 
+    fn owned(&self, filter: Filter, owner: &str) -> Filter {
+        filter.with(CUSTOMER, Some(owner))
+    }
+
     fn show(&self, view: Stored) -> Result<Shown> {
         let header: Header<'_> = serde_json::from_slice(&view.document).map_err(unreadable)?;
         let facets = vec![

@@ -20,7 +20,12 @@ use crate::view::names;
 /// Bytes of a day, as in `2026-01-31`.
 const DATE: usize = 10;
 
-pub async fn one(views: &dyn Views, parameters: &mut Parameters<'_>, id: &str) -> Answered {
+pub async fn one(
+    views: &dyn Views,
+    parameters: &mut Parameters<'_>,
+    id: &str,
+    owner: Option<&str>,
+) -> Answered {
     parameters.finish()?;
     let unknown =
         || Error::NotFound { what: "order", detail: format!("There is no order {id:?}.") };
@@ -28,11 +33,18 @@ pub async fn one(views: &dyn Views, parameters: &mut Parameters<'_>, id: &str) -
     let stream = StreamName::new(OrderAggregate::CATEGORY, id);
     let found = documents(views, vec![stream.clone()]).await?.pop().flatten();
     let view = found.ok_or_else(unknown)?;
+    if !(Asked { status: None, customer: owner }).fits(&view.document)? {
+        return Err(unknown());
+    }
     let shows = vec![(stream, view.version)];
     Ok(Some(Reply { body: view.document, version: Some(view.version), shows }))
 }
 
-pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
+pub async fn list(
+    views: &dyn Views,
+    parameters: &mut Parameters<'_>,
+    owner: Option<&str>,
+) -> Answered {
     let status = parameters.text("status").map(status).transpose()?;
     let customer = parameters.text("customer_id");
     let limit = parameters.limit(DEFAULT_LIMIT)?;
@@ -45,6 +57,10 @@ pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answere
     {
         return Err(bad("to", &format!("a time not before {from}"), to).into());
     }
+    if owner.is_some() && customer.is_some() && owner != customer {
+        return Page::default().reply();
+    }
+    let customer = owner.or(customer);
     let index = match (status, customer) {
         (None, None) => names::ORDERS.to_owned(),
         (Some(status), None) => names::orders_by_status(status.as_str()),

@@ -1,8 +1,11 @@
 //! What the projector says of its own routes.
 
+use std::sync::Arc;
+
 use kernel::contract::{Parameter, ProblemPage, Shape};
 use kernel::parameters::Limit;
 use serde_json::json;
+use shared::auth::Authenticator;
 use shared::http::api::{Api, Description, Operation};
 use shared::http::problem::JSON;
 use uuid::Uuid;
@@ -19,12 +22,13 @@ const STREAM: &str = "order-809266d8-6c0c-4b69-812e-c155352a1fea";
 const LETTER: &str = "01900000-0000-7000-8000-000000000000";
 const AT: &str = "2026-01-31T12:00:00.000Z";
 
-pub fn describe() -> Description {
+/// All of it is for principals with the role `operate`, as every operation that does not say otherwise.
+pub fn describe(authenticator: Option<&Arc<Authenticator>>) -> Description {
     let mut api = Api::new("Waybill: operations", ABOUT, problems(), vec![]);
     for operation in views().into_iter().chain(parked()).chain(dead_letters()) {
         api.add(operation);
     }
-    api.finish()
+    api.finish(authenticator)
 }
 
 fn problems() -> Vec<ProblemPage> {

@@ -8,6 +8,11 @@ export class Problem extends Error {
   }
 }
 
+const SIGNED_OUT = "signed-out";
+
+/** Calls `work` whenever a service asks for a token that the page has not, or has no more. */
+export const whenSignedOut = work => document.addEventListener(SIGNED_OUT, work);
+
 async function ask(url, options) {
   let answer;
   try {
@@ -18,6 +23,7 @@ async function ask(url, options) {
   }
   if (answer.status === 204) return null;
   const body = await answer.json().catch(() => ({}));
+  if (answer.status === 401 && options?.method !== "POST") document.dispatchEvent(new Event(SIGNED_OUT));
   if (!answer.ok) throw new Problem(answer.status, body.detail ?? answer.statusText);
   return body;
 }
@@ -30,8 +36,15 @@ export const query = (path, signal) => ask(path, { signal });
 async function other(name, path, options) {
   const url = (await configured)[name];
   if (!url) throw new Problem(0, "Its address is not configured.");
-  return ask(url + path, options);
+  // The cookie is that of the host, whatever the port.
+  return ask(url + path, { ...options, credentials: await signsIn() ? "include" : "same-origin" });
 }
+
+/** Whether the services ask who uses the page. */
+export const signsIn = async () => (await configured).sign_in === true;
+export const readSession = () => ask("/session");
+export const signIn = token => ask("/session", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ token }) });
+export const signOut = () => ask("/session", { method: "DELETE" });
 
 /** The address of a path of command-api, if that is known. */
 export async function commandUrl(path) {

@@ -1,6 +1,6 @@
 // Changes as they happen. The browser itself resumes a stream that was cut off, from the last event.
 
-import { withQuery } from "./api.js";
+import { readSession, signsIn, withQuery } from "./api.js";
 import { text } from "./dom.js";
 
 const RETRY_MILLIS = 2_000;
@@ -43,7 +43,10 @@ export function follow(filter, on, signal) {
       wasCut = true;
       tell("cut", "Cut off", ", reconnecting");
       // After an answer that is no stream the browser does not try again by itself.
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, RETRY_MILLIS);
+      if (source.readyState !== EventSource.CLOSED) return;
+      timer = setTimeout(open, RETRY_MILLIS);
+      // It does not say why there was none.
+      signsIn().then(asks => asks && readSession()).catch(() => {});
     });
   }
   function pause() {

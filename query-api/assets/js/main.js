@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { now } from "./now.js";
+import { session } from "./session.js";
 
 const views = {
   "": { name: "now", title: "Now", load: async () => now },
@@ -13,8 +14,10 @@ const views = {
 };
 
 let current = new AbortController();
+let isLeft = false;
 
 async function show(focus) {
+  if (isLeft) return; // A token is asked for.
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [first, id] = path.split("/").map(decodeURIComponent);
   const view = views[first] ?? views[""];
@@ -32,7 +35,7 @@ async function show(focus) {
   try {
     await (await view.load())(main, { id, parameters: new URLSearchParams(search), signal });
   } catch (error) {
-    if (!signal.aborted) main.append(h("p", { class: "note", role: "alert" }, `This can't be shown: ${error.message}`));
+    if (!signal.aborted && !isLeft) main.append(h("p", { class: "note", role: "alert" }, `This can't be shown: ${error.message}`));
   }
 }
 
@@ -43,3 +46,4 @@ document.querySelector(".skip").addEventListener("click", event => {
 });
 addEventListener("hashchange", () => show(true));
 show(false);
+session(() => { isLeft = true; current.abort(); }, () => { isLeft = false; show(true); });

@@ -59,6 +59,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         JS "js/pipeline.js"
         JS "js/flow.js"
         JS "js/table.js"
+        JS "js/session.js"
         FONT "vendor/inter-latin-wght-normal.woff2"
         JS "vendor/uPlot.iife.min.js"
         CSS "vendor/uPlot.min.css"

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
+use shared::auth::Caller;
 use shared::view_store::Place;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -19,6 +20,9 @@ use super::subscriber::Inbox;
 /// A comment is sent so often, so that neither side nor a proxy takes a silent stream for a dead one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// For so long a client that was known is taken to be known.
+const KNOWN_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The events of one client, as the body of its answer.
 pub struct Body {
     /// What comes before all else.
@@ -29,6 +33,9 @@ pub struct Body {
     told: Option<Place>,
     inbox: Inbox,
     keep_alive: Interval,
+    caller: Caller,
+    /// When it was last known who the client is.
+    known: Instant,
     _subscription: Subscription,
 }
 
@@ -43,7 +50,30 @@ impl Body {
         let first_comment = Instant::now() + KEEP_ALIVE_INTERVAL;
         let mut keep_alive = interval_at(first_comment, KEEP_ALIVE_INTERVAL);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { first: first.into(), missed, told, inbox, keep_alive, _subscription: subscription }
+        Self {
+            first: first.into(),
+            missed,
+            told,
+            inbox,
+            keep_alive,
+            caller: Caller::default(),
+            known: Instant::now(),
+            _subscription: subscription,
+        }
+    }
+
+    /// Ends once the credential of the client is expired or revoked: before the next event that comes
+    /// more than a second after that, or with the next comment.
+    pub(crate) fn while_known(self, caller: Caller) -> Self {
+        Self { caller, ..self }
+    }
+
+    fn is_known(&mut self) -> bool {
+        if self.known.elapsed() < KNOWN_INTERVAL {
+            return true;
+        }
+        self.known = Instant::now();
+        self.caller.is_still_known()
     }
 
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -75,6 +105,9 @@ impl Stream for Body {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if !self.is_known() {
+            return Poll::Ready(None);
+        }
         if let Poll::Ready(bytes) = self.poll_events(cx) {
             self.keep_alive.reset();
             return Poll::Ready(bytes.map(Ok));

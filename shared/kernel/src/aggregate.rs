@@ -42,6 +42,12 @@ pub trait Aggregate: Send + Sync + 'static {
     /// Total on what `decide` returned.
     fn evolve(state: &mut Self::State, event: &Self::Event);
 
+    /// Whether what is in this state belongs to this owner. A client that is bound to one owner changes
+    /// what belongs to it alone: before the command, unless there is nothing yet, and after it.
+    fn belongs_to(_state: &Self::State, _owner: &str) -> bool {
+        false
+    }
+
     /// Name, schema version and data of an event.
     fn encode(event: &Self::Event) -> Result<(String, u32, Json), Invalid>;
 

@@ -97,6 +97,8 @@ pub struct Query {
     pub answer: Shape,
     /// What it is that may not be there, such as `order`, where it asks for one thing.
     pub missing: Option<&'static str>,
+    /// Whether a client that is bound to one owner may ask it: the answer then is of the owner's alone.
+    pub owned: bool,
 }
 
 /// A parameter of a request.

@@ -15,6 +15,15 @@ pub trait Live: Send + Sync + 'static {
 
     /// What is told of a view that has changed.
     fn show(&self, view: Stored) -> Result<Shown>;
+
+    /// Narrows a filter to the views that belong to this owner, by a facet that all of them have.
+    fn owned(&self, filter: Filter, owner: &str) -> Filter;
+
+    /// Whether a view belongs to this owner.
+    fn belongs_to(&self, view: Stored, owner: &str) -> Result<bool> {
+        let shown = self.show(view)?;
+        Ok(self.owned(Filter::default(), owner).fits(&shown.facets))
+    }
 }
 
 /// A view as it is told.

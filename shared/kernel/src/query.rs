@@ -35,6 +35,9 @@ pub struct Question {
     pub path: Vec<String>,
     /// By name, decoded.
     pub parameters: BTreeMap<String, String>,
+    /// The client is shown what belongs to this owner alone; what belongs to others is as if it was not
+    /// there. Only what the contract says to be `owned` is asked so.
+    pub owner: Option<String>,
 }
 
 /// An answer to a question.

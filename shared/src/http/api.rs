@@ -8,6 +8,7 @@ pub mod headers;
 mod openapi;
 pub mod operation;
 mod own;
+mod security;
 
 use std::sync::Arc;
 
@@ -23,15 +24,19 @@ use self::gate::Gate;
 use self::openapi::Document;
 pub use self::operation::{Body, Operation};
 pub use self::own::{Object, text};
+use super::access::AccessTable;
 use super::answer::{self, Answer, into_response};
+use super::guard::Guard;
 use super::probes::get_or_head;
 use super::problem::{JSON, Pages};
+use crate::auth::Authenticator;
 
 /// The description of a service, while it is being made.
 pub struct Api {
     document: Document,
     pages: Pages,
     operations: Vec<Operation>,
+    open: Vec<&'static str>,
 }
 
 impl Api {
@@ -44,7 +49,8 @@ impl Api {
     ) -> Self {
         let pages = Pages::new(problems, rules);
         let operations = own::operations(&pages);
-        Self { document: Document::new(title, about), pages, operations }
+        let document = Document::new(title, about);
+        Self { document, pages, operations, open: vec!["docs"] }
     }
 
     /// Adds an operation.
@@ -52,14 +58,24 @@ impl Api {
         self.operations.push(operation);
     }
 
-    /// The whole description.
-    pub fn finish(self) -> Description {
-        let Self { mut document, pages, operations } = self;
+    /// Lets every client have whatever lies below this first segment of the path.
+    pub fn open_below(&mut self, segment: &'static str) {
+        self.open.push(segment);
+    }
+
+    /// The whole description. With an authenticator the service asks who its clients are.
+    pub fn finish(self, authenticator: Option<&Arc<Authenticator>>) -> Description {
+        let Self { mut document, pages, operations, open } = self;
         for operation in &operations {
-            document.add(operation, &pages);
+            document.add(operation, &pages, authenticator.is_some());
         }
-        let openapi = Served::new(&document.finish(&pages));
-        Description { openapi, gate: Arc::new(Gate::new(&operations)), pages: Arc::new(pages) }
+        let guard = authenticator.map(|authenticator| {
+            let access = AccessTable::new(&operations, open);
+            Guard::new(authenticator.clone(), Arc::new(access))
+        });
+        let openapi = Served::new(&document.finish(&pages, authenticator.is_some()));
+        let gate = Arc::new(Gate::new(&operations));
+        Description { openapi, gate, pages: Arc::new(pages), guard }
     }
 }
 
@@ -93,14 +109,20 @@ impl Served {
 }
 
 /// What a service says of itself.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Description {
     openapi: Served,
     gate: Arc<Gate>,
     pages: Arc<Pages>,
+    guard: Option<Guard>,
 }
 
 impl Description {
+    /// What stands in front of the routes: see `Callers`.
+    pub fn guard(&self) -> Option<Guard> {
+        self.guard.clone()
+    }
+
     /// Refuses requests that do not fit what is described: 405, 406, 415. Everything else is left
     /// to the routes behind it.
     pub fn gate(&self) -> BoxedFilter<(Response,)> {

@@ -9,7 +9,8 @@ use warp::reply::Response;
 /// What a page may read of an answer besides its body.
 const EXPOSED: &str = "consistency-token, etag, location, retry-after";
 /// What a page may send.
-const HEADERS: &str = "consistency-token, content-type, if-none-match, last-event-id, prefer";
+const HEADERS: &str =
+    "authorization, consistency-token, content-type, if-none-match, last-event-id, prefer";
 /// Seconds that a browser need not ask again.
 const MAX_AGE: &str = "600";
 
@@ -64,9 +65,16 @@ pub struct Cors {
     pub origins: Origins,
     /// Whether they may change something, too.
     pub may_write: bool,
+    /// Whether browsers send the cookie of a session for them.
+    pub with_cookie: bool,
 }
 
 impl Cors {
+    /// With all that it is made of.
+    pub fn new(origins: Origins, may_write: bool, with_cookie: bool) -> Self {
+        Self { origins, may_write, with_cookie }
+    }
+
     /// The origin that the headers name, where it is allowed.
     pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         self.origins.allowed(headers)
@@ -105,6 +113,10 @@ impl Cors {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             let exposed = HeaderValue::from_static(EXPOSED);
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+            if self.with_cookie {
+                let yes = HeaderValue::from_static("true");
+                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+            }
         }
     }
 }
@@ -144,8 +156,8 @@ mod tests {
     #[test]
     fn only_named_origins_are_allowed() {
         let origins = Origins::of_loopback("http", 8081);
-        let read = Cors { origins: origins.clone(), may_write: false };
-        let write = Cors { origins, may_write: true };
+        let read = Cors { origins: origins.clone(), ..Cors::default() };
+        let write = Cors { origins, may_write: true, with_cookie: false };
         let ask = |cors: &Cors, origin| cors.preflight(&Method::OPTIONS, &from(origin));
         assert!(ask(&read, "http://localhost:8082").is_none());
         assert!(ask(&Cors::default(), "http://localhost:8081").is_none());

@@ -12,21 +12,23 @@ use warp::reply::Response;
 use super::body::Deadline;
 use super::measured::Measured;
 use super::serve::Routes;
-use super::{Cors, Hosts, Limits, probes};
+use super::{Cors, Guard, Hosts, Limits, probes};
 use crate::http::problem::Problem;
 
 /// Who may call a service, and how.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Callers {
     /// Names under which it is called.
     pub hosts: Hosts,
     /// Pages of other origins.
     pub cors: Cors,
+    /// Asks who they are; without it every client is anonymous.
+    pub guard: Option<Guard>,
 }
 
 impl From<Hosts> for Callers {
     fn from(hosts: Hosts) -> Self {
-        Self { hosts, cors: Cors::default() }
+        Self { hosts, ..Self::default() }
     }
 }
 
@@ -49,14 +51,8 @@ impl Front {
             return answer;
         }
         let origin = cors.allowed(request.headers());
-        if origin.is_some() && cors.may_write {
-            // What this page asks for counts as asked for by the service's own.
-            request.headers_mut().remove(header::ORIGIN);
-        }
-        request.extensions_mut().insert(Deadline::within(self.limits.body));
         let measured = Measured::start(&mut request);
-        let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
-        let Ok(mut response) = routes.call(request).await;
+        let mut response = self.admit(request, origin.is_some() && cors.may_write).await;
         measured.end(response.status());
         cors.allow(&mut response, origin);
         match response.status() {
@@ -64,6 +60,24 @@ impl Front {
             StatusCode::REQUEST_TIMEOUT => closing(response),
             _ => response,
         }
+    }
+
+    async fn admit(&self, mut request: Request<Incoming>, from_page: bool) -> Response {
+        if from_page {
+            // What this page asks for counts as asked for by the service's own.
+            request.headers_mut().remove(header::ORIGIN);
+        }
+        if let Some(guard) = &self.callers.guard {
+            let (mut parts, body) = request.into_parts();
+            if let Err(problem) = guard.admit(&mut parts, from_page) {
+                return problem.into_response();
+            }
+            request = Request::from_parts(parts, body);
+        }
+        request.extensions_mut().insert(Deadline::within(self.limits.body));
+        let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
+        let Ok(response) = routes.call(request).await;
+        response
     }
 
     /// Answers probes; answers every other request with 503, to be tried again.

@@ -6,13 +6,15 @@ mod page;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use kernel::aggregate::{FieldError, Invalid, Refusal, RefusalKind};
 use kernel::{Failure, parameters};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use warp::reply::Response;
+
+use crate::auth::Roles;
 
 pub(crate) use self::kinds::is_to_be_retried;
 pub(crate) use self::page::Pages;
@@ -39,7 +41,7 @@ pub struct Problem {
     #[serde(skip)]
     retry_after: Option<u8>,
     #[serde(skip)]
-    allow: Option<Box<str>>,
+    header: Option<Box<(HeaderName, String)>>,
 }
 
 impl Problem {
@@ -54,7 +56,7 @@ impl Problem {
             errors: Box::default(),
             facts: BTreeMap::new(),
             retry_after: None,
-            allow: None,
+            header: None,
         }
     }
 
@@ -62,7 +64,28 @@ impl Problem {
     pub fn method_not_allowed(allow: &str) -> Self {
         let detail = format!("The path exists; it allows {allow}.");
         let mut problem = Self::wrong_method(detail);
-        problem.allow = Some(allow.into());
+        problem.header = Some(Box::new((header::ALLOW, allow.to_owned())));
+        problem
+    }
+
+    /// Asks for a credential, and says what was wrong with the one that was shown (RFC 6750, section 3).
+    pub fn unauthenticated(detail: &str, wrong: Option<&str>) -> Self {
+        let mut challenge = r#"Bearer realm="waybill""#.to_owned();
+        if let Some(wrong) = wrong {
+            challenge =
+                format!(r#"{challenge}, error="invalid_token", error_description="{wrong}""#);
+        }
+        let mut problem = Self::unauthorized(detail);
+        problem.header = Some(Box::new((header::WWW_AUTHENTICATE, challenge)));
+        problem
+    }
+
+    /// Says which of these roles would do.
+    pub(crate) fn not_permitted(detail: String, roles: Roles) -> Self {
+        let challenge =
+            format!(r#"Bearer realm="waybill", error="insufficient_scope", scope="{roles}""#);
+        let mut problem = Self::forbidden(detail);
+        problem.header = Some(Box::new((header::WWW_AUTHENTICATE, challenge)));
         problem
     }
 
@@ -142,8 +165,10 @@ impl warp::Reply for Problem {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
-            headers.insert(header::ALLOW, allow);
+        if let Some((name, value)) = self.header.as_deref()
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            headers.insert(name, value);
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, u16::from(seconds).into());

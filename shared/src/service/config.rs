@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use kernel::Namespace;
 
+use crate::auth::{self, JWKS_FILE, TOKENS_FILE};
 use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};
 use crate::service::telemetry::{FORMAT, JSON, TEXT};
@@ -77,7 +78,31 @@ impl Settings {
         self.problems.push(problem);
     }
 
-    /// Where to listen: a loopback address, unless `WAYBILL_LISTEN_PUBLICLY` permits others.
+    /// How clients show who they are.
+    pub fn auth(&mut self) -> auth::Config {
+        auth::Config::read(self)
+    }
+
+    /// Notes that a variable is wrong.
+    #[cfg(not(feature = "jwt"))]
+    pub(crate) fn wrong(&mut self, name: &str, why: &str) {
+        self.problems.push(format!("{name}: {why}"));
+    }
+
+    /// A text that has to be there.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn needed(&mut self, name: &str, example: &str) -> String {
+        match self.variables.get(name).filter(|value| !value.is_empty()) {
+            Some(value) => value.clone(),
+            None => {
+                self.problems.push(format!("{name} is missing: set it, such as {example}"));
+                String::new()
+            }
+        }
+    }
+
+    /// Where to listen: a loopback address, unless clients are asked who they are, or
+    /// `WAYBILL_LISTEN_PUBLICLY` permits others.
     pub fn listen(&mut self, name: &str, default: SocketAddr) -> SocketAddr {
         let public = self.or(PUBLIC, false, |value| match value {
             PUBLIC_YES => Ok(true),
@@ -88,11 +113,12 @@ impl Settings {
                 format!("expected an address and a port, such as {default}, got {value:?}")
             })
         });
-        if !public && !address.ip().is_loopback() {
+        let asks = [TOKENS_FILE, JWKS_FILE].iter().any(|name| self.variables.contains_key(*name));
+        if !asks && !public && !address.ip().is_loopback() {
             self.problems.push(format!(
-                "{name}: {address} can be reached from elsewhere, and nothing here asks who is \
-                 there yet; use a loopback address, or set {PUBLIC}={PUBLIC_YES} where the \
-                 network keeps strangers out"
+                "{name}: {address} can be reached from elsewhere, and clients are not asked who they \
+                 are; use a loopback address, set {TOKENS_FILE}, or set {PUBLIC}={PUBLIC_YES} where \
+                 the network keeps strangers out"
             ));
         }
         address
@@ -221,6 +247,9 @@ mod tests {
         let mut told = settings(&[anywhere, (PUBLIC, PUBLIC_YES)]);
         assert_eq!(told.listen("LISTEN", loopback).to_string(), "0.0.0.0:80");
         assert!(told.finish(()).is_ok());
+        let mut asks = settings(&[anywhere, (TOKENS_FILE, "tokens.json")]);
+        asks.listen("LISTEN", loopback);
+        assert!(asks.finish(()).is_ok());
     }
 
     #[test]

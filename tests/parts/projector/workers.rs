@@ -158,7 +158,7 @@ async fn what_the_healer_repaired_is_told() {
 async fn post(operations: &Operations, path: &str) -> StatusCode {
     let slot = ServiceSlot::default();
     slot.fill(operations.clone());
-    let routes = admin::routes(slot, Health::default());
+    let (routes, _) = admin::routes(slot, Health::default(), None);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
     let stop = CancellationToken::new();

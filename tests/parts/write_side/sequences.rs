@@ -150,7 +150,7 @@ async fn a_batch_tells_what_was_not_attempted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let client = OrderClient::new(&Client::new(&base));
-    let routes = command_api::routes::routes(slot, health);
+    let (routes, _) = command_api::routes::routes(slot, health, None);
     let served =
         tokio::spawn(serve(listener, routes, Hosts::default(), Limits::default(), stop.clone()));
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::answer;
 use super::services::CommandApi;
-use crate::client::{Client, Response, encode};
+use crate::client::{BearerToken, Client, Response, encode};
 use crate::outcome::{self, Outcome};
 use crate::output::{BOLD, FAINT, Format, Output, text};
 
@@ -29,8 +29,8 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
-        let (client, mut output) = (self.command_api.client(), self.format.output());
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
+        let (client, mut output) = (self.command_api.client(token), self.format.output());
         print(&client, &self.order, &mut output).await
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::answer;
 use super::services::Projector;
-use crate::client::{Client, encode};
+use crate::client::{BearerToken, Client, encode};
 use crate::outcome::{self, Outcome};
 use crate::output::{Format, Output, Table, left, plain, right, text};
 
@@ -49,8 +49,8 @@ enum What {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
-        let (projector, mut output) = (self.projector.client(), self.format.output());
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
+        let (projector, mut output) = (self.projector.client(token), self.format.output());
         match self.what {
             What::List => list(&projector, &mut output).await,
             What::Show { id } => show(&projector, &id, &mut output).await,

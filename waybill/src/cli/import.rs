@@ -7,6 +7,7 @@ use serde_json::json;
 use shared::service::shutdown;
 
 use super::services::CommandApi;
+use crate::client::BearerToken;
 use crate::import::{Import, Report};
 use crate::outcome::{self, Outcome};
 use crate::output::{CARE, Format, Output, plain};
@@ -45,10 +46,10 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
         let Self { file, concurrency, format, command_api } = self;
         let import = Import { file, concurrency, stop: shutdown::on_signal() };
-        let report = import.import(&command_api.client()).await?;
+        let report = import.import(&command_api.client(token)).await?;
         let stopped = import.stop.is_cancelled() && !report.is_complete;
         print(&import, &report, stopped, &mut format.output())?;
         match stopped {

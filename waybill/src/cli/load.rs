@@ -8,6 +8,7 @@ use shared::service::shutdown;
 
 use super::import::at_least_one;
 use super::services::{CommandApi, QueryApi};
+use crate::client::BearerToken;
 use crate::load::{Plan, Report, percentile};
 use crate::outcome::{self, Outcome};
 use crate::output::{Format, Output, plain};
@@ -56,7 +57,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
         let Self { commands, rate, clients, format, .. } = self;
         let seed = self.seed.unwrap_or_else(rand::random);
         let plan = Plan { commands, rate, clients, seed: Some(seed), stop: shutdown::on_signal() };
@@ -69,14 +70,14 @@ impl Arguments {
             }
             return Ok(Outcome::Well);
         }
-        let client = self.command_api.client();
+        let client = self.command_api.client(token);
         if !output.is_json() {
             output.line(format_args!(
                 "Sending {commands} commands to {} from {clients} clients, seed {seed}.",
                 client.base()
             ))?;
         }
-        let report = plan.run(&client, self.probe.then(|| self.query_api.client())).await?;
+        let report = plan.run(&client, self.probe.then(|| self.query_api.client(token))).await?;
         match output.is_json() {
             true => output.document(&document(&report, seed))?,
             false => print(&report, &mut output)?,

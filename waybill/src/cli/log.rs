@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::answer;
 use super::services::Projector;
+use crate::client::BearerToken;
 use crate::outcome;
 use crate::output::{Format, text};
 
@@ -32,9 +33,9 @@ enum What {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
         let (What::Renew, mut output) = (self.what, self.format.output());
-        let answer = self.projector.client().post("/log/renew", &[], "").await?;
+        let answer = self.projector.client(token).post("/log/renew", &[], "").await?;
         answer::print(&answer, &mut output, |told, output| match output.is_json() {
             true => output.document(told),
             false => output.line(format_args!(

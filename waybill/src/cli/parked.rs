@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::services::{CommandApi, Projector};
 use super::{answer, audit};
-use crate::client::Client;
+use crate::client::{BearerToken, Client};
 use crate::outcome::{self, Outcome};
 use crate::output::{Format, Output, Table, left, plain, right, text};
 
@@ -49,12 +49,12 @@ enum What {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
-        let (projector, mut output) = (self.projector.client(), self.format.output());
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
+        let (projector, mut output) = (self.projector.client(token), self.format.output());
         match self.what {
             What::List => list(&projector, &mut output).await,
             What::Show { stream } => {
-                show(&projector, &self.command_api.client(), &stream, &mut output).await
+                show(&projector, &self.command_api.client(token), &stream, &mut output).await
             }
             What::Retry { stream } => retry(&projector, &stream, &mut output).await,
         }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::answer;
 use super::services::Projector;
-use crate::client::Client;
+use crate::client::{BearerToken, Client};
 use crate::outcome::{self, Outcome};
 use crate::output::{Format, text};
 use crate::progress;
@@ -46,8 +46,8 @@ struct Live {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
-        let (projector, mut output) = (self.projector.client(), self.format.output());
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
+        let (projector, mut output) = (self.projector.client(token), self.format.output());
         let answer = projector.post("/rebuild", &[], "").await?;
         if !answer.status.is_success() {
             return answer::refused(&answer, &mut output);

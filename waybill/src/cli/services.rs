@@ -1,9 +1,17 @@
 //! The options that name the services.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
 use clap::Args;
+use shared::auth::token_file::check_mode;
 
 use super::trust;
-use crate::client::Client;
+use crate::client::{BearerToken, Client};
+
+/// Bytes of a file with a token.
+const MAX_TOKEN: u64 = 16 << 10;
 
 fn url(text: &str) -> Result<String, String> {
     let uri = text.parse::<http::Uri>().ok();
@@ -19,26 +27,58 @@ fn url(text: &str) -> Result<String, String> {
     }
 }
 
-fn client(given: Option<&String>, variable: &str, default: &str) -> Client {
+fn client(
+    given: Option<&String>,
+    (variable, default): (&str, &str),
+    token: &BearerToken,
+) -> Client {
     let from_environment = || {
         let listens = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
         let scheme = if trust::expects_tls() { "https" } else { "http" };
         format!("{scheme}://{listens}")
     };
-    trust::client(&given.cloned().unwrap_or_else(from_environment))
+    trust::client(&given.cloned().unwrap_or_else(from_environment)).with_token(token)
 }
 
 /// One client for each address that was given, or one for the default address.
-fn clients(given: &[String], variable: &str, default: &str) -> Vec<Client> {
+fn clients(given: &[String], default: (&str, &str), token: &BearerToken) -> Vec<Client> {
     match given {
-        [] => vec![client(None, variable, default)],
-        all => all.iter().map(|url| trust::client(url)).collect(),
+        [] => vec![client(None, default, token)],
+        all => all.iter().map(|url| trust::client(url).with_token(token)).collect(),
     }
 }
 
 const COMMAND_API: (&str, &str) = ("WAYBILL_COMMAND_LISTEN", "127.0.0.1:8080");
 const QUERY_API: (&str, &str) = ("WAYBILL_QUERY_LISTEN", "127.0.0.1:8081");
 const PROJECTOR: (&str, &str) = ("WAYBILL_PROJECTOR_LISTEN", "127.0.0.1:8082");
+
+/// `--token-file`.
+#[derive(Debug, Args)]
+pub struct Credential {
+    /// A file that holds the token to show to the services [default: the token in WAYBILL_TOKEN]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Services")]
+    token_file: Option<PathBuf>,
+}
+
+impl Credential {
+    /// The token; says why it can't be used. It is no argument, as other users see those of a process.
+    pub fn read(&self) -> Result<BearerToken, String> {
+        let Some(file) = &self.token_file else {
+            let given = std::env::var("WAYBILL_TOKEN").unwrap_or_default();
+            return BearerToken::parse(given.trim()).map_err(|why| format!("WAYBILL_TOKEN: {why}"));
+        };
+        let broken = |why: String| format!("{}: {why}", file.display());
+        let opened = File::open(file).map_err(|error| broken(error.to_string()))?;
+        check_mode(&opened).map_err(broken)?;
+        let mut text = String::new();
+        let read = opened.take(MAX_TOKEN).read_to_string(&mut text);
+        read.map_err(|error| broken(error.to_string()))?;
+        match text.trim() {
+            "" => Err(broken("expected a token".to_owned())),
+            text => BearerToken::parse(text).map_err(broken),
+        }
+    }
+}
 
 /// `--command-api`.
 #[derive(Debug, Args)]
@@ -49,8 +89,8 @@ pub struct CommandApi {
 }
 
 impl CommandApi {
-    pub fn client(&self) -> Client {
-        client(self.command_api.as_ref(), COMMAND_API.0, COMMAND_API.1)
+    pub fn client(&self, token: &BearerToken) -> Client {
+        client(self.command_api.as_ref(), COMMAND_API, token)
     }
 }
 
@@ -63,8 +103,8 @@ pub struct QueryApi {
 }
 
 impl QueryApi {
-    pub fn client(&self) -> Client {
-        client(self.query_api.as_ref(), QUERY_API.0, QUERY_API.1)
+    pub fn client(&self, token: &BearerToken) -> Client {
+        client(self.query_api.as_ref(), QUERY_API, token)
     }
 }
 
@@ -77,8 +117,8 @@ pub struct Projector {
 }
 
 impl Projector {
-    pub fn client(&self) -> Client {
-        client(self.projector.as_ref(), PROJECTOR.0, PROJECTOR.1)
+    pub fn client(&self, token: &BearerToken) -> Client {
+        client(self.projector.as_ref(), PROJECTOR, token)
     }
 }
 
@@ -98,16 +138,16 @@ pub struct All {
 }
 
 impl All {
-    pub fn command_apis(&self) -> Vec<Client> {
-        clients(&self.command_api, COMMAND_API.0, COMMAND_API.1)
+    pub fn command_apis(&self, token: &BearerToken) -> Vec<Client> {
+        clients(&self.command_api, COMMAND_API, token)
     }
 
-    pub fn query_apis(&self) -> Vec<Client> {
-        clients(&self.query_api, QUERY_API.0, QUERY_API.1)
+    pub fn query_apis(&self, token: &BearerToken) -> Vec<Client> {
+        clients(&self.query_api, QUERY_API, token)
     }
 
-    pub fn projectors(&self) -> Vec<Client> {
-        clients(&self.projector, PROJECTOR.0, PROJECTOR.1)
+    pub fn projectors(&self, token: &BearerToken) -> Vec<Client> {
+        clients(&self.projector, PROJECTOR, token)
     }
 }
 

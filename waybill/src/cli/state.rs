@@ -5,7 +5,7 @@ use http::Method;
 
 use super::answer;
 use super::services::CommandApi;
-use crate::client::encode;
+use crate::client::{BearerToken, encode};
 use crate::outcome;
 use crate::output::Format;
 
@@ -35,14 +35,14 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
         let until = match (self.version, &self.at) {
             (Some(version), _) => format!("?version={version}"),
             (None, Some(at)) => format!("?at={}", encode(at)),
             (None, None) => String::new(),
         };
         let path = format!("/orders/{}/state{until}", encode(&self.order));
-        let client = self.command_api.client();
+        let client = self.command_api.client(token);
         let answer = client.send(Method::GET, &path, &[], "").await?;
         answer::print(&answer, &mut self.format.output(), |state, output| match output.is_json() {
             true => output.document(state),

@@ -8,7 +8,7 @@ use shared::service::shutdown;
 use uuid::Uuid;
 
 use super::services::QueryApi;
-use crate::client::encode;
+use crate::client::{BearerToken, encode};
 use crate::live::sse::Event;
 use crate::live::{Live, News};
 use crate::outcome::{self, Outcome};
@@ -71,8 +71,8 @@ impl Arguments {
         format!("/live{mark}{}", pairs.join("&"))
     }
 
-    pub async fn run(self) -> outcome::Result {
-        let client = self.query_api.client();
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
+        let client = self.query_api.client(token);
         let address = format!("{}{}", client.base(), self.path());
         let mut live = Live::new(client, self.path(), self.after.clone());
         let (stop, mut output) = (shutdown::on_signal(), self.format.output());

@@ -7,6 +7,7 @@ use clap::Args;
 use shared::service::shutdown;
 
 use super::services::All;
+use crate::client::BearerToken;
 use crate::outcome::{self, Outcome};
 use crate::output::Format;
 use crate::top::{Sampler, screen};
@@ -44,10 +45,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
         let Self { interval, once, format, services } = self;
         let interval = Duration::from_secs(interval);
-        let all = (services.command_apis(), services.query_apis(), services.projectors());
+        let all =
+            (services.command_apis(token), services.query_apis(token), services.projectors(token));
         let mut sampler = Sampler::new(all.0, all.1, all.2);
         let stop = shutdown::on_signal();
         if !once && !format.json && std::io::stdout().is_terminal() {

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::services::{CommandApi, QueryApi};
+use crate::client::BearerToken;
 use crate::outcome::{self, Outcome};
 use crate::output::{BAD, Format, GOOD, Output, plain};
 use crate::verify::{Report, check_with_progress};
@@ -37,8 +38,8 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub async fn run(self) -> outcome::Result {
-        let (commands, queries) = (self.command_api.client(), self.query_api.client());
+    pub async fn run(self, token: &BearerToken) -> outcome::Result {
+        let (commands, queries) = (self.command_api.client(token), self.query_api.client(token));
         let wait = Duration::from_secs(self.wait.min(86_400));
         let report = check_with_progress(&commands, &queries, wait).await?;
         let mut output = self.format.output();

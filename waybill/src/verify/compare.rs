@@ -218,6 +218,7 @@ impl Expected {
         let question = Question {
             path: path.split('/').skip(1).map(str::to_owned).collect(),
             parameters: parameters.clone(),
+            owner: None,
         };
         let views = GenerationViews::new(&self.views, &self.generation.id);
         let what = "answering from the fold";

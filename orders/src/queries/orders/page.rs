@@ -36,7 +36,7 @@ struct Header<'a> {
 impl Asked<'_> {
     /// Whether the document is in the list still. (List and documents are two reads; an order may
     /// change in between.)
-    fn fits(self, document: &[u8]) -> Result<bool, Error> {
+    pub fn fits(self, document: &[u8]) -> Result<bool, Error> {
         if self.status.is_none() && self.customer.is_none() {
             return Ok(true);
         }

@@ -123,12 +123,13 @@ pub fn trace() -> [Parameter; 3] {
 }
 
 /// Headers of answers: name, what it says, and the pattern of its value.
-pub const OF_ANSWERS: [(&str, &str, &str); 7] = [
+pub const OF_ANSWERS: [(&str, &str, &str); 8] = [
     ("ETag", "Names the version that is shown, for `If-Match` and `If-None-Match`.", "^\".+\"$"),
     ("Consistency-Token", "What the answer shows, for queries that are to show no less.", TOKEN),
     ("Location", "The path of what was created, on query-api.", "^/.+$"),
     ("Retry-After", "Seconds after which trying again makes sense.", "^[0-9]+$"),
     ("Cache-Control", "How long the answer may be kept.", "^.+$"),
     ("Vary", "The headers of the request on which the answer depends.", "^.+$"),
+    ("WWW-Authenticate", "Asks for a token (RFC 6750).", "^Bearer .+$"),
     ("Allow", "The methods of the path.", "^[A-Z]+(, [A-Z]+)*$"),
 ];

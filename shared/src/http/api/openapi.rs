@@ -7,12 +7,15 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::headers;
 use super::operation::{Body, Link, Operation, Place, Success};
+use super::{headers, security};
 use crate::http::problem::{Pages, Problem, is_to_be_retried};
 
 /// Of every answer that is a problem.
 const PROBLEM: &str = "application/problem+json";
+
+/// A problem that only principals have.
+const OF_OWNERS: &str = "another-owner";
 
 pub struct Document {
     info: Value,
@@ -42,7 +45,7 @@ impl Document {
         Self { info, paths: BTreeMap::new(), tags: vec![], input, output }
     }
 
-    pub fn add(&mut self, operation: &Operation, pages: &Pages) {
+    pub fn add(&mut self, operation: &Operation, pages: &Pages, is_secured: bool) {
         let Operation { method, path, id, about, tag, .. } = operation;
         if !self.tags.contains(tag) {
             self.tags.insert(0, tag);
@@ -53,8 +56,11 @@ impl Document {
             "tags": [tag],
             "summary": summary.trim_end_matches('.'),
             "description": about,
-            "responses": self.answers(operation, pages),
+            "responses": self.answers(operation, pages, is_secured),
         });
+        if is_secured {
+            written["security"] = security::of_operation(operation.access);
+        }
         let mut parameters: Vec<Value> =
             operation.parameters.iter().map(|(place, it)| self.parameter(*place, it)).collect();
         parameters.extend(operation.written.iter().map(|(name, schema, example)| {
@@ -90,14 +96,20 @@ impl Document {
         })
     }
 
-    fn answers(&mut self, operation: &Operation, pages: &Pages) -> Value {
+    fn answers(&mut self, operation: &Operation, pages: &Pages, is_secured: bool) -> Value {
         let mut answers = Map::new();
         for success in &operation.answers {
             let links = operation.links.iter().filter(|link| link.status == success.status);
             answers.insert(success.status.to_string(), self.success(success, links));
         }
         let mut failures: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-        for name in &operation.problems {
+        let of_access = match is_secured && !operation.access.is_open() {
+            true => &["unauthorized", "forbidden"][..],
+            false => &[],
+        };
+        let of_all = operation.problems.iter().map(String::as_str);
+        let of_all = of_all.filter(|name| is_secured || *name != OF_OWNERS);
+        for name in of_all.chain(of_access.iter().copied()) {
             if let Some(page) = pages.find(name) {
                 failures.entry(page.status).or_default().push(page.name);
             }
@@ -159,10 +171,13 @@ impl Document {
         if names.contains(&"method-not-allowed") {
             written["headers"] = references("headers", &["Allow"]);
         }
+        if names.contains(&"unauthorized") {
+            written["headers"] = references("headers", &["WWW-Authenticate"]);
+        }
         written
     }
 
-    pub fn finish(mut self, pages: &Pages) -> Value {
+    pub fn finish(mut self, pages: &Pages, is_secured: bool) -> Value {
         let example =
             |name: &'static str| Some((name.to_owned(), json!({ "value": pages.example(name)? })));
         let examples: Map<String, Value> = pages.names().filter_map(example).collect();
@@ -170,7 +185,7 @@ impl Document {
             .iter()
             .map(|(name, ..)| ((*name).to_owned(), header(name)))
             .collect();
-        json!({
+        let mut document = json!({
             "openapi": "3.1.1",
             "info": self.info,
             "servers": [{ "url": "/" }],
@@ -181,7 +196,11 @@ impl Document {
                 "headers": headers,
                 "examples": examples,
             },
-        })
+        });
+        if is_secured {
+            document["components"]["securitySchemes"] = security::schemes();
+        }
+        document
     }
 }
 

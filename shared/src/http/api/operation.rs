@@ -3,6 +3,9 @@
 use kernel::contract::{Parameter, Shape};
 use serde_json::Value;
 
+use crate::auth::Role;
+use crate::http::access::Access;
+
 /// Where a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -65,8 +68,9 @@ pub(super) struct Link {
 /// An operation, while it is described.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    pub(super) method: &'static str,
-    pub(super) path: String,
+    pub(in crate::http) method: &'static str,
+    pub(in crate::http) path: String,
+    pub(in crate::http) access: Access,
     pub(super) id: String,
     pub(super) about: String,
     pub(super) tag: &'static str,
@@ -91,6 +95,7 @@ impl Operation {
         Self {
             method,
             path: path.into(),
+            access: Access::of(&[Role::Operate]),
             id: id.into(),
             about: String::new(),
             tag: "service",
@@ -107,6 +112,12 @@ impl Operation {
     /// What it does: sentences, of which the first is its summary.
     pub fn about(mut self, about: impl Into<String>) -> Self {
         self.about = about.into();
+        self
+    }
+
+    /// Who may call it; without that, principals with the role `operate`.
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
         self
     }
 

@@ -8,6 +8,8 @@ use serde_json::json;
 
 use super::headers;
 use super::operation::{Body, Operation};
+use crate::auth::Role;
+use crate::http::Access;
 use crate::http::problem::{HTML, JSON, Pages};
 use crate::service::metrics;
 
@@ -38,26 +40,32 @@ pub fn operations(pages: &Pages) -> Vec<Operation> {
         Parameter { name: "name", about, value: Shape::of::<String>(names.first().copied()) };
     vec![
         Operation::new("GET", "/livez", "livez")
+            .access(Access::OPEN)
             .about("Whether the process serves HTTP and gets on.")
             .answers(200, "It does.", TEXT, text("alive")),
         Operation::new("GET", "/readyz", "readyz")
+            .access(Access::OPEN)
             .about(
                 "Whether the service has all that it needs. The problem tells what it waits for.",
             )
             .answers(200, "It has; what an operator should know follows.", TEXT, text("ready")),
         Operation::new("GET", "/metrics", "metrics")
+            .access(Access::of(&[Role::Operate]))
             .about("What the process counts and measures, for Prometheus.")
             .answers(200, "Metrics.", metrics::CONTENT_TYPE, text("# HELP …")),
         Operation::new("GET", "/openapi.json", "openapi")
+            .access(Access::OPEN)
             .about("This description.")
             .headers([headers::if_none_match()])
             .answers(200, "OpenAPI 3.1.", JSON, Shape::of::<Object>(json!({ "openapi": "3.1.1" })))
             .with(["ETag", "Cache-Control"])
             .answers_nothing(304, "The client has it."),
         Operation::new("GET", "/docs", "docs")
+            .access(Access::OPEN)
             .about("A page that shows this description.")
             .answers(200, "The page.", HTML, text("<!doctype html>")),
         Operation::new("GET", "/problems/{name}", "problem")
+            .access(Access::OPEN)
             .about(
                 "What a type of problem means, and what to do. HTML for a client that prefers it.",
             )

@@ -49,10 +49,25 @@ problems! {
         "The body is not JSON or has an object that has a key twice (RFC 7493, section 2.3), or a \
          parameter or header is unknown or cannot be read.",
         "Correct what `detail` names.";
+    /// Nothing is done for a client that is not known: `Problem::unauthenticated` adds the challenge.
+    unauthorized: UNAUTHORIZED, "unauthorized", NEVER, "It is not known who asks",
+        "The request shows no token, or one that is not known, expired or revoked. \
+         `WWW-Authenticate` says which.",
+        "Send `Authorization: Bearer <token>`, with a token that the operator has made.";
+    /// The principal may not do that.
+    forbidden: FORBIDDEN, "forbidden", NEVER, "Not for this principal",
+        "The principal has none of the roles that this operation needs, or is bound to one owner and \
+         asks for what spans several.",
+        "Use a token with one of the roles that `detail` names.";
+    /// What a command would make belongs to another owner than the principal.
+    another_owner: FORBIDDEN, "another-owner", NEVER, "It would belong to another owner",
+        "The principal is bound to one owner, and the command makes something that belongs to another. \
+         Nothing was written.",
+        "Name the owner that the principal is bound to.";
     /// A page of another site may not send commands.
     cross_origin: FORBIDDEN, "cross-origin", NEVER, "Not from another site",
         "The request comes from a page of another site: the `Origin` of a POST or DELETE is not its \
-         `Host`.",
+         `Host`; or it has a cookie, and no `Origin`.",
         "Send the request from a page of the service itself, or from a program that is no browser.";
     /// No route, or nothing by this id.
     not_found: NOT_FOUND, "not-found", NEVER, "There is nothing here",

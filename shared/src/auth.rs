@@ -1,0 +1,166 @@
+//! Who may do what: principals, and the credentials that they show.
+//!
+//! A credential is a bearer token (RFC 6750): one whose digest a file holds, or a JWT of an identity
+//! provider, whose keys a file holds. The files are read again when they change, so tokens come and go
+//! without a restart. Without a file every client is anonymous, and may do everything.
+
+#[cfg(feature = "jwt")]
+pub mod jwt;
+#[cfg(not(feature = "jwt"))]
+#[path = "auth/no_jwt.rs"]
+pub mod jwt;
+pub mod principal;
+pub mod token;
+pub mod token_file;
+mod token_table;
+mod watched;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kernel::{Failure, Result};
+use tokio_util::sync::CancellationToken;
+
+pub use self::principal::{Caller, Principal, Role, Roles};
+use self::token::Token;
+use self::token_file::TokenFile;
+use self::token_table::TokenTable;
+use self::watched::Watched;
+use crate::service::config::Settings;
+use crate::service::metrics::{self, Counter, Gauge};
+
+/// `WAYBILL_TOKENS_FILE`.
+pub(crate) const TOKENS_FILE: &str = "WAYBILL_TOKENS_FILE";
+/// `WAYBILL_JWKS_FILE`.
+pub(crate) const JWKS_FILE: &str = "WAYBILL_JWKS_FILE";
+
+static CREDENTIALS: Counter = Counter::by(
+    "waybill_credentials_total",
+    "Credentials of requests that need one, by what came of them.",
+    &["outcome"],
+    &["accepted", "missing", "invalid", "expired", "revoked", "forbidden"],
+);
+static TOKENS_READABLE: Gauge = Gauge::new(
+    "waybill_tokens_file_readable",
+    "1 while the file of tokens is in use as it is; 0 while it can't be used and the last good one is, or without one.",
+);
+static TOKENS: Gauge =
+    Gauge::new("waybill_tokens", "Tokens in the file, whether or not they are valid.");
+
+static KEYS_READABLE: Gauge = Gauge::new(
+    "waybill_jwks_file_readable",
+    "The same of the file of the keys of an identity provider.",
+);
+
+/// What is configured of it.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// `WAYBILL_TOKENS_FILE`.
+    pub tokens: Option<PathBuf>,
+    /// `WAYBILL_JWKS_FILE`, and what goes with it.
+    pub jwt: Option<jwt::Config>,
+}
+
+impl Config {
+    /// Reads the variables.
+    pub(crate) fn read(settings: &mut Settings) -> Self {
+        let file = |value: &str| match value {
+            "" => Err("expected the name of a file".to_owned()),
+            _ => Ok(Some(PathBuf::from(value))),
+        };
+        let tokens = settings.or(TOKENS_FILE, None, file);
+        let keys = settings.or(JWKS_FILE, None, file);
+        Self { tokens, jwt: keys.and_then(|keys| jwt::Config::read(settings, keys)) }
+    }
+}
+
+/// Why a credential is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// It is none, or of no token that there is.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+}
+
+impl Denied {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// Finds out whose a credential is.
+pub struct Authenticator {
+    tokens: Option<Watched<TokenTable>>,
+    jwt: Option<Watched<jwt::Verifier>>,
+}
+
+impl Authenticator {
+    /// Reads what is configured, and reads it again whenever it changes, until `stop`. `None` where
+    /// nothing is: then every client is anonymous. A file that can't be used is a permanent failure.
+    pub fn start(config: &Config, stop: &CancellationToken) -> Result<Option<Arc<Self>>> {
+        metrics::tell_of(&[&CREDENTIALS, &TOKENS_READABLE, &TOKENS, &KEYS_READABLE]);
+        if config.tokens.is_none() && config.jwt.is_none() {
+            return Ok(None);
+        }
+        let unusable = |variable: &str| {
+            let what = format!("reading {variable}");
+            move |why: String| Failure::permanent(&what, why)
+        };
+        let tokens = config.tokens.as_ref().map(|path| {
+            Watched::read(path, Arc::new(read_tokens), &TOKENS_READABLE)
+                .map_err(unusable(TOKENS_FILE))
+        });
+        let jwt = config.jwt.as_ref().map(|config| {
+            let (path, config) = (config.keys().to_owned(), config.clone());
+            let read = move |path: &Path| jwt::Verifier::read(&config, path);
+            Watched::read(&path, Arc::new(read), &KEYS_READABLE).map_err(unusable(JWKS_FILE))
+        });
+        let authenticator = Arc::new(Self { tokens: tokens.transpose()?, jwt: jwt.transpose()? });
+        tokio::spawn(authenticator.clone().follow(stop.clone()));
+        Ok(Some(authenticator))
+    }
+
+    async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        let tokens = async {
+            if let Some(tokens) = &self.tokens {
+                tokens.follow().await;
+            }
+        };
+        let keys = async {
+            if let Some(keys) = &self.jwt {
+                keys.follow().await;
+            }
+        };
+        stop.run_until_cancelled(async { tokio::join!(tokens, keys) }).await;
+    }
+
+    /// Whose credential it is.
+    pub(crate) fn principal(
+        &self,
+        credential: &str,
+    ) -> std::result::Result<Arc<Principal>, Denied> {
+        if let Some(token) = Token::parse(credential) {
+            let tokens = self.tokens.as_ref().ok_or(Denied::Invalid)?;
+            return tokens.current().find(&token);
+        }
+        self.jwt.as_ref().ok_or(Denied::Invalid)?.current().find(credential)
+    }
+
+    /// Counts what came of a credential.
+    pub(crate) fn count(outcome: &str) {
+        CREDENTIALS.add_to(outcome, 1);
+    }
+}
+
+fn read_tokens(path: &Path) -> std::result::Result<TokenTable, String> {
+    let file = TokenFile::read(path)?;
+    TOKENS.set(f64::from(u32::try_from(file.tokens.len()).unwrap_or(u32::MAX)));
+    Ok(TokenTable::new(file))
+}

@@ -1,0 +1,107 @@
+//! The keys of a provider: a JWK set with public keys alone.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+
+use crate::http::strict_json;
+
+/// Bytes of a set at most.
+const MAX_BYTES: u64 = 256 << 10;
+/// Characters of the modulus of an RSA key of 2048 bits, in base64url: shorter ones are too weak
+/// (RFC 7518, section 3.3).
+const RSA_MODULUS: usize = 342;
+
+pub struct Keys(Vec<Key>);
+
+struct Key {
+    id: Option<String>,
+    /// What it may verify.
+    algorithms: Vec<Algorithm>,
+    key: DecodingKey,
+}
+
+impl Keys {
+    /// Reads a set, and takes of it what fits one of these algorithms; says why none does.
+    pub fn read(path: &Path, algorithms: &[Algorithm]) -> Result<Self, String> {
+        let said = |why: String| format!("{}: {why}", path.display());
+        let file = File::open(path).map_err(|error| said(error.to_string()))?;
+        let mut text = vec![];
+        let read = file.take(MAX_BYTES + 1).read_to_end(&mut text);
+        read.map_err(|error| said(error.to_string()))?;
+        Self::parse(&text, algorithms).map_err(said)
+    }
+
+    fn parse(text: &[u8], algorithms: &[Algorithm]) -> Result<Self, String> {
+        if text.len() as u64 > MAX_BYTES {
+            return Err(format!("expected up to {MAX_BYTES} bytes"));
+        }
+        let json = strict_json::read(text).map_err(|error| format!("it is no JSON: {error}"))?;
+        let set: JwkSet = serde_json::from_value(json)
+            .map_err(|error| format!("expected a JWK set (RFC 7517, section 5): {error}"))?;
+        let mut keys = vec![];
+        for jwk in set.keys.iter().filter(|jwk| is_for_signatures(jwk)) {
+            let fitting = fitting(jwk)?;
+            let fits = |one: &&Algorithm| algorithms.contains(one) && is_own(jwk, **one);
+            let algorithms: Vec<Algorithm> = fitting.iter().filter(fits).copied().collect();
+            if algorithms.is_empty() {
+                continue;
+            }
+            let key = DecodingKey::from_jwk(jwk).map_err(|error| error.to_string())?;
+            keys.push(Key { id: jwk.common.key_id.clone(), algorithms, key });
+        }
+        match keys.is_empty() {
+            true => Err(format!("expected a public key for one of {algorithms:?}")),
+            false => Ok(Self(keys)),
+        }
+    }
+
+    /// The only key by this id for this algorithm; without an id, the only one for the algorithm.
+    pub fn find(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Option<(&DecodingKey, &[Algorithm])> {
+        let fits = |key: &&Key| {
+            key.algorithms.contains(&algorithm) && (id.is_none() || id == key.id.as_deref())
+        };
+        let mut fitting = self.0.iter().filter(fits);
+        let found = fitting.next().filter(|_| fitting.next().is_none())?;
+        Some((&found.key, &found.algorithms))
+    }
+}
+
+fn is_for_signatures(jwk: &Jwk) -> bool {
+    !matches!(&jwk.common.public_key_use, Some(of) if *of != PublicKeyUse::Signature)
+}
+
+/// The algorithms of its kind; none of a kind that is not known. A secret has no place in a set of public
+/// keys: with one of them, each that reads the set could sign.
+fn fitting(jwk: &Jwk) -> Result<&'static [Algorithm], String> {
+    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+    Ok(match &jwk.algorithm {
+        AlgorithmParameters::RSA(key) if key.n.len() < RSA_MODULUS => {
+            return Err("expected RSA keys of 2048 bits or more".to_owned());
+        }
+        AlgorithmParameters::RSA(_) => &[RS256, RS384, RS512, PS256, PS384, PS512],
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 => &[ES256],
+            EllipticCurve::P384 => &[ES384],
+            _ => &[],
+        },
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => &[EdDSA],
+        AlgorithmParameters::OctetKey(_) => {
+            return Err("expected public keys alone, got a secret (kty \"oct\")".to_owned());
+        }
+        _ => &[],
+    })
+}
+
+/// Whether it is the algorithm that the key names, where it names one.
+fn is_own(jwk: &Jwk, algorithm: Algorithm) -> bool {
+    let named = jwk.common.key_algorithm;
+    named.is_none_or(|named| named.to_string().parse().is_ok_and(|own: Algorithm| own == algorithm))
+}

@@ -1,0 +1,164 @@
+//! Finds out whose a request is, and whether its principal may ask for that (RFC 6750).
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+
+use super::access::{AccessTable, Asked};
+use super::origin::same_origin;
+use super::session::cookie;
+use crate::auth::{Authenticator, Caller, Denied, Principal};
+use crate::http::problem::Problem;
+
+/// In front of the routes of a service that asks who its clients are.
+#[derive(Clone)]
+pub struct Guard {
+    authenticator: Arc<Authenticator>,
+    access: Arc<AccessTable>,
+}
+
+/// What a request shows.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown<'a> {
+    Nothing,
+    /// In the header `Authorization`.
+    Token(&'a str),
+    /// In a cookie, which a browser sends whichever page asks for the request.
+    Cookie(&'a str),
+}
+
+impl Guard {
+    /// By these credentials, and by what is described.
+    pub fn new(authenticator: Arc<Authenticator>, access: Arc<AccessTable>) -> Self {
+        Self { authenticator, access }
+    }
+
+    /// Lets a request through, with its `Caller`, or says why not. `from_page` is whether it comes from
+    /// a page of another origin that may change something.
+    pub(crate) fn admit(&self, request: &mut Parts, from_page: bool) -> Result<(), Problem> {
+        let asked = self.access.find(&request.method, request.uri.path());
+        if let Asked::Known(all) = &asked
+            && all.iter().all(|access| access.is_open())
+        {
+            return Ok(());
+        }
+        let (principal, credential) = self.principal(request, from_page)?;
+        let needs = match asked {
+            Asked::Known(needs) => needs,
+            Asked::OtherMethod(methods) => {
+                return Err(Problem::method_not_allowed(&methods.join(", ")));
+            }
+            Asked::Unknown => return Err(Problem::not_found("Nothing has this path.")),
+        };
+        for access in needs {
+            access.admits(&principal).map_err(|why| {
+                Authenticator::count("forbidden");
+                tracing::debug!(principal = principal.name, why, "a request is refused");
+                Problem::not_permitted(why, access.roles)
+            })?;
+        }
+        Authenticator::count("accepted");
+        let caller = Caller::known(principal, credential.into(), &self.authenticator);
+        request.extensions.insert(caller);
+        Ok(())
+    }
+
+    fn principal(
+        &self,
+        request: &Parts,
+        from_page: bool,
+    ) -> Result<(Arc<Principal>, String), Problem> {
+        let credential = match shown(&request.headers) {
+            Shown::Token(token) => token,
+            Shown::Cookie(token) => {
+                let changes = ![Method::GET, Method::HEAD].contains(&request.method);
+                if changes && !from_page {
+                    of_own_page(&request.headers)?;
+                }
+                token
+            }
+            Shown::Nothing => {
+                Authenticator::count("missing");
+                let expected = "Expected `Authorization: Bearer`, with a token.";
+                return Err(Problem::unauthenticated(expected, None));
+            }
+        };
+        let found = self.authenticator.principal(credential);
+        let principal = found.map_err(|denied| {
+            Authenticator::count(denied.as_str());
+            refused(denied)
+        })?;
+        Ok((principal, credential.to_owned()))
+    }
+}
+
+/// A browser adds the cookie to whatever any page asks for, and says which page it was.
+fn of_own_page(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.contains_key(header::ORIGIN) {
+        true => same_origin(headers),
+        false => Err(Problem::cross_origin("Expected the Origin of a page with a cookie.")),
+    }
+}
+
+/// The answer to a credential that is none.
+pub(crate) fn refused(denied: Denied) -> Problem {
+    let why = match denied {
+        Denied::Invalid => "The token is none that is known here.",
+        Denied::Expired => "The token is expired.",
+        Denied::Revoked => "The token was revoked.",
+    };
+    Problem::unauthenticated(why, Some(why))
+}
+
+/// The header counts more than a cookie. Of several headers none counts.
+fn shown(headers: &HeaderMap) -> Shown<'_> {
+    let mut given = headers.get_all(header::AUTHORIZATION).into_iter();
+    if let Some(one) = given.next() {
+        let bearer = one.to_str().ok().filter(|_| given.next().is_none()).and_then(bearer);
+        return bearer.map_or(Shown::Nothing, Shown::Token);
+    }
+    cookie::token(headers).map_or(Shown::Nothing, Shown::Cookie)
+}
+
+/// The name of the scheme is of any case (RFC 9110, section 11.1).
+fn bearer(text: &str) -> Option<&str> {
+    let (scheme, token) = text.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown_by(pairs: &[(&'static str, &'static str)]) -> String {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        format!("{:?}", shown(&headers))
+    }
+
+    #[test]
+    fn a_credential_is_one_bearer_token_or_the_cookie_of_a_page_of_this_site() {
+        let cookie = ("cookie", "a=b; waybill_session=c; d=e");
+        for (headers, expected) in [
+            (&[][..], "Nothing"),
+            (&[("authorization", "Bearer a")], "Token(\"a\")"),
+            (&[("authorization", "bearer  a ")], "Token(\"a\")"),
+            (&[("authorization", "Bearer a"), cookie], "Token(\"a\")"),
+            (&[("authorization", "Bearer a"), ("authorization", "Bearer b")], "Nothing"),
+            (&[("authorization", "Basic a"), cookie], "Nothing"),
+            (&[("authorization", "Bearer")], "Nothing"),
+            (&[cookie], "Cookie(\"c\")"),
+            (&[cookie, ("sec-fetch-site", "same-origin")], "Cookie(\"c\")"),
+            (&[cookie, ("sec-fetch-site", "same-site")], "Cookie(\"c\")"),
+            (&[cookie, ("sec-fetch-site", "cross-site")], "Nothing"),
+            (&[cookie, ("cookie", "waybill_session=f")], "Nothing"),
+            (&[("cookie", "waybill_session=")], "Nothing"),
+            (&[("cookie", "xwaybill_session=a")], "Nothing"),
+        ] {
+            assert_eq!(shown_by(headers), expected, "{headers:?}");
+        }
+    }
+}

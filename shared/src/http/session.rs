@@ -1,0 +1,147 @@
+//! The session of a page: a cookie that holds a token, out of reach of scripts.
+
+pub(crate) mod cookie;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use kernel::aggregate::Invalid;
+use kernel::contract::Shape;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use warp::Filter as _;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+use super::api::Operation;
+use super::guard::refused;
+use super::origin::same_origin;
+use super::probes::get_or_head;
+use super::problem::{JSON, Problem};
+use super::{Access, Answer, answer, body, strict_json};
+use crate::auth::principal::caller;
+use crate::auth::{Authenticator, Caller, Principal, Role, Roles};
+
+/// Bytes of a body: room for any token.
+const MAX_BODY: usize = 16 << 10;
+
+/// What a page signs in with.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+struct SignIn {
+    /// A token.
+    token: String,
+}
+
+/// Who a client is.
+#[derive(Serialize, JsonSchema)]
+struct Session {
+    /// The principal.
+    principal: String,
+    /// What it may do: `command`, `query`, `operate`.
+    #[schemars(with = "Vec<String>")]
+    roles: Roles,
+    /// The only owner whose things it is shown.
+    owner: Option<String>,
+    /// When its token ends.
+    expires: Option<kernel::Timestamp>,
+}
+
+impl From<&Principal> for Session {
+    fn from(principal: &Principal) -> Self {
+        let Principal { name, roles, owner, expires } = principal.clone();
+        Self { principal: name, roles, owner, expires }
+    }
+}
+
+/// `/session`: who the client is, sign-in, sign-out.
+pub fn routes(authenticator: Arc<Authenticator>) -> BoxedFilter<(Response,)> {
+    let path = || warp::path!("session");
+    let headers = warp::header::headers_cloned;
+    let show = path()
+        .and(get_or_head())
+        .and(caller())
+        .map(|caller: Caller| answer::into_response(show(&caller)));
+    let sign_in = path().and(warp::post()).and(headers()).and(body(MAX_BODY)).map(
+        move |headers: HeaderMap, body: Result<Bytes, Problem>| {
+            answer::into_response(sign_in(&authenticator, &headers, body))
+        },
+    );
+    let sign_out = path()
+        .and(warp::delete())
+        .and(headers())
+        .map(|headers: HeaderMap| answer::into_response(sign_out(&headers)));
+    show.or(sign_in).unify().or(sign_out).unify().boxed()
+}
+
+fn show(caller: &Caller) -> Answer {
+    let unknown = || Problem::unauthenticated("Expected a token.", None);
+    told(&Session::from(caller.principal().ok_or_else(unknown)?))
+}
+
+fn sign_in(
+    authenticator: &Authenticator,
+    headers: &HeaderMap,
+    body: Result<Bytes, Problem>,
+) -> Answer {
+    same_origin(headers)?;
+    let json = strict_json::read(&body?);
+    let json = json.map_err(|error| Problem::malformed(format!("This is no JSON: {error}.")))?;
+    // What was found is not repeated: it may be a token.
+    let expected = |_| Problem::from(Invalid::new("Expected {\"token\": \"…\"} and nothing else."));
+    let SignIn { token } = serde_json::from_value(json).map_err(expected)?;
+    let principal = authenticator.principal(&token).map_err(refused)?;
+    with_cookie(told(&Session::from(&*principal))?, cookie::set(&token, cookie::is_secure(headers)))
+}
+
+fn sign_out(headers: &HeaderMap) -> Answer {
+    same_origin(headers)?;
+    with_cookie(answer::no_content(), cookie::clear(cookie::is_secure(headers)))
+}
+
+fn told(session: &Session) -> Answer {
+    let mut response = answer::json(StatusCode::OK, session)?;
+    answer::set(&mut response, "cache-control", "no-store");
+    Ok(response)
+}
+
+fn with_cookie(mut response: Response, cookie: String) -> Answer {
+    let cookie = HeaderValue::try_from(cookie)
+        .map_err(|_| Problem::internal("the token fits into no header"))?;
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// The same, described.
+pub fn operations() -> [Operation; 3] {
+    let session = json!({
+        "principal": "shop", "roles": ["query"], "owner": null, "expires": "2027-01-31T12:00:00.000Z",
+    });
+    let session = || Shape::of::<Session>(session.clone());
+    let token = "wb_0123456789ab_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let cookie = "A cookie holds the token: out of reach of scripts, and sent to this host alone.";
+    [
+        Operation::new("GET", "/session", "readSession")
+            .access(Access::of(&Role::ALL).also_bound())
+            .tag("session")
+            .about("Who the client is.")
+            .answers(200, "It is known.", JSON, session())
+            .with(["Cache-Control"]),
+        Operation::new("POST", "/session", "signIn")
+            .access(Access::OPEN)
+            .tag("session")
+            .about(format!("Signs a page in. {cookie}"))
+            .takes(JSON, Shape::of::<SignIn>(json!({ "token": token })), true)
+            .answers(200, "It is signed in.", JSON, session())
+            .with(["Cache-Control"])
+            .fails(["validation", "unauthorized"]),
+        Operation::new("DELETE", "/session", "signOut")
+            .access(Access::OPEN)
+            .tag("session")
+            .about("Ends the session of a page: its browser forgets the cookie.")
+            .answers_nothing(204, "It is signed out."),
+    ]
+}
