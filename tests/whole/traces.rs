@@ -126,9 +126,15 @@ async fn what_several_requests_share_is_linked_to_each() {
     let batch: Vec<Value> = (0..20).map(command).collect();
     let commands = system.commands[0].api().with("traceparent", &traceparent);
     assert!(commands.batch(&batch).await.is_success());
+    // Each service sends its spans by itself, in any order.
     until("all of the batch is told", || async {
         let spans = collector.trace(&id);
-        (spans.iter().filter(|span| span.name == "apply").count() >= 20).then_some(())
+        let are = |name| spans.iter().filter(|span| span.name == name).count() >= 20;
+        let appends = spans.iter().filter(|span| span.name == "append");
+        let links: usize = appends.map(|span| span.links.len()).sum();
+        let linked = collector.spans().into_iter().filter(|span| span.name == "append together");
+        let linked: usize = linked.map(|span| span.links.len()).sum();
+        (are("append") && are("apply") && linked >= links.max(1)).then_some(())
     })
     .await;
     let spans = collector.trace(&id);

@@ -184,36 +184,32 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+const HEADERS: [&str; 17] = [
+    "content-type",
+    "accept",
+    "accept-encoding",
+    "content-encoding",
+    "if-match",
+    "if-none-match",
+    "idempotency-key",
+    "consistency-token",
+    "last-event-id",
+    "origin",
+    "host",
+    "x-correlation-id",
+    "x-causation-id",
+    "traceparent",
+    "access-control-request-method",
+    "authorization",
+    "cookie",
+];
+
 fn requests(described: Described) -> impl Strategy<Value = Request> {
     let Described { routes, parameters } = described;
     let method = select(vec!["GET", "POST", "DELETE", "HEAD", "PUT", "OPTIONS", "PATCH", "get"]);
     let query = prop::collection::vec((select(parameters), odd()), 0..4);
     let segments = prop::collection::vec(odd(), 3);
-    let headers = prop::collection::vec(
-        (
-            select(vec![
-                "content-type",
-                "accept",
-                "accept-encoding",
-                "content-encoding",
-                "if-match",
-                "if-none-match",
-                "idempotency-key",
-                "consistency-token",
-                "last-event-id",
-                "origin",
-                "host",
-                "x-correlation-id",
-                "x-causation-id",
-                "traceparent",
-                "access-control-request-method",
-                "authorization",
-                "cookie",
-            ]),
-            odd(),
-        ),
-        0..4,
-    );
+    let headers = prop::collection::vec((select(&HEADERS[..]), odd()), 0..4);
     let media = select(vec![
         "application/json",
         "application/json; charset=utf-8",

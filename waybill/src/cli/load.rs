@@ -83,7 +83,10 @@ impl Arguments {
             false => print(&report, &mut output)?,
         }
         let is_done = report.acknowledged + report.all_refused() >= commands;
-        Ok(if is_done { Outcome::Well } else { Outcome::Stopped })
+        Ok(match is_done {
+            true => Outcome::well_if(report.all_refused() == 0),
+            false => Outcome::Stopped,
+        })
     }
 }
 
