@@ -20,6 +20,7 @@ mod parts {
         mod negotiation;
         mod random;
         mod secure;
+        mod unread;
     }
 
     mod live;

@@ -26,6 +26,7 @@ pub mod serve;
 pub mod session;
 pub mod strict_json;
 mod timed;
+mod unread;
 pub mod wait;
 
 pub use access::Access;

@@ -13,10 +13,6 @@ use super::REFUSED;
 use super::refused::BODIES;
 use crate::http::problem::Problem;
 
-/// A body above the limit is still read up to here, or the client would see a reset connection
-/// and not the answer.
-const DRAIN: usize = 16 << 20;
-
 /// For bytes of bodies that are not complete, of all requests of the process.
 static ROOM: Semaphore = Semaphore::const_new(256 << 20);
 
@@ -66,24 +62,19 @@ async fn collect<B: bytes::Buf>(
             break;
         };
         length += part.remaining();
-        if length > DRAIN {
-            break;
+        if length > limit {
+            return Err(Problem::too_large(format!("A body may have up to {limit} bytes.")));
         }
-        if length <= limit {
-            let bytes = u32::try_from(part.remaining()).unwrap_or(u32::MAX);
-            let Ok(more) = ROOM.try_acquire_many(bytes) else {
-                REFUSED.add_to(BODIES, 1);
-                return Err(Problem::unavailable("Too many bodies are on their way; try again."));
-            };
-            match &mut room {
-                Some(room) => room.merge(more),
-                None => room = Some(more),
-            }
-            body.extend_from_slice(&part.copy_to_bytes(part.remaining()));
+        let bytes = u32::try_from(part.remaining()).unwrap_or(u32::MAX);
+        let Ok(more) = ROOM.try_acquire_many(bytes) else {
+            REFUSED.add_to(BODIES, 1);
+            return Err(Problem::unavailable("Too many bodies are on their way; try again."));
+        };
+        match &mut room {
+            Some(room) => room.merge(more),
+            None => room = Some(more),
         }
-    }
-    if length > limit {
-        return Err(Problem::too_large(format!("A body may have up to {limit} bytes.")));
+        body.extend_from_slice(&part.copy_to_bytes(part.remaining()));
     }
     Ok(body.freeze())
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Request, StatusCode, header};
-use hyper::body::Incoming;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use warp::Reply as _;
@@ -12,6 +11,7 @@ use warp::reply::Response;
 use super::body::Deadline;
 use super::measured::Measured;
 use super::serve::Routes;
+use super::unread::{ReadToTheEnd, waits_to_continue};
 use super::{Cors, Guard, Hosts, Limits, probes};
 use crate::http::problem::Problem;
 
@@ -40,7 +40,7 @@ pub struct Front {
 
 impl Front {
     /// Answers requests whose `Host` is a name of the service, and probes with any `Host`.
-    pub async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response {
+    pub async fn answer(self: Arc<Self>, mut request: Request<ReadToTheEnd>) -> Response {
         if !probes::is_probe(request.uri().path())
             && let Err(problem) = self.callers.hosts.check(request.uri(), request.headers())
         {
@@ -51,6 +51,7 @@ impl Front {
             return answer;
         }
         let origin = cors.allowed(request.headers());
+        let waits_to_continue = waits_to_continue(&request);
         let measured = Measured::start(&mut request);
         let mut response = self.admit(request, origin.is_some() && cors.may_write).await;
         measured.end(response.status());
@@ -58,11 +59,13 @@ impl Front {
         match response.status() {
             // The rest of the body is not waited for.
             StatusCode::REQUEST_TIMEOUT => closing(response),
+            // It may have been made without asking for the body, which then does not come.
+            status if waits_to_continue && !status.is_success() => closing(response),
             _ => response,
         }
     }
 
-    async fn admit(&self, mut request: Request<Incoming>, from_page: bool) -> Response {
+    async fn admit(&self, mut request: Request<ReadToTheEnd>, from_page: bool) -> Response {
         if from_page {
             // What this page asks for counts as asked for by the service's own.
             request.headers_mut().remove(header::ORIGIN);
@@ -81,7 +84,7 @@ impl Front {
     }
 
     /// Answers probes; answers every other request with 503, to be tried again.
-    pub async fn answer_probe(self: Arc<Self>, request: Request<Incoming>) -> Response {
+    pub async fn answer_probe(self: Arc<Self>, request: Request<ReadToTheEnd>) -> Response {
         if probes::is_probe(request.uri().path()) {
             return closing(self.answer(request).await);
         }

@@ -26,6 +26,7 @@ use super::probes::is_probe;
 use super::problem::Problem;
 use super::rate::{RateLimit, caller};
 use super::timed::Timed;
+use super::unread::ReadToTheEnd;
 use super::{Limits, Listener, REFUSED, refused};
 use crate::service::metrics::Metric as _;
 
@@ -138,6 +139,7 @@ impl Connection {
         let (front, is_spare, limit) = (self.front, self.place.is_spare, self.limit);
         let service = service_fn(move |request: Request<Incoming>| {
             let front = front.clone();
+            let request = ReadToTheEnd::wrap(request, front.limits.body);
             let too_many = limit.as_ref().and_then(|limit| too_many(limit, request.uri().path()));
             async move {
                 if let Some(problem) = too_many {
@@ -161,7 +163,9 @@ impl Connection {
 
     /// Answers one request of HTTP without TLS, whatever it is.
     async fn refuse(self, stream: TcpStream) {
-        let service = service_fn(async |_: Request<Incoming>| {
+        let timeout = self.front.limits.body;
+        let service = service_fn(async |request: Request<Incoming>| {
+            drop(ReadToTheEnd::wrap(request, timeout));
             let detail = "This port speaks TLS alone: ask it by https://.";
             Ok::<_, Infallible>(Problem::malformed(detail).into_response())
         });
@@ -187,14 +191,18 @@ fn too_many((limit, address): &Limit, path: &str) -> Option<Problem> {
     Some(Problem::too_many_requests(detail).after(wait))
 }
 
-async fn answer(front: Arc<Front>, is_spare: bool, request: Request<Incoming>) -> Response {
+async fn answer(front: Arc<Front>, is_spare: bool, request: Request<ReadToTheEnd>) -> Response {
     match is_spare {
         true => front.answer_probe(request).await,
         false => front.answer(request).await,
     }
 }
 
-async fn securely(front: Arc<Front>, is_spare: bool, mut request: Request<Incoming>) -> Response {
+async fn securely(
+    front: Arc<Front>,
+    is_spare: bool,
+    mut request: Request<ReadToTheEnd>,
+) -> Response {
     let host = request.headers().get(header::HOST).cloned();
     request.extensions_mut().insert(OverTls);
     let mut response = answer(front, is_spare, request).await;
