@@ -110,7 +110,7 @@ impl<A: Aggregate> Scheduler<A> {
         while self.open || self.groups > 0 || self.queues.ready() > 0 {
             let next_look = self.next_look();
             match self.groups == 0 && self.queues.ready() > 0 && !self.is_held() {
-                true => self.work.expect(), // A group is about to start.
+                true => self.work.must_progress(), // A group is about to start.
                 false => self.work.rest(),
             }
             tokio::select! {
@@ -123,7 +123,7 @@ impl<A: Aggregate> Scheduler<A> {
                 _ = purge.tick(), if !self.queues.is_empty() => self.queues.purge(),
                 () = sleep_until(next_look) => {}
             }
-            self.work.expect(); // From here to the next wait.
+            self.work.must_progress(); // From here to the next wait.
             while let Ok(command) = self.inbox.try_recv() {
                 self.take(command);
             }

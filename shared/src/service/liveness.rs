@@ -108,13 +108,13 @@ impl Work {
         self.set(Some(Instant::now()));
     }
 
-    /// There is nothing to do until the next progress, or the next `expect`.
+    /// There is nothing to do until the next progress, or the next `must_progress`.
     pub fn rest(&self) {
         self.set(None);
     }
 
     /// There is something to do: from now on, if there was nothing before.
-    pub fn expect(&self) {
+    pub fn must_progress(&self) {
         let mut since = self.0.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.get_or_insert_with(Instant::now);
     }
@@ -135,7 +135,7 @@ mod tests {
         assert!(liveness.stuck().contains_key("work"));
         work.rest();
         assert!(liveness.stuck().is_empty());
-        work.expect();
+        work.must_progress();
         assert!(liveness.stuck().contains_key("work"));
         drop(work);
         assert!(liveness.stuck().is_empty());
