@@ -212,11 +212,12 @@ pub fn check_mode(_: &File) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::auth::token::Token;
 
-    fn entry(token: &Token) -> serde_json::Value {
+    /// A token of a file, as the file has it.
+    pub(in crate::auth) fn entry(token: &Token) -> serde_json::Value {
         serde_json::json!({
             "id": token.id(), "principal": "shop", "roles": ["command"],
             "sha256": token.digest().to_string(), "created": "2026-01-01T00:00:00Z",

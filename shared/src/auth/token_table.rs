@@ -49,13 +49,7 @@ impl TokenTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(token: &Token) -> serde_json::Value {
-        serde_json::json!({
-            "id": token.id(), "principal": "shop", "roles": ["command"],
-            "sha256": token.digest().to_string(), "created": "2026-01-01T00:00:00Z",
-        })
-    }
+    use crate::auth::token_file::tests::entry;
 
     #[test]
     fn a_token_is_found_by_its_id_and_its_secret() {
