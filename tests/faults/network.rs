@@ -6,7 +6,6 @@ use futures::future::join_all;
 use http::Method;
 use kernel::log::Position;
 use shared::event_store::EventStore as _;
-use shared::view_store::ViewStore as _;
 use tests::client::{Answer, OrderClient};
 use tests::load::{drive, plan};
 use tests::orders;
@@ -44,43 +43,23 @@ impl Network {
         store.relay_checkpoint(&store.log_id().await.unwrap()).await.unwrap()
     }
 
-    /// Waits until the exchange has confirmed the whole log.
-    async fn until_relayed(&self) -> Position {
-        let store = self.system.own.mongodb().await;
-        let log = store.log_id().await.unwrap();
-        until("the whole log is relayed", || async {
-            let head = store.head().await.unwrap();
-            (store.relay_checkpoint(&log).await.unwrap() == head).then_some(head)
-        })
-        .await
-    }
-
     /// Messages that came to a queue and wait there.
     async fn waiting(&self, queue: &str) -> u32 {
         self.system.own.rabbitmq().waiting(queue).await.unwrap().unwrap_or(0)
-    }
-
-    async fn until_views_took_all(&self) {
-        let own = &self.system.own;
-        for generation in own.redis().await.generations().await.unwrap() {
-            let queue = generation.id.queue(&own.namespace);
-            let what = format!("{queue} is empty");
-            until(&what, || async { (self.waiting(&queue).await == 0).then_some(()) }).await;
-        }
     }
 
     /// Nothing is lost: not on the exchange, not in the views. Tells how many messages were
     /// published again, and removes everything.
     async fn must_be_whole(self) -> usize {
         self.system.until_ready().await;
-        self.until_relayed().await;
+        self.system.until_relayed().await;
         let log = oracle::read(&self.system.commands[0].client).await;
         let messages = self.recorder.all(log.last().unwrap().address).await;
         let mut violations = vec![];
         oracle::streams_are_whole(&log, &mut violations);
         oracle::exchange_is_complete(&log, &messages, &mut violations);
         assert!(violations.is_empty(), "{violations:#?}");
-        self.until_views_took_all().await;
+        self.system.until_queues_are_empty().await;
         self.system.verify().await;
         self.recorder.remove().await;
         self.system.remove().await;
@@ -92,7 +71,7 @@ impl Network {
 async fn confirms_that_are_withheld_are_waited_for_and_their_run_is_published_again() {
     let network = Network::start().await;
     network.accept(200).await;
-    let confirmed = network.until_relayed().await;
+    let confirmed = network.system.until_relayed().await;
     let queue = network.recorder.queue();
     let published = network.waiting(queue).await;
     network.proxies.rabbitmq.withhold();

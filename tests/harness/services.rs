@@ -5,7 +5,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use http::Method;
+use kernel::log::Position;
 use serde_json::Value;
+use shared::event_store::EventStore as _;
+use shared::view_store::ViewStore as _;
 use waybill::client::Client;
 use xtask::servers::{Port, Process, Servers};
 
@@ -206,6 +209,32 @@ impl System {
         let outputs = || self.all().map(Service::output).collect::<String>();
         assert!(report.quiet, "the views did not catch up: {report:#?}\n{}", outputs());
         assert!(report.differences.is_empty(), "{report:#?}\n{}", outputs());
+    }
+
+    /// Waits until the exchange has confirmed the whole log.
+    pub async fn until_relayed(&self) -> Position {
+        let store = self.own.mongodb().await;
+        until("the whole log is relayed", || async {
+            let head = store.head().await.ok()?;
+            let confirmed = store.relay_checkpoint(&store.log_id().await.ok()?).await.ok()?;
+            (confirmed == head).then_some(head)
+        })
+        .await
+    }
+
+    /// Waits until the workers have taken everything from the queues of all generations.
+    pub async fn until_queues_are_empty(&self) {
+        let (views, broker) = (self.own.redis().await, self.own.rabbitmq());
+        until("all queues of views are empty", || async {
+            for generation in views.generations().await.ok()? {
+                let queue = generation.id.queue(&self.own.namespace);
+                if broker.waiting(&queue).await.ok()?.is_some_and(|waiting| waiting > 0) {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
     }
 
     /// Stops all services, and removes what they left on the servers.

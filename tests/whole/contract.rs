@@ -90,5 +90,7 @@ async fn the_services_do_what_they_say() {
     tokio::join!(compare(commands), compare(queries));
     system.verify().await;
     compare(&system.projectors[0].client).await;
+    system.until_relayed().await;
+    system.until_queues_are_empty().await;
     system.remove().await;
 }

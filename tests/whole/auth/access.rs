@@ -275,5 +275,7 @@ async fn each_operation_of_the_services_is_for_those_who_may() {
     let more = [("WAYBILL_TOKENS_FILE".to_owned(), file)];
     let system = System::start_with(&Urls::of_the_run(), &more, 1, 1).await;
     everything_is_asked_by_everyone(&Three::from(&system), &tokens).await;
+    system.until_relayed().await;
+    system.until_queues_are_empty().await;
     system.remove().await;
 }

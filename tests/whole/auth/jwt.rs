@@ -179,5 +179,7 @@ async fn claims_bind_a_principal_and_name_the_actor_in_the_services() {
     })
     .await;
     assert_eq!(status(&system.queries.client, &ED.sign(&claims())).await, 200);
+    system.until_relayed().await;
+    system.until_queues_are_empty().await;
     system.remove().await;
 }

@@ -215,5 +215,7 @@ async fn in_the_services_each_owner_has_its_own() {
     a_bound_client_learns_nothing_of_others(&three, &tokens).await;
     keys_of_one_principal_never_answer_another(&three, &tokens).await;
     live_changes_are_its_own(&three, &tokens).await;
+    system.until_relayed().await;
+    system.until_queues_are_empty().await;
     system.remove().await;
 }
