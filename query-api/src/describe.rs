@@ -95,6 +95,11 @@ enum Data {
     None,
 }
 
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct MaxPerSecond(#[schemars(range(min = 1, max = 10_000))] u32);
+
 fn live(filters: Vec<Parameter>) -> Operation {
     let example = json!({
         "event": "checkpoint",
@@ -105,25 +110,28 @@ fn live(filters: Vec<Parameter>) -> Operation {
         "type": "object",
         "description": "One event; `data` is JSON.",
         "properties": {
-            "event": { "type": "string", "enum": ["view", "checkpoint", "reset"] },
+            "event": { "type": "string", "enum": ["view", "checkpoint", "skipped", "reset"] },
             "id": { "type": "string" },
             "data": { "type": "string" },
             "retry": { "type": "integer" },
         },
     });
     let data = "`none`: events tell the versions alone, without the views.";
+    let most = "At most so many views a second: for a client that shows some of many changes.";
     let after = "The `id` of the last event that the client has seen: it is told what it missed.";
     Operation::new("GET", "/live", "followViews")
         .access(READS.also_bound())
         .tag("queries")
         .about(
             "Changes of the views as they happen, as server-sent events that do not end: `view` \
-             (`{stream, version, view}`), `checkpoint` (`{position, applied, lag_ms}`) and `reset` \
-             (`{reason}`: read afresh what is shown).",
+             (`{stream, version, view}`), `checkpoint` (`{position, applied, lag_ms}`), `skipped` \
+             (`{views}`: so many changes beyond `max_per_second`) and `reset` (`{reason}`: read \
+             afresh what is shown).",
         )
         .parameters(filters)
         .parameters([
             Parameter::of::<Data>("data", data, "none"),
+            Parameter::of::<MaxPerSecond>("max_per_second", most, 100),
             Parameter::of::<header::EventId>("after", after, header::EVENT_ID),
         ])
         .headers([header::last_event_id()])

@@ -4,6 +4,7 @@
 //! The reader hands the hub what it reads. The hub collects for a moment, loads each view that has
 //! changed once, and hands every stream of events what fits its filter.
 
+mod allowance;
 mod body;
 mod catch_up;
 mod event;
@@ -19,12 +20,13 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use kernel::live::Filter;
-use kernel::parameters::{Parameters, bad};
+use kernel::parameters::{Parameters, bad, number};
 use shared::auth::Caller;
 use shared::http::Answer;
 use shared::http::problem::Problem;
 use warp::Reply as _;
 
+use self::allowance::{Allowance, MAX_PER_SECOND};
 pub use self::body::Body;
 pub use self::event_id::EventId;
 pub(crate) use self::hub::Hub;
@@ -44,6 +46,8 @@ pub struct Wanted {
     pub with_views: bool,
     /// The last event that it has seen.
     pub after: Option<EventId>,
+    /// How many views a second it takes, where it does not take all.
+    pub max_per_second: Option<u32>,
 }
 
 impl Wanted {
@@ -65,6 +69,10 @@ impl Wanted {
         let mut parameters = Parameters::new(given);
         let expected = "`none`, or no such parameter for the views themselves";
         let data = parameters.read("data", expected, |text| (text == "none").then_some(()))?;
+        let expected = "a number from 1 to 10000";
+        let fits = |number: &u32| (1..=MAX_PER_SECOND).contains(number);
+        let max_per_second =
+            parameters.read("max_per_second", expected, |text| number(text).filter(fits))?;
         let after = parameters.text("after");
         let filter = live.filter(&mut parameters)?;
         parameters.finish()?;
@@ -74,7 +82,7 @@ impl Wanted {
         let after = after.map(id).transpose()?;
         let last = last.filter(|last| !last.is_empty()).map(id).transpose()?;
         let after = last.or(after);
-        Ok(Self { filter, with_views: data.is_none(), after })
+        Ok(Self { filter, with_views: data.is_none(), after, max_per_second })
     }
 }
 
@@ -84,8 +92,9 @@ pub(crate) async fn open(
     wanted: Wanted,
     begin_reading: impl FnOnce(),
 ) -> Result<Body, Problem> {
-    let Wanted { filter, with_views, after } = wanted;
-    let (subscriber, inbox) = subscriber::subscriber(filter.clone(), with_views);
+    let Wanted { filter, with_views, after, max_per_second } = wanted;
+    let allowance = max_per_second.map(Allowance::new);
+    let (subscriber, inbox) = subscriber::subscriber(filter.clone(), with_views, allowance);
     let full = || Problem::too_many_requests("As many streams of events are open as may be.");
     let subscription = hub.subscribe(subscriber).ok_or_else(full)?;
     begin_reading();
@@ -98,8 +107,11 @@ pub(crate) async fn open(
         let why = match after.is_of(&generation) {
             false => Err("other views are live"),
             true => {
-                let since = hub.updates_since(&after).await?.and_then(catch_up::latest);
-                since.ok_or("too much has changed since")
+                let most = max_per_second.map_or(catch_up::MAX_STREAMS, |views| views as usize);
+                let since = hub.updates_since(&after).await?;
+                since
+                    .and_then(|since| catch_up::latest(since, most))
+                    .ok_or("too much has changed since")
             }
         };
         match why {

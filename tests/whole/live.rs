@@ -1,5 +1,7 @@
 //! Changes as they happen, from the command to the event.
 
+use std::time::Instant;
+
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::live::LiveClient;
@@ -26,10 +28,42 @@ async fn a_command_is_told_and_a_client_resumes(commands: &Client, queries: &Cli
     assert!(told.data.get("view").is_none());
     assert!(api.ship(created.order_id()).await.is_success());
     drive(&plan(1_000), commands).await; // The client is told of none of these.
-    for (path, detail) in [("/live?data=all", "data"), ("/live?sort=up", "sort")] {
+    a_client_that_takes_little_is_told_how_much_it_missed(commands, queries).await;
+    for (path, detail) in [
+        ("/live?data=all", "data"),
+        ("/live?sort=up", "sort"),
+        ("/live?max_per_second=0", "max_per_second"),
+        ("/live?max_per_second=10001", "max_per_second"),
+    ] {
         let refused = OrderClient::new(queries).get(path).await;
         assert_eq!((refused.status, refused.problem().as_str()), (400, "malformed"), "{detail}");
     }
+}
+
+async fn a_client_that_takes_little_is_told_how_much_it_missed(
+    commands: &Client,
+    queries: &Client,
+) {
+    let started = Instant::now();
+    let mut live = LiveClient::open(queries, "/live?data=none&max_per_second=2", None).await;
+    drive(&plan(1_000), commands).await;
+    let (mut told, mut skipped) = (0, 0);
+    // Of each order one change is told or skipped at least, and none has as many as eight.
+    while told + skipped < 1_000 / 8 {
+        let event = live.try_next().await.expect("the stream goes on");
+        match event.name.as_str() {
+            "view" => told += 1,
+            "skipped" => skipped += event.data["views"].as_u64().unwrap(),
+            _ => {}
+        }
+    }
+    assert!(told <= 2 * (started.elapsed().as_secs() + 2), "{told} told, {skipped} skipped");
+    let last = live.next("checkpoint").await;
+    drop(live);
+    drive(&plan(100), commands).await;
+    let path = "/live?max_per_second=2";
+    let reset = LiveClient::open(queries, path, Some(&last.id)).await.try_next().await;
+    assert_eq!(reset.map(|event| event.name).as_deref(), Some("reset"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,6 +102,6 @@ export async function history(main, { signal }) {
     places.forEach(place => place.replaceChildren(h("p", { class: "empty" }, "Days appear here with the first order.")));
   }
   const rankSoon = throttle(rank, RANK_MILLIS, signal);
-  follow({ data: "none" }, { view: rankSoon, refresh: rankSoon }, signal);
+  follow({ data: "none", max_per_second: 1 }, { view: rankSoon, skipped: rankSoon, refresh: rankSoon }, signal);
   await rank();
 }

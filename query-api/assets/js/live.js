@@ -19,7 +19,8 @@ function tell(state, words, more = "") {
 
 /**
  * Opens a stream until the view is left. `on.view` gets each changed view, `on.checkpoint` how far the
- * views are, and `on.refresh` says that what is shown has to be read afresh.
+ * views are, `on.skipped` how many changes were left out of more than `max_per_second`, and `on.refresh`
+ * says that what is shown has to be read afresh.
  */
 export function follow(filter, on, signal) {
   let source, last, timer, hiding, wasCut = false;
@@ -32,6 +33,7 @@ export function follow(filter, on, signal) {
     source = new EventSource(withQuery("/live", { ...filter, after: last }));
     listen("view", on.view);
     listen("checkpoint", on.checkpoint);
+    listen("skipped", on.skipped);
     listen("reset", on.refresh);
     source.addEventListener("open", () => {
       tell("live", "Live");

@@ -12,6 +12,8 @@ import { totals } from "./totals.js";
 
 const SECONDS = 60;
 const SHOW_MILLIS = 250;
+/** More changes than these can't be seen; of more, the newest orders are read every so often. */
+const MAX_PER_SECOND = 100, RELOAD_MILLIS = 2_000;
 const WALL = "(min-width: 2000px)";
 const EXAMPLE = '{"customer_id": "C-00042", "currency": "EUR", "items": [{"sku": "P-0001", "name": "Lamp", "quantity": 2, "unit_price": 1250}]}';
 
@@ -75,9 +77,11 @@ export async function now(main, { signal }) {
     if (page) list.set(page.items);
   }
   const refreshSoon = throttle(refresh, 1_000, signal), showSoon = throttle(() => { list.show(); recent.show(); }, SHOW_MILLIS, signal);
-  follow({}, {
+  const reloadSoon = throttle(reload, RELOAD_MILLIS, signal);
+  follow({ max_per_second: MAX_PER_SECOND }, {
     view: ({ view }) => { list.add(view); if (wall.matches) recent.add(view); showSoon(); refreshSoon(); },
     checkpoint: ({ applied: position, lag_ms: millis }) => { applied = position; if (millis !== null) lastLag = Math.max(millis, lastLag ?? 0); },
+    skipped: reloadSoon,
     refresh: reload,
   }, signal);
   every(1_000, signal, () => {

@@ -12,6 +12,8 @@ import { table } from "./table.js";
 const TICK_MILLIS = 1_000;
 const POLL_MILLIS = 2_000;
 const SLOW_MILLIS = 5_000;
+/** Changes are counted here, not shown. */
+const MAX_PER_SECOND = 10;
 
 function generationRow({ one, head }) {
   const states = [one.live && ["Live", "good"], one.building && ["Being made", "warn"], !one.live && !one.building && ["Left over", "created"]].filter(Boolean);
@@ -121,8 +123,9 @@ export async function pipeline(main, { signal }) {
     await Promise.all([ask("/parked", parked, parkedRow), ask("/dead-letters", letters, letterRow)]);
   }
   rebuild.append(action("Make new views", "Make new views", "", () => operate("POST", "/rebuild"), "begun", { said, look }));
-  follow({ data: "none" }, {
+  follow({ data: "none", max_per_second: MAX_PER_SECOND }, {
     view: () => { changes += 1; },
+    skipped: ({ views }) => { changes += views; },
     checkpoint: checkpoint => {
       position = checkpoint.applied;
       picture.set("views", `checkpoint ${integer(checkpoint.position)}`);

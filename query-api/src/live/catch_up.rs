@@ -14,7 +14,7 @@ use super::hub::{Hub, PAGE};
 use super::subscriber::Page;
 
 /// Streams that may have changed meanwhile; a client that missed more reads afresh.
-const MAX_STREAMS: usize = 20_000;
+pub const MAX_STREAMS: usize = 20_000;
 /// Pages that are loaded ahead of the client.
 const AHEAD: usize = 2;
 
@@ -23,8 +23,8 @@ const AHEAD: usize = 2;
 pub struct CutOff;
 
 /// The streams that changed, each at the place of its latest change, in the order of these: so a
-/// client that is cut off again resumes between any two.
-pub fn latest(updates: Vec<(Place, Update)>) -> Option<Vec<(Place, StreamName)>> {
+/// client that is cut off again resumes between any two. None where more than `most` have changed.
+pub fn latest(updates: Vec<(Place, Update)>, most: usize) -> Option<Vec<(Place, StreamName)>> {
     let mut latest = HashMap::new();
     for (place, update) in updates {
         match update {
@@ -35,7 +35,7 @@ pub fn latest(updates: Vec<(Place, Update)>) -> Option<Vec<(Place, StreamName)>>
     }
     let mut latest: Vec<_> = latest.into_iter().map(|(stream, place)| (place, stream)).collect();
     latest.sort_unstable_by(|(a, x), (b, y)| (a, x.as_str()).cmp(&(b, y.as_str())));
-    (latest.len() <= MAX_STREAMS).then_some(latest)
+    (latest.len() <= most).then_some(latest)
 }
 
 /// Loads and sends them, as fast as the client takes them.

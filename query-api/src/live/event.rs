@@ -77,6 +77,11 @@ pub fn checkpoint(checkpoint: Checkpoint, id: &EventId) -> Result<Bytes> {
     Ok(frame(&[&event("checkpoint", &checkpoint)?], Some(id)))
 }
 
+/// So many changes were not told, since more came than the client takes.
+pub fn skipped(views: u64) -> Result<Bytes> {
+    event("skipped", &serde_json::json!({ "views": views }))
+}
+
 /// The client has to read afresh whatever it shows; from this id on it is told all changes again.
 pub fn reset(why: &str, id: &EventId) -> Result<Bytes> {
     Ok(frame(&[&event("reset", &serde_json::json!({ "reason": why }))?], Some(id)))

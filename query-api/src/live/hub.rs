@@ -191,7 +191,8 @@ impl Hub {
             && let Some(bytes) = self.checkpoint(&id, lag.take()).await?
         {
             *due = Instant::now() + CHECKPOINT_INTERVAL;
-            self.send(|one| one.send(Frame { place: Some(place), bytes: bytes.clone() }));
+            let checkpoint = Frame { place: Some(place), bytes };
+            self.send(|one| one.tell_skipped(place) && one.send(checkpoint.clone()));
         }
         Ok(())
     }
@@ -204,6 +205,9 @@ impl Hub {
         id: &EventId,
     ) -> Result<Option<i64>> {
         let (mut streams, mut lag) = (Vec::from_iter(views), None);
+        let skipped = streams.split_off(self.takes().min(streams.len()));
+        lock(&self.pending).take_traces(&skipped);
+        let mut skipped = skipped.len();
         while !streams.is_empty() {
             let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
             let traced = Traced::begin(lock(&self.pending).take_traces(&page));
@@ -216,11 +220,17 @@ impl Hub {
             };
             let now = Timestamp::now().as_millis();
             lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
-            let page = Page::new(&changed, id.place, streams.is_empty().then_some(id));
+            let mut page = Page::new(&changed, id.place, streams.is_empty().then_some(id));
+            page.skipped = std::mem::take(&mut skipped);
             self.send(|one| one.tell(&page));
             traced.end();
         }
         Ok(lag)
+    }
+
+    /// As many views are loaded as one of the clients takes at least; one, so that the lag is known.
+    fn takes(&self) -> usize {
+        lock(&self.subscribers).all.values().map(Subscriber::takes).max().unwrap_or(0).max(1)
     }
 
     /// Hands something to all, and lets go of those that can't take it.

@@ -11,7 +11,8 @@ use shared::view_store::Place;
 use tokio::sync::mpsc;
 
 use super::EventId;
-use super::event::{Changed, frame};
+use super::allowance::Allowance;
+use super::event::{self, Changed, frame};
 
 /// Pieces that a client may be behind, and their bytes; one that is larger may wait alone.
 const MAX_FRAMES: usize = 256;
@@ -28,6 +29,7 @@ pub struct Frame {
 pub struct Subscriber {
     filter: Filter,
     with_views: bool,
+    allowance: Option<Allowance>,
     sender: mpsc::Sender<Frame>,
     queued: Arc<AtomicUsize>,
 }
@@ -38,18 +40,38 @@ pub struct Inbox {
     queued: Arc<AtomicUsize>,
 }
 
-pub fn subscriber(filter: Filter, with_views: bool) -> (Subscriber, Inbox) {
+pub fn subscriber(
+    filter: Filter,
+    with_views: bool,
+    allowance: Option<Allowance>,
+) -> (Subscriber, Inbox) {
     let (sender, receiver) = mpsc::channel(MAX_FRAMES);
     let queued = Arc::<AtomicUsize>::default();
-    let subscriber = Subscriber { filter, with_views, sender, queued: queued.clone() };
+    let subscriber = Subscriber { filter, with_views, allowance, sender, queued: queued.clone() };
     (subscriber, Inbox { receiver, queued })
 }
 
 impl Subscriber {
     /// Hands on what fits its filter; false when the client is gone, or too slow.
     pub fn tell(&self, page: &Page<'_>) -> bool {
-        let bytes = page.fitting(&self.filter, self.with_views);
+        let bytes = match &self.allowance {
+            None => page.fitting(&self.filter, self.with_views),
+            Some(allowance) => page.allowed(&self.filter, self.with_views, allowance),
+        };
         bytes.is_empty() || self.send(Frame { place: Some(page.place), bytes })
+    }
+
+    /// How many views of any kind it would be told now.
+    pub fn takes(&self) -> usize {
+        let allowance = self.allowance.as_ref().filter(|_| self.filter.is_empty());
+        allowance.map_or(usize::MAX, Allowance::left)
+    }
+
+    /// Tells how many views it was not told; false when the client is gone, or too slow.
+    pub fn tell_skipped(&self, place: Place) -> bool {
+        let skipped = self.allowance.as_ref().map_or(0, Allowance::skipped);
+        let event = (skipped > 0).then(|| event::skipped(skipped).ok()).flatten();
+        event.is_none_or(|bytes| self.send(Frame { place: Some(place), bytes }))
     }
 
     /// False when the client is gone, or too slow.
@@ -81,6 +103,8 @@ pub struct Page<'a> {
     pub place: Place,
     /// Of the last page.
     pub id: Option<&'a EventId>,
+    /// Views that have changed and are not loaded, since no client takes them.
+    pub skipped: usize,
     /// What was written for a filter, without and with views: streams with the same one share it, so
     /// that what waits for many slow clients is in memory once.
     written: [RefCell<HashMap<Filter, Bytes>>; 2],
@@ -88,7 +112,16 @@ pub struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub fn new(changed: &'a [Changed], place: Place, id: Option<&'a EventId>) -> Self {
-        Self { changed, place, id, written: Default::default() }
+        Self { changed, place, id, skipped: 0, written: Default::default() }
+    }
+
+    /// As many of those that fit the filter as the client may be told.
+    fn allowed(&self, filter: &Filter, with_views: bool, allowance: &Allowance) -> Bytes {
+        let fits = self.changed.iter().filter(|changed| filter.fits(&changed.facets));
+        let mut events: Vec<&Bytes> = fits.map(|changed| changed.bytes(with_views)).collect();
+        events.truncate(allowance.take(events.len()));
+        allowance.skip(self.skipped);
+        frame(&events, self.id)
     }
 
     /// What fits the filter; empty when nothing does.
@@ -115,10 +148,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_is_too_slow_by_pieces_or_by_bytes_is_told() {
-        let (slow, _inbox) = subscriber(Filter::default(), true);
+        let (slow, _inbox) = subscriber(Filter::default(), true, None);
         assert!((0..MAX_FRAMES).all(|_| slow.send(piece(1))));
         assert!(!slow.send(piece(1)), "too many pieces");
-        let (slow, _inbox) = subscriber(Filter::default(), true);
+        let (slow, _inbox) = subscriber(Filter::default(), true, None);
         assert!(slow.send(piece(2 * MAX_BYTES)), "alone it may wait");
         assert!(!slow.send(piece(1)), "too many bytes");
     }
@@ -140,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_client_has_taken_counts_no_more() {
-        let (quick, mut inbox) = subscriber(Filter::default(), true);
+        let (quick, mut inbox) = subscriber(Filter::default(), true, None);
         for _ in 0..3 * MAX_FRAMES {
             assert!(quick.send(piece(MAX_BYTES)));
             let taken = std::future::poll_fn(|cx| inbox.poll(cx)).await;

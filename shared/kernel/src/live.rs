@@ -48,6 +48,11 @@ impl Filter {
         self
     }
 
+    /// Whether it fits every view.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether it fits a view with these facets.
     pub fn fits(&self, facets: &[(&'static str, String)]) -> bool {
         self.0.iter().all(|wanted| facets.contains(wanted))
@@ -69,6 +74,8 @@ mod tests {
         let none: Option<&str> = None;
         assert!(Filter::default().fits(&facets));
         assert_eq!(Filter::default().with("size", none), Filter::default());
+        assert!(Filter::default().is_empty());
+        assert!(!Filter::default().with("size", Some("3")).is_empty());
         assert!(Filter::default().with("size", Some("3")).fits(&facets));
         assert!(
             Filter::default().with("size", Some("3")).with("colour", Some("red")).fits(&facets)
