@@ -5,10 +5,12 @@
 mod clients;
 mod connection;
 mod ids;
+mod live;
 mod pace;
 mod report;
 mod requests;
 mod visible;
+mod watch;
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,11 @@ pub enum Mix {
     List,
     /// One order at a time for each client, and how long it takes until query-api shows it
     Visible,
+    /// The mixed flow, with a stream of live changes for each of so many clients, who follow one customer
+    /// each: how long it takes from a command until a stream shows what it did
+    Live,
+    /// So many open dashboards: streams of all changes, and the figures once a second
+    Watch,
 }
 
 /// How much, for how long, where to.
@@ -120,8 +127,11 @@ async fn run(plan: &Plan) -> Result<Report> {
     let seed = plan.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     let ids = Ids::new(seed);
     let limit = Duration::from_secs_f64(plan.seconds);
-    if plan.mix == Mix::Visible {
-        return visible::run(plan, ids, limit).await;
+    match plan.mix {
+        Mix::Visible => return visible::run(plan, ids, limit).await,
+        Mix::Live => return live::run(plan, ids, seed, limit).await,
+        Mix::Watch => return watch::run(plan, limit).await,
+        _ => {}
     }
     let prepared = requests::prepare(plan, seed);
     let connections = connection::connect(target(plan), plan.clients).await?;

@@ -2,6 +2,7 @@
 
 mod create;
 mod idle;
+mod live;
 pub mod overload;
 mod projector;
 pub mod reads;
@@ -106,6 +107,8 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(rebuild::Rebuild),
         Box::new(reads::GET),
         Box::new(reads::LIST),
+        Box::new(live::Live),
+        Box::new(live::Dashboards),
         Box::new(idle::Idle),
         Box::new(overload::Overload),
     ]

@@ -20,6 +20,12 @@ pub struct Counts {
     /// Of accepted requests, in microseconds: from when they were due, and from when they were sent.
     from_due: Vec<u32>,
     from_sent: Vec<u32>,
+    /// Of changes that streams showed, from when their commands were sent.
+    until_told: Vec<u32>,
+}
+
+fn micros_since(from: Instant) -> u32 {
+    u32::try_from(from.elapsed().as_micros()).unwrap_or(u32::MAX)
 }
 
 impl Counts {
@@ -28,18 +34,21 @@ impl Counts {
         *self.statuses.entry(status).or_default() += 1;
         let accepted = (200..300).contains(&status);
         if accepted {
-            let now = Instant::now();
-            let micros =
-                |from: Instant| u32::try_from((now - from).as_micros()).unwrap_or(u32::MAX);
-            self.from_due.push(micros(due));
-            self.from_sent.push(micros(sent));
+            self.from_due.push(micros_since(due));
+            self.from_sent.push(micros_since(sent));
         }
         accepted
+    }
+
+    /// Counts a change that a stream showed.
+    pub fn told(&mut self, sent: Instant) {
+        self.until_told.push(micros_since(sent));
     }
 
     pub fn report(mut self) -> Report {
         self.from_due.sort_unstable();
         self.from_sent.sort_unstable();
+        self.until_told.sort_unstable();
         let of = |wanted: fn(u16) -> bool| {
             self.statuses
                 .iter()
@@ -60,6 +69,10 @@ impl Counts {
             sent_p50_ms: percentile_ms(&self.from_sent, 50),
             sent_p99_ms: percentile_ms(&self.from_sent, 99),
             sent_max_ms: percentile_ms(&self.from_sent, 100),
+            told: self.until_told.len() as u64,
+            told_p50_ms: percentile_ms(&self.until_told, 50),
+            told_p99_ms: percentile_ms(&self.until_told, 99),
+            told_max_ms: percentile_ms(&self.until_told, 100),
             ..Report::default()
         }
     }
@@ -89,6 +102,15 @@ pub struct Report {
     pub sent_p50_ms: f64,
     pub sent_p99_ms: f64,
     pub sent_max_ms: f64,
+    /// Changes that streams showed, and changes that a stream should have shown and did not.
+    pub told: u64,
+    pub missed: u64,
+    /// From when a command was sent until a stream showed what it did.
+    pub told_p50_ms: f64,
+    pub told_p99_ms: f64,
+    pub told_max_ms: f64,
+    /// Bytes that streams brought.
+    pub told_bytes: u64,
     /// CPU time of the load generator.
     pub cpu_seconds: f64,
 }
@@ -121,6 +143,18 @@ impl fmt::Display for Report {
             "latency   p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
             self.p50_ms, self.p99_ms, self.max_ms
         )?;
+        if self.told_bytes > 0 {
+            writeln!(
+                f,
+                "streams   {} changes told, {} missed, {} MiB; p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+                self.told,
+                self.missed,
+                self.told_bytes >> 20,
+                self.told_p50_ms,
+                self.told_p99_ms,
+                self.told_max_ms
+            )?;
+        }
         writeln!(f, "own CPU   {per_request:.1} µs per accepted request")
     }
 }

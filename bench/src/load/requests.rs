@@ -30,6 +30,14 @@ impl Request {
         Self { bytes: text.into_bytes(), places }
     }
 
+    /// Whose order it creates.
+    pub fn customer(&self) -> Option<String> {
+        let text = std::str::from_utf8(&self.bytes).ok()?;
+        let (_, body) = text.split_once("\r\n\r\n")?;
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        Some(body["customer_id"].as_str()?.to_owned())
+    }
+
     /// Writes the request for this order over what `into` held.
     pub fn render(&self, id: &[u8; LENGTH], into: &mut Vec<u8>) {
         into.clear();
@@ -45,9 +53,11 @@ pub fn prepare(plan: &Plan, seed: u64) -> Vec<Vec<Request>> {
     let host = target(plan).trim_start_matches("http://").trim_end_matches('/').to_owned();
     match plan.mix {
         Mix::Create | Mix::Visible => creates(&host),
-        Mix::Mixed => lives(&host, seed),
+        Mix::Mixed | Mix::Live => lives(&host, seed),
         Mix::Get => vec![vec![get(&host)]],
-        Mix::List => vec![vec![Request::new("GET", &host, "/orders?limit=50", "", "")]],
+        Mix::List | Mix::Watch => {
+            vec![vec![Request::new("GET", &host, "/orders?limit=50", "", "")]]
+        }
     }
 }
 
@@ -107,5 +117,6 @@ mod tests {
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             assert!(head.ends_with(&format!("content-length: {}", body.len())), "{text}");
         }
+        assert!(lives("h", 1).iter().all(|order| order[0].customer().is_some()));
     }
 }

@@ -1,0 +1,94 @@
+//! Streams of live changes, and open dashboards.
+
+use async_trait::async_trait;
+
+use super::overload::maximum;
+use super::{Measurement, Scenario, Unit};
+use crate::Result;
+use crate::context::Context;
+use crate::load::{Mix, Plan};
+use crate::proc::Cpu;
+use crate::subject::Subject;
+
+/// Streams of one query-api, and commands a second beside them.
+const STREAMS: usize = 2_000;
+const RATE: f64 = 1_000.0;
+
+const DASHBOARDS: usize = 20;
+
+/// From a POST until the change is shown on a stream, of 2,000.
+pub struct Live;
+
+#[async_trait(?Send)]
+impl Scenario for Live {
+    fn name(&self) -> &'static str {
+        "live"
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Milliseconds
+    }
+
+    async fn run(&self, context: &Context) -> Result<Measurement> {
+        let subject = Subject::waybill(context, &[]).await?;
+        let plan = subject.plan(Mix::Live, STREAMS, context.seconds)?;
+        let plan = Plan { rate: Some(RATE), ..plan };
+        let groups = subject.groups(context);
+        let before = Cpu::of(&groups)?;
+        let report = context.load(&plan).await?;
+        let mut cpu = Cpu::of(&groups)?.per_command(&before, report.accepted);
+        cpu.insert("load".to_owned(), report.cpu_seconds * 1e6 / report.accepted.max(1) as f64);
+        if report.missed > 0 {
+            return Err(format!("streams missed {} changes", report.missed).into());
+        }
+        subject.check(report.created, report.broken).await?;
+        let measurement = Measurement::new(report.told_p99_ms, cpu)
+            .with("p50_ms", report.told_p50_ms)
+            .with("max_ms", report.told_max_ms)
+            .with("told", report.told as f64)
+            .with("told_mib", report.told_bytes as f64 / f64::from(1 << 20))
+            .with("commands_per_s", report.rate());
+        let measurement = subject.peaks(measurement)?;
+        subject.end(context).await?;
+        Ok(measurement)
+    }
+}
+
+/// Orders per second from 256 clients beside 20 open dashboards, as a share of those without any.
+pub struct Dashboards;
+
+#[async_trait(?Send)]
+impl Scenario for Dashboards {
+    fn name(&self) -> &'static str {
+        "dashboards"
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Share
+    }
+
+    fn bar(&self) -> Option<f64> {
+        Some(0.95)
+    }
+
+    async fn run(&self, context: &Context) -> Result<Measurement> {
+        let maximum = maximum(context).await?;
+        let subject = Subject::waybill(context, &[]).await?;
+        let plan = subject.plan(Mix::Create, 256, context.seconds)?;
+        let warm = subject.warm_up(context, &plan).await?;
+        let watch = subject.plan(Mix::Watch, DASHBOARDS, context.seconds)?;
+        let (watched, driven) = tokio::join!(context.load(&watch), subject.drive(context, &plan));
+        let (watched, driven) = (watched?, driven?);
+        subject.check(warm + driven.report.created, driven.report.broken).await?;
+        let measurement = driven.measurement();
+        let measurement = Measurement { value: driven.report.rate() / maximum, ..measurement }
+            .with(
+                "told_mib_per_s",
+                watched.told_bytes as f64 / f64::from(1 << 20) / watched.seconds,
+            )
+            .with("watching_cpu_percent", 100.0 * watched.cpu_seconds / watched.seconds);
+        let measurement = subject.peaks(measurement)?;
+        subject.end(context).await?;
+        Ok(measurement)
+    }
+}
