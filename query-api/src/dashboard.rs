@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use shared::auth::Authenticator;
 use shared::http::answer::{self, into_response};
+use shared::http::encoding::{self, Coding};
 use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
@@ -103,9 +104,8 @@ pub fn routes(links: Links, authenticator: Option<&Arc<Authenticator>>) -> Route
 }
 
 fn asset(asset: &Asset, headers: &HeaderMap) -> Response {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let known = asset.etag.as_ref().is_some_and(|etag| is_known(headers, etag));
-    let zipped = text(header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip"));
+    let zipped = encoding::accepted(headers, &[Coding::Gzip]).is_some();
     let (status, body) = match (known, zipped) {
         (true, _) => (StatusCode::NOT_MODIFIED, &[][..]),
         (false, true) => (StatusCode::OK, &asset.gzip[..]),

@@ -7,6 +7,7 @@ pub mod api;
 pub mod body;
 pub mod consistency_token;
 pub mod cors;
+pub mod encoding;
 pub mod fields;
 mod front;
 pub mod guard;

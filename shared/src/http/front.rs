@@ -9,6 +9,7 @@ use warp::Reply as _;
 use warp::reply::Response;
 
 use super::body::Deadline;
+use super::encoding::Codings;
 use super::measured::Measured;
 use super::serve::Routes;
 use super::unread::{ReadToTheEnd, waits_to_continue};
@@ -51,9 +52,11 @@ impl Front {
             return answer;
         }
         let origin = cors.allowed(request.headers());
+        let codings = Codings::of_request(request.headers_mut());
         let waits_to_continue = waits_to_continue(&request);
         let measured = Measured::start(&mut request);
-        let mut response = self.admit(request, origin.is_some() && cors.may_write).await;
+        let response = self.admit(request, origin.is_some() && cors.may_write).await;
+        let mut response = codings.apply(response).await;
         measured.end(response.status());
         cors.allow(&mut response, origin);
         match response.status() {

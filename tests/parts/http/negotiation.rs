@@ -71,6 +71,40 @@ async fn every_field_that_is_wrong_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_come_in_the_coding_that_a_client_takes() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let (commands, queries) =
+        (OrderClient::new(&system.commands), OrderClient::new(&system.queries));
+    let items: Vec<_> = (0..40).map(|number| orders::item(&format!("P-{number}"), 1, 5)).collect();
+    let created = commands.create_order(&orders::order_of(&items)).await;
+    let path = format!("/orders/{}", created.order_id());
+    let seen = queries.with("consistency-token", created.header("consistency-token").unwrap());
+    let plain = seen.get(&path).await;
+    assert_eq!((plain.status, plain.header("content-encoding")), (200, None));
+    assert_eq!(plain.header("vary"), Some("accept-encoding"));
+    let plain_tag = plain.header("etag").unwrap();
+    for coding in ["zstd", "gzip"] {
+        let client = queries.with("accept-encoding", coding);
+        let coded = client.get(&path).await;
+        assert_eq!((coded.status, coded.header("content-encoding")), (200, Some(coding)));
+        let tag = coded.header("etag").unwrap();
+        assert_eq!(tag.replace(&format!("-{coding}\""), "\""), plain_tag);
+        let again = client.with("if-none-match", tag).get(&path).await;
+        assert_eq!((again.status, again.header("etag")), (304, Some(tag)));
+        let short = client.get("/orders/x").await;
+        assert_eq!((short.status, short.header("content-encoding")), (404, None));
+    }
+    let tag = format!("{}-gzip\"", plain_tag.trim_end_matches('"'));
+    for expected in [200, 412] {
+        let paid = commands.with("if-match", &tag).pay(created.order_id(), 1).await;
+        assert_eq!(paid.status, expected);
+    }
+    drop((commands, queries, seen));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_and_answers_are_of_types_that_both_sides_take() {
     let folder = TempDir::default();
     let system = Embedded::start(&folder).await;

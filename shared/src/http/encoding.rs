@@ -1,0 +1,245 @@
+//! Content codings of answers: zstd (RFC 8878) and gzip (RFC 1952), where a client takes them
+//! (`Accept-Encoding`: RFC 9110, section 12.5.3).
+//!
+//! An answer in a coding has an `ETag` of its own, as RFC 9110, section 8.8.3.3 asks: the coding is
+//! written behind the tag. Clients give such a tag back, to any service, and it counts as the tag of the
+//! answer itself.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
+use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
+use warp::reply::Response;
+
+/// Bytes from which on it is worth it: less fits into one packet anyway.
+const LEAST: u64 = 1 << 10;
+/// Bytes from which on a thread of its own does it, as other requests would wait.
+const LARGE: u64 = 64 << 10;
+/// zstd's levels are 1 to 22: the time counts here, not the last percent.
+const ZSTD_LEVEL: i32 = 1;
+
+/// A content coding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// RFC 8878.
+    Zstd,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl Coding {
+    /// Best first.
+    const ALL: [Self; 2] = [Self::Zstd, Self::Gzip];
+
+    /// As `Accept-Encoding` and `Content-Encoding` have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    fn encode(self, body: &[u8]) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL),
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(vec![], Compression::fast());
+                encoder.write_all(body)?;
+                encoder.finish()
+            }
+        }
+    }
+}
+
+/// The best of these that the client takes as gladly as any, and at least as gladly as none.
+pub fn accepted(headers: &HeaderMap, offered: &[Coding]) -> Option<Coding> {
+    let given: Vec<&str> =
+        headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
+    let given: Vec<(&str, f32)> =
+        given.iter().flat_map(|value| value.split(',')).filter_map(weighed).collect();
+    let named = |name: &str| given.iter().find(|(one, _)| one.eq_ignore_ascii_case(name));
+    let weight = |name: &str| named(name).or_else(|| named("*")).map(|(_, weight)| *weight);
+    let plain = named("identity").map_or(0.0, |(_, weight)| *weight);
+    let mut best = None;
+    for coding in offered {
+        let weight = weight(coding.name()).unwrap_or(0.0);
+        if weight > 0.0 && weight >= plain && best.is_none_or(|(_, most)| weight > most) {
+            best = Some((*coding, weight));
+        }
+    }
+    best.map(|(coding, _)| coding)
+}
+
+/// A coding and how gladly it is taken; none where that can't be read.
+fn weighed(text: &str) -> Option<(&str, f32)> {
+    let (name, parameters) = text.split_once(';').unwrap_or((text, "q=1"));
+    let weight = parameters.trim().strip_prefix("q=")?.trim().parse().ok()?;
+    Some((name.trim(), weight))
+}
+
+/// What a request says of codings.
+pub(super) struct Codings {
+    wanted: Option<Coding>,
+    /// The client has the answer in this one.
+    known: Option<Coding>,
+}
+
+impl Codings {
+    /// Takes the codings out of the tags that the client gives back.
+    pub(super) fn of_request(headers: &mut HeaderMap) -> Self {
+        untag(headers, &IF_MATCH);
+        let known = untag(headers, &IF_NONE_MATCH);
+        Self { wanted: accepted(headers, &Coding::ALL), known }
+    }
+
+    /// Puts the answer into the coding, where it gains by it.
+    pub(super) async fn apply(self, mut response: Response) -> Response {
+        if response.status() == StatusCode::NOT_MODIFIED {
+            self.known.into_iter().for_each(|coding| tag(response.headers_mut(), coding));
+            return response;
+        }
+        let length = response.body().size_hint().exact().filter(|length| *length >= LEAST);
+        let Some(length) = length.filter(|_| is_text(response.headers())) else { return response };
+        response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+        let Some(coding) = self.wanted else { return response };
+        let (mut head, body) = response.into_parts();
+        let Ok(plain) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+            // It is in memory, so that reading it does not fail.
+            return Response::from_parts(head, Bytes::new().into());
+        };
+        let encode = {
+            let plain = plain.clone();
+            move || coding.encode(&plain).ok()
+        };
+        let encoded = match length >= LARGE {
+            true => tokio::task::spawn_blocking(encode).await.ok().flatten(),
+            false => encode(),
+        };
+        let Some(encoded) = encoded.filter(|encoded| encoded.len() < plain.len()) else {
+            return Response::from_parts(head, plain.into());
+        };
+        head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+        head.headers.remove(http::header::CONTENT_LENGTH);
+        tag(&mut head.headers, coding);
+        Response::from_parts(head, Bytes::from(encoded).into())
+    }
+}
+
+/// Text that is complete and in no coding yet.
+fn is_text(headers: &HeaderMap) -> bool {
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let media = super::accept::essence(media);
+    let is_text = media.starts_with("text/") || media.ends_with("json");
+    is_text && media != "text/event-stream" && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// Writes the coding behind the strong tag of an answer.
+fn tag(headers: &mut HeaderMap, coding: Coding) {
+    let strong = headers.get(ETAG).and_then(|tag| tag.to_str().ok()?.strip_suffix('"'));
+    let tagged = strong.filter(|tag| tag.starts_with('"'));
+    let tagged = tagged.map(|tag| HeaderValue::try_from(format!("{tag}-{}\"", coding.name())));
+    if let Some(Ok(tag)) = tagged {
+        headers.insert(ETAG, tag);
+    }
+}
+
+/// Takes codings out of the tags in this header; returns one of them.
+fn untag(headers: &mut HeaderMap, name: &HeaderName) -> Option<Coding> {
+    let given = headers.get(name)?.to_str().ok()?;
+    let end = |coding: Coding| format!("-{}\"", coding.name());
+    let known = Coding::ALL.into_iter().find(|coding| given.contains(&end(*coding)))?;
+    let plain =
+        Coding::ALL.iter().fold(given.to_owned(), |tags, one| tags.replace(&end(*one), "\""));
+    let plain = HeaderValue::try_from(plain).ok()?;
+    headers.insert(name, plain);
+    Some(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_client_decides_on_the_coding() {
+        for (given, expected) in [
+            (&[][..], None),
+            (&[""], None),
+            (&["identity"], None),
+            (&["br, deflate"], None),
+            (&["gzip, deflate, br, zstd"], Some(Coding::Zstd)),
+            (&["gzip"], Some(Coding::Gzip)),
+            (&["deflate", "GZIP"], Some(Coding::Gzip)),
+            (&["zstd;q=0.5, gzip;q=0.8"], Some(Coding::Gzip)),
+            (&["zstd;q=0, gzip ; q=0.1"], Some(Coding::Gzip)),
+            (&["gzip;q=0"], None),
+            (&["gzip;q=x"], None),
+            (&["*"], Some(Coding::Zstd)),
+            (&["zstd;q=0, *;q=0.5"], Some(Coding::Gzip)),
+            (&["identity, gzip;q=0.5"], None),
+        ] {
+            let given: Vec<_> = given.iter().map(|text| (ACCEPT_ENCODING, *text)).collect();
+            let given = given.into_iter().map(|(name, text)| (name, text.parse().unwrap()));
+            assert_eq!(accepted(&given.clone().collect(), &Coding::ALL), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_comes_back_is_that_of_the_answer() {
+        let mut given =
+            headers(&[(IF_MATCH, "\"5-a-b-gzip\""), (IF_NONE_MATCH, "W/\"x\", \"5-zstd\", \"6\"")]);
+        assert_eq!(Codings::of_request(&mut given).known, Some(Coding::Zstd));
+        assert_eq!(
+            (&given[IF_MATCH], &given[IF_NONE_MATCH]),
+            (
+                &HeaderValue::from_static("\"5-a-b\""),
+                &HeaderValue::from_static("W/\"x\", \"5\", \"6\""),
+            )
+        );
+        for (etag, expected) in [("\"5\"", "\"5-gzip\""), ("W/\"5\"", "W/\"5\"")] {
+            let mut answer = headers(&[(ETAG, etag)]);
+            tag(&mut answer, Coding::Gzip);
+            assert_eq!(answer[ETAG], expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_read_and_what_gains_nothing_stays_as_it_is() {
+        let text = "{\"a\": 1}".repeat(40_000);
+        for (coding, body, media, is_coded) in [
+            (Coding::Zstd, text.as_str(), "application/json", true),
+            (Coding::Gzip, &text[..2_000], "application/problem+json; charset=utf-8", true),
+            (Coding::Gzip, &text[..1_000], "application/json", false),
+            (Coding::Zstd, &text[..2_000], "image/png", false),
+            (Coding::Zstd, &text[..2_000], "text/event-stream", false),
+        ] {
+            let mut response = Response::new(body.to_owned().into());
+            response.headers_mut().insert(CONTENT_TYPE, media.parse().unwrap());
+            let codings = Codings { wanted: Some(coding), known: None };
+            let (head, answered) = codings.apply(response).await.into_parts();
+            let named = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+            assert_eq!(named, is_coded.then(|| coding.name().as_bytes()), "{media}");
+            let answered = answered.collect().await.unwrap().to_bytes();
+            let plain = match (is_coded, coding) {
+                (false, _) => answered.to_vec(),
+                (true, Coding::Zstd) => zstd::decode_all(&answered[..]).unwrap(),
+                (true, Coding::Gzip) => {
+                    let mut plain = vec![];
+                    let mut decoder = flate2::read::GzDecoder::new(&answered[..]);
+                    std::io::Read::read_to_end(&mut decoder, &mut plain).unwrap();
+                    plain
+                }
+            };
+            assert!(plain == body.as_bytes(), "{media} in {coding:?}");
+        }
+    }
+}
