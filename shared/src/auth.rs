@@ -26,6 +26,7 @@ use self::token::Token;
 use self::token_file::TokenFile;
 use self::token_table::TokenTable;
 use self::watched::Watched;
+use crate::http::rate::Rate;
 use crate::service::config::Settings;
 use crate::service::metrics::{self, Counter, Gauge};
 
@@ -33,6 +34,8 @@ use crate::service::metrics::{self, Counter, Gauge};
 pub(crate) const TOKENS_FILE: &str = "WAYBILL_TOKENS_FILE";
 /// `WAYBILL_JWKS_FILE`.
 pub(crate) const JWKS_FILE: &str = "WAYBILL_JWKS_FILE";
+/// `WAYBILL_RATE_PER_PRINCIPAL`.
+const RATE: &str = "WAYBILL_RATE_PER_PRINCIPAL";
 
 static CREDENTIALS: Counter = Counter::by(
     "waybill_credentials_total",
@@ -59,6 +62,9 @@ pub struct Config {
     pub tokens: Option<PathBuf>,
     /// `WAYBILL_JWKS_FILE`, and what goes with it.
     pub jwt: Option<jwt::Config>,
+    /// `WAYBILL_RATE_PER_PRINCIPAL`: requests of one principal to a listener; further ones are answered
+    /// 429. Without it there is no limit.
+    pub rate: Option<Rate>,
 }
 
 impl Config {
@@ -70,7 +76,14 @@ impl Config {
         };
         let tokens = settings.or(TOKENS_FILE, None, file);
         let keys = settings.or(JWKS_FILE, None, file);
-        Self { tokens, jwt: keys.and_then(|keys| jwt::Config::read(settings, keys)) }
+        let rate = settings.or(RATE, None, |value| Rate::parse(value).map(Some));
+        if rate.is_some() && tokens.is_none() && keys.is_none() {
+            settings.wrong(
+                RATE,
+                &format!("expected {TOKENS_FILE} or {JWKS_FILE} too: without, all are anonymous"),
+            );
+        }
+        Self { tokens, jwt: keys.and_then(|keys| jwt::Config::read(settings, keys)), rate }
     }
 }
 
@@ -99,6 +112,7 @@ impl Denied {
 pub struct Authenticator {
     tokens: Option<Watched<TokenTable>>,
     jwt: Option<Watched<jwt::Verifier>>,
+    rate: Option<Rate>,
 }
 
 impl Authenticator {
@@ -122,7 +136,8 @@ impl Authenticator {
             let read = move |path: &Path| jwt::Verifier::read(&config, path);
             Watched::read(&path, Arc::new(read), &KEYS_READABLE).map_err(unusable(JWKS_FILE))
         });
-        let authenticator = Arc::new(Self { tokens: tokens.transpose()?, jwt: jwt.transpose()? });
+        let (tokens, jwt) = (tokens.transpose()?, jwt.transpose()?);
+        let authenticator = Arc::new(Self { tokens, jwt, rate: config.rate });
         tokio::spawn(authenticator.clone().follow(stop.clone()));
         Ok(Some(authenticator))
     }
@@ -139,6 +154,11 @@ impl Authenticator {
             }
         };
         stop.run_until_cancelled(async { tokio::join!(tokens, keys) }).await;
+    }
+
+    /// How often a principal may ask.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        self.rate
     }
 
     /// Whose credential it is.
@@ -163,4 +183,28 @@ fn read_tokens(path: &Path) -> std::result::Result<TokenTable, String> {
     let file = TokenFile::read(path)?;
     TOKENS.set(f64::from(u32::try_from(file.tokens.len()).unwrap_or(u32::MAX)));
     Ok(TokenTable::new(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::config::Invalid;
+
+    fn read(pairs: &[(&str, &str)]) -> std::result::Result<Config, Vec<String>> {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut settings = Settings::from_map(pairs);
+        let config = settings.auth();
+        settings.finish(config).map_err(|Invalid(problems)| problems)
+    }
+
+    #[test]
+    fn a_rate_of_principals_needs_principals() {
+        let (rate, tokens) = ((RATE, "100/s"), (TOKENS_FILE, "tokens.json"));
+        let told = read(&[rate, tokens]).unwrap().rate.unwrap().to_string();
+        assert_eq!(told, "100 requests per second");
+        for wrong in [&[rate][..], &[tokens, (RATE, "fast")]] {
+            let problems = read(wrong).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].starts_with(RATE), "{problems:?}");
+        }
+    }
 }

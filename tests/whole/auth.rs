@@ -4,6 +4,7 @@ mod access;
 mod anonymous;
 mod jwt;
 mod owners;
+mod rates;
 mod rotation;
 mod session;
 

@@ -84,7 +84,6 @@ impl Settings {
     }
 
     /// Notes that a variable is wrong.
-    #[cfg(not(feature = "jwt"))]
     pub(crate) fn wrong(&mut self, name: &str, why: &str) {
         self.problems.push(format!("{name}: {why}"));
     }

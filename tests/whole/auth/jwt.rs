@@ -52,7 +52,7 @@ fn config(provider: &Provider, tokens: Option<&Tokens>) -> auth::Config {
         leeway: Duration::from_secs(5),
         claims,
     };
-    auth::Config { tokens: tokens.map(Tokens::file), jwt: Some(jwt) }
+    auth::Config { tokens: tokens.map(Tokens::file), jwt: Some(jwt), rate: None }
 }
 
 async fn status(client: &Client, token: &str) -> u16 {

@@ -104,14 +104,16 @@ impl Document {
         }
         let mut failures: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
         let of_access = match is_secured && !operation.access.is_open() {
-            true => &["unauthorized", "forbidden"][..],
+            true => &["unauthorized", "forbidden", "too-many-requests"][..],
             false => &[],
         };
         let of_all = operation.problems.iter().map(String::as_str);
         let of_all = of_all.filter(|name| is_secured || *name != OF_OWNERS);
         for name in of_all.chain(of_access.iter().copied()) {
-            if let Some(page) = pages.find(name) {
-                failures.entry(page.status).or_default().push(page.name);
+            let Some(page) = pages.find(name) else { continue };
+            let of_status = failures.entry(page.status).or_default();
+            if !of_status.contains(&page.name) {
+                of_status.push(page.name);
             }
         }
         for (status, names) in failures {
