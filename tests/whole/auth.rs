@@ -3,6 +3,7 @@
 mod access;
 mod anonymous;
 mod jwt;
+mod keys_by_url;
 mod owners;
 mod rates;
 mod rotation;

@@ -121,6 +121,10 @@ fn of_own_page(headers: &HeaderMap) -> Result<(), Problem> {
 /// The answer to a credential that is none.
 pub(crate) fn unauthenticated(denied: Denied) -> Problem {
     let why = match denied {
+        Denied::Unavailable => {
+            let detail = "The keys of the identity provider are not there yet; /readyz tells why.";
+            return Problem::unavailable(detail);
+        }
         Denied::Invalid => "The token is none that is known here.",
         Denied::Expired => "The token is expired.",
         Denied::Revoked => "The token was revoked.",

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use kernel::Namespace;
 
-use crate::auth::{self, JWKS_FILE, TOKENS_FILE};
+use crate::auth::{self, ASKS, TOKENS_FILE};
 use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};
 use crate::service::telemetry::{FORMAT, JSON, TEXT};
@@ -112,7 +112,7 @@ impl Settings {
                 format!("expected an address and a port, such as {default}, got {value:?}")
             })
         });
-        let asks = [TOKENS_FILE, JWKS_FILE].iter().any(|name| self.variables.contains_key(*name));
+        let asks = ASKS.iter().any(|name| self.variables.contains_key(*name));
         if !asks && !public && !address.ip().is_loopback() {
             self.problems.push(format!(
                 "{name}: {address} can be reached from elsewhere, and clients are not asked who they \
