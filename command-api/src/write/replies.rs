@@ -72,7 +72,15 @@ impl<A: Aggregate> Replies<A> {
         if let Err(Rejected::Broken(why)) = &outcome {
             let (stream, meta) = (&command.request.stream, &command.request.meta);
             let (correlation, traceparent) = (&meta.correlation, meta.traceparent.as_deref());
-            tracing::error!(why, %stream, correlation, traceparent, "a command can't be carried out");
+            let request_id = command.request.request_id.as_deref();
+            tracing::error!(
+                why,
+                %stream,
+                request_id,
+                correlation,
+                traceparent,
+                "a command can't be carried out"
+            );
         }
         let (stream, key) = (command.request.stream.clone(), command.request.key.clone());
         self.tell(GroupEvent::StreamFree { stream, state, retry: None, key });

@@ -12,7 +12,7 @@ use super::body::Deadline;
 use super::measured::Measured;
 use super::serve::Routes;
 use super::unread::{ReadToTheEnd, waits_to_continue};
-use super::{Cors, Guard, Hosts, Limits, probes};
+use super::{Cors, Guard, Hosts, Limits, probes, request_id};
 use crate::http::problem::Problem;
 
 /// Who may call a service, and how.
@@ -53,6 +53,7 @@ impl Front {
         let origin = cors.allowed(request.headers());
         let waits_to_continue = waits_to_continue(&request);
         let measured = Measured::start(&mut request);
+        request_id::is_traced(request.headers());
         let mut response = self.admit(request, origin.is_some() && cors.may_write).await;
         measured.end(response.status());
         cors.allow(&mut response, origin);

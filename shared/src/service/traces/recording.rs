@@ -69,8 +69,8 @@ pub struct RequestSpan {
 }
 
 impl RequestSpan {
-    /// Begins it, and puts its context into the headers; `method` is one of few. `None` where no traces are recorded, and for
-    /// what probes and Prometheus ask.
+    /// Begins it, and puts its context into the headers; `method` is one of few. `None` where no traces
+    /// are recorded, and for what probes and Prometheus ask.
     pub fn begin<B>(method: &'static str, request: &mut Request<B>) -> Option<Self> {
         let tracer = tracer()?;
         let (uri, headers) = (request.uri(), request.headers());
@@ -86,6 +86,8 @@ impl RequestSpan {
         ];
         let correlation = headers.get("x-correlation-id").and_then(|value| value.to_str().ok());
         about.extend(correlation.map(|id| KeyValue::new("waybill.correlation", id.to_owned())));
+        let id = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        about.extend(id.map(|id| KeyValue::new("waybill.request", id.to_owned())));
         let builder = SpanBuilder::from_name(method).with_kind(SpanKind::Server);
         let span = tracer.build_with_context(builder.with_attributes(about), &parent);
         let context = span.span_context();
