@@ -7,6 +7,7 @@ mod projector;
 pub mod reads;
 mod rebuild;
 pub mod relay;
+mod scrape;
 mod single;
 pub mod visible;
 
@@ -107,6 +108,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(reads::GET),
         Box::new(reads::LIST),
         Box::new(idle::Idle),
+        Box::new(scrape::Scrape),
         Box::new(overload::Overload),
     ]
 }
