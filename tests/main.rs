@@ -19,6 +19,7 @@ mod parts {
         mod floods;
         mod negotiation;
         mod random;
+        mod request_ids;
         mod secure;
         mod unread;
     }

@@ -8,6 +8,7 @@ mod projector;
 pub mod reads;
 mod rebuild;
 pub mod relay;
+mod scrape;
 mod single;
 pub mod visible;
 
@@ -110,6 +111,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(live::Live),
         Box::new(live::Dashboards),
         Box::new(idle::Idle),
+        Box::new(scrape::Scrape),
         Box::new(overload::Overload),
     ]
 }

@@ -97,6 +97,11 @@ impl Subject {
         services.chain(worker).chain(context.groups()).collect()
     }
 
+    /// Each service.
+    pub fn clients(&self) -> Vec<Client> {
+        self.services().map(|running| running.client.clone()).collect()
+    }
+
     /// The services alone.
     pub fn own_groups(&self) -> Vec<(&'static str, u32)> {
         self.services().map(|running| (running.name, running.process.id())).collect()

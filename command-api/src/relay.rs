@@ -145,10 +145,11 @@ impl Relay {
             for run in runs(&run.commits) {
                 let messages = self.messages.write(run)?;
                 let step = Step::begin("publish", Kind::Producer);
-                publisher.publish(&messages).await?;
+                let sent = publisher.publish(&messages).await;
                 if let Some(step) = step {
-                    step.end(self.about(messages.len()), run.iter().map(told));
+                    step.became(&sent).end(self.about(messages.len()), run.iter().map(told));
                 }
+                sent?;
                 self.work.progress();
                 published(run, messages.len());
                 checkpoint.confirmed =

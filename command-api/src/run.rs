@@ -34,7 +34,7 @@ pub async fn run<A: Aggregate>(
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::<Service<A>>::new(&["mongodb", "commands", "relay"], stop);
-    let authenticator = Authenticator::start(&config.auth, &shell.stop)?;
+    let authenticator = Authenticator::start(&config.auth, &shell.health, &shell.stop)?;
     let (slot, health) = (shell.slot.clone(), shell.health.clone());
     let (routes, guard) = routes::routes(slot, health, authenticator.as_ref());
     let work = work(&config, &shell);

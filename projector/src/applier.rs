@@ -22,7 +22,8 @@ use self::load_size::LoadSize;
 use self::pending::Pending;
 use self::round::{Refused, Round};
 use crate::metrics;
-use crate::parking::{GappedStream, Parking};
+use crate::parking::{GappedStream, Parking, Poison};
+use crate::traced::Traced;
 
 /// Rounds after which a batch with a stream that does not get on fails, to be applied again.
 const MAX_ROUNDS: u32 = 1_000;
@@ -75,6 +76,16 @@ impl Applier {
         generation: &GenerationId,
         events: Vec<Recorded>,
     ) -> Result<BatchOutcome> {
+        self.apply_traced(generation, events, &mut Traced::none()).await
+    }
+
+    /// The same, and tells `traced` what was parked.
+    pub(crate) async fn apply_traced(
+        &self,
+        generation: &GenerationId,
+        events: Vec<Recorded>,
+        traced: &mut Traced,
+    ) -> Result<BatchOutcome> {
         let work = self.liveness.work("views");
         let mut pending: Pending = events.into_iter().collect();
         let mut reads = 0;
@@ -82,11 +93,23 @@ impl Applier {
             if pending.is_empty() {
                 return Ok(BatchOutcome::Applied);
             }
-            let Some(gapped) = self.round(generation, &mut pending, round == 0, &work).await?
-            else {
+            let now = Round { first: round == 0, ..Round::default() };
+            let Some(now) = self.round(generation, &mut pending, now, &work).await? else {
                 return Ok(BatchOutcome::NoGeneration);
             };
-            let gapped = self.gaps.without_parked(generation, gapped, &mut pending).await?;
+            for Poison { stream, version, why, .. } in &now.poisons {
+                traced.parked(stream, *version, why);
+            }
+            let found = now.gapped.clone();
+            let gapped = self.gaps.without_parked(generation, now.gapped, &mut pending).await?;
+            let waits = |name: &StreamName| gapped.iter().any(|stream| stream.name == *name);
+            for stream in found.iter().filter(|stream| !waits(&stream.name)) {
+                traced.parked(
+                    &stream.name,
+                    stream.version + 1,
+                    "an earlier event can't be applied",
+                );
+            }
             match gapped.is_empty() {
                 true => {}
                 false if round == 0 => tokio::time::sleep(NEIGHBOUR_WAIT).await,
@@ -96,19 +119,18 @@ impl Applier {
         Err(Failure::transient("applying events", "a stream does not get on"))
     }
 
-    /// Reads, folds and writes once for all streams, and parks what can't be applied. In the `first`
+    /// Reads, folds and writes once for all streams, and parks what can't be applied. In the first
     /// round streams whose first event is at hand are taken to have no view yet; where one is there,
     /// the change is refused and the next round reads it. Leaves in `pending` what is not applied yet,
-    /// and returns the streams with a gap; `None` when the generation is gone.
+    /// and returns what was found; `None` when the generation is gone.
     async fn round(
         &self,
         generation: &GenerationId,
         pending: &mut Pending,
-        first: bool,
+        mut round: Round,
         work: &Work,
-    ) -> Result<Option<Vec<GappedStream>>> {
-        let streams = pending.streams();
-        let mut round = Round { first, ..Round::default() };
+    ) -> Result<Option<Round>> {
+        let (streams, first) = (pending.streams(), round.first);
         let mut rest = &streams[..];
         while !rest.is_empty() {
             let is_loaded = |stream: &StreamName| !(first && pending.begins(stream));
@@ -125,7 +147,7 @@ impl Applier {
         if round.resumed {
             self.parking.tell_resumed();
         }
-        Ok(Some(round.gapped))
+        Ok(Some(round))
     }
 
     /// Reads, folds and writes once for streams whose views are loaded together; false when the

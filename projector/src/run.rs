@@ -34,7 +34,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<()> {
     let shell = Shell::new(&["mongodb", "redis", "views"], stop);
-    let authenticator = Authenticator::start(&config.auth, &shell.stop)?;
+    let authenticator = Authenticator::start(&config.auth, &shell.health, &shell.stop)?;
     let (slot, health) = (shell.slot.clone(), shell.health.clone());
     let (routes, guard) = admin::routes(slot, health, authenticator.as_ref());
     let work = work(&config, projection, &shell);

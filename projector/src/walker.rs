@@ -78,10 +78,10 @@ impl Walker {
     ) -> Result<BatchOutcome> {
         let commits = run.commits.iter().filter(|commit| streams.contains(&commit.stream));
         let events: Vec<Recorded> = commits.flat_map(Commit::recorded).collect();
-        let traced = Traced::of("heal", &events);
-        let outcome = self.applier.apply(generation, events).await?;
-        traced.end();
-        Ok(outcome)
+        let mut traced = Traced::of("heal", &events);
+        let outcome = self.applier.apply_traced(generation, events, &mut traced).await;
+        traced.end(&outcome);
+        outcome
     }
 
     async fn apply<'a>(

@@ -211,9 +211,10 @@ impl Worker {
             let oldest = events.first().map(|event| event.at);
             metrics::BATCHES.had(events.len());
             let started = Instant::now();
-            let traced = Traced::of("apply", &events);
-            let outcome = self.applier.apply(&generation.id, events).await?;
-            traced.end();
+            let mut traced = Traced::of("apply", &events);
+            let outcome = self.applier.apply_traced(&generation.id, events, &mut traced).await;
+            traced.end(&outcome);
+            let outcome = outcome?;
             metrics::APPLIES.took(started.elapsed(), &[]);
             oldest.inspect(|at| metrics::DELAY.took(at.age(), &[]));
             match outcome {

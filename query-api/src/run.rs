@@ -24,7 +24,7 @@ pub async fn run(
 ) -> Result<()> {
     let shell = Shell::new(&["redis", "views"], stop);
     let (slot, health) = (shell.slot.clone(), shell.health.clone());
-    let authenticator = Authenticator::start(&config.auth, &shell.stop)?;
+    let authenticator = Authenticator::start(&config.auth, &shell.health, &shell.stop)?;
     let (links, contract) = (config.links.clone(), queries.contract());
     let (routes, guard) = routes::routes(slot, health, links, contract, authenticator.as_ref());
     let callers = Callers { hosts: config.hosts.clone(), guard, ..Callers::default() };

@@ -1,14 +1,16 @@
 //! Who may do what: principals, and the credentials that they show.
 //!
 //! A credential is a bearer token (RFC 6750): one whose digest a file holds, or a JWT of an identity
-//! provider, whose keys a file holds. The files are read again when they change, so tokens come and go
-//! without a restart. Without a file every client is anonymous, and may do everything.
+//! provider, whose keys a file or a URL holds. Files are read again when they change and the URL is asked
+//! now and then, so tokens and keys come and go without a restart. Without either every client is
+//! anonymous, and may do everything.
 
 #[cfg(feature = "jwt")]
 pub mod jwt;
 #[cfg(not(feature = "jwt"))]
 #[path = "auth/no_jwt.rs"]
 pub mod jwt;
+mod key_source;
 pub mod principal;
 pub mod token;
 pub mod token_file;
@@ -21,24 +23,31 @@ use std::sync::Arc;
 use kernel::{Failure, Result};
 use tokio_util::sync::CancellationToken;
 
+pub use self::key_source::{KeySource, RemoteKeys};
 pub use self::principal::{Caller, Principal, Role, Roles};
 use self::token::Token;
 use self::token_file::TokenFile;
 use self::token_table::TokenTable;
 use self::watched::Watched;
+use crate::http::rate::Rate;
 use crate::service::config::Settings;
+use crate::service::health::Health;
 use crate::service::metrics::{self, Counter, Gauge};
 
 /// `WAYBILL_TOKENS_FILE`.
 pub(crate) const TOKENS_FILE: &str = "WAYBILL_TOKENS_FILE";
-/// `WAYBILL_JWKS_FILE`.
-pub(crate) const JWKS_FILE: &str = "WAYBILL_JWKS_FILE";
+pub(crate) use self::key_source::FILE as JWKS_FILE;
+/// With any of these clients are asked who they are.
+pub(crate) const ASKS: [&str; 4] =
+    [TOKENS_FILE, key_source::FILE, key_source::URL, "WAYBILL_JWKS_URL_FILE"];
+/// `WAYBILL_RATE_PER_PRINCIPAL`.
+const RATE: &str = "WAYBILL_RATE_PER_PRINCIPAL";
 
 static CREDENTIALS: Counter = Counter::by(
     "waybill_credentials_total",
     "Credentials of requests that need one, by what came of them.",
     &["outcome"],
-    &["accepted", "missing", "invalid", "expired", "revoked", "forbidden"],
+    &["accepted", "missing", "invalid", "expired", "revoked", "forbidden", "unavailable"],
 );
 static TOKENS_READABLE: Gauge = Gauge::new(
     "waybill_tokens_file_readable",
@@ -48,8 +57,12 @@ static TOKENS: Gauge =
     Gauge::new("waybill_tokens", "Tokens in the file, whether or not they are valid.");
 
 static KEYS_READABLE: Gauge = Gauge::new(
-    "waybill_jwks_file_readable",
-    "The same of the file of the keys of an identity provider.",
+    "waybill_jwks_readable",
+    "The same of the keys of an identity provider, in their file or at their URL.",
+);
+static KEYS_FETCHED: Gauge = Gauge::new(
+    "waybill_jwks_fetched_timestamp_seconds",
+    "When the keys of an identity provider were last fetched from their URL, in seconds since 1970; 0 without one.",
 );
 
 /// What is configured of it.
@@ -57,20 +70,33 @@ static KEYS_READABLE: Gauge = Gauge::new(
 pub struct Config {
     /// `WAYBILL_TOKENS_FILE`.
     pub tokens: Option<PathBuf>,
-    /// `WAYBILL_JWKS_FILE`, and what goes with it.
+    /// `WAYBILL_JWKS_FILE` or `WAYBILL_JWKS_URL`, and what goes with it.
     pub jwt: Option<jwt::Config>,
+    /// `WAYBILL_RATE_PER_PRINCIPAL`: requests of one principal to a listener; further ones are answered
+    /// 429. Without it there is no limit.
+    pub rate: Option<Rate>,
 }
 
 impl Config {
     /// Reads the variables.
     pub(crate) fn read(settings: &mut Settings) -> Self {
-        let file = |value: &str| match value {
-            "" => Err("expected the name of a file".to_owned()),
-            _ => Ok(Some(PathBuf::from(value))),
-        };
         let tokens = settings.or(TOKENS_FILE, None, file);
-        let keys = settings.or(JWKS_FILE, None, file);
-        Self { tokens, jwt: keys.and_then(|keys| jwt::Config::read(settings, keys)) }
+        let keys = KeySource::read(settings);
+        let rate = settings.or(RATE, None, |value| Rate::parse(value).map(Some));
+        if rate.is_some() && tokens.is_none() && keys.is_none() {
+            settings.wrong(
+                RATE,
+                &format!("expected {TOKENS_FILE} or {JWKS_FILE} too: without, all are anonymous"),
+            );
+        }
+        Self { tokens, jwt: keys.and_then(|keys| jwt::Config::read(settings, keys)), rate }
+    }
+}
+
+fn file(value: &str) -> std::result::Result<Option<PathBuf>, String> {
+    match value {
+        "" => Err("expected the name of a file".to_owned()),
+        _ => Ok(Some(PathBuf::from(value))),
     }
 }
 
@@ -83,6 +109,8 @@ pub enum Denied {
     Expired,
     /// It was taken back.
     Revoked,
+    /// It may be one: the keys of the identity provider were not fetched yet.
+    Unavailable,
 }
 
 impl Denied {
@@ -91,6 +119,7 @@ impl Denied {
             Self::Invalid => "invalid",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::Unavailable => "unavailable",
         }
     }
 }
@@ -98,31 +127,33 @@ impl Denied {
 /// Finds out whose a credential is.
 pub struct Authenticator {
     tokens: Option<Watched<TokenTable>>,
-    jwt: Option<Watched<jwt::Verifier>>,
+    jwt: Option<jwt::Keyring>,
+    rate: Option<Rate>,
 }
 
 impl Authenticator {
     /// Reads what is configured, and reads it again whenever it changes, until `stop`. `None` where
-    /// nothing is: then every client is anonymous. A file that can't be used is a permanent failure.
-    pub fn start(config: &Config, stop: &CancellationToken) -> Result<Option<Arc<Self>>> {
-        metrics::tell_of(&[&CREDENTIALS, &TOKENS_READABLE, &TOKENS, &KEYS_READABLE]);
+    /// nothing is: then every client is anonymous. A file that can't be used is a permanent failure; keys
+    /// of a URL are waited for, as `health` says.
+    pub fn start(
+        config: &Config,
+        health: &Health,
+        stop: &CancellationToken,
+    ) -> Result<Option<Arc<Self>>> {
+        metrics::tell_of(&[&CREDENTIALS, &TOKENS_READABLE, &TOKENS, &KEYS_READABLE, &KEYS_FETCHED]);
         if config.tokens.is_none() && config.jwt.is_none() {
             return Ok(None);
         }
-        let unusable = |variable: &str| {
-            let what = format!("reading {variable}");
-            move |why: String| Failure::permanent(&what, why)
-        };
         let tokens = config.tokens.as_ref().map(|path| {
-            Watched::read(path, Arc::new(read_tokens), &TOKENS_READABLE)
-                .map_err(unusable(TOKENS_FILE))
+            let file = Watched::read(path, Arc::new(read_tokens), &TOKENS_READABLE);
+            file.map_err(|why| Failure::permanent(&format!("reading {TOKENS_FILE}"), why))
         });
-        let jwt = config.jwt.as_ref().map(|config| {
-            let (path, config) = (config.keys().to_owned(), config.clone());
-            let read = move |path: &Path| jwt::Verifier::read(&config, path);
-            Watched::read(&path, Arc::new(read), &KEYS_READABLE).map_err(unusable(JWKS_FILE))
+        let jwt = config.jwt.as_ref().map(|config| jwt::Keyring::new(config, health));
+        let authenticator = Arc::new(Self {
+            tokens: tokens.transpose()?,
+            jwt: jwt.transpose()?,
+            rate: config.rate,
         });
-        let authenticator = Arc::new(Self { tokens: tokens.transpose()?, jwt: jwt.transpose()? });
         tokio::spawn(authenticator.clone().follow(stop.clone()));
         Ok(Some(authenticator))
     }
@@ -141,6 +172,11 @@ impl Authenticator {
         stop.run_until_cancelled(async { tokio::join!(tokens, keys) }).await;
     }
 
+    /// How often a principal may ask.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        self.rate
+    }
+
     /// Whose credential it is.
     pub(crate) fn principal(
         &self,
@@ -150,7 +186,7 @@ impl Authenticator {
             let tokens = self.tokens.as_ref().ok_or(Denied::Invalid)?;
             return tokens.current().find(&token);
         }
-        self.jwt.as_ref().ok_or(Denied::Invalid)?.current().find(credential)
+        self.jwt.as_ref().ok_or(Denied::Invalid)?.find(credential)
     }
 
     /// Counts what came of a credential.
@@ -163,4 +199,28 @@ fn read_tokens(path: &Path) -> std::result::Result<TokenTable, String> {
     let file = TokenFile::read(path)?;
     TOKENS.set(f64::from(u32::try_from(file.tokens.len()).unwrap_or(u32::MAX)));
     Ok(TokenTable::new(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::config::Invalid;
+
+    fn read(pairs: &[(&str, &str)]) -> std::result::Result<Config, Vec<String>> {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut settings = Settings::from_map(pairs);
+        let config = settings.auth();
+        settings.finish(config).map_err(|Invalid(problems)| problems)
+    }
+
+    #[test]
+    fn a_rate_of_principals_needs_principals() {
+        let (rate, tokens) = ((RATE, "100/s"), (TOKENS_FILE, "tokens.json"));
+        let told = read(&[rate, tokens]).unwrap().rate.unwrap().to_string();
+        assert_eq!(told, "100 requests per second");
+        for wrong in [&[rate][..], &[tokens, (RATE, "fast")]] {
+            let problems = read(wrong).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].starts_with(RATE), "{problems:?}");
+        }
+    }
 }

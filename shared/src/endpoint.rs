@@ -49,6 +49,15 @@ pub const REDIS: Kind = Kind {
     tls: "rediss://…",
 };
 
+/// The keys of an identity provider.
+pub const JWKS: Kind = Kind {
+    name: "the identity provider",
+    prefix: "WAYBILL_JWKS",
+    example: "https://id.example.com/.well-known/jwks.json",
+    schemes: &["https", "http"],
+    tls: "https://…",
+};
+
 /// What an error of a connection says, and what it comes of; `{}` is the prefix of the variables.
 const CAUSES: [(&str, &str); 11] = [
     ("UnknownIssuer", "its certificate is of no CA that is trusted; see {}_CA_FILE"),
@@ -75,7 +84,7 @@ impl Kind {
         let mut options = query.split('&');
         match scheme {
             "mongodb" => options.any(|option| matches!(option, "tls=true" | "ssl=true")),
-            scheme => matches!(scheme, "amqps" | "rediss"),
+            scheme => matches!(scheme, "amqps" | "rediss" | "https"),
         }
     }
 }

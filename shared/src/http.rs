@@ -23,6 +23,7 @@ pub mod probes;
 pub mod problem;
 pub mod rate;
 mod refused;
+pub(crate) mod request_id;
 pub mod serve;
 pub mod session;
 pub mod strict_json;

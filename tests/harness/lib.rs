@@ -13,6 +13,7 @@ pub mod faulty;
 pub mod fuzz;
 pub mod held;
 pub mod jwt_keys;
+pub mod key_server;
 pub mod live;
 pub mod load;
 pub mod namespaces;

@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -26,6 +27,8 @@ pub struct Span {
     /// Trace and span of each link.
     pub links: Vec<(String, String)>,
     pub attributes: Vec<(String, String)>,
+    /// The description of its status, where that is Error.
+    pub error: Option<String>,
 }
 
 impl Span {
@@ -106,6 +109,10 @@ fn read(request: ExportTraceServiceRequest) -> Vec<Span> {
                 id: hex(&span.span_id),
                 parent: hex(&span.parent_span_id),
                 links: links.collect(),
+                error: span
+                    .status
+                    .filter(|status| status.code() == StatusCode::Error)
+                    .map(|status| status.message),
                 name: span.name,
                 attributes: texts(span.attributes),
             });

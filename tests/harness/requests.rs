@@ -35,5 +35,6 @@ pub fn request(command: Value, order: Uuid, key: Option<&str>) -> Request<OrderA
         fingerprint: text,
         sequence: None,
         meta: Meta::default(),
+        request_id: None,
     }
 }

@@ -31,7 +31,7 @@ impl Tokens {
     }
 
     pub fn config(&self) -> auth::Config {
-        auth::Config { tokens: Some(self.file()), jwt: None }
+        auth::Config { tokens: Some(self.file()), ..auth::Config::default() }
     }
 
     /// Adds a token, and returns it.

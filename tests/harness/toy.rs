@@ -112,5 +112,6 @@ fn request(stream: &StreamName, command: Write, bytes: usize) -> Request<Toy> {
         fingerprint: String::new(),
         sequence: None,
         meta: Meta::default(),
+        request_id: None,
     }
 }

@@ -3,7 +3,9 @@
 mod access;
 mod anonymous;
 mod jwt;
+mod keys_by_url;
 mod owners;
+mod rates;
 mod rotation;
 mod session;
 

@@ -1,8 +1,11 @@
 //! What services write of themselves.
 
 use serde_json::Value;
+use tests::client::OrderClient;
 use tests::services::{Service, System, Urls};
+use tests::stores::TempDir;
 use tests::until;
+use xtask::servers::Redis;
 
 /// Each line as JSON.
 fn lines(service: &Service) -> Vec<Value> {
@@ -41,4 +44,36 @@ async fn logs_are_json_where_that_is_wanted_and_have_no_line_for_a_request() {
         assert!(told.contains(variable), "{told}");
     }
     system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_written_for_a_request_names_it() {
+    let folder = TempDir::default();
+    let redis = Redis::start(&folder.0).unwrap();
+    let urls = Urls { redis: redis.url(), ..Urls::of_the_run() };
+    let json = [("WAYBILL_LOG_FORMAT".to_owned(), "json".to_owned())];
+    let queries = Service::start_with("query-api", "waybill", &urls, &json);
+    until("Redis is there", || async {
+        queries.output().contains(r#""part":"redis","#).then_some(())?;
+        let ready = |line: &Value| line["message"] == "ready" && line["part"] == "redis";
+        lines(&queries).iter().any(ready).then_some(())
+    })
+    .await;
+    redis.process.kill();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let client = OrderClient::new(&queries.client).with("traceparent", trace);
+    for (given, kept) in [("checkout-7781", true), ("no id", false)] {
+        let client = client.with("x-request-id", given).with("x-correlation-id", "c 7");
+        let answer = client.get("/orders").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "unavailable"));
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        assert_eq!(id == given, kept, "{id}");
+        assert_eq!(answer.json()["request_id"], id.as_str());
+        let line = until("the failure is logged", || async {
+            lines(&queries).into_iter().find(|line| line["request_id"] == id.as_str())
+        })
+        .await;
+        assert_eq!((&line["level"], &line["message"]), (&"WARN".into(), &"answered 503".into()));
+        assert_eq!((&line["correlation"], &line["traceparent"]), (&"c 7".into(), &trace.into()));
+    }
 }

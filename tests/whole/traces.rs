@@ -1,6 +1,8 @@
 //! One trace from the request through log, exchange and views to the live update, at a real receiver of
 //! OTLP.
 
+mod failures;
+
 use http::Method;
 use kernel::log::StreamName;
 use serde_json::Value;
@@ -78,6 +80,7 @@ async fn a_trace_leads_from_the_request_to_the_live_update() {
     let order = create(&commands, &traceparent).await;
     let spans = until_told(&collector, &id, &CHAIN).await;
     is_whole(&spans);
+    assert!(spans.iter().all(|span| span.error.is_none()), "{spans:?}");
     let stream = StreamName::new("order", order).to_string();
     for (name, service) in [
         ("append", "command-api"),

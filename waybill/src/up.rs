@@ -128,7 +128,8 @@ pub struct Running {
 impl Running {
     /// Opens the log and serves; errors are addresses in use, and a log that can't be opened.
     pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self> {
-        let authenticator = Authenticator::start(&config.auth, stop)?;
+        let health = Health::of(&["commands", "views"]);
+        let authenticator = Authenticator::start(&config.auth, &health, stop)?;
         let command = listen("WAYBILL_COMMAND_LISTEN", config.command, &config.listener)?;
         let query = listen("WAYBILL_QUERY_LISTEN", config.query, &config.listener)?;
         let operations = listen("WAYBILL_PROJECTOR_LISTEN", config.projector, &config.listener)?;
@@ -136,7 +137,6 @@ impl Running {
         tell(config.address_file.as_deref(), &all)?;
         let store = Arc::new(Sqlite::open(&config.data)?);
         let views = Arc::new(Memory::default());
-        let health = Health::of(&["commands", "views"]);
         let commands = Writing {
             store: store.clone(),
             namespace: config.namespace.clone(),

@@ -58,7 +58,7 @@ async fn handle<A: Aggregate>(
     let commands = if lines { bodies::lines(&body)? } else { bodies::array(&body)? };
     let service = slot.service()?;
     let key = headers::idempotency_key(headers, caller)?;
-    let meta = headers::meta(headers, caller);
+    let (meta, request_id) = (headers::meta(headers, caller), headers::request_id(headers));
     let owner = caller.owner().map(str::to_owned);
     let mut together = Together::default();
     // All are submitted before any is awaited: they share groups, and those of one order keep
@@ -68,8 +68,8 @@ async fn handle<A: Aggregate>(
         .enumerate()
         .map(|(index, command)| {
             let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
-            let (owner, meta) = (owner.clone(), meta.clone());
-            let options = RequestOptions { key, expected: Ok(None), owner, meta };
+            let (owner, meta, request_id) = (owner.clone(), meta.clone(), request_id.clone());
+            let options = RequestOptions { key, expected: Ok(None), owner, meta, request_id };
             let (command, own) = with_own_key(command?)?;
             let own = own.map(|own| headers::key(&own, caller)).transpose()?;
             let options = RequestOptions { key: own.or(options.key), ..options };

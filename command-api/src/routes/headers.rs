@@ -1,5 +1,7 @@
 //! What requests say in their headers.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use kernel::log::{LogId, Meta, Version};
 use shared::auth::Caller;
@@ -68,14 +70,21 @@ pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Pro
     }
 }
 
-/// Correlation: the client's `X-Correlation-Id`, or a new one. The actor is the principal.
+/// The id of the request, which the front gave it where the client did not.
+pub fn request_id(headers: &HeaderMap) -> Option<Arc<str>> {
+    headers.get("x-request-id")?.to_str().ok().map(Into::into)
+}
+
+/// Correlation: the client's `X-Correlation-Id`, or the id of the request. The actor is the principal.
 pub fn meta(headers: &HeaderMap, caller: &Caller) -> Meta {
     let text = |name: &str| {
         let text = headers.get(name)?.to_str().ok()?.trim();
         (!text.is_empty() && text.len() <= KEY).then(|| text.to_owned())
     };
     Meta {
-        correlation: text("x-correlation-id").unwrap_or_else(|| Uuid::now_v7().to_string()),
+        correlation: text("x-correlation-id")
+            .or_else(|| text("x-request-id"))
+            .unwrap_or_else(|| Uuid::now_v7().to_string()),
         causation: text("x-causation-id"),
         actor: caller.actor().map(str::to_owned),
         traceparent: text("traceparent"),

@@ -59,6 +59,7 @@ async fn handle<A: Aggregate>(
         expected: headers::if_match(headers, &service.log),
         owner: caller.owner().map(str::to_owned),
         meta: headers::meta(headers, caller),
+        request_id: headers::request_id(headers),
     };
     let outcome = submit::submit(&service, known, Value::Object(command), options)?;
     let accepted = submit::outcome::<A>(outcome, submit::outcome_deadline()).await?;

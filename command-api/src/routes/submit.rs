@@ -1,6 +1,7 @@
 //! From a JSON object to the answer of the write side.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Timestamp;
@@ -39,6 +40,8 @@ pub struct RequestOptions {
     pub owner: Option<String>,
     /// Where the command comes from.
     pub meta: Meta,
+    /// The id of the request.
+    pub request_id: Option<Arc<str>>,
 }
 
 /// What the commands of one request share.
@@ -92,6 +95,7 @@ pub fn submit_with<A: Aggregate>(
         fingerprint: fingerprint(&text),
         sequence: Some(sequence),
         meta: options.meta,
+        request_id: options.request_id,
     }))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use kernel::Failure;
 use kernel::aggregate::Aggregate;
 use kernel::log::{Commit, Entry, Position};
 use shared::event_store::{EventStore, Inserted, NotInserted};
@@ -153,6 +154,7 @@ impl<A: Aggregate> CommitGroup<A> {
         mut commits: Vec<PendingCommit<A>>,
         unused_positions: &mut BTreeSet<Position>,
     ) {
+        let step = Step::begin("append", Kind::Internal);
         let after: Vec<Position> = commits.iter().map(|pending| pending.state.position).collect();
         match positions::assign(&self.store, &after, unused_positions).await {
             Ok(positions) => {
@@ -160,7 +162,10 @@ impl<A: Aggregate> CommitGroup<A> {
                     pending.commit.position = position;
                 }
             }
-            Err(failure) => return self.replies.reject_all(commands(commits), &failure),
+            Err(failure) => {
+                tell_failed(step, &failure, &commits);
+                return self.replies.reject_all(commands(commits), &failure);
+            }
         }
         let mut entries: Vec<Entry> =
             commits.iter().map(|pending| Entry::Commit(pending.commit.clone())).collect();
@@ -170,7 +175,7 @@ impl<A: Aggregate> CommitGroup<A> {
         }
         failpoint::hit("insert.before");
         metrics::GROUPS.had(commits.len());
-        let (started, step) = (Instant::now(), Step::begin("append", Kind::Internal));
+        let started = Instant::now();
         let inserted = self.store.insert(&entries).await;
         metrics::APPENDS.took(started.elapsed(), &[]);
         self.work.progress();
@@ -192,15 +197,24 @@ impl<A: Aggregate> CommitGroup<A> {
                 self.resolver.resolve_duplicates(refused, unused_positions).await;
             }
             Err(NotInserted::Never(failure)) => {
+                tell_failed(step, &failure, &commits);
                 // Their positions are filled by a later group.
                 unused_positions.extend(commits.iter().map(|pending| pending.commit.position));
                 self.replies.reject_all(commands(commits), &failure);
             }
             Err(NotInserted::Unknown(failure)) => {
                 metrics::UNKNOWN.add(commits.len());
+                tell_failed(step, &failure, &commits);
                 self.resolver.resolve_unknown(commits, unused_positions, &failure).await;
             }
         }
+    }
+}
+
+/// None of these commits is known to be written.
+fn tell_failed<A: Aggregate>(step: Option<Step>, why: &Failure, commits: &[PendingCommit<A>]) {
+    if let Some(step) = step {
+        step.failed(why).end(vec![], commits.iter().map(|pending| told(&pending.commit)));
     }
 }
 

@@ -6,6 +6,7 @@ use kernel::Failure;
 use kernel::aggregate::Aggregate;
 use kernel::log::Commit;
 use shared::event_store::EventStore;
+use shared::service::traces::{Kind, Step};
 use tokio::sync::mpsc;
 
 use super::group_event::GroupEvent;
@@ -15,6 +16,7 @@ use super::request::{Accepted, Outcome, Rejected};
 use super::stream_reader;
 use super::stream_state::StreamState;
 use crate::metrics;
+use crate::told::told;
 
 /// How often a request starts afresh before its client is told of the conflict.
 const MAX_RETRIES: u32 = 30;
@@ -72,7 +74,15 @@ impl<A: Aggregate> Replies<A> {
         if let Err(Rejected::Broken(why)) = &outcome {
             let (stream, meta) = (&command.request.stream, &command.request.meta);
             let (correlation, traceparent) = (&meta.correlation, meta.traceparent.as_deref());
-            tracing::error!(why, %stream, correlation, traceparent, "a command can't be carried out");
+            let request_id = command.request.request_id.as_deref();
+            tracing::error!(
+                why,
+                %stream,
+                request_id,
+                correlation,
+                traceparent,
+                "a command can't be carried out"
+            );
         }
         let (stream, key) = (command.request.stream.clone(), command.request.key.clone());
         self.tell(GroupEvent::StreamFree { stream, state, retry: None, key });
@@ -122,13 +132,17 @@ impl<A: Aggregate> Replies<A> {
     /// Starts the request afresh: on the state that it was decided on where that still holds, else on a
     /// fresh read.
     pub fn retry(&self, pending: PendingCommit<A>, cause: RetryCause) {
-        let PendingCommit { mut command, state, .. } = pending;
+        let PendingCommit { mut command, state, commit, .. } = pending;
         metrics::RETRIES.add_to(cause.name(), 1);
         let state_holds = cause == RetryCause::Position;
         command.attempts += 1;
         command.collisions += u32::from(state_holds);
         command.request.fresh = false;
         if command.attempts > MAX_RETRIES {
+            if let Some(step) = Step::begin("append", Kind::Internal) {
+                let why = "other commits were written first at every attempt";
+                step.failed(&why).end(vec![], std::iter::once(told(&commit)));
+            }
             return self.reject(command, Rejected::Conflict);
         }
         if command.is_abandoned() {

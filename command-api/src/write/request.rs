@@ -1,5 +1,7 @@
 //! What the write side is asked for, and what it answers.
 
+use std::sync::Arc;
+
 use kernel::aggregate::{Aggregate, Refusal};
 use kernel::log::{Commit, Meta, Position, StreamName, Version};
 use tokio::time::Instant;
@@ -34,6 +36,8 @@ pub struct Request<A: Aggregate> {
     pub sequence: Option<Sequence>,
     /// Why it is asked for, and on whose behalf.
     pub meta: Meta,
+    /// The id of the request of HTTP, for the log.
+    pub request_id: Option<Arc<str>>,
 }
 
 /// What an accepted command is answered with: a function of its commit alone, so that a repeated

@@ -1,10 +1,12 @@
 //! A build without the feature `jwt`, which takes tokens of the file alone.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Denied, JWKS_FILE, Principal};
+use kernel::Result;
+
+use super::{Denied, KeySource, Principal};
 use crate::service::config::Settings;
+use crate::service::health::Health;
 
 /// There is none.
 #[derive(Debug, Clone)]
@@ -12,29 +14,29 @@ pub enum Config {}
 
 impl Config {
     /// Says that there is none.
-    pub fn read(settings: &mut Settings, _keys: PathBuf) -> Option<Self> {
+    pub fn read(settings: &mut Settings, keys: KeySource) -> Option<Self> {
         let why = "this build takes no JWTs; one with the features `servers` does";
-        settings.wrong(JWKS_FILE, why);
+        settings.wrong(keys.variable(), why);
         None
-    }
-
-    /// The file of keys.
-    pub fn keys(&self) -> &Path {
-        match *self {}
     }
 }
 
 /// There is none.
-pub enum Verifier {}
+pub enum Keyring {}
 
-impl Verifier {
+impl Keyring {
     /// Of a configuration that there can't be.
-    pub fn read(config: &Config, _path: &Path) -> Result<Self, String> {
+    pub fn new(config: &Config, _health: &Health) -> Result<Self> {
         match *config {}
     }
 
-    /// Of a verifier that there can't be.
-    pub fn find(&self, _token: &str) -> Result<Arc<Principal>, Denied> {
+    /// Of a keyring that there can't be.
+    pub async fn follow(&self) {
+        match *self {}
+    }
+
+    /// Of a keyring that there can't be.
+    pub fn find(&self, _token: &str) -> std::result::Result<Arc<Principal>, Denied> {
         match *self {}
     }
 }

@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use warp::reply::Response;
 
 /// What a page may read of an answer besides its body.
-const EXPOSED: &str = "consistency-token, etag, location, retry-after";
+const EXPOSED: &str = "consistency-token, etag, location, retry-after, x-request-id";
 /// What a page may send.
-const HEADERS: &str =
-    "authorization, consistency-token, content-type, if-none-match, last-event-id, prefer";
+const HEADERS: &str = "authorization, consistency-token, content-type, if-none-match, \
+                       last-event-id, prefer, x-request-id";
 /// Seconds that a browser need not ask again.
 const MAX_AGE: &str = "600";
 

@@ -13,7 +13,7 @@ use super::encoding::Codings;
 use super::measured::Measured;
 use super::serve::Routes;
 use super::unread::{ReadToTheEnd, waits_to_continue};
-use super::{Cors, Guard, Hosts, Limits, probes};
+use super::{Cors, Guard, Hosts, Limits, probes, request_id};
 use crate::http::problem::Problem;
 
 /// Who may call a service, and how.
@@ -55,6 +55,7 @@ impl Front {
         let codings = Codings::of_request(request.headers_mut());
         let waits_to_continue = waits_to_continue(&request);
         let measured = Measured::start(&mut request);
+        request_id::is_traced(request.headers());
         let response = self.admit(request, origin.is_some() && cors.may_write).await;
         let mut response = codings.apply(response).await;
         measured.end(response.status());

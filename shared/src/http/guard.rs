@@ -7,7 +7,9 @@ use http::{HeaderMap, Method, header};
 
 use super::access::{AccessTable, Asked};
 use super::origin::same_origin;
+use super::rate::RateLimit;
 use super::session::cookie;
+use super::{REFUSED, refused};
 use crate::auth::{Authenticator, Caller, Denied, Principal};
 use crate::http::problem::Problem;
 
@@ -16,6 +18,8 @@ use crate::http::problem::Problem;
 pub struct Guard {
     authenticator: Arc<Authenticator>,
     access: Arc<AccessTable>,
+    /// By the names of principals.
+    rate: Option<Arc<RateLimit<String>>>,
 }
 
 /// What a request shows.
@@ -31,7 +35,8 @@ enum Shown<'a> {
 impl Guard {
     /// By these credentials, and by what is described.
     pub fn new(authenticator: Arc<Authenticator>, access: Arc<AccessTable>) -> Self {
-        Self { authenticator, access }
+        let rate = authenticator.rate().map(|rate| Arc::new(RateLimit::new(rate)));
+        Self { authenticator, access, rate }
     }
 
     /// Lets a request through, with its `Caller`, or says why not. `from_page` is whether it comes from
@@ -44,6 +49,7 @@ impl Guard {
             return Ok(());
         }
         let (principal, credential) = self.principal(request, from_page)?;
+        self.count(&principal)?;
         let needs = match asked {
             Asked::Known(needs) => needs,
             Asked::OtherMethod(methods) => {
@@ -62,6 +68,17 @@ impl Guard {
         let caller = Caller::known(principal, credential.into(), &self.authenticator);
         request.extensions.insert(caller);
         Ok(())
+    }
+
+    /// A problem, when this principal has asked too often. Only its own requests count: those that show
+    /// no credential of it were refused before.
+    fn count(&self, principal: &Principal) -> Result<(), Problem> {
+        let Some(limit) = &self.rate else { return Ok(()) };
+        limit.take(&principal.name).map_err(|wait| {
+            REFUSED.add_to(refused::RATE_PER_PRINCIPAL, 1);
+            let detail = format!("One principal may send {}.", limit.rate());
+            Problem::too_many_requests(detail).after(wait)
+        })
     }
 
     fn principal(
@@ -87,7 +104,7 @@ impl Guard {
         let found = self.authenticator.principal(credential);
         let principal = found.map_err(|denied| {
             Authenticator::count(denied.as_str());
-            refused(denied)
+            unauthenticated(denied)
         })?;
         Ok((principal, credential.to_owned()))
     }
@@ -102,8 +119,12 @@ fn of_own_page(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The answer to a credential that is none.
-pub(crate) fn refused(denied: Denied) -> Problem {
+pub(crate) fn unauthenticated(denied: Denied) -> Problem {
     let why = match denied {
+        Denied::Unavailable => {
+            let detail = "The keys of the identity provider are not there yet; /readyz tells why.";
+            return Problem::unavailable(detail);
+        }
         Denied::Invalid => "The token is none that is known here.",
         Denied::Expired => "The token is expired.",
         Denied::Revoked => "The token was revoked.",

@@ -15,6 +15,7 @@ use serde_json::Value;
 use warp::reply::Response;
 
 use crate::auth::Roles;
+use crate::http::request_id::with_current;
 
 pub(crate) use self::kinds::is_to_be_retried;
 pub(crate) use self::page::Pages;
@@ -31,10 +32,13 @@ pub struct Problem {
     /// The status of the answer.
     pub status: u16,
     /// What was wrong with this request, and what was expected.
-    pub detail: String,
+    pub detail: Box<str>,
     /// Every field that is wrong, of a `validation`.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     pub errors: Box<[FieldError]>,
+    /// The `X-Request-Id` of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Box<str>>,
     /// Further members, such as `rule` of a refusal.
     #[serde(flatten)]
     pub facts: BTreeMap<&'static str, Value>,
@@ -52,8 +56,9 @@ impl Problem {
             r#type,
             title,
             status,
-            detail,
+            detail: detail.into(),
             errors: Box::default(),
+            request_id: None,
             facts: BTreeMap::new(),
             retry_after: None,
             header: None,
@@ -157,7 +162,8 @@ impl From<Failure> for Problem {
 }
 
 impl warp::Reply for Problem {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        self.request_id = with_current(|request| request.request_id.into());
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = Response::new(bytes::Bytes::from(body).into());
         *response.status_mut() = self.status();

@@ -69,7 +69,7 @@ impl<K: Hash + Eq + Clone> StateStore for States<K> {
         if !states.contains(key) && states.len() >= CALLERS {
             states.pop_lru();
         }
-        let state = states.get_or_insert(key.clone(), InMemoryState::default);
+        let state = states.get_or_insert_ref(key, InMemoryState::default);
         state.measure_and_replace(&NotKeyed::NonKey, decide)
     }
 }

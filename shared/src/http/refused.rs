@@ -8,6 +8,8 @@ pub const CONNECTIONS: &str = "connections";
 pub const CONNECTIONS_PER_ADDRESS: &str = "connections_per_address";
 /// One address asks too often.
 pub const RATE_PER_ADDRESS: &str = "rate_per_address";
+/// One principal asks too often.
+pub const RATE_PER_PRINCIPAL: &str = "rate_per_principal";
 /// No TLS was agreed on.
 pub const HANDSHAKE: &str = "handshake";
 /// There is no room for another body.
@@ -17,5 +19,12 @@ pub static REFUSED: Counter = Counter::by(
     "waybill_http_refused_total",
     "Connections and requests that were turned away before anything was done for them, by reason.",
     &["reason"],
-    &[CONNECTIONS, CONNECTIONS_PER_ADDRESS, RATE_PER_ADDRESS, HANDSHAKE, BODIES],
+    &[
+        CONNECTIONS,
+        CONNECTIONS_PER_ADDRESS,
+        RATE_PER_ADDRESS,
+        RATE_PER_PRINCIPAL,
+        HANDSHAKE,
+        BODIES,
+    ],
 );

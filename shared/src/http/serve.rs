@@ -25,6 +25,7 @@ use super::places::{Place, Places};
 use super::probes::is_probe;
 use super::problem::Problem;
 use super::rate::{RateLimit, caller};
+use super::request_id::Current;
 use super::timed::Timed;
 use super::unread::ReadToTheEnd;
 use super::{Limits, Listener, REFUSED, refused};
@@ -139,17 +140,19 @@ impl Connection {
         let (front, is_spare, limit) = (self.front, self.place.is_spare, self.limit);
         let service = service_fn(move |request: Request<Incoming>| {
             let front = front.clone();
-            let request = ReadToTheEnd::wrap(request, front.limits.body);
+            let mut request = ReadToTheEnd::wrap(request, front.limits.body);
+            let current = Current::of(request.headers_mut());
             let too_many = limit.as_ref().and_then(|limit| too_many(limit, request.uri().path()));
-            async move {
+            let answer = async move {
                 if let Some(problem) = too_many {
-                    return Ok::<_, Infallible>(problem.into_response());
+                    return problem.into_response();
                 }
-                Ok(match TLS {
+                match TLS {
                     true => Box::pin(securely(front, is_spare, request)).await,
                     false => answer(front, is_spare, request).await,
-                })
-            }
+                }
+            };
+            async move { Ok::<_, Infallible>(current.scope(answer).await) }
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.header).keep_alive(!is_spare);
@@ -165,9 +168,12 @@ impl Connection {
     async fn refuse(self, stream: TcpStream) {
         let timeout = self.front.limits.body;
         let service = service_fn(async |request: Request<Incoming>| {
-            drop(ReadToTheEnd::wrap(request, timeout));
+            let mut request = ReadToTheEnd::wrap(request, timeout);
+            let current = Current::of(request.headers_mut());
+            drop(request);
             let detail = "This port speaks TLS alone: ask it by https://.";
-            Ok::<_, Infallible>(Problem::malformed(detail).into_response())
+            let answer = async { Problem::malformed(detail).into_response() };
+            Ok::<_, Infallible>(current.scope(answer).await)
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.header).keep_alive(false);

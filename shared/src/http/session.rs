@@ -16,7 +16,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::api::Operation;
-use super::guard::refused;
+use super::guard::unauthenticated;
 use super::origin::same_origin;
 use super::probes::get_or_head;
 use super::problem::{JSON, Problem};
@@ -93,7 +93,7 @@ fn sign_in(
     // What was found is not repeated: it may be a token.
     let expected = |_| Problem::from(Invalid::new("Expected {\"token\": \"…\"} and nothing else."));
     let SignIn { token } = serde_json::from_value(json).map_err(expected)?;
-    let principal = authenticator.principal(&token).map_err(refused)?;
+    let principal = authenticator.principal(&token).map_err(unauthenticated)?;
     with_cookie(told(&Session::from(&*principal))?, cookie::set(&token, cookie::is_secure(headers)))
 }
 

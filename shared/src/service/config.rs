@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use kernel::Namespace;
 
-use crate::auth::{self, JWKS_FILE, TOKENS_FILE};
+use crate::auth::{self, ASKS, TOKENS_FILE};
 use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};
 use crate::service::telemetry::{FORMAT, JSON, TEXT};
@@ -84,7 +84,6 @@ impl Settings {
     }
 
     /// Notes that a variable is wrong.
-    #[cfg(not(feature = "jwt"))]
     pub(crate) fn wrong(&mut self, name: &str, why: &str) {
         self.problems.push(format!("{name}: {why}"));
     }
@@ -113,7 +112,7 @@ impl Settings {
                 format!("expected an address and a port, such as {default}, got {value:?}")
             })
         });
-        let asks = [TOKENS_FILE, JWKS_FILE].iter().any(|name| self.variables.contains_key(*name));
+        let asks = ASKS.iter().any(|name| self.variables.contains_key(*name));
         if !asks && !public && !address.ip().is_loopback() {
             self.problems.push(format!(
                 "{name}: {address} can be reached from elsewhere, and clients are not asked who they \

@@ -1,10 +1,18 @@
 //! What the services write about themselves: to standard error, filtered by `WAYBILL_LOG`, as text or,
-//! with `WAYBILL_LOG_FORMAT=json`, as one JSON object a line. What is written of a request has its
-//! correlation id and its `traceparent`.
+//! with `WAYBILL_LOG_FORMAT=json`, as one JSON object a line. What is written while a request is answered
+//! has its `request_id`, and its `correlation` and `traceparent` where it has them.
 
+use std::fmt;
 use std::io::IsTerminal as _;
 
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::http::request_id::with_current;
 
 /// `text` or `json`.
 pub(crate) const FORMAT: &str = "WAYBILL_LOG_FORMAT";
@@ -21,9 +29,147 @@ pub fn start(filter: &str) {
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color);
     let logs = logs.with_writer(std::io::stderr);
     let started = match std::env::var(FORMAT) {
-        Ok(format) if format == JSON => logs.json().flatten_event(true).try_init(),
-        _ => logs.try_init(),
+        Ok(format) if format == JSON => {
+            logs.fmt_fields(JsonFields::new()).event_format(JsonLines::default()).try_init()
+        }
+        _ => logs.fmt_fields(TextFields::default()).try_init(),
     };
     // Fails only when a subscriber is there already, as in tests; that one serves too.
     drop(started);
+}
+
+/// Writes the fields of a line, and behind them those of its request.
+#[derive(Default)]
+struct TextFields(DefaultFields);
+
+impl<'writer> FormatFields<'writer> for TextFields {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        self.0.format_fields(writer.by_ref(), fields)?;
+        let tell = |writer: &mut Writer<'_>| {
+            with_current(|request| {
+                write!(writer, " request_id={}", request.request_id)?;
+                for (name, value) in
+                    [("correlation", request.correlation), ("traceparent", request.traceparent)]
+                {
+                    value.map_or(Ok(()), |value| write!(writer, " {name}={value:?}"))?;
+                }
+                Ok(())
+            })
+        };
+        tell(&mut writer).unwrap_or(Ok(()))
+    }
+}
+
+/// Writes a line as a JSON object, with the fields of its request at the end.
+struct JsonLines(Format<Json>);
+
+impl Default for JsonLines {
+    fn default() -> Self {
+        Self(format().json().flatten_event(true))
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let of_request = with_current(|request| serde_json::to_string(&request));
+        let Some(Ok(of_request)) = of_request else {
+            return self.0.format_event(context, writer, event);
+        };
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let object = line.trim_end().strip_suffix('}').ok_or(fmt::Error)?;
+        let fields = of_request.strip_prefix('{').ok_or(fmt::Error)?;
+        writeln!(writer, "{object},{fields}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+    use crate::http::request_id::within;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    const REQUEST: [(&str, &str); 3] =
+        [("x-request-id", "a-7"), ("x-correlation-id", "b \"c\""), ("traceparent", "00-1-2-01")];
+
+    fn write() {
+        tracing::warn!(number = 7, "it failed");
+        within(&REQUEST, || tracing::warn!(number = 8, "it failed"));
+        within(&REQUEST[..1], || tracing::warn!("it failed"));
+    }
+
+    #[test]
+    fn a_line_of_text_names_its_request() {
+        let lines = Lines::default();
+        let logs = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone());
+        let logs = logs.fmt_fields(TextFields::default()).finish();
+        tracing::subscriber::with_default(logs, write);
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let ends: Vec<&str> =
+            text.lines().map(|line| line.split_once("it failed").unwrap().1).collect();
+        assert_eq!(
+            ends,
+            [
+                " number=7",
+                r#" number=8 request_id=a-7 correlation="b \"c\"" traceparent="00-1-2-01""#,
+                " request_id=a-7",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_of_json_names_its_request() {
+        let lines = Lines::default();
+        let logs = tracing_subscriber::fmt().with_writer(lines.clone());
+        let logs = logs.fmt_fields(JsonFields::new()).event_format(JsonLines::default()).finish();
+        tracing::subscriber::with_default(logs, write);
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0]["request_id"].is_null());
+        assert_eq!((&lines[1]["request_id"], &lines[1]["number"]), (&"a-7".into(), &8.into()));
+        assert_eq!(lines[1]["correlation"], "b \"c\"");
+        assert_eq!(lines[1]["traceparent"], "00-1-2-01");
+        assert_eq!(lines[2]["request_id"], "a-7");
+        assert!(lines[2]["correlation"].is_null());
+    }
 }

@@ -119,12 +119,23 @@ mod silent {
     }
 
     /// Of no trace.
+    #[derive(Clone)]
     pub struct Step;
 
     impl Step {
         /// None is told.
         pub fn begin(_: &'static str, _: Kind) -> Option<Self> {
             None
+        }
+
+        /// Nothing is told.
+        pub fn failed(self, _: &impl ToString) -> Self {
+            self
+        }
+
+        /// Nothing is told.
+        pub fn became<T, E: ToString>(self, _: &Result<T, E>) -> Self {
+            self
         }
 
         /// Nothing is told.

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use kernel::Timestamp;
 use serde_json::{Value, json};
 use shared::auth::jwt::{self, Claims};
-use shared::auth::{self, Role};
+use shared::auth::{self, KeySource, Role};
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::jwt_keys::{EC, ED, Provider, STRANGER, base64url};
@@ -22,7 +22,7 @@ fn seconds(from_now: i64) -> i64 {
 }
 
 /// What a good token says.
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     json!({
         "iss": "https://id.example", "aud": ["waybill", "other"], "sub": "ann", "exp": seconds(600),
         "roles": ["query", "command"], "customer": "*",
@@ -39,23 +39,29 @@ fn but(name: &str, value: Value) -> Value {
 }
 
 fn config(provider: &Provider, tokens: Option<&Tokens>) -> auth::Config {
+    let keys = KeySource::File(provider.file());
+    auth::Config { tokens: tokens.map(Tokens::file), ..config_of(keys) }
+}
+
+/// Takes tokens that are signed by these keys.
+pub(super) fn config_of(keys: KeySource) -> auth::Config {
     let claims = Claims {
         roles: "roles".to_owned(),
         prefix: String::new(),
         owner: Some("customer".to_owned()),
     };
     let jwt = jwt::Config {
-        keys: provider.file(),
+        keys,
         issuer: "https://id.example".to_owned(),
         audience: "waybill".to_owned(),
         algorithms: vec![Algorithm::ES256, Algorithm::EdDSA],
         leeway: Duration::from_secs(5),
         claims,
     };
-    auth::Config { tokens: tokens.map(Tokens::file), jwt: Some(jwt) }
+    auth::Config { jwt: Some(jwt), ..auth::Config::default() }
 }
 
-async fn status(client: &Client, token: &str) -> u16 {
+pub(super) async fn status(client: &Client, token: &str) -> u16 {
     OrderClient::new(&with(client, token)).get("/orders").await.status
 }
 

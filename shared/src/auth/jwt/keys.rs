@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 
 use crate::http::strict_json;
 
-/// Bytes of a set at most.
+/// Bytes of a file with a set at most.
 const MAX_BYTES: u64 = 256 << 10;
 /// Characters of the modulus of an RSA key of 2048 bits, in base64url: shorter ones are too weak
 /// (RFC 7518, section 3.3).
@@ -24,21 +24,22 @@ struct Key {
     key: DecodingKey,
 }
 
-impl Keys {
-    /// Reads a set, and takes of it what fits one of these algorithms; says why none does.
-    pub fn read(path: &Path, algorithms: &[Algorithm]) -> Result<Self, String> {
-        let said = |why: String| format!("{}: {why}", path.display());
-        let file = File::open(path).map_err(|error| said(error.to_string()))?;
-        let mut text = vec![];
-        let read = file.take(MAX_BYTES + 1).read_to_end(&mut text);
-        read.map_err(|error| said(error.to_string()))?;
-        Self::parse(&text, algorithms).map_err(said)
+/// Reads a file with a set.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let said = |why: String| format!("{}: {why}", path.display());
+    let file = File::open(path).map_err(|error| said(error.to_string()))?;
+    let mut text = vec![];
+    let read = file.take(MAX_BYTES + 1).read_to_end(&mut text);
+    read.map_err(|error| said(error.to_string()))?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(said(format!("expected up to {MAX_BYTES} bytes")));
     }
+    Ok(text)
+}
 
-    fn parse(text: &[u8], algorithms: &[Algorithm]) -> Result<Self, String> {
-        if text.len() as u64 > MAX_BYTES {
-            return Err(format!("expected up to {MAX_BYTES} bytes"));
-        }
+impl Keys {
+    /// Takes of a set in JSON what fits one of these algorithms; says why none does.
+    pub fn parse(text: &[u8], algorithms: &[Algorithm]) -> Result<Self, String> {
         let json = strict_json::read(text).map_err(|error| format!("it is no JSON: {error}"))?;
         let set: JwkSet = serde_json::from_value(json)
             .map_err(|error| format!("expected a JWK set (RFC 7517, section 5): {error}"))?;
@@ -57,6 +58,11 @@ impl Keys {
             true => Err(format!("expected a public key for one of {algorithms:?}")),
             false => Ok(Self(keys)),
         }
+    }
+
+    /// Whether there is a key by this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|key| key.id.as_deref() == Some(id))
     }
 
     /// The only key by this id for this algorithm; without an id, the only one for the algorithm.

@@ -105,13 +105,23 @@ pub fn last_event_id() -> Parameter {
     Parameter::of::<LastEventId>("Last-Event-ID", about, EVENT_ID)
 }
 
+/// `X-Request-Id` of every request.
+pub fn request_id() -> Parameter {
+    Parameter::of::<Text>(
+        "X-Request-Id",
+        "Names the request in the answer and in the log of the service: 1 to 128 letters, digits and \
+         `-._~:+/=@`. Where it is missing or anything else, the service makes one.",
+        "checkout-7781-1",
+    )
+}
+
 /// What a client says of where a command comes from.
 pub fn trace() -> [Parameter; 3] {
     let header = Parameter::of::<Text>;
     [
         header(
             "X-Correlation-Id",
-            "Stored with the events, up to 255 bytes; without it the service makes one.",
+            "Stored with the events, up to 255 bytes; without it the id of the request is.",
             "checkout-7781",
         ),
         header("X-Causation-Id", "Stored with the events, up to 255 bytes.", "webhook-12"),
@@ -123,8 +133,16 @@ pub fn trace() -> [Parameter; 3] {
     ]
 }
 
+/// Of every answer.
+pub const REQUEST_ID: &str = "X-Request-Id";
+
 /// Headers of answers: name, what it says, and the pattern of its value.
-pub const OF_ANSWERS: [(&str, &str, &str); 8] = [
+pub const OF_ANSWERS: [(&str, &str, &str); 9] = [
+    (
+        REQUEST_ID,
+        "Names the request in the log of the service: the client's, or one that the service made.",
+        "^[0-9A-Za-z._~:+/=@-]{1,128}$",
+    ),
     ("ETag", "Names the version that is shown, for `If-Match` and `If-None-Match`.", "^\".+\"$"),
     ("Consistency-Token", "What the answer shows, for queries that are to show no less.", TOKEN),
     ("Location", "The path of what was created, on query-api.", "^/.+$"),

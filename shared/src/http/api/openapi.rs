@@ -63,14 +63,13 @@ impl Document {
         }
         let mut parameters: Vec<Value> =
             operation.parameters.iter().map(|(place, it)| self.parameter(*place, it)).collect();
+        parameters.push(self.parameter(Place::Header, &headers::request_id()));
         parameters.extend(operation.written.iter().map(|(name, schema, example)| {
             json!({
                 "name": name, "in": "path", "required": true, "schema": schema, "example": example,
             })
         }));
-        if !parameters.is_empty() {
-            written["parameters"] = parameters.into();
-        }
+        written["parameters"] = parameters.into();
         if !operation.body.is_empty() {
             let content: Map<String, Value> = operation
                 .body
@@ -104,14 +103,16 @@ impl Document {
         }
         let mut failures: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
         let of_access = match is_secured && !operation.access.is_open() {
-            true => &["unauthorized", "forbidden"][..],
+            true => &["unauthorized", "forbidden", "too-many-requests"][..],
             false => &[],
         };
         let of_all = operation.problems.iter().map(String::as_str);
         let of_all = of_all.filter(|name| is_secured || *name != OF_OWNERS);
         for name in of_all.chain(of_access.iter().copied()) {
-            if let Some(page) = pages.find(name) {
-                failures.entry(page.status).or_default().push(page.name);
+            let Some(page) = pages.find(name) else { continue };
+            let of_status = failures.entry(page.status).or_default();
+            if !of_status.contains(&page.name) {
+                of_status.push(page.name);
             }
         }
         for (status, names) in failures {
@@ -129,9 +130,8 @@ impl Document {
         if !contents.is_empty() {
             written["content"] = contents.into();
         }
-        if !success.headers.is_empty() {
-            written["headers"] = references("headers", &success.headers);
-        }
+        let all: Vec<&str> = success.headers.iter().copied().chain([headers::REQUEST_ID]).collect();
+        written["headers"] = references("headers", &all);
         let links: Map<String, Value> = links
             .map(|Link { to, parameter, value, .. }| {
                 let link = json!({ "operationId": to, "parameters": { parameter: value } });
@@ -162,17 +162,19 @@ impl Document {
             "description": about.join("\n\n"),
             "content": { PROBLEM: { "schema": schema, "examples": examples } },
         });
+        let mut of_status = vec![headers::REQUEST_ID];
+        if names.contains(&"method-not-allowed") {
+            of_status.push("Allow");
+        }
+        if names.contains(&"unauthorized") {
+            of_status.push("WWW-Authenticate");
+        }
+        written["headers"] = references("headers", &of_status);
         let retried = names.iter().filter(|name| is_to_be_retried(name)).count();
         if retried > 0 {
             let mut header = header("Retry-After");
             header["required"] = (retried == names.len()).into();
-            written["headers"] = json!({ "Retry-After": header });
-        }
-        if names.contains(&"method-not-allowed") {
-            written["headers"] = references("headers", &["Allow"]);
-        }
-        if names.contains(&"unauthorized") {
-            written["headers"] = references("headers", &["WWW-Authenticate"]);
+            written["headers"]["Retry-After"] = header;
         }
         written
     }
@@ -222,7 +224,7 @@ fn content(generator: &mut SchemaGenerator, body: &Body) -> Value {
     }
 }
 
-fn references(kind: &str, names: &[&'static str]) -> Value {
+fn references(kind: &str, names: &[&str]) -> Value {
     let reference = |name: &&str| {
         ((*name).to_owned(), json!({ "$ref": format!("#/components/{kind}/{name}") }))
     };

@@ -15,6 +15,11 @@ use super::otlp::tracer;
 use super::{Attributes, Kind};
 
 const TRACEPARENT: &str = "traceparent";
+/// <https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/>: the status of an answer, or
+/// `_OTHER`, as there are no types of failures to tell apart.
+const ERROR_TYPE: &str = "error.type";
+/// Characters of the longest description of an error.
+const MAX_DESCRIPTION: usize = 500;
 /// Links of a span to the requests that share it, at most.
 const MAX_LINKS: usize = 128;
 
@@ -69,8 +74,8 @@ pub struct RequestSpan {
 }
 
 impl RequestSpan {
-    /// Begins it, and puts its context into the headers; `method` is one of few. `None` where no traces are recorded, and for
-    /// what probes and Prometheus ask.
+    /// Begins it, and puts its context into the headers; `method` is one of few. `None` where no traces
+    /// are recorded, and for what probes and Prometheus ask.
     pub fn begin<B>(method: &'static str, request: &mut Request<B>) -> Option<Self> {
         let tracer = tracer()?;
         let (uri, headers) = (request.uri(), request.headers());
@@ -86,6 +91,8 @@ impl RequestSpan {
         ];
         let correlation = headers.get("x-correlation-id").and_then(|value| value.to_str().ok());
         about.extend(correlation.map(|id| KeyValue::new("waybill.correlation", id.to_owned())));
+        let id = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        about.extend(id.map(|id| KeyValue::new("waybill.request", id.to_owned())));
         let builder = SpanBuilder::from_name(method).with_kind(SpanKind::Server);
         let span = tracer.build_with_context(builder.with_attributes(about), &parent);
         let context = span.span_context();
@@ -103,7 +110,9 @@ impl RequestSpan {
         self.span.set_attribute(KeyValue::new("http.route", route.to_owned()));
         let code = i64::from(status.as_u16());
         self.span.set_attribute(KeyValue::new("http.response.status_code", code));
+        // What a client did wrong is no error of the server's span, and the status says it all.
         if status.is_server_error() {
+            self.span.set_attribute(KeyValue::new(ERROR_TYPE, status.as_str().to_owned()));
             self.span.set_status(Status::error(""));
         }
         self.span.end();
@@ -111,19 +120,36 @@ impl RequestSpan {
 }
 
 /// Something that happens to what several requests have led to, at the same time.
+#[derive(Clone)]
 pub struct Step {
     name: &'static str,
     kind: Kind,
     began: SystemTime,
+    /// Why it failed.
+    failure: Option<String>,
 }
 
 impl Step {
     /// Notes when it begins. `None` where no traces are recorded.
     pub fn begin(name: &'static str, kind: Kind) -> Option<Self> {
-        tracer().map(|_| Self { name, kind, began: SystemTime::now() })
+        tracer().map(|_| Self { name, kind, began: SystemTime::now(), failure: None })
     }
 
-    /// It is done: told to each of these traces that is recorded, as a child of what its `traceparent`
+    /// It failed: its spans have the status Error, with this description.
+    pub fn failed(self, why: &impl ToString) -> Self {
+        let why = why.to_string().chars().take(MAX_DESCRIPTION).collect();
+        Self { failure: Some(why), ..self }
+    }
+
+    /// The same where it failed; as it is where it did not.
+    pub fn became<T, E: ToString>(self, result: &Result<T, E>) -> Self {
+        match result {
+            Ok(_) => self,
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// It is over: told to each of these traces that is recorded, as a child of what its `traceparent`
     /// names. When several are, a span of its own is told too: the children and it have links to each
     /// other. `shared` is about all of them.
     pub fn end<'a, F: FnOnce() -> Attributes>(
@@ -144,6 +170,13 @@ impl Step {
             };
             SpanBuilder::from_name(name).with_kind(kind).with_start_time(self.began)
         };
+        let end = |mut span: Span| {
+            if let Some(why) = &self.failure {
+                span.set_attribute(KeyValue::new(ERROR_TYPE, "_OTHER"));
+                span.set_status(Status::error(why.clone()));
+            }
+            span.end_with_timestamp(ended);
+        };
         let shared: Vec<KeyValue> = attributes(shared).collect();
         let mut of_all = vec![];
         if members.len() > 1 {
@@ -152,16 +185,15 @@ impl Step {
             let count = KeyValue::new("waybill.traces", members.len() as i64);
             let about = shared.iter().cloned().chain([count]);
             let all = builder(format!("{} together", self.name)).with_links(links);
-            let mut all = tracer.build_with_context(all.with_attributes(about), &Context::new());
+            let all = tracer.build_with_context(all.with_attributes(about), &Context::new());
             of_all.push(Link::with_context(all.span_context().clone()));
-            all.end_with_timestamp(ended);
+            end(all);
         }
         for (context, of) in members {
             let parent = Context::new().with_remote_span_context(context);
             let about = shared.iter().cloned().chain(attributes(of));
             let one = builder(self.name.to_owned()).with_attributes(about);
-            let mut one = tracer.build_with_context(one.with_links(of_all.clone()), &parent);
-            one.end_with_timestamp(ended);
+            end(tracer.build_with_context(one.with_links(of_all.clone()), &parent));
         }
     }
 }

@@ -1,0 +1,128 @@
+//! What Prometheus costs: the same load with and without a scrape of every service each second.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::Method;
+use waybill::client::Client;
+
+use super::{Measurement, Scenario, Unit};
+use crate::Result;
+use crate::context::Context;
+use crate::load::{Mix, Plan};
+use crate::subject::{Driven, Subject};
+
+/// As often as the shortest interval that operators use.
+const INTERVAL: Duration = Duration::from_secs(1);
+const CLIENTS: usize = 64;
+/// With and without scrapes in turns, as the machine and the log change over time.
+const TURNS: usize = 4;
+
+pub struct Scrape;
+
+#[async_trait(?Send)]
+impl Scenario for Scrape {
+    fn name(&self) -> &'static str {
+        "scrape"
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Share
+    }
+
+    async fn run(&self, context: &Context) -> Result<Measurement> {
+        let subject = Subject::waybill(context, &[]).await?;
+        let plan = subject.plan(Mix::Create, CLIENTS, context.seconds / 2.0)?;
+        let mut created = subject.warm_up(context, &plan).await?;
+        let (mut plain, mut scraped) = (Turns::default(), Turns::default());
+        let mut scrapes = Scrapes::default();
+        for turn in 0..TURNS {
+            let plan = Plan { seed: Some(turn as u64 + 1), ..plan.clone() };
+            if turn % 2 == 0 {
+                plain.add(&subject.drive(context, &plan).await?);
+            } else {
+                let clients = subject.clients();
+                let driven = tokio::select! {
+                    driven = subject.drive(context, &plan) => driven?,
+                    broken = scrapes.go_on(&clients) => return Err(broken),
+                };
+                scraped.add(&driven);
+            }
+        }
+        created += plain.created + scraped.created;
+        subject.check(created, plain.unsure + scraped.unsure).await?;
+        let measurement = Measurement::new(scraped.rate() / plain.rate(), Default::default())
+            .with("without_per_s", plain.rate())
+            .with("with_per_s", scraped.rate())
+            .with("without_p99_ms", plain.p99_ms)
+            .with("with_p99_ms", scraped.p99_ms)
+            .with("scrapes", scrapes.count as f64)
+            .with("scrape_mean_ms", scrapes.mean_ms())
+            .with("scrape_max_ms", scrapes.max.as_secs_f64() * 1e3)
+            .with("scrape_kib", scrapes.max_bytes as f64 / 1024.0);
+        subject.end(context).await?;
+        Ok(measurement)
+    }
+}
+
+/// Loads of one kind.
+#[derive(Default)]
+struct Turns {
+    accepted: u64,
+    created: u64,
+    unsure: u64,
+    seconds: f64,
+    p99_ms: f64,
+}
+
+impl Turns {
+    fn add(&mut self, driven: &Driven) {
+        let report = &driven.report;
+        self.accepted += report.accepted;
+        self.created += report.created;
+        self.unsure += report.broken + report.refused + report.shed;
+        self.seconds += report.seconds + driven.catch_up.as_secs_f64();
+        self.p99_ms = self.p99_ms.max(report.p99_ms);
+    }
+
+    /// Commands per second until the views had them all.
+    fn rate(&self) -> f64 {
+        self.accepted as f64 / self.seconds
+    }
+}
+
+/// What scrapes took, of all services together.
+#[derive(Default)]
+struct Scrapes {
+    count: u32,
+    total: Duration,
+    max: Duration,
+    max_bytes: usize,
+}
+
+impl Scrapes {
+    /// Each second, until it is dropped; ends with what went wrong.
+    async fn go_on(&mut self, clients: &[Client]) -> Box<dyn std::error::Error + Send + Sync> {
+        let mut interval = tokio::time::interval(INTERVAL);
+        loop {
+            interval.tick().await;
+            for client in clients {
+                let began = Instant::now();
+                let answer = match client.send(Method::GET, "/metrics", &[], "").await {
+                    Ok(answer) if answer.status.is_success() => answer,
+                    Ok(answer) => return format!("a scrape was answered {}", answer.status).into(),
+                    Err(failure) => return failure.into(),
+                };
+                let took = began.elapsed();
+                self.count += 1;
+                self.total += took;
+                self.max = self.max.max(took);
+                self.max_bytes = self.max_bytes.max(answer.body.len());
+            }
+        }
+    }
+
+    fn mean_ms(&self) -> f64 {
+        self.total.as_secs_f64() * 1e3 / f64::from(self.count.max(1))
+    }
+}

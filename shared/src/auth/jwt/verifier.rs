@@ -1,0 +1,104 @@
+//! Whose a token is, by one set of keys.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Validation, decode, decode_header};
+use lru::LruCache;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::Config;
+use super::keys::{self, Keys};
+use crate::auth::{Denied, Principal};
+
+/// Bytes of the longest token that is looked at.
+const MAX_TOKEN: usize = 8 << 10;
+/// Tokens whose signatures were found to be good: a signature takes some 100 µs, which clients that
+/// show the same token again need not wait for.
+const CACHED: usize = 1_000;
+
+/// Finds out whose a token is, by one set of keys.
+pub struct Verifier {
+    config: Config,
+    keys: Keys,
+    cache: Mutex<LruCache<[u8; 32], Arc<Principal>>>,
+}
+
+impl Verifier {
+    /// With the keys of a set in JSON; says why they can't be used.
+    pub fn new(config: &Config, set: &[u8]) -> Result<Self, String> {
+        let keys = Keys::parse(set, &config.algorithms)?;
+        let size = std::num::NonZeroUsize::new(CACHED).unwrap_or(std::num::NonZeroUsize::MIN);
+        Ok(Self { config: config.clone(), keys, cache: Mutex::new(LruCache::new(size)) })
+    }
+
+    /// With the keys of a file.
+    pub fn read(config: &Config, path: &Path) -> Result<Self, String> {
+        let set = keys::read(path)?;
+        Self::new(config, &set).map_err(|why| format!("{}: {why}", path.display()))
+    }
+
+    /// Whether the token names a key that is not in the set: another one may have it.
+    pub fn lacks_key_of(&self, token: &str) -> bool {
+        let header = (token.len() <= MAX_TOKEN).then(|| decode_header(token).ok()).flatten();
+        header.and_then(|header| header.kid).is_some_and(|id| !self.keys.has(&id))
+    }
+
+    /// Whose token it is.
+    pub fn find(&self, token: &str) -> Result<Arc<Principal>, Denied> {
+        if token.len() > MAX_TOKEN {
+            return Err(Denied::Invalid);
+        }
+        // Of the whole token, its signature included.
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let known = self.cache().get(&digest).cloned();
+        let principal = match known {
+            Some(known) => known,
+            None => {
+                let principal = Arc::new(self.verify(token)?);
+                self.cache().put(digest, principal.clone());
+                principal
+            }
+        };
+        match principal.expires {
+            Some(expires) if expires <= kernel::Timestamp::now() => Err(Denied::Expired),
+            _ => Ok(principal),
+        }
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, LruCache<[u8; 32], Arc<Principal>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn verify(&self, token: &str) -> Result<Principal, Denied> {
+        let header = decode_header(token).map_err(|_| Denied::Invalid)?;
+        // An extension that has to be understood is none that is known here (RFC 7515, section 4.1.11);
+        // and a token of another kind, such as one of a logout, is no access token.
+        let kind = header.typ.as_deref().unwrap_or("JWT").to_ascii_lowercase();
+        let is_access = ["jwt", "at+jwt", "application/at+jwt"].contains(&kind.as_str());
+        if header.crit.is_some() || !is_access {
+            return Err(Denied::Invalid);
+        }
+        let (key, algorithms) =
+            self.keys.find(header.kid.as_deref(), header.alg).ok_or(Denied::Invalid)?;
+        let mut validation = Validation::new(header.alg);
+        validation.algorithms = algorithms.to_vec();
+        validation.leeway = self.config.leeway.as_secs();
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.config.issuer]);
+        validation.set_audience(&[&self.config.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let decoded = decode::<Map<String, Value>>(token, key, &validation);
+        let decoded = decoded.map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => Denied::Expired,
+            _ => Denied::Invalid,
+        })?;
+        let principal = self.config.claims.principal(&decoded.claims, self.config.leeway);
+        principal.map_err(|why| {
+            tracing::debug!(why, "a signed token is refused");
+            Denied::Invalid
+        })
+    }
+}
