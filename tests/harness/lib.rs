@@ -16,6 +16,7 @@ pub mod jwt_keys;
 pub mod live;
 pub mod load;
 pub mod namespaces;
+pub mod operators;
 pub mod orders;
 pub mod otlp;
 pub mod program;

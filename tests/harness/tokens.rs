@@ -47,11 +47,7 @@ impl Tokens {
             expires: grant.expires,
             revoked: None,
         };
-        let add = |file: &mut TokenFile| {
-            file.tokens.push(entry);
-            Ok(())
-        };
-        TokenFile::change(&self.file(), add).unwrap();
+        TokenFile::change(&self.file(), |file| Ok(file.add(entry, "tester"))).unwrap();
         token.expose()
     }
 
@@ -67,12 +63,7 @@ impl Tokens {
 
     pub fn revoke(&self, token: &str) {
         let id = Token::parse(token).unwrap().id().to_owned();
-        let revoke = |file: &mut TokenFile| {
-            let entry = file.tokens.iter_mut().find(|entry| entry.id == id).unwrap();
-            entry.revoked = Some(Timestamp::now());
-            Ok(())
-        };
-        TokenFile::change(&self.file(), revoke).unwrap();
+        assert!(TokenFile::change(&self.file(), |file| Ok(file.revoke(&id, "tester"))).unwrap());
     }
 }
 
