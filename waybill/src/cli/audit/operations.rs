@@ -20,11 +20,11 @@ pub struct Options {
     #[arg(long)]
     operations: bool,
     /// Of the newest so many, up to 100000
-    #[arg(long, requires = "operations", default_value_t = 1_000, value_name = "N",
+    #[arg(long, conflicts_with = "order", default_value_t = 1_000, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     /// The file of tokens whose changes are shown, too [default: WAYBILL_TOKENS_FILE]
-    #[arg(long, requires = "operations", value_name = "FILE")]
+    #[arg(long, conflicts_with = "order", value_name = "FILE")]
     tokens_file: Option<PathBuf>,
 }
 
