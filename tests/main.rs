@@ -7,6 +7,7 @@ mod contracts {
     mod dead_letters;
     mod event_store;
     mod feed;
+    mod operation_log;
     mod view_store;
 }
 
@@ -63,6 +64,7 @@ mod whole {
     mod live;
     mod logs;
     mod metrics;
+    mod operations;
     mod races;
     mod rebuild;
     mod secrets;
@@ -86,6 +88,7 @@ mod cli {
 mod faults {
     mod full_disk;
     mod network;
+    mod operations;
     mod outages;
     mod readiness;
     mod replaced;

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod describe;
+mod operation_log;
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use kernel::log::{LogId, Position, StreamName};
 use kernel::views::Parked;
 use schemars::JsonSchema;
 use serde::Serialize;
-use shared::auth::Authenticator;
+use shared::auth::principal::caller;
+use shared::auth::{Authenticator, Caller};
 use shared::http::answer::{into_response, set};
 use shared::http::origin::same_origin;
 use shared::http::probes::{get_or_head, probes};
@@ -34,7 +36,7 @@ pub fn routes(
     health: Health,
     authenticator: Option<&Arc<Authenticator>>,
 ) -> (Routes, Option<Guard>) {
-    let dead_letters = dead_letters::routes(slot.clone());
+    let kept = dead_letters::routes(slot.clone()).or(operation_log::routes(slot.clone())).unify();
     let with = warp::any().map(move || slot.clone());
     let headers = warp::header::headers_cloned;
     let generations = warp::path!("generations").and(get_or_head()).and(with.clone()).then(
@@ -44,33 +46,31 @@ pub fn routes(
         .and(get_or_head())
         .and(with.clone())
         .then(|slot: ServiceSlot<Operations>| async move { into_response(flow(&slot).await) });
-    let rebuild = warp::path!("rebuild").and(warp::post()).and(with.clone()).and(headers()).then(
-        |slot: ServiceSlot<Operations>, headers| async move {
-            into_response(rebuild(&slot, &headers).await)
+    let acts = with.clone().and(caller()).and(headers());
+    let rebuild = warp::path!("rebuild").and(warp::post()).and(acts.clone()).then(
+        |slot: ServiceSlot<Operations>, caller, headers| async move {
+            into_response(rebuild(&slot, &caller, &headers).await)
         },
     );
     let parked = warp::path!("parked")
         .and(get_or_head())
         .and(with.clone())
         .then(|slot: ServiceSlot<Operations>| async move { into_response(parked(&slot).await) });
-    let retry = warp::path!("parked" / String / "retry")
-        .and(warp::post())
-        .and(with.clone())
-        .and(headers())
-        .then(|stream: String, slot: ServiceSlot<Operations>, headers| async move {
-            into_response(retry(&slot, &stream, &headers).await)
-        });
-    let renew =
-        warp::path!("log" / "renew").and(warp::post()).and(with.clone()).and(headers()).then(
-            |slot: ServiceSlot<Operations>, headers| async move {
-                into_response(renew(&slot, &headers).await)
-            },
-        );
+    let retry = warp::path!("parked" / String / "retry").and(warp::post()).and(acts.clone()).then(
+        |stream: String, slot: ServiceSlot<Operations>, caller, headers| async move {
+            into_response(retry(&slot, &stream, &caller, &headers).await)
+        },
+    );
+    let renew = warp::path!("log" / "renew").and(warp::post()).and(acts.clone()).then(
+        |slot: ServiceSlot<Operations>, caller, headers| async move {
+            into_response(renew(&slot, &caller, &headers).await)
+        },
+    );
     let looks = generations.or(flow).unify();
     let all = looks.or(rebuild).unify().or(parked).unify().or(retry).unify().or(renew).unify();
     let described = describe::describe(authenticator);
     let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
-    let all = own.or(all.boxed()).unify().or(dead_letters).unify();
+    let all = own.or(all.boxed()).unify().or(kept).unify();
     (close(all.boxed(), "GET, HEAD, POST, DELETE"), described.guard())
 }
 
@@ -125,9 +125,9 @@ async fn flow(slot: &ServiceSlot<Operations>) -> Answer {
 }
 
 /// Asks for a new generation beside the live one: 202, or 409 while one is being made.
-async fn rebuild(slot: &ServiceSlot<Operations>, headers: &HeaderMap) -> Answer {
+async fn rebuild(slot: &ServiceSlot<Operations>, caller: &Caller, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    match slot.service()?.begin_rebuild().await? {
+    match slot.service()?.begin_rebuild(caller.name()).await? {
         Rebuild::Begun(id) => json_answer(StatusCode::ACCEPTED, &Begun { id }),
         Rebuild::UnderWay => {
             Err(Problem::already_building("GET /generations shows how far it is."))
@@ -137,9 +137,9 @@ async fn rebuild(slot: &ServiceSlot<Operations>, headers: &HeaderMap) -> Answer 
 }
 
 /// Gives a restored log its new identity; new views are made from it while the old ones serve.
-async fn renew(slot: &ServiceSlot<Operations>, headers: &HeaderMap) -> Answer {
+async fn renew(slot: &ServiceSlot<Operations>, caller: &Caller, headers: &HeaderMap) -> Answer {
     same_origin(headers)?;
-    let log = slot.service()?.renew_log().await?;
+    let log = slot.service()?.renew_log(caller.name()).await?;
     json_answer(StatusCode::OK, &Renewed { log })
 }
 
@@ -151,10 +151,15 @@ async fn parked(slot: &ServiceSlot<Operations>) -> Answer {
 }
 
 /// Tries a parked stream again: 200 when it is applied, 409 when it is parked again.
-async fn retry(slot: &ServiceSlot<Operations>, stream: &str, headers: &HeaderMap) -> Answer {
+async fn retry(
+    slot: &ServiceSlot<Operations>,
+    stream: &str,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Answer {
     same_origin(headers)?;
     let stream = StreamName::stored(stream);
-    match slot.service()?.retry_parked(&stream).await? {
+    match slot.service()?.retry_parked(caller.name(), &stream).await? {
         Retry::Applied => json_answer(StatusCode::OK, &Retried { stream, parked: false }),
         Retry::StillParked(reason) => {
             let detail = format!("It was tried again: {reason}.");

@@ -98,17 +98,15 @@ impl Generations {
         }
     }
 
-    /// Begins a generation of this log and of this worker's projection; `None` when one is being made
-    /// already. A worker that finds it makes it.
-    pub(crate) async fn begin(&self, log: LogId) -> Result<Option<Generation>> {
-        let generation = Generation::new(log, self.projection);
-        Ok(self.views.begin(&generation).await?.then_some(generation))
+    /// Another generation of this log and of this worker's projection, which is not begun.
+    pub(crate) fn another(&self, log: LogId) -> Generation {
+        Generation::new(log, self.projection)
     }
 
-    /// Begins a generation of the log that is there, beside the live one; `None` when one is being
-    /// made already.
-    pub(crate) async fn begin_rebuild(&self) -> Result<Option<Generation>> {
-        self.begin(self.store.log_id().await?).await
+    /// Begins a generation, beside the live one where there is one; false when one is being made already.
+    /// A worker that finds it makes it.
+    pub(crate) async fn begin(&self, generation: &Generation) -> Result<bool> {
+        self.views.begin(generation).await
     }
 
     /// Removes a generation in the making with its queue.

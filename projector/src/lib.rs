@@ -6,7 +6,8 @@
 //! which one is served, made or discarded, and the `builder` makes one from the log. The `healer`
 //! checks behind the workers that nothing is missing. Healer and builder follow the log by the same
 //! `walker`, each under a lease of the `lease_holder`. [`Operations`] is what operators ask of a
-//! worker, `admin` its HTTP, and the `census` counts what waits for them.
+//! worker, `admin` its HTTP; the `recorder` keeps what they did, and the `census` counts what waits for
+//! them.
 
 pub mod admin;
 mod applier;
@@ -20,6 +21,7 @@ mod lease_holder;
 mod metrics;
 mod operations;
 mod parking;
+mod recorder;
 mod retrier;
 mod rollout;
 #[cfg(feature = "servers")]
@@ -31,7 +33,8 @@ mod walker;
 mod worker;
 
 pub use self::applier::{Applier, BatchOutcome};
-pub use self::operations::{Flow, GenerationStatus, Operations, Overview, Rebuild, Retry};
+pub use self::operations::{Discard, Flow, GenerationStatus, Operations, Overview, Rebuild, Retry};
 pub use self::parking::Parking;
+pub use self::recorder::Error;
 pub use self::retrier::Retrier;
 pub use self::worker::{Dependencies, Worker};

@@ -1,9 +1,12 @@
 //! What operators look at and ask for, apart from HTTP.
 
+mod acts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use kernel::log::{LogId, Position, StreamName};
+use kernel::log::{LogId, Position};
 use kernel::views::Parked;
 use kernel::{Result, Timestamp};
 use schemars::JsonSchema;
@@ -11,11 +14,18 @@ use serde::Serialize;
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
 use shared::messaging::dead_letter::{DeadLetter, DeadLetterPage};
+use shared::operation_log::Page;
 use shared::view_store::{GenerationId, Progress, ViewStore};
+use uuid::Uuid;
 
+pub use self::acts::{Discard, Rebuild, Retry};
 use crate::generations::Generations;
+use crate::recorder::Recorder;
 use crate::retrier::Retrier;
 use crate::served::Served;
+
+/// How long a client waits for a walk through the queue of dead letters.
+pub(crate) const WALK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All generations, and how far the log is that they follow.
 #[derive(Debug)]
@@ -69,56 +79,22 @@ pub struct Flow {
     pub repaired_here: u64,
 }
 
-/// What a request for a new generation came to.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Rebuild {
-    /// It is begun, and the workers make it beside the live one.
-    Begun(GenerationId),
-    /// Another one is being made; nothing was begun.
-    UnderWay,
-    /// The live views are not of this worker's projection and log; nothing was begun.
-    OtherViews,
-}
-
-/// What another try of a parked stream came to.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// All of it is in the views, and its note is gone.
-    Applied,
-    /// It is parked again, for this reason.
-    StillParked(String),
-    /// It was not parked; nothing was tried.
-    NotParked,
-    /// The live views are not of this worker's projection and log; nothing was tried.
-    OtherViews,
-}
-
 /// What one worker does for operators. Every method may be called at any time. A failure is of a
-/// server that the method needs; ask again after it.
+/// server that the method needs; ask again after it. What changes anything is recorded first, with its
+/// `actor`, and ends also when the caller waits no longer.
 #[derive(Clone)]
 pub struct Operations {
-    store: Arc<dyn EventStore>,
-    views: Arc<dyn ViewStore>,
-    feeds: Arc<dyn Feeds>,
-    generations: Arc<Generations>,
-    retrier: Arc<Retrier>,
-    served: Served,
-    repaired: Arc<AtomicU64>,
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) views: Arc<dyn ViewStore>,
+    pub(crate) feeds: Arc<dyn Feeds>,
+    pub(crate) generations: Arc<Generations>,
+    pub(crate) retrier: Arc<Retrier>,
+    pub(crate) recorder: Recorder,
+    pub(crate) served: Served,
+    pub(crate) repaired: Arc<AtomicU64>,
 }
 
 impl Operations {
-    pub(crate) fn new(
-        store: Arc<dyn EventStore>,
-        views: Arc<dyn ViewStore>,
-        feeds: Arc<dyn Feeds>,
-        generations: Arc<Generations>,
-        retrier: Arc<Retrier>,
-        served: Served,
-        repaired: Arc<AtomicU64>,
-    ) -> Self {
-        Self { store, views, feeds, generations, retrier, served, repaired }
-    }
-
     /// The generation that this worker serves at the moment.
     pub fn served(&self) -> Option<GenerationId> {
         self.served.get()
@@ -166,49 +142,12 @@ impl Operations {
         Ok(Flow { head, published, waiting, checkpoint, repaired_here })
     }
 
-    /// Begins a new generation beside the live one, of the same projection.
-    pub async fn begin_rebuild(&self) -> Result<Rebuild> {
-        if self.generations.own_live().await?.is_none() {
-            return Ok(Rebuild::OtherViews);
-        }
-        Ok(match self.generations.begin_rebuild().await? {
-            Some(generation) => Rebuild::Begun(generation.id),
-            None => Rebuild::UnderWay,
-        })
-    }
-
-    /// Gives a restored log its new identity, and returns it. New views are made from the log while
-    /// the old ones serve.
-    pub(crate) async fn renew_log(&self) -> Result<LogId> {
-        let log = self.store.renew().await?;
-        tracing::warn!(%log, "the log was given a new identity");
-        Ok(log)
-    }
-
     /// The notes of what could not be applied to the live views; `None` while no views are live.
     pub async fn parked(&self) -> Result<Option<Vec<Parked>>> {
         match self.views.live().await? {
             Some(live) => self.views.parked(&live.id).await.map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Tries a parked stream of the live views again, and returns when that is done.
-    pub async fn retry_parked(&self, stream: &StreamName) -> Result<Retry> {
-        let Some(live) = self.generations.own_live().await? else { return Ok(Retry::OtherViews) };
-        if self.note(&live.id, stream).await?.is_none() {
-            return Ok(Retry::NotParked);
-        }
-        if self.retrier.retry(&live.id, stream).await? {
-            return Ok(Retry::Applied);
-        }
-        let note = self.note(&live.id, stream).await?;
-        Ok(Retry::StillParked(note.map(|note| note.reason).unwrap_or_default()))
-    }
-
-    async fn note(&self, live: &GenerationId, stream: &StreamName) -> Result<Option<Parked>> {
-        let notes = self.views.parked(live).await?;
-        Ok(notes.into_iter().find(|note| note.stream == *stream))
     }
 
     /// The oldest dead letters, up to `limit` of them, and how many there are.
@@ -222,9 +161,8 @@ impl Operations {
         self.feeds.find_dead_letter(id).await
     }
 
-    /// Removes the dead letter of this id; false when it is not there, or somebody else looks at it.
-    /// Walks through the queue, which may take long.
-    pub(crate) async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
-        self.feeds.discard_dead_letter(id).await
+    /// What operators did: the newest entries with ids below `before`, newest first.
+    pub(crate) async fn recorded(&self, before: Option<Uuid>, limit: usize) -> Result<Page> {
+        self.recorder.log().list(before, limit).await
     }
 }

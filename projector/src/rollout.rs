@@ -75,7 +75,7 @@ impl Rollout {
                 self.health.waits("removing views that can't be completed");
                 self.generations.discard(&other).await?;
             }
-            None => drop(self.generations.begin(log).await?),
+            None => drop(self.generations.begin(&self.generations.another(log)).await?),
         }
         Ok(())
     }

@@ -59,6 +59,7 @@ async fn work(
     let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);
     let worker = Worker::new(Dependencies {
         store: Arc::new(store.clone()),
+        operation_log: Arc::new(store.clone()),
         views: Arc::new(views),
         feeds: Arc::new(Queues::new(broker, store, config.namespace.clone())),
         projection,

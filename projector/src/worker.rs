@@ -11,6 +11,7 @@ use kernel::log::Recorded;
 use kernel::projection::ErasedProjection;
 use shared::event_store::EventStore;
 use shared::feed::{Feed, Feeds};
+use shared::operation_log::OperationLog;
 use shared::service::backoff::Backoff;
 use shared::service::failpoint;
 use shared::service::health::Health;
@@ -30,6 +31,7 @@ use crate::lease_holder::LeaseHolder;
 use crate::metrics;
 use crate::operations::Operations;
 use crate::parking::Parking;
+use crate::recorder::Recorder;
 use crate::retrier::Retrier;
 use crate::rollout::Rollout;
 use crate::served::Served;
@@ -48,6 +50,8 @@ const LIVENESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Dependencies {
     /// The log: for what feeds don't bring, and for making views.
     pub store: Arc<dyn EventStore>,
+    /// Where it is kept what operators did.
+    pub operation_log: Arc<dyn OperationLog>,
     /// The views that the worker writes.
     pub views: Arc<dyn ViewStore>,
     /// Where events come from.
@@ -78,7 +82,8 @@ pub struct Worker {
 impl Worker {
     /// A worker that does nothing until it is run.
     pub fn new(dependencies: Dependencies) -> Self {
-        let Dependencies { store, views, feeds, projection, health, holder } = dependencies;
+        let Dependencies { store, operation_log, views, feeds, projection, health, holder } =
+            dependencies;
         let version = projection.version();
         metrics::tell();
         let (told, work) = (health.clone(), health.work("worker"));
@@ -114,15 +119,16 @@ impl Worker {
         let census = Arc::new(Census::new(views.clone(), feeds.clone(), healer.clone()));
         let background =
             Background::new(store.clone(), healer, rollout.clone(), retrier.clone(), census, told);
-        let operations = Operations::new(
+        let operations = Operations {
             store,
-            views.clone(),
-            feeds.clone(),
-            generations.clone(),
+            views: views.clone(),
+            feeds: feeds.clone(),
+            generations: generations.clone(),
             retrier,
-            served.clone(),
+            recorder: Recorder::new(operation_log),
+            served: served.clone(),
             repaired,
-        );
+        };
         Self {
             views,
             feeds,

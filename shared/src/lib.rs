@@ -10,6 +10,7 @@ pub mod event_store;
 pub mod feed;
 pub mod http;
 pub mod messaging;
+pub mod operation_log;
 pub mod service;
 pub mod tls;
 pub mod view_store;

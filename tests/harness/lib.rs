@@ -17,6 +17,7 @@ pub mod key_server;
 pub mod live;
 pub mod load;
 pub mod namespaces;
+pub mod operators;
 pub mod orders;
 pub mod otlp;
 pub mod program;

@@ -48,7 +48,7 @@ impl Tokens {
             revoked: None,
         };
         let add = |file: &mut TokenFile| {
-            file.tokens.push(entry);
+            file.add(entry, "tester");
             Ok(())
         };
         TokenFile::change(&self.file(), add).unwrap();
@@ -67,12 +67,7 @@ impl Tokens {
 
     pub fn revoke(&self, token: &str) {
         let id = Token::parse(token).unwrap().id().to_owned();
-        let revoke = |file: &mut TokenFile| {
-            let entry = file.tokens.iter_mut().find(|entry| entry.id == id).unwrap();
-            entry.revoked = Some(Timestamp::now());
-            Ok(())
-        };
-        TokenFile::change(&self.file(), revoke).unwrap();
+        assert!(TokenFile::change(&self.file(), |file| Ok(file.revoke(&id, "tester"))).unwrap());
     }
 }
 

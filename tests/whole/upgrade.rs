@@ -47,6 +47,7 @@ impl Worker {
         let (health, stop) = (Health::of(&["views"]), CancellationToken::new());
         let worker = projector::Worker::new(Dependencies {
             store: Arc::new(own.mongodb().await),
+            operation_log: Arc::new(own.mongodb().await),
             views: Arc::new(own.redis().await),
             feeds: Arc::new(Queues::new(
                 own.rabbitmq(),

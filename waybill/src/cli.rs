@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod actor;
 mod answer;
 mod audit;
 mod completions;
@@ -102,7 +103,7 @@ enum Command {
     /// The log itself
     #[command(after_help = log::HELP)]
     Log(log::Arguments),
-    /// Prints the events of an order: what happened, when and why
+    /// Prints the events of an order, or what operators did
     #[command(after_help = audit::HELP)]
     Audit(audit::Arguments),
     /// Prints an order as it is, or as it was at a version or a time

@@ -148,7 +148,8 @@ impl Running {
         let started = commands.start().await?;
         let worker = Worker::new(Dependencies {
             feeds: Arc::new(Cursors(store.clone())),
-            store,
+            store: store.clone(),
+            operation_log: store,
             views: views.clone(),
             projection: Arc::new(JsonProjection(OrderProjection)),
             health: health.clone(),

@@ -1,7 +1,6 @@
 //! Dead letters, which arrived as an event and are none: looked at, and discarded.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use http::HeaderMap;
 use kernel::Timestamp;
@@ -9,6 +8,8 @@ use kernel::aggregate::parse_id;
 use kernel::parameters::Parameters;
 use schemars::JsonSchema;
 use serde::Serialize;
+use shared::auth::Caller;
+use shared::auth::principal::caller;
 use shared::http::Answer;
 use shared::http::answer::{into_response, no_content};
 use shared::http::origin::same_origin;
@@ -20,12 +21,11 @@ use shared::service::slot::ServiceSlot;
 use warp::Filter;
 
 use super::live;
-use crate::Operations;
+use crate::operations::WALK_TIMEOUT;
+use crate::{Discard, Operations};
 
 /// Items of a page, where the client does not say how many it wants.
 const DEFAULT_LIMIT: usize = 50;
-/// How long a client waits for a walk through the queue.
-const WALK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Characters of each dead letter that the list shows.
 const EXCERPT_CHARS: usize = 4_096;
 
@@ -78,11 +78,12 @@ pub(super) fn routes(slot: ServiceSlot<Operations>) -> Routes {
                 into_response(show(&slot, &id).await)
             },
         );
-    let discard = one().and(warp::delete()).and(with).and(warp::header::headers_cloned()).then(
-        |id: String, slot: ServiceSlot<Operations>, headers| async move {
-            into_response(discard(&slot, &id, &headers).await)
-        },
-    );
+    let discard =
+        one().and(warp::delete()).and(with).and(caller()).and(warp::header::headers_cloned()).then(
+            |id: String, slot: ServiceSlot<Operations>, caller, headers| async move {
+                into_response(discard(&slot, &id, &caller, &headers).await)
+            },
+        );
     list.or(show).unify().or(discard).unify().boxed()
 }
 
@@ -108,11 +109,17 @@ async fn show(slot: &ServiceSlot<Operations>, id: &str) -> Answer {
     live(&shown)
 }
 
-async fn discard(slot: &ServiceSlot<Operations>, id: &str, headers: &HeaderMap) -> Answer {
+async fn discard(
+    slot: &ServiceSlot<Operations>,
+    id: &str,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Answer {
     same_origin(headers)?;
-    match in_time(slot.service()?.discard_dead_letter(named(id)?)).await? {
-        true => Ok(no_content()),
-        false => Err(unknown(id)),
+    match slot.service()?.discard_dead_letter(caller.name(), named(id)?).await? {
+        Discard::Discarded => Ok(no_content()),
+        Discard::NotThere => Err(unknown(id)),
+        Discard::TooLong => Err(too_long()),
     }
 }
 
@@ -143,6 +150,9 @@ fn named(id: &str) -> Result<&str, Problem> {
 
 /// The queue is walked through, message by message.
 async fn in_time<T>(walk: impl Future<Output = kernel::Result<T>>) -> Result<T, Problem> {
-    let late = |_| Problem::unavailable("The queue is too long to be looked through in time.");
-    Ok(tokio::time::timeout(WALK_TIMEOUT, walk).await.map_err(late)??)
+    Ok(tokio::time::timeout(WALK_TIMEOUT, walk).await.map_err(|_| too_long())??)
+}
+
+fn too_long() -> Problem {
+    Problem::unavailable("The queue is too long to be looked through in time.")
 }

@@ -11,6 +11,7 @@ use shared::http::problem::JSON;
 use uuid::Uuid;
 
 use super::dead_letters::{List, Shown};
+use super::operation_log::Acts;
 use super::{Begun, Generations, ParkedList, Renewed, Retried};
 use crate::operations::Flow;
 
@@ -25,7 +26,7 @@ const AT: &str = "2026-01-31T12:00:00.000Z";
 /// All of it is for principals with the role `operate`, as every operation that does not say otherwise.
 pub fn describe(authenticator: Option<&Arc<Authenticator>>) -> Description {
     let mut api = Api::new("Waybill: operations", ABOUT, problems(), vec![]);
-    for operation in views().into_iter().chain(parked()).chain(dead_letters()) {
+    for operation in views().into_iter().chain(parked()).chain(dead_letters()).chain(acts()) {
         api.add(operation);
     }
     api.finish(authenticator)
@@ -166,5 +167,30 @@ fn dead_letters() -> Vec<Operation> {
             .parameters([id()])
             .answers_nothing(204, "It is gone.")
             .fails(["dead-letter-not-found"]),
+    ]
+}
+
+fn acts() -> Vec<Operation> {
+    let outcome = json!({ "result": "done", "detail": "it is begun", "at": AT });
+    let act = json!({
+        "id": LETTER, "at": AT, "actor": "alice", "service": "projector", "act": "rebuild",
+        "subject": "v2-9f1c2d3e", "outcome": outcome,
+    });
+    let limit = "How many are shown at most; 50 without it. A page ends at about 1 MiB, too.";
+    let cursor = "The `next` of the page before; the newest without it.";
+    vec![
+        Operation::new("GET", "/operations", "listOperations")
+            .tag("operators")
+            .about(
+                "What operators asked for on this page that changes anything, newest first: who, when, \
+                 what, and what it came to. Each act is recorded before it is carried out; where that \
+                 is not possible the answer is 503, and nothing is done.",
+            )
+            .parameters([
+                Parameter::of::<Limit>("limit", limit, 50),
+                Parameter::of::<Uuid>("cursor", cursor, LETTER),
+            ])
+            .answers(200, "A page of them.", JSON, Shape::of::<Acts>(json!({ "items": [act], "next": null })))
+            .with(["Cache-Control"]),
     ]
 }

@@ -171,6 +171,11 @@ impl Caller {
         self.0.as_ref().map(|known| &*known.principal)
     }
 
+    /// Who acts, for records of what was done.
+    pub fn name(&self) -> &str {
+        self.actor().unwrap_or(ANONYMOUS)
+    }
+
     /// Who acts, for the metadata of events.
     pub fn actor(&self) -> Option<&str> {
         self.principal().map(|principal| principal.name.as_str())

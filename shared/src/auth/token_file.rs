@@ -1,5 +1,7 @@
 //! The file of tokens: JSON, without any secret.
 
+mod changes;
+
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,19 +9,23 @@ use std::path::{Path, PathBuf};
 use kernel::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use self::changes::TokenChange;
 use super::principal::{MAX_NAME, MAX_OWNER, Principal, Roles, is_name, is_owner};
 use super::token::{TokenDigest, is_id};
 use crate::http::strict_json;
 
-/// Bytes of a file at most: room for some 3,000 tokens.
+/// Bytes of a file at most: room for some 1,500 tokens, and that they were made and revoked.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// All tokens.
+/// All tokens, and who changed them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenFile {
     /// In the order in which they were made.
     pub tokens: Vec<TokenEntry>,
+    /// Oldest first. (A file that was not made by Waybill has none.)
+    #[serde(default)]
+    pub changes: Vec<TokenChange>,
 }
 
 /// What is known of one token.
@@ -83,6 +89,11 @@ impl TokenEntry {
             return expected(format!("`owner` of 1 to {MAX_OWNER} printable characters"));
         }
         Ok(())
+    }
+
+    /// Whether it is neither revoked nor expired.
+    pub fn is_valid(&self) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|expires| expires > Timestamp::now())
     }
 
     /// Who shows it.
@@ -151,7 +162,9 @@ impl TokenFile {
         let mut text = serde_json::to_vec_pretty(&file).map_err(|error| error.to_string())?;
         text.push(b'\n');
         if text.len() as u64 > MAX_BYTES {
-            return Err(format!("a file of tokens has up to {MAX_BYTES} bytes: purge it first"));
+            return Err(format!(
+                "a file of tokens has up to {MAX_BYTES} bytes: purge it of old tokens and changes first"
+            ));
         }
         replace(path, &text, there.map(|there| there.permissions())).map_err(broken)?;
         Ok(done)

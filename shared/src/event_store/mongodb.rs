@@ -9,6 +9,7 @@ mod find;
 mod identity;
 mod insert;
 mod marks;
+mod operations;
 mod pool;
 mod position_allocator;
 mod queues;
@@ -56,6 +57,8 @@ pub struct MongoDb {
     /// Counter and relay state: a loss of their last write costs nothing but a repetition.
     control: Collection<Document>,
     snapshots: Collection<snapshots::SnapshotDocument>,
+    /// As durable as commits.
+    operations: Collection<operations::EntryDocument>,
     identity: Arc<Identity>,
     allocator: Arc<Mutex<PositionAllocator>>,
     /// Bytes of a commit, as those of the latest read were on average.

@@ -2,6 +2,7 @@
 //! acknowledged commit survives the loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 
 mod open;
+mod operations;
 mod reading;
 mod rows;
 

@@ -84,6 +84,7 @@ impl Worker {
     async fn start(own: &Own, name: &str, backlog: &[Recorded]) -> Self {
         let worker = projector::Worker::new(Dependencies {
             store: Arc::new(own.mongodb().await),
+            operation_log: Arc::new(own.mongodb().await),
             views: Arc::new(own.redis().await),
             feeds: Arc::new(Backlog(backlog.to_vec())),
             projection: Arc::new(JsonProjection(OrderProjection)),
@@ -121,7 +122,7 @@ async fn a_swap_is_noticed_by_all_workers_however_much_there_is_to_apply() {
         (Worker::start(&own, "one", &events).await, Worker::start(&own, "two", &events).await);
     let first = one.until_it_leaves(None).await;
     assert_eq!(two.until_it_leaves(None).await, first);
-    assert!(matches!(one.operations.begin_rebuild().await.unwrap(), Rebuild::Begun(_)));
+    assert!(matches!(one.operations.begin_rebuild("ops").await.unwrap(), Rebuild::Begun(_)));
     let second = one.until_it_leaves(Some(&first)).await;
     assert_eq!(two.until_it_leaves(Some(&first)).await, second);
     assert_eq!(views.live().await.unwrap().unwrap().id, second);

@@ -73,6 +73,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("get /dead-letters", OPERATES),
     ("get /dead-letters/{id}", OPERATES),
     ("delete /dead-letters/{id}", OPERATES),
+    ("get /operations", OPERATES),
 ];
 
 /// Everyone who may ask.

@@ -1,11 +1,13 @@
 //! `waybill audit`.
 
+mod operations;
+
 use clap::Args;
 use http::Method;
 use serde_json::Value;
 
 use super::answer;
-use super::services::CommandApi;
+use super::services::{CommandApi, Projector};
 use crate::client::{BearerToken, Client, Response, encode};
 use crate::outcome::{self, Outcome};
 use crate::output::{BOLD, FAINT, Format, Output, text};
@@ -16,22 +18,36 @@ Examples:
 
   # When the order was shipped: with --json there is one CloudEvent on each line
   waybill audit 8971c9bb-11d6-41f2-9039-b5d18ab03b46 --json |
-    jq -r 'select(.type == \"waybill.ProductShipped\").time'";
+    jq -r 'select(.type == \"waybill.ProductShipped\").time'
+
+  # What operators did, newest first, and who made and revoked tokens
+  waybill audit --operations --tokens-file tokens.json
+
+  # Acts that were begun, and of which it is not known whether they were carried out
+  waybill audit --operations --json | jq 'select(.outcome == null)'";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The id of the order
-    order: String,
+    #[arg(required_unless_present = "operations", conflicts_with = "operations")]
+    order: Option<String>,
+    #[command(flatten)]
+    operations: operations::Options,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
     command_api: CommandApi,
+    #[command(flatten)]
+    projector: Projector,
 }
 
 impl Arguments {
     pub async fn run(self, token: &BearerToken) -> outcome::Result {
-        let (client, mut output) = (self.command_api.client(token), self.format.output());
-        print(&client, &self.order, &mut output).await
+        let mut output = self.format.output();
+        match &self.order {
+            Some(order) => print(&self.command_api.client(token), order, &mut output).await,
+            None => self.operations.print(&self.projector.client(token), &mut output).await,
+        }
     }
 }
 

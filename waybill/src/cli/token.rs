@@ -1,6 +1,6 @@
 //! `waybill token`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use kernel::{Failure, Timestamp};
@@ -9,6 +9,7 @@ use shared::auth::token::Token;
 use shared::auth::token_file::{TokenEntry, TokenFile};
 use shared::auth::{Role, Roles};
 
+use super::actor::Actor;
 use crate::outcome::{self, Error, Outcome};
 use crate::output::{Format, Output, Table, left, plain, say};
 
@@ -25,6 +26,10 @@ Examples:
   waybill token revoke 0123456789ab
   waybill token purge
 
+  # Who made and revoked them stays in the file, and can be forgotten after a year
+  waybill audit --operations
+  waybill token purge --changes-before 365d --actor alice
+
 The token is shown once, and is not kept anywhere. docs/security.md has more.";
 
 #[derive(Debug, Args)]
@@ -34,6 +39,8 @@ pub struct Arguments {
     /// The file of tokens [default: WAYBILL_TOKENS_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     tokens_file: Option<PathBuf>,
+    #[command(flatten)]
+    actor: Actor,
     #[command(flatten)]
     format: Format,
 }
@@ -49,8 +56,12 @@ enum What {
         /// The second part of the token, as `list` shows it
         id: String,
     },
-    /// Removes the tokens that were revoked or are expired from the file
-    Purge,
+    /// Removes the tokens that were revoked or are expired from the file; who made and revoked them stays
+    Purge {
+        /// Removes also what is kept of changes before a time: RFC 3339, or how long ago, such as 365d
+        #[arg(long, value_name = "TIME", value_parser = past)]
+        changes_before: Option<Timestamp>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -75,25 +86,38 @@ fn role(text: &str) -> Result<Role, String> {
 
 /// A time to come, or how long it is until then.
 fn end(text: &str) -> Result<Timestamp, String> {
-    let expected = || {
+    let now = Timestamp::now();
+    let found = time(text, |millis| now.as_millis().saturating_add(millis));
+    found.filter(|end| *end > now).ok_or_else(|| {
         format!("expected a time to come such as 12h, 90d or 2027-01-31T12:00:00Z, got {text:?}")
-    };
+    })
+}
+
+/// A time that is over, or how long ago it was.
+fn past(text: &str) -> Result<Timestamp, String> {
+    let now = Timestamp::now();
+    let found = time(text, |millis| now.as_millis().saturating_sub(millis));
+    found.filter(|past| *past <= now).ok_or_else(|| {
+        format!("expected a time in the past such as 365d or 2026-01-31T12:00:00Z, got {text:?}")
+    })
+}
+
+/// Reads RFC 3339, or a number with a unit, which `from_now` makes a time of.
+fn time(text: &str, from_now: impl FnOnce(i64) -> i64) -> Option<Timestamp> {
     let unit = |unit| match unit {
         "m" => Some(60_000),
         "h" => Some(3_600_000),
         "d" => Some(86_400_000),
         _ => None,
     };
-    let now = Timestamp::now().as_millis();
     let number = text.find(|character: char| !character.is_ascii_digit()).unwrap_or_default();
-    let end = match unit(&text[number..]) {
+    match unit(&text[number..]) {
         Some(unit) => {
-            let number: i64 = text[..number].parse().map_err(|_| expected())?;
-            Timestamp::from_millis(number.saturating_mul(unit).saturating_add(now))
+            let number: i64 = text[..number].parse().ok()?;
+            Some(Timestamp::from_millis(from_now(number.saturating_mul(unit))))
         }
-        None => Timestamp::parse(text).map_err(|_| expected())?,
-    };
-    if end.as_millis() > now { Ok(end) } else { Err(expected()) }
+        None => Timestamp::parse(text).ok(),
+    }
 }
 
 impl Arguments {
@@ -102,17 +126,13 @@ impl Arguments {
         let file = self.tokens_file.or_else(from_environment);
         let missing = || Error::Usage("expected --tokens-file, or WAYBILL_TOKENS_FILE".to_owned());
         let (file, mut output) = (file.ok_or_else(missing)?, self.format.output());
-        let broken = |why: String| Error::Failed(Failure::permanent("the file of tokens", why));
+        let actor = self.actor.name();
         match self.what {
             What::New(new) => {
                 let (token, entry) = new.make();
                 entry.check().map_err(Error::Usage)?;
                 let shown = shown(&entry);
-                let add = |file: &mut TokenFile| {
-                    file.tokens.push(entry);
-                    Ok(())
-                };
-                TokenFile::change(&file, add).map_err(broken)?;
+                change(&file, |file| file.add(entry, &actor))?;
                 tell(&token, shown, &mut output)
             }
             What::List => {
@@ -120,19 +140,28 @@ impl Arguments {
                 list(&found, &mut output)
             }
             What::Revoke { id } => {
-                let revoked = TokenFile::change(&file, |file| Ok(revoke(file, &id)));
-                changed(revoked.map_err(broken)?, &id, &mut output)
+                let revoked = change(&file, |file| file.revoke(&id, &actor))?;
+                changed(revoked, &id, &mut output)
             }
-            What::Purge => {
-                let purged = TokenFile::change(&file, |file| Ok(purge(file))).map_err(broken)?;
-                match output.is_json() {
-                    true => output.document(&json!({ "purged": purged }))?,
-                    false => output.line(format_args!("{purged} purged"))?,
-                }
-                Ok(Outcome::Well)
+            What::Purge { changes_before } => {
+                let purge = |file: &mut TokenFile| {
+                    let forget = |before| file.forget_changes(before, &actor);
+                    let forgotten = changes_before.map_or(0, forget);
+                    (file.purge(&actor), forgotten)
+                };
+                let (purged, forgotten) = change(&file, purge)?;
+                told_purged(purged, forgotten, &mut output)
             }
         }
     }
+}
+
+fn broken(why: String) -> Error {
+    Error::Failed(Failure::permanent("the file of tokens", why))
+}
+
+fn change<T>(file: &Path, change: impl FnOnce(&mut TokenFile) -> T) -> Result<T, Error> {
+    TokenFile::change(file, |file| Ok(change(file))).map_err(broken)
 }
 
 impl New {
@@ -199,16 +228,6 @@ fn list(file: &TokenFile, output: &mut Output) -> outcome::Result {
     Ok(Outcome::Well)
 }
 
-/// Whether there was one by this id.
-fn revoke(file: &mut TokenFile, id: &str) -> bool {
-    let found = file.tokens.iter_mut().find(|entry| entry.id == id);
-    if let Some(entry) = found {
-        entry.revoked = entry.revoked.or(Some(Timestamp::now()));
-        return true;
-    }
-    false
-}
-
 fn changed(revoked: bool, id: &str, output: &mut Output) -> outcome::Result {
     match output.is_json() {
         true => output.document(&json!({ "id": id, "revoked": revoked }))?,
@@ -218,10 +237,13 @@ fn changed(revoked: bool, id: &str, output: &mut Output) -> outcome::Result {
     Ok(Outcome::well_if(revoked))
 }
 
-fn purge(file: &mut TokenFile) -> usize {
-    let before = file.tokens.len();
-    file.tokens.retain(|entry| state(entry) == "valid");
-    before - file.tokens.len()
+fn told_purged(purged: usize, forgotten: usize, output: &mut Output) -> outcome::Result {
+    match output.is_json() {
+        true => output.document(&json!({ "purged": purged, "changes_forgotten": forgotten }))?,
+        false if forgotten == 0 => output.line(format_args!("{purged} purged"))?,
+        false => output.line(format_args!("{purged} purged, {forgotten} changes forgotten"))?,
+    }
+    Ok(Outcome::Well)
 }
 
 #[cfg(test)]
@@ -236,6 +258,10 @@ mod tests {
         assert!(end("9000-01-01T00:00:00Z").is_ok());
         for bad in ["", "0d", "d", "1", "1y", "-1d", "2020-01-01T00:00:00Z", "tomorrow", "1ä"] {
             assert!(end(bad).is_err(), "{bad}");
+        }
+        assert!(past("90m").is_ok() && past("2020-01-01T00:00:00Z").is_ok());
+        for bad in ["", "d", "1", "-1d", "9000-01-01T00:00:00Z"] {
+            assert!(past(bad).is_err(), "{bad}");
         }
     }
 }

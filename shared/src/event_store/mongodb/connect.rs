@@ -62,11 +62,13 @@ impl MongoDb {
             .build();
         let hint = WriteConcern::builder().w(Acknowledgment::Nodes(1)).build();
         let control = CollectionOptions::builder().write_concern(hint).build();
+        let operations = database.collection_with_options("operations", commits.clone());
         let commits = database.collection_with_options("commits", commits);
         let append_notifier = AppendNotifier::default();
         Self {
             _watcher: Arc::new(Watcher::start(commits.clone(), append_notifier.clone())),
             commits,
+            operations,
             snapshots: database.collection_with_options("snapshots", control.clone()),
             control: database.collection_with_options("control", control),
             identity,

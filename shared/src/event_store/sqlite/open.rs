@@ -36,6 +36,15 @@ CREATE TABLE IF NOT EXISTS snapshots (
     at INTEGER NOT NULL,
     state TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS operations (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    service TEXT NOT NULL,
+    act TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    outcome TEXT
+) STRICT;
 "#;
 
 /// In logs of format 1 every commit has a key, of its own where the client gave none (those of clients

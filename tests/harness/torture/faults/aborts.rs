@@ -9,7 +9,7 @@ use rand::RngExt as _;
 use super::{Cluster, Faults};
 use crate::services::Service;
 
-pub const POINTS: [&str; 20] = [
+pub const POINTS: [&str; 23] = [
     "draw.before",
     "draw.after",
     "insert.before",
@@ -30,6 +30,9 @@ pub const POINTS: [&str; 20] = [
     "advance.after",
     "swap.before",
     "swap.after",
+    "record.before",
+    "record.after",
+    "outcome.before",
 ];
 
 /// Longest wait for the place to be reached: another process may have to lose a lease first.
@@ -40,7 +43,7 @@ impl Faults {
     pub(super) async fn abort(&mut self, cluster: &mut Cluster, point: &'static str) -> bool {
         let step = point.split('.').next().unwrap_or_default();
         let passes = match step {
-            "seal" | "swap" => 0,
+            "seal" | "swap" | "record" | "outcome" => 0,
             "checkpoint" | "advance" => self.random.random_range(0..20),
             _ => self.random.random_range(0..60),
         };
@@ -69,7 +72,7 @@ impl Faults {
 
 fn passing<'a>(cluster: &'a mut Cluster, step: &str) -> &'a mut [Service] {
     match step {
-        "script" | "ack" | "advance" | "swap" => &mut cluster.projectors,
+        "script" | "ack" | "advance" | "swap" | "record" | "outcome" => &mut cluster.projectors,
         _ => &mut cluster.commands,
     }
 }
@@ -77,7 +80,7 @@ fn passing<'a>(cluster: &'a mut Cluster, step: &str) -> &'a mut [Service] {
 /// Some steps need a reason.
 async fn provoke(cluster: &Cluster, step: &str) {
     match step {
-        "swap" => {
+        "swap" | "record" | "outcome" => {
             let rebuild = cluster.projectors[0].client.send(Method::POST, "/rebuild", &[], "");
             drop(tokio::time::timeout(Duration::from_secs(1), rebuild).await);
         }
