@@ -47,7 +47,11 @@ impl Tokens {
             expires: grant.expires,
             revoked: None,
         };
-        TokenFile::change(&self.file(), |file| Ok(file.add(entry, "tester"))).unwrap();
+        let add = |file: &mut TokenFile| {
+            file.add(entry, "tester");
+            Ok(())
+        };
+        TokenFile::change(&self.file(), add).unwrap();
         token.expose()
     }
 
