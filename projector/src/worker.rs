@@ -97,13 +97,13 @@ impl Worker {
         let walker = Walker::new(views.clone(), applier.clone());
         let leases = LeaseHolder::new(views.clone(), holder);
         let repaired = Arc::<AtomicU64>::default();
-        let healer = Healer::new(
+        let healer = Arc::new(Healer::new(
             store.clone(),
             views.clone(),
             walker.clone(),
             leases.clone(),
             repaired.clone(),
-        );
+        ));
         let generations =
             Arc::new(Generations::new(store.clone(), views.clone(), feeds.clone(), version));
         let builder = Builder::new(
@@ -115,7 +115,6 @@ impl Worker {
             health.clone(),
         );
         let rollout = Arc::new(Rollout::new(generations.clone(), builder, health.clone()));
-        let healer = Arc::new(healer);
         let census = Arc::new(Census::new(views.clone(), feeds.clone(), healer.clone()));
         let background =
             Background::new(store.clone(), healer, rollout.clone(), retrier.clone(), census, told);
