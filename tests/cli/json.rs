@@ -119,9 +119,16 @@ async fn a_service_that_is_away_is_told_by_name_with_exit_code_3() {
     let port = Port::reserve().unwrap();
     let away = Client::new(&format!("http://127.0.0.1:{}", port.number()));
     let waybill = CommandLine::of(&away, &away, &away);
-    for line in
-        ["verify", "rebuild", "parked list", "dead-letters list", "log renew", "audit x", "state x"]
-    {
+    for line in [
+        "verify",
+        "rebuild",
+        "parked list",
+        "dead-letters list",
+        "log renew",
+        "audit x",
+        "audit --operations",
+        "state x",
+    ] {
         for line in [line.to_owned(), format!("{line} --json")] {
             let done = waybill.run(&line).await;
             assert_code(&done, 3, &line);
