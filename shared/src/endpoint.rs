@@ -108,7 +108,7 @@ impl Endpoint {
     }
 
     /// What TLS needs, where the URL asks for it.
-    pub(crate) fn tls(&self, kind: &Kind) -> Option<ClientTls> {
+    pub fn tls(&self, kind: &Kind) -> Option<ClientTls> {
         if !kind.asks_for_tls(self.expose_url()) {
             return None;
         }
@@ -116,7 +116,7 @@ impl Endpoint {
     }
 
     /// A failure to connect, with what it comes of where TLS is the reason.
-    pub(crate) fn explained(&self, kind: &Kind, failure: Failure) -> Failure {
+    pub fn explained(&self, kind: &Kind, failure: Failure) -> Failure {
         let text = failure.to_string();
         let is_told = |(says, cause): &(&str, &'static str)| text.contains(says).then_some(*cause);
         let cause = match kind.asks_for_tls(self.expose_url()) {
