@@ -48,6 +48,7 @@ impl Options {
         output.table(&table(&acts))?;
         match more {
             true => output.line(format_args!("the newest {limit} acts; --limit shows more"))?,
+            false if acts.len() == 1 => output.line("1 act")?,
             false => output.line(format_args!("{} acts", acts.len()))?,
         }
         Ok(Outcome::Well)
