@@ -7,8 +7,8 @@ use tokio::time::Instant;
 /// The most that a client may ask for.
 pub const MAX_PER_SECOND: u32 = 10_000;
 
-/// What a client may be told: at most so many views in any second, and twice as many in one that follows
-/// a silence. What it is not told is counted.
+/// What a client may be told: so many views a second on average, and up to twice as many in one second,
+/// as after a silence. What it is not told is counted.
 pub struct Allowance {
     per_second: u32,
     /// Views that may be told at this moment.
