@@ -1,5 +1,5 @@
-//! Counts what waits for an operator, and what waits in the queue: one worker for all, the one that
-//! heals.
+//! Counts what waits for an operator, and what waits in the queue: each worker when it begins to serve,
+//! then one for all, the one that heals.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +33,15 @@ impl Census {
         Self { views, feeds, healer }
     }
 
-    /// Counts until `stop`, while this worker heals. Ends early at the first failure.
+    /// Counts at once, since a worker that is stopped again and again never comes to heal; then while
+    /// this worker heals, until `stop`. Ends early at the first failure.
     pub(crate) async fn run(
         &self,
         generation: &Generation,
         stop: &CancellationToken,
     ) -> Result<()> {
+        self.count(generation).await?;
+        stop.run_until_cancelled(sleep(LOOK_INTERVAL)).await;
         while !stop.is_cancelled() {
             let heals = self.healer.leads();
             if heals {
@@ -49,7 +52,6 @@ impl Census {
             let pause = if heals { INTERVAL } else { LOOK_INTERVAL };
             stop.run_until_cancelled(sleep(pause)).await;
         }
-        tell(0, 0, 0);
         Ok(())
     }
 

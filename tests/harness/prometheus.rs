@@ -66,6 +66,11 @@ fn hurried(rules: &str) -> String {
 impl Prometheus {
     /// Starts it for these services, each with the name of its job.
     pub async fn start(services: &[(&str, &Client)]) -> Self {
+        Self::start_with_token(services, None).await
+    }
+
+    /// The same, with a token for what it scrapes.
+    pub async fn start_with_token(services: &[(&str, &Client)], token: Option<&str>) -> Self {
         let folder = TempDir::default();
         let port = Port::reserve().expect("a port");
         for name in ["recording.yml", "alerts.yml"] {
@@ -73,7 +78,11 @@ impl Prometheus {
         }
         let job = |(name, client): &(&str, &Client)| {
             let target = client.base().trim_start_matches("http://").to_owned();
-            json!({ "job_name": name, "static_configs": [{ "targets": [target] }] })
+            let mut job = json!({ "job_name": name, "static_configs": [{ "targets": [target] }] });
+            if let Some(token) = token {
+                job["authorization"] = json!({ "credentials": token });
+            }
+            job
         };
         // JSON is YAML.
         let config = json!({

@@ -24,7 +24,9 @@ pub(crate) const TEXT: &str = "text";
 /// Starts logging; `filter` as in `info,command_api=debug`
 /// (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
 pub fn start(filter: &str) {
-    let filter = EnvFilter::new(filter);
+    // lapin tells of each channel that the broker closes, which the caller is told as well, and expects
+    // where it asks whether a queue is there.
+    let filter = EnvFilter::new(format!("lapin::channel=off,{filter}"));
     let color = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color);
     let logs = logs.with_writer(std::io::stderr);
