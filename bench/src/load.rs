@@ -35,8 +35,10 @@ pub enum Mix {
     /// One order at a time for each client, and how long it takes until query-api shows it
     Visible,
     /// The mixed flow, with a stream of live changes for each of so many clients, who follow one customer
-    /// each: how long it takes from a command until a stream shows what it did
+    /// each, all of them in turn: how long it takes from a command until a stream shows what it did
     Live,
+    /// The same, with the more streams for a customer the more orders the customer has
+    Crowd,
     /// So many open dashboards: streams of all changes, and the figures once a second
     Watch,
 }
@@ -129,7 +131,7 @@ async fn run(plan: &Plan) -> Result<Report> {
     let limit = Duration::from_secs_f64(plan.seconds);
     match plan.mix {
         Mix::Visible => return visible::run(plan, ids, limit).await,
-        Mix::Live => return live::run(plan, ids, seed, limit).await,
+        Mix::Live | Mix::Crowd => return live::run(plan, ids, seed, limit).await,
         Mix::Watch => return watch::run(plan, limit).await,
         _ => {}
     }

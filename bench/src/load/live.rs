@@ -2,7 +2,7 @@
 //! version of the customer's orders, by itself or with a later one.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 use waybill::client::Client;
 use waybill::live::{Live, News};
 
-use super::Plan;
 use super::connection::{Connection, connect};
 use super::ids::{Ids, LENGTH};
 use super::pace::Pace;
 use super::report::{Counts, Report};
 use super::requests::{Request, prepare};
+use super::{Mix, Plan};
 use crate::Result;
 use crate::proc::own_cpu;
 
@@ -60,7 +60,12 @@ pub async fn run(plan: &Plan, ids: Ids, seed: u64, limit: Duration) -> Result<Re
     let customers: Vec<Rc<str>> = customers.map(Rc::from).collect();
     let shared = Rc::new(Shared::default());
     let mut followers = JoinSet::new();
-    let streams = open(plan, &customers, &shared, &mut followers).await?;
+    let mut followed = customers.clone();
+    if plan.mix == Mix::Live {
+        let mut seen = HashSet::new();
+        followed.retain(|customer| seen.insert(customer.clone()));
+    }
+    let streams = open(plan, &followed, &shared, &mut followers).await?;
     let senders = connect(&plan.commands, SENDERS).await?;
     let (cpu, started) = (own_cpu()?, Instant::now());
     let pace = Rc::new(Pace::new(plan.rate.unwrap_or(1_000.0)));

@@ -53,7 +53,7 @@ pub fn prepare(plan: &Plan, seed: u64) -> Vec<Vec<Request>> {
     let host = target(plan).trim_start_matches("http://").trim_end_matches('/').to_owned();
     match plan.mix {
         Mix::Create | Mix::Visible => creates(&host),
-        Mix::Mixed | Mix::Live => lives(&host, seed),
+        Mix::Mixed | Mix::Live | Mix::Crowd => lives(&host, seed),
         Mix::Get => vec![vec![get(&host)]],
         Mix::List | Mix::Watch => {
             vec![vec![Request::new("GET", &host, "/orders?limit=50", "", "")]]

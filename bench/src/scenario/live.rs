@@ -17,12 +17,20 @@ const RATE: f64 = 1_000.0;
 const DASHBOARDS: usize = 20;
 
 /// From a POST until the change is shown on a stream, of 2,000.
-pub struct Live;
+pub struct Live {
+    name: &'static str,
+    mix: Mix,
+}
+
+/// Each customer has as many streams as every other.
+pub const LIVE: Live = Live { name: "live", mix: Mix::Live };
+/// Most streams follow the few customers who order most: each command is told to many.
+pub const CROWD: Live = Live { name: "live-crowd", mix: Mix::Crowd };
 
 #[async_trait(?Send)]
 impl Scenario for Live {
     fn name(&self) -> &'static str {
-        "live"
+        self.name
     }
 
     fn unit(&self) -> Unit {
@@ -31,7 +39,7 @@ impl Scenario for Live {
 
     async fn run(&self, context: &Context) -> Result<Measurement> {
         let subject = Subject::waybill(context, &[]).await?;
-        let plan = subject.plan(Mix::Live, STREAMS, context.seconds)?;
+        let plan = subject.plan(self.mix, STREAMS, context.seconds)?;
         let plan = Plan { rate: Some(RATE), ..plan };
         let groups = subject.groups(context);
         let before = Cpu::of(&groups)?;

@@ -23,7 +23,7 @@ use crate::metrics;
 
 /// The shortest time from telling to telling: what changes meanwhile is told together, the first
 /// change after a silence at once.
-const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(10);
 /// The same of checkpoints.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// Before what could not be loaded is tried again.

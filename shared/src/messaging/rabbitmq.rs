@@ -23,6 +23,9 @@ pub use self::dead_letters::DeadLetterPublisher;
 pub use self::publisher::{Message, Publisher, UNPUBLISHED};
 use crate::endpoint::Endpoint;
 
+/// For logs: the client library writes an error for each channel that the broker closes. Its caller is
+/// told as well, and expects that where it asks whether a queue is there.
+pub(crate) const LOG_FILTER: &str = "lapin::channel=off";
 /// The name, behind the namespace, of the queue for messages that are no events.
 const DEAD_LETTERS: &str = "dead-letters";
 /// A queue keeps at most this many messages; older ones fall out, and the views are healed.

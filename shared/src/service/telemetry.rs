@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::http::request_id::with_current;
+use crate::messaging::rabbitmq;
 
 /// `text` or `json`.
 pub(crate) const FORMAT: &str = "WAYBILL_LOG_FORMAT";
@@ -24,9 +25,7 @@ pub(crate) const TEXT: &str = "text";
 /// Starts logging; `filter` as in `info,command_api=debug`
 /// (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
 pub fn start(filter: &str) {
-    // lapin tells of each channel that the broker closes, which the caller is told as well, and expects
-    // where it asks whether a queue is there.
-    let filter = EnvFilter::new(format!("lapin::channel=off,{filter}"));
+    let filter = EnvFilter::new(format!("{},{filter}", rabbitmq::LOG_FILTER));
     let color = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color);
     let logs = logs.with_writer(std::io::stderr);

@@ -58,6 +58,18 @@ async fn a_header_that_comes_drop_by_drop_gives_up_its_place() {
     trickle.await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_without_end_whose_answers_are_not_read_give_up_their_place() {
+    let server = Server::start(Limits { connections: 1, answer: SHORT, ..patient() }).await;
+    let mut flood = server.connect().await;
+    let flooding = tokio::spawn(async move {
+        let requests = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
+        while flood.write_all(requests.as_bytes()).await.is_ok() {}
+    });
+    until_there_is_a_place(&server).await;
+    flooding.await.unwrap();
+}
+
 fn is_open(connection: &TcpStream) -> bool {
     let read = connection.try_read(&mut [0]);
     read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)

@@ -15,7 +15,7 @@ use crate::Result;
 pub const MARKER: &str = "WAYBILL_RUN_FOLDER";
 
 /// Longest start of a server.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Longest stop of a server or service.
 const GRACE: Duration = Duration::from_secs(30);
