@@ -26,20 +26,24 @@ async fn positions_that_are_sealed_are_told() {
 /// A log that hangs while more commands come than may wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_that_are_turned_away_are_told() {
-    const REQUESTS: usize = 14;
+    const CLIENTS: usize = 20;
     let servers = Servers::start().expect("private servers start");
     let system = System::start(&Urls::of(&servers), 1, 1).await;
     let prometheus = watched(&system).await;
     let commands: Vec<_> =
         (0..1_000).map(|_| orders::to(Uuid::new_v4(), orders::create(5))).collect();
     servers.mongodb.process.signal("STOP");
-    let mut answers = tokio::task::JoinSet::new();
-    for _ in 0..REQUESTS {
+    let mut flood = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
         let (api, commands) = (system.commands[0].api(), commands.clone());
-        answers.spawn(async move { api.batch(&commands).await });
+        flood.spawn(async move {
+            loop {
+                api.batch(&commands).await;
+            }
+        });
     }
-    answers.join_all().await;
     prometheus.until_fires("WaybillCommandsOverloaded").await;
+    flood.shutdown().await;
     servers.mongodb.process.signal("CONT");
     system.until_ready().await;
     prometheus.until_quiet().await;
