@@ -62,16 +62,16 @@ impl Flow {
     pub fn new(name: &str, turns: &[Box<dyn Scenario>], measured: &Measured) -> Option<Self> {
         let (waybill, peers) = turns.split_first()?;
         let rounds = measured.get(waybill.name())?;
-        let compare = |peer: &Box<dyn Scenario>| {
+        let compare = |peer: &dyn Scenario| {
             let theirs = measured.get(peer.name())?;
-            let entry = Entry::new(peer.as_ref(), theirs, None)?;
+            let entry = Entry::new(peer, theirs, None)?;
             let compared = Entry::new(waybill.as_ref(), rounds, Some(theirs));
             Some(Compared { entry, waybill_ratio: compared.and_then(|entry| entry.ratio) })
         };
         Some(Self {
             name: name.to_owned(),
             waybill: Entry::new(waybill.as_ref(), rounds, None)?,
-            peers: peers.iter().filter_map(compare).collect(),
+            peers: peers.iter().filter_map(|peer| compare(peer.as_ref())).collect(),
         })
     }
 
