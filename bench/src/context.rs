@@ -70,18 +70,28 @@ impl Context {
     /// The servers' process groups.
     pub fn groups(&self) -> Vec<(&'static str, u32)> {
         vec![
-            ("mongod", self.servers.mongodb.process.id()),
+            self.mongod(),
             ("RabbitMQ", self.servers.rabbitmq.process.id()),
             ("Redis", self.servers.redis.process.id()),
         ]
     }
 
+    pub fn mongod(&self) -> (&'static str, u32) {
+        ("mongod", self.servers.mongodb.process.id())
+    }
+
     /// Waits until the servers have done what was left over; for 12 s at most.
     pub async fn quiet(&self) -> Result<()> {
+        self.quiet_with(&[]).await
+    }
+
+    /// The same, of the servers and of `more` process groups.
+    pub async fn quiet_with(&self, more: &[(&'static str, u32)]) -> Result<()> {
+        let groups = [&self.groups(), more].concat();
         for _ in 0..MAX_CPU_SAMPLES {
-            let before = Cpu::of(&self.groups())?.total();
+            let before = Cpu::of(&groups)?.total();
             tokio::time::sleep(CPU_SAMPLE_INTERVAL).await;
-            let used = Cpu::of(&self.groups())?.total().saturating_sub(before);
+            let used = Cpu::of(&groups)?.total().saturating_sub(before);
             if used.as_secs_f64() < QUIET * CPU_SAMPLE_INTERVAL.as_secs_f64() {
                 break;
             }

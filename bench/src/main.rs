@@ -5,6 +5,7 @@ mod compare;
 mod context;
 mod lag;
 mod load;
+mod peer;
 mod plot;
 mod proc;
 mod raw;
@@ -37,6 +38,8 @@ struct Cli {
 enum Task {
     /// Runs scenarios and yardsticks in turns on private servers, and compares them
     Run(run::Run),
+    /// Measures Waybill beside other software that does the same
+    Peers(peer::Peers),
     /// Sends commands or queries over HTTP and tells what became of them
     Load(load::Plan),
     /// One of the yardsticks' loops, for `run`
@@ -47,6 +50,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Run(run) => run::run(&run),
+        Task::Peers(peers) => peer::run(&peers),
         Task::Load(plan) => load::load(&plan).map(|()| true),
         Task::Raw(raw) => raw::run(raw).map(|()| true),
     };

@@ -9,6 +9,7 @@ use crate::Result;
 /// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
+    parent: u32,
     group: u32,
     /// Clock ticks of all threads, of those that ended too, and of children that were waited for.
     ticks: u64,
@@ -22,6 +23,7 @@ impl Stat {
         let field = |number: usize| fields.get(number - 3);
         let ticks = |number| field(number)?.parse::<u64>().ok();
         Some(Self {
+            parent: field(4)?.parse().ok()?,
             group: field(5)?.parse().ok()?,
             ticks: ticks(14)? + ticks(15)? + ticks(16)? + ticks(17)?,
         })
@@ -33,14 +35,16 @@ impl Stat {
 pub struct Cpu(BTreeMap<String, Duration>);
 
 impl Cpu {
-    /// Of groups with these ids, each with all processes in it.
+    /// Of groups with these ids, each with all processes in it, and with the children of its leader:
+    /// those of PostgreSQL are groups of their own.
     pub fn of(groups: &[(&'static str, u32)]) -> Result<Self> {
         let stats: Vec<Stat> = std::fs::read_dir("/proc")?
             .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok())
             .filter_map(|text| Stat::parse(&text))
             .collect();
         let all = groups.iter().map(|(name, id)| {
-            let ticks = stats.iter().filter(|stat| stat.group == *id).map(|stat| stat.ticks).sum();
+            let belongs = |stat: &&Stat| stat.group == *id || stat.parent == *id;
+            let ticks = stats.iter().filter(belongs).map(|stat| stat.ticks).sum();
             ((*name).to_owned(), time(ticks))
         });
         Ok(Self(all.collect()))
@@ -96,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_parentheses_and_spaces() {
-        assert_eq!(Stat::parse(STAT), Some(Stat { group: 70, ticks: 800 }));
+        assert_eq!(Stat::parse(STAT), Some(Stat { parent: 1, group: 70, ticks: 800 }));
         for broken in ["", "71 (a", "71 (a) S 1 70", "71 (a) S 1 x 70 0 -1 0 1 9 0 0 5 2 3 2"] {
             assert_eq!(Stat::parse(broken), None, "{broken}");
         }

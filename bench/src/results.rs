@@ -26,6 +26,8 @@ pub struct Results {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     pub cores: usize,
+    #[serde(default)]
+    pub memory_gib: f64,
     pub processor: String,
     pub kernel: String,
 }
@@ -53,7 +55,11 @@ impl Machine {
         let info = read("/proc/cpuinfo");
         let processor = info.lines().find_map(|line| line.strip_prefix("model name"));
         let processor = processor.and_then(|line| line.split_once(':')).map(|(_, name)| name);
+        let memory = read("/proc/meminfo");
+        let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let kib = memory.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
         Self {
+            memory_gib: kib.unwrap_or(0.0) / f64::from(1 << 20),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             processor: processor.unwrap_or("unknown").trim().to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),

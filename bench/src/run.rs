@@ -40,10 +40,15 @@ type Measured = BTreeMap<&'static str, Vec<Option<Measurement>>>;
 
 /// True when every measurement was made and no ratio fell.
 pub fn run(run: &Run) -> Result<bool> {
+    until_stopped(measure_all(run))
+}
+
+/// Measures to the end, or until Ctrl-C.
+pub fn until_stopped(measure_all: impl Future<Output = Result<bool>>) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
-            done = measure_all(run) => done,
+            done = measure_all => done,
             _ = tokio::signal::ctrl_c() => Err("stopped".into()),
         }
     })
@@ -106,7 +111,8 @@ fn turns(scenarios: &[Box<dyn Scenario>]) -> Vec<Box<dyn Scenario>> {
     turns
 }
 
-async fn measure(scenario: &dyn Scenario, context: &Context) -> Option<Measurement> {
+/// `None` where it fails; both are told.
+pub async fn measure(scenario: &dyn Scenario, context: &Context) -> Option<Measurement> {
     match scenario.run(context).await {
         Ok(measured) => {
             let (value, unit) = (measured.value, scenario.unit().symbol());

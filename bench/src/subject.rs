@@ -144,8 +144,7 @@ impl Subject {
         let catch_up = lag.catch_up().await?;
         lag.events = behind;
         let mut cpu = Cpu::of(&groups)?.per_command(&before, report.accepted);
-        let load = report.cpu_seconds * 1e6 / report.accepted.max(1) as f64;
-        cpu.insert("load".to_owned(), load);
+        cpu.insert("load".to_owned(), report.cpu_micros());
         Ok(Driven { report, lag, catch_up, cpu })
     }
 

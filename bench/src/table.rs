@@ -8,11 +8,14 @@ use crate::scenario::Unit;
 use crate::stats::Spread;
 
 /// Columns of the table of CPU time, from the client to the views.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 15] = [
     "load",
     "loop",
     "command-api",
     "api",
+    "cqrs-es",
+    "emmett",
+    "PostgreSQL",
     "mongod",
     "RabbitMQ",
     "projector",
@@ -35,10 +38,11 @@ fn write_all(text: &mut String, results: &Results) -> std::fmt::Result {
     let machine = &results.machine;
     writeln!(
         text,
-        "{}  {} cores, {}, Linux {}; {} rounds of {} s, {} build",
+        "{}  {} cores, {}, {:.0} GiB, Linux {}; {} rounds of {} s, {} build",
         results.date,
         machine.cores,
         machine.processor,
+        machine.memory_gib,
         machine.kernel,
         results.rounds,
         results.seconds,
@@ -70,7 +74,7 @@ fn write_all(text: &mut String, results: &Results) -> std::fmt::Result {
             bar.unwrap_or_default()
         )?;
     }
-    write_cpu(text, results)?;
+    write_cpu(text, &results.entries.iter().collect::<Vec<_>>())?;
     write_more(text, results)
 }
 
@@ -79,8 +83,9 @@ fn is_yardstick(entry: &Entry) -> bool {
     entry.name.starts_with("raw-")
 }
 
-fn write_cpu(text: &mut String, results: &Results) -> std::fmt::Result {
-    let with: Vec<&Entry> = results.entries.iter().filter(|it| !it.cpu.is_empty()).collect();
+/// CPU time by process, of those entries that have some.
+pub fn write_cpu(text: &mut String, entries: &[&Entry]) -> std::fmt::Result {
+    let with: Vec<&Entry> = entries.iter().filter(|it| !it.cpu.is_empty()).copied().collect();
     let named: BTreeSet<&str> =
         with.iter().flat_map(|entry| entry.cpu.keys().map(String::as_str)).collect();
     let columns: Vec<&str> = ORDER.into_iter().filter(|name| named.contains(name)).collect();
@@ -88,13 +93,14 @@ fn write_cpu(text: &mut String, results: &Results) -> std::fmt::Result {
         return Ok(());
     }
     writeln!(text, "\nCPU, in microseconds per command, request or event.\n")?;
-    write!(text, "{:<14}", "")?;
+    let width = with.iter().map(|entry| entry.name.len()).max().unwrap_or(0).max(14);
+    write!(text, "{:<width$}", "")?;
     for name in &columns {
         write!(text, " {name:>11}")?;
     }
     writeln!(text, " {:>8}", "sum")?;
     for entry in with {
-        write!(text, "{:<14}", entry.name)?;
+        write!(text, "{:<width$}", entry.name)?;
         for name in &columns {
             match entry.cpu.get(*name) {
                 Some(micros) => write!(text, " {micros:>11.1}")?,

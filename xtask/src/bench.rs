@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Args;
 use xtask::Result;
 use xtask::install::install;
+use xtask::peers;
 use xtask::programs::cargo;
 
 use crate::up::target;
@@ -26,6 +27,9 @@ pub struct Bench {
     /// Replaces bench/results/latest.json by this result
     #[arg(long)]
     commit_result: bool,
+    /// Measures Waybill beside cqrs-es and Emmett, and nothing else
+    #[arg(long, conflicts_with_all = ["backlog", "commit_result"])]
+    peers: bool,
     /// Measures a dev build, to try the benchmark itself: its numbers mean nothing
     #[arg(long)]
     dev: bool,
@@ -38,17 +42,21 @@ pub fn bench(bench: &Bench) -> Result<bool> {
     let (root, target) = (Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), target());
     let profile = if bench.dev { "debug" } else { "release" };
     let mut command = std::process::Command::new(target.join(profile).join("bench"));
-    command.args(["run", "--rounds", &bench.rounds.to_string()]);
+    command.args([if bench.peers { "peers" } else { "run" }]);
+    command.args(["--rounds", &bench.rounds.to_string()]);
     command.args(["--seconds", &bench.seconds.to_string()]);
-    command.args(["--backlog", &bench.backlog.to_string()]);
     if let Some(only) = &bench.only {
         command.args(["--only", only]);
     }
-    if bench.commit_result {
-        command.arg("--commit-result");
-    }
     command.arg("--out").arg(target.join("bench"));
-    command.arg("--results").arg(root.join("bench/results"));
+    if bench.peers {
+        let peers = peers::build(&root, &target)?;
+        command.arg("--cqrs-es").arg(peers.cqrs_es).arg("--emmett").arg(peers.emmett);
+    } else {
+        command.args(["--backlog", &bench.backlog.to_string()]);
+        command.args(bench.commit_result.then_some("--commit-result"));
+        command.arg("--results").arg(root.join("bench/results"));
+    }
     let status = command.status().map_err(|error| format!("running the benchmark: {error}"))?;
     Ok(status.success())
 }

@@ -60,6 +60,15 @@ pub fn install() -> Result<()> {
     Ok(())
 }
 
+/// Makes sure that the peers of the benchmark can be built and run.
+pub fn install_peers() -> Result<()> {
+    let mut packages = vec![];
+    packages.extend(crate::programs::postgresql().is_none().then_some("postgresql"));
+    packages.extend(find("node").is_none().then_some("nodejs"));
+    packages.extend(find("npm").is_none().then_some("npm"));
+    apt(&packages)
+}
+
 fn has_pip() -> bool {
     Command::new("python3")
         .args(["-m", "pip", "--version"])
@@ -79,10 +88,13 @@ fn apt(packages: &[&str]) -> Result<()> {
 }
 
 pub fn privileged(program: &str) -> Command {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0"));
-    let mut command = Command::new(if root { "env" } else { "sudo" });
+    let mut command = Command::new(if is_root() { "env" } else { "sudo" });
     command.args(["DEBIAN_FRONTEND=noninteractive", program]);
     command
+}
+
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
 /// Runs a program; its output is shown only when it fails.

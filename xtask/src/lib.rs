@@ -4,6 +4,7 @@
 
 mod deb;
 pub mod install;
+pub mod peers;
 pub mod programs;
 pub mod python;
 pub mod servers;

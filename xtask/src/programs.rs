@@ -60,6 +60,15 @@ pub fn cache() -> Result<PathBuf> {
     Ok(cache)
 }
 
+/// The folder of PostgreSQL's programs: that of the highest version that is installed.
+pub fn postgresql() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let version = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
+    let versions = folders.filter_map(|folder| Some(folder.ok()?.path()));
+    let complete = versions.filter(|folder| folder.join("bin/initdb").is_file());
+    Some(complete.max_by_key(version)?.join("bin"))
+}
+
 /// The library that gives a process another clock.
 pub fn faketime() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").ok()?.filter_map(|entry| Some(entry.ok()?.path()));

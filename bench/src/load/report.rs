@@ -116,6 +116,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// CPU time of the load generator for an accepted request, in microseconds.
+    pub fn cpu_micros(&self) -> f64 {
+        self.cpu_seconds * 1e6 / self.accepted.max(1) as f64
+    }
+
     /// Accepted requests per second.
     pub fn rate(&self) -> f64 {
         self.accepted as f64 / self.seconds.max(f64::MIN_POSITIVE)
@@ -124,7 +129,6 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per_request = self.cpu_seconds * 1e6 / self.accepted.max(1) as f64;
         writeln!(
             f,
             "accepted  {} in {:.1} s: {:.0} per second ({} created)",
@@ -155,7 +159,7 @@ impl fmt::Display for Report {
                 self.told_max_ms
             )?;
         }
-        writeln!(f, "own CPU   {per_request:.1} µs per accepted request")
+        writeln!(f, "own CPU   {:.1} µs per accepted request", self.cpu_micros())
     }
 }
 
