@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kernel::Result;
-use kernel::live::{Live, Shown, unreadable};
+use kernel::live::{Facet, Live, Shown, unreadable};
 use kernel::log::{Position, StreamName, Version};
 use kernel::projection::Stored;
 use kernel::timestamp::Timestamp;
@@ -13,7 +13,7 @@ use super::EventId;
 
 /// A view that has changed, written once for all streams of events.
 pub struct Changed {
-    pub facets: Vec<(&'static str, String)>,
+    pub facets: Vec<Facet>,
     /// When its latest event was recorded.
     pub at: Timestamp,
     with_view: Bytes,
@@ -38,7 +38,7 @@ impl Changed {
     }
 
     #[cfg(test)]
-    pub fn of_facets(facets: Vec<(&'static str, String)>) -> Self {
+    pub fn of_facets(facets: Vec<Facet>) -> Self {
         let (with_view, without) = (Bytes::from_static(b"with"), Bytes::from_static(b"without"));
         Self { facets, at: Timestamp::default(), with_view, without }
     }

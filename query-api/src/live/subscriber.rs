@@ -1,12 +1,12 @@
 //! One stream of events, as the hub sees it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use kernel::live::Filter;
+use kernel::live::{Facet, Filter};
 use shared::view_store::Place;
 use tokio::sync::mpsc;
 
@@ -105,6 +105,8 @@ pub struct Page<'a> {
     pub id: Option<&'a EventId>,
     /// Views that have changed and are not loaded, since no client takes them.
     pub skipped: usize,
+    /// Of all views: most of many streams want none of them, which is seen by one look.
+    facets: HashSet<&'a Facet>,
     /// What was written for a filter, without and with views: streams with the same one share it, so
     /// that what waits for many slow clients is in memory once.
     written: [RefCell<HashMap<Filter, Bytes>>; 2],
@@ -112,7 +114,8 @@ pub struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub fn new(changed: &'a [Changed], place: Place, id: Option<&'a EventId>) -> Self {
-        Self { changed, place, id, skipped: 0, written: Default::default() }
+        let facets = changed.iter().flat_map(|changed| &changed.facets).collect();
+        Self { changed, place, id, skipped: 0, facets, written: Default::default() }
     }
 
     /// As many of those that fit the filter as the client may be told.
@@ -126,6 +129,9 @@ impl<'a> Page<'a> {
 
     /// What fits the filter; empty when nothing does.
     pub fn fitting(&self, filter: &Filter, with_views: bool) -> Bytes {
+        if !filter.may_fit(&self.facets) {
+            return Bytes::new();
+        }
         let mut written = self.written[usize::from(with_views)].borrow_mut();
         if let Some(bytes) = written.get(filter) {
             return bytes.clone();

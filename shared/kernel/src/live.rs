@@ -1,6 +1,8 @@
 //! What a domain tells query-api about its views as they change: what clients can filter them by, and
 //! what an event shows.
 
+use std::collections::HashSet;
+
 use crate::parameters::{self, Parameters};
 use crate::projection::Stored;
 use crate::{Failure, Result, Timestamp};
@@ -26,6 +28,9 @@ pub trait Live: Send + Sync + 'static {
     }
 }
 
+/// What a view can be filtered by: a name and a value.
+pub type Facet = (&'static str, String);
+
 /// A view as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
@@ -33,13 +38,13 @@ pub struct Shown {
     pub document: Vec<u8>,
     /// When its latest event was recorded.
     pub at: Timestamp,
-    /// What it can be filtered by: names and values.
-    pub facets: Vec<(&'static str, String)>,
+    /// What it can be filtered by.
+    pub facets: Vec<Facet>,
 }
 
 /// Facets that a view must have, each with its value. An empty filter fits every view.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Filter(Vec<(&'static str, String)>);
+pub struct Filter(Vec<Facet>);
 
 impl Filter {
     /// Narrows the filter, where a value is given.
@@ -53,8 +58,14 @@ impl Filter {
         self.0.is_empty()
     }
 
+    /// Whether it may fit one of several views, which have these facets together. Where it is false, it
+    /// fits none.
+    pub fn may_fit(&self, facets: &HashSet<&Facet>) -> bool {
+        self.0.iter().all(|wanted| facets.contains(wanted))
+    }
+
     /// Whether it fits a view with these facets.
-    pub fn fits(&self, facets: &[(&'static str, String)]) -> bool {
+    pub fn fits(&self, facets: &[Facet]) -> bool {
         self.0.iter().all(|wanted| facets.contains(wanted))
     }
 }
@@ -84,5 +95,14 @@ mod tests {
             !Filter::default().with("size", Some("3")).with("colour", Some("blue")).fits(&facets)
         );
         assert!(!Filter::default().with("weight", Some("3")).fits(&facets));
+        let facets = facets.iter().collect();
+        for (filter, may) in [
+            (Filter::default(), true),
+            (Filter::default().with("size", Some("3")), true),
+            (Filter::default().with("size", Some("4")), false),
+            (Filter::default().with("size", Some("3")).with("colour", Some("blue")), false),
+        ] {
+            assert_eq!(filter.may_fit(&facets), may, "{filter:?}");
+        }
     }
 }
