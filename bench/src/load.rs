@@ -21,6 +21,9 @@ pub use self::report::Report;
 use crate::Result;
 use crate::proc::own_cpu;
 
+/// How long all connections together may take to be accepted.
+const GREETING: Duration = Duration::from_secs(30);
+
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mix {
@@ -72,6 +75,9 @@ pub struct Plan {
     /// How many orders exist already, for `get`
     #[arg(long, default_value_t = 1)]
     pub known: u64,
+    /// Asks for `/readyz` on each connection before the clock runs, so that none waits to be accepted
+    #[arg(long)]
+    pub greet: bool,
     /// Prints the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -89,6 +95,7 @@ impl Plan {
             rate: None,
             seed: None,
             known: 1,
+            greet: false,
             json: true,
         }
     }
@@ -108,6 +115,7 @@ impl Plan {
         arguments.extend(self.count.map(|count| format!("--count={count}")));
         arguments.extend(self.rate.map(|rate| format!("--rate={rate}")));
         arguments.extend(self.seed.map(|seed| format!("--seed={seed}")));
+        arguments.extend(self.greet.then(|| "--greet".to_owned()));
         arguments.extend(self.json.then(|| "--json".to_owned()));
         arguments
     }
@@ -136,7 +144,11 @@ async fn run(plan: &Plan) -> Result<Report> {
         _ => {}
     }
     let prepared = requests::prepare(plan, seed);
-    let connections = connection::connect(target(plan), plan.clients).await?;
+    let mut connections = connection::connect(target(plan), plan.clients).await?;
+    if plan.greet {
+        let ready = requests::ready(target(plan));
+        tokio::time::timeout(GREETING, connection::greet(&mut connections, &ready)).await??;
+    }
     let (cpu, started) = (own_cpu()?, Instant::now());
     let mut report = clients::run(plan, ids, prepared, connections, started + limit).await?;
     report.seconds = started.elapsed().as_secs_f64();

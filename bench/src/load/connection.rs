@@ -22,6 +22,14 @@ pub async fn connect(url: &str, count: usize) -> Result<Vec<Connection>> {
     Ok(connections)
 }
 
+/// Sends the request on each connection and reads its answer: then the server has accepted them all.
+pub async fn greet(connections: &mut [Connection], request: &[u8]) -> Result<()> {
+    for connection in connections {
+        connection.exchange(request).await?;
+    }
+    Ok(())
+}
+
 impl Connection {
     async fn open(address: &str) -> Result<Self> {
         let stream = open(address).await?;

@@ -61,6 +61,12 @@ pub fn prepare(plan: &Plan, seed: u64) -> Vec<Vec<Request>> {
     }
 }
 
+/// Asks whether the server is ready.
+pub fn ready(url: &str) -> Vec<u8> {
+    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    Request::new("GET", host, "/readyz", "", "").bytes
+}
+
 /// Asks for an order.
 pub fn get(host: &str) -> Request {
     Request::new("GET", host, &format!("/orders/{PLACE}"), "", "")

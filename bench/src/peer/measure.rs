@@ -71,6 +71,8 @@ impl Scenario for Peer {
             commands: running.url.clone(),
             queries: running.url.clone(),
             seed: Some(uuid::Uuid::new_v4().as_u64_pair().0),
+            // Node.js accepts one connection in each turn of its event loop: under load that takes seconds.
+            greet: true,
             ..Plan::new(self.mix, self.clients, context.seconds)
         };
         let warm_up = Plan { seconds: plan.seconds.min(WARM_UP), seed: None, ..plan.clone() };
