@@ -42,13 +42,13 @@ pub struct Peers {
     #[arg(long, default_value = "target/peers/cqrs-es/release/cqrs-es-peer")]
     cqrs_es: PathBuf,
     /// Connections that it keeps to PostgreSQL
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 16)]
     cqrs_es_connections: u32,
     /// The folder of the peer on Emmett, with its packages
     #[arg(long, default_value = "target/peers/emmett")]
     emmett: PathBuf,
     /// Its processes
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     emmett_processes: u32,
     /// Connections that each of them keeps to MongoDB
     #[arg(long, default_value_t = 64)]
