@@ -46,8 +46,7 @@ async fn race(system: &System) -> usize {
     lags.sort_unstable();
     let median = lags[lags.len() / 2];
     assert!(median < LIVE, "others' orders were visible after {median:?}: {lags:?}");
-    // On a busy machine some wait too long for their turn, and are told that nothing was done.
-    assert!(counts.keys().all(|status| [200, 409, 503].contains(status)), "{counts:?}");
+    assert!(counts.keys().all(|status| [200, 409].contains(status)), "{counts:?}");
     let acknowledged = counts[&200];
     let events =
         system.commands[0].client.get(&format!("/orders/{order}/events?limit=1000")).await.unwrap();
