@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::http::request_id::with_current;
-use crate::messaging::rabbitmq;
+use crate::messaging::LOG_FILTER;
 
 /// `text` or `json`.
 pub(crate) const FORMAT: &str = "WAYBILL_LOG_FORMAT";
@@ -25,7 +25,7 @@ pub(crate) const TEXT: &str = "text";
 /// Starts logging; `filter` as in `info,command_api=debug`
 /// (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
 pub fn start(filter: &str) {
-    let filter = EnvFilter::new(format!("{},{filter}", rabbitmq::LOG_FILTER));
+    let filter = EnvFilter::new(format!("{LOG_FILTER},{filter}"));
     let color = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color);
     let logs = logs.with_writer(std::io::stderr);
