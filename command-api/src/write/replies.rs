@@ -129,14 +129,13 @@ impl<A: Aggregate> Replies<A> {
         self.answer(command, None, Ok(Accepted::from(commit)));
     }
 
-    /// Starts the request afresh: on the state that it was decided on where that still holds, else on a
-    /// fresh read.
-    pub fn retry(&self, pending: PendingCommit<A>, cause: RetryCause) {
+    /// Starts the request afresh: on the state that it was decided on with what `later` adds to it, or on
+    /// a fresh read where that can't be known.
+    pub fn retry(&self, pending: PendingCommit<A>, cause: RetryCause, later: &[Commit]) {
         let PendingCommit { mut command, state, commit, .. } = pending;
         metrics::RETRIES.add_to(cause.name(), 1);
-        let state_holds = cause == RetryCause::Position;
         command.attempts += 1;
-        command.collisions += u32::from(state_holds);
+        command.collisions += u32::from(cause == RetryCause::Position);
         command.request.fresh = false;
         if command.attempts > MAX_RETRIES {
             if let Some(step) = Step::begin("append", Kind::Internal) {
@@ -149,7 +148,10 @@ impl<A: Aggregate> Replies<A> {
             return self.reject(command, Rejected::Unknown);
         }
         let stream = command.request.stream.clone();
-        let state = state_holds.then_some(state);
+        let state = match cause {
+            RetryCause::Stream | RetryCause::Position => state.advanced(later),
+            RetryCause::Lost => None,
+        };
         self.tell(GroupEvent::StreamFree { stream, state, retry: Some(command), key: None });
     }
 }

@@ -1,6 +1,6 @@
 //! Finds out what became of commits that were not simply written.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ const MAX_LOOKS: u32 = 20;
 struct Found {
     at: HashMap<Position, Entry>,
     by_key: HashMap<String, Commit>,
-    streams: HashSet<StreamName>,
+    /// Of each stream what it went on with, ascending; the first of it at least.
+    later: HashMap<StreamName, Vec<Commit>>,
 }
 
 enum Cause {
@@ -51,7 +52,7 @@ impl Found {
         if let Some(other) = key.and_then(|key| self.by_key.get(key)) {
             return Cause::Key(Box::new(other.clone()));
         }
-        if self.streams.contains(&commit.stream) {
+        if self.later.contains_key(&commit.stream) {
             return Cause::Stream;
         }
         if there.is_some() { Cause::Position } else { Cause::Hidden }
@@ -112,33 +113,39 @@ impl<A: Aggregate> Resolver<A> {
     async fn find_causes(&self, commits: &[PendingCommit<A>]) -> Result<Found> {
         let positions: Vec<Position> =
             commits.iter().map(|pending| pending.commit.position).collect();
-        let at = self.store.read_at(&positions).await?;
-        let keys = commits.iter().filter_map(|pending| pending.commit.key.as_deref());
-        let found = self.store.read_by_key(&keys.collect::<Vec<_>>()).await?;
+        let keys: Vec<&str> =
+            commits.iter().filter_map(|pending| pending.commit.key.as_deref()).collect();
         let above = commits.iter().map(|pending| (&pending.commit.stream, pending.state.version));
-        let streams = self.extended(above.collect()).await?;
+        // At once: who has lost a race is late, and the other writer is under way again.
+        let (at, found, later) = tokio::try_join!(
+            self.store.read_at(&positions),
+            self.store.read_by_key(&keys),
+            self.later(above.collect()),
+        )?;
         Ok(Found {
             at: at.into_iter().map(|entry| (entry.position(), entry)).collect(),
             by_key: by_key(found),
-            streams,
+            later,
         })
     }
 
-    /// Those of the streams that hold anything above these versions.
-    async fn extended(
+    /// What the streams hold above these versions: of each the first of it at least, if there is any.
+    async fn later(
         &self,
         mut above: Vec<(&StreamName, Version)>,
-    ) -> Result<HashSet<StreamName>> {
-        let mut found = HashSet::new();
+    ) -> Result<HashMap<StreamName, Vec<Commit>>> {
+        let mut later: HashMap<StreamName, Vec<Commit>> = HashMap::new();
         while !above.is_empty() {
             let part = self.store.read_streams(&above).await?;
-            found.extend(part.commits.into_iter().map(|commit| commit.stream));
+            for commit in part.commits {
+                later.entry(commit.stream.clone()).or_default().push(commit);
+            }
             if part.complete {
                 break;
             }
-            above.retain(|(stream, _)| !found.contains(*stream));
+            above.retain(|(stream, _)| !later.contains_key(*stream));
         }
-        Ok(found)
+        Ok(later)
     }
 
     fn resolve(
@@ -155,8 +162,12 @@ impl<A: Aggregate> Resolver<A> {
         match cause {
             Cause::Mine => self.replies.accept(pending),
             Cause::Key(commit) => self.replies.replay(pending.command, &commit),
-            Cause::Stream => self.replies.retry(pending, RetryCause::Stream),
-            Cause::Position => self.replies.retry(pending, RetryCause::Position),
+            Cause::Stream => {
+                let later = found.and_then(|found| found.later.get(&pending.commit.stream));
+                let later = later.map_or(&[][..], Vec::as_slice);
+                self.replies.retry(pending, RetryCause::Stream, later)
+            }
+            Cause::Position => self.replies.retry(pending, RetryCause::Position, &[]),
             Cause::Hidden => {}
         }
     }
@@ -236,7 +247,7 @@ impl<A: Aggregate> Resolver<A> {
                 Some(Entry::Commit(other)) if other.is_same_as(&pending.commit) => {
                     self.replies.accept(pending)
                 }
-                _ => self.replies.retry(pending, RetryCause::Lost),
+                _ => self.replies.retry(pending, RetryCause::Lost, &[]),
             }
         }
     }

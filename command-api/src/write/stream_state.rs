@@ -52,6 +52,12 @@ impl<A: Aggregate> StreamState<A> {
         })
     }
 
+    /// Adds the commits that follow it; `None` where they can't be folded.
+    pub fn advanced(mut self, later: &[Commit]) -> Option<Self> {
+        later.iter().try_for_each(|commit| self.fold(commit)).ok()?;
+        Some(self)
+    }
+
     /// Adds a commit. After an error the state is of no use any more.
     pub fn fold(&mut self, commit: &Commit) -> Result<(), Invalid> {
         if commit.from != self.version + 1 {

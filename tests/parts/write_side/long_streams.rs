@@ -95,7 +95,27 @@ async fn a_stream_with_a_gap_is_not_folded(store: Store) {
     scheduler.await.unwrap();
 }
 
+/// What a stranger has added is read to find out that the race is lost, and not a second time.
+async fn a_lost_race_is_made_up_for_by_one_read(store: Store) {
+    let id = order(&store, 10).await;
+    let counted = Counted::over(store.clone());
+    let (writer, scheduler) = Writer::<OrderAggregate>::start(counted.clone(), Health::default());
+    let pay = || request(orders::payment(1), id, None);
+    assert_eq!(writer.submit(pay()).await.unwrap().unwrap().version, 11);
+    let (stranger, strangers) = Writer::<OrderAggregate>::start(store.clone(), Health::default());
+    for version in 12..=14 {
+        assert_eq!(stranger.submit(pay()).await.unwrap().unwrap().version, version);
+    }
+    counted.hooks.take();
+    assert_eq!(writer.submit(pay()).await.unwrap().unwrap().version, 15);
+    assert_eq!(counted.hooks.take(), 3, "versions 12 to 14");
+    drop((writer, stranger));
+    scheduler.await.unwrap();
+    strangers.await.unwrap();
+}
+
 tests::on_both_logs! {
+    a_lost_race_is_made_up_for_by_one_read
     a_long_stream_costs_what_a_short_one_does
     a_snapshot_that_cannot_be_read_is_left_alone
     a_stream_with_a_gap_is_not_folded
