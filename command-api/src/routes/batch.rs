@@ -27,6 +27,9 @@ use super::{headers, into_response};
 use crate::Service;
 use crate::write::Outcome;
 
+/// The path of batches, without its slash.
+pub const PATH: &str = "commands";
+
 /// Stands between the key of a batch and the index of its command. No key that a client sends has a
 /// control character, so no other key is the same.
 const SEPARATOR: char = '\u{1f}';
@@ -35,7 +38,8 @@ pub fn routes<A: Aggregate>(
     slot: ServiceSlot<Service<A>>,
     known: Arc<Commands>,
 ) -> BoxedFilter<(Response,)> {
-    warp::path!("commands")
+    warp::path(PATH)
+        .and(warp::path::end())
         .and(warp::post())
         .and(warp::header::headers_cloned())
         .and(caller())
@@ -62,7 +66,7 @@ async fn handle<A: Aggregate>(
     let key = headers::idempotency_key(headers, caller)?;
     let (meta, request_id) = (headers::meta(headers, caller), headers::request_id(headers));
     let owner = caller.owner().map(str::to_owned);
-    let (mut together, mut room) = (Together::default(), ErrorRoom::default());
+    let (mut together, mut room) = (Together::of_batch(), ErrorRoom::default());
     // One command at a time is in memory as JSON. All are submitted before any is awaited: they share
     // groups, and those of one order keep their sequence.
     let submitted: Vec<_> = commands

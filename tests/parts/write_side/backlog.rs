@@ -96,6 +96,28 @@ async fn what_waits_is_bound_in_bytes(store: Store) {
     assert_eq!(store.head().await.unwrap(), 17);
 }
 
+/// Single commands have the other half of the room, however many batches come.
+async fn batches_fill_half_of_the_room(store: Store) {
+    for (bytes, half) in [(1, WAITING / 2), (WAITING_BYTES / 16, 8)] {
+        let before = store.head().await.unwrap();
+        let hanging = Hanging::start(&store);
+        let submit = |of_batch| hanging.writer.submit(Request { of_batch, ..create_of(bytes) });
+        let mut taken = vec![];
+        for of_batch in [true, false] {
+            taken.extend((0..half).map(|_| submit(of_batch)));
+            for _ in 0..half {
+                let one_more = submit(of_batch).await.unwrap();
+                assert_eq!(one_more, Err(Rejected::Overloaded), "of a batch: {of_batch}");
+            }
+        }
+        hanging.held.hooks.release();
+        all_accepted(taken).await;
+        all_accepted(vec![submit(true)]).await;
+        hanging.end().await;
+        assert_eq!(store.head().await.unwrap() - before, 2 * half as i64 + 1);
+    }
+}
+
 /// What is not started in time is answered while the log still hangs, and its key is free again.
 async fn what_cannot_start_in_time_is_answered_as_not_done(store: Store) {
     let hanging = Hanging::start(&store);
@@ -152,6 +174,7 @@ async fn a_command_that_has_started_runs_to_its_end_without_its_client(store: St
 tests::on_both_logs! {
     what_waits_is_bound_in_number
     what_waits_is_bound_in_bytes
+    batches_fill_half_of_the_room
     what_cannot_start_in_time_is_answered_as_not_done
     what_clients_have_left_is_dropped_before_it_starts
     a_command_that_has_started_runs_to_its_end_without_its_client
