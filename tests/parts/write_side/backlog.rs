@@ -7,10 +7,13 @@ use command_api::write::{Outcome, Rejected, Request, WAITING, WAITING_BYTES, Wri
 use futures::future::join_all;
 use shared::event_store::EventStore;
 use shared::service::health::Health;
+use tests::client::Answer;
 use tests::decorator::Decorator;
 use tests::held::Held;
 use tests::orders;
 use tests::requests::request;
+use tests::serving::Serving;
+use tests::stores::TempDir;
 use tests::until;
 use tokio::sync::oneshot::Receiver;
 use tokio::task::JoinHandle;
@@ -169,6 +172,38 @@ async fn a_command_that_has_started_runs_to_its_end_without_its_client(store: St
     hanging.held.hooks.release();
     hanging.end().await;
     assert_eq!(store.head().await.unwrap(), 2);
+}
+
+/// As clients see it: nothing of what is turned away is done, or even read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_room_is_answered_with_429() {
+    let folder = TempDir::default();
+    let store: Store = Arc::new(folder.sqlite());
+    let held = Held::over(store.clone());
+    let serving = Serving::start(held.clone()).await;
+    let fill = |of_batch| {
+        let submit = |_| serving.service().writer.submit(Request { of_batch, ..create(None) });
+        (0..WAITING / 2).map(submit).collect::<Vec<_>>()
+    };
+    let is_turned_away = |answer: Answer| {
+        let told = (answer.status, answer.problem(), answer.header("retry-after"));
+        assert_eq!(told, (429, "too-many-requests".to_owned(), Some("1")), "{:?}", answer.body);
+    };
+    let mut waiting = fill(true);
+    let batch = [orders::to(Uuid::new_v4(), orders::create(100))];
+    is_turned_away(serving.api.batch(&batch).await);
+    is_turned_away(serving.api.post("/commands", "no JSON").await);
+    let other = serving.api.post("/orders", "no JSON").await;
+    assert_eq!(other.status, 400, "there is room for it: {:?}", other.body);
+    waiting.extend(fill(false));
+    is_turned_away(serving.api.create_order(&orders::order(100)).await);
+    is_turned_away(serving.api.pay(Uuid::new_v4(), 100).await);
+    held.hooks.release();
+    all_accepted(waiting).await;
+    assert_eq!(store.head().await.unwrap(), WAITING as i64, "what was turned away is not done");
+    assert_eq!(serving.api.create_order(&orders::order(100)).await.status, 201);
+    assert_eq!(serving.api.batch(&batch).await.json()["results"][0]["status"], 201);
+    serving.stop().await;
 }
 
 tests::on_both_logs! {
