@@ -18,6 +18,9 @@ use tests::{until, within};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+/// For holes to be sealed: a second from when they are seen.
+const SEALED: Duration = Duration::from_secs(3);
+
 /// Of two events.
 fn commit(position: Position) -> Commit {
     let happened = ("Happened", json!({ "n": position }));
@@ -155,7 +158,7 @@ async fn many_holes_and_large_ones_are_sealed_at_once() {
     let sealer = Sealer::new(Arc::new(store.clone()), 0);
     let sealer = tokio::spawn(sealer.run(stop.clone()));
     let all: Vec<Position> = (1..=last).collect();
-    within(Duration::from_secs(3), "all holes are sealed", || async {
+    within(SEALED, "all holes are sealed", || async {
         (store.read_positions(0, all.len()).await.unwrap() == all).then_some(())
     })
     .await;
@@ -173,7 +176,7 @@ async fn with_no_queue_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
         store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
     }
     relay.until_returned().await;
-    until("the hole is sealed", || async {
+    within(SEALED, "the hole is sealed", || async {
         (store.read(0, 10).await.unwrap().len() == 3).then_some(())
     })
     .await;
