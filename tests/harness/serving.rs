@@ -17,6 +17,7 @@ use waybill::client::Client;
 use crate::client::OrderClient;
 
 pub struct Serving {
+    pub client: Client,
     pub api: OrderClient,
     slot: ServiceSlot<Service<OrderAggregate>>,
     stop: CancellationToken,
@@ -42,7 +43,8 @@ impl Serving {
         let (routes, _) = command_api::routes::routes(slot.clone(), health, None);
         let limits = Limits::default();
         let served = tokio::spawn(serve(listener, routes, Hosts::default(), limits, stop.clone()));
-        Self { api: OrderClient::new(&Client::new(&base)), slot, stop, served }
+        let client = Client::new(&base);
+        Self { api: OrderClient::new(&client), client, slot, stop, served }
     }
 
     /// What its routes work with.
@@ -53,7 +55,7 @@ impl Serving {
     /// Requests under way are answered first.
     pub async fn stop(self) {
         self.stop.cancel();
-        drop(self.api);
+        drop((self.api, self.client));
         self.served.await.expect("it ends");
     }
 }

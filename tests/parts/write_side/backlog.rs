@@ -7,6 +7,7 @@ use command_api::write::{Outcome, Rejected, Request, WAITING, WAITING_BYTES, Wri
 use futures::future::join_all;
 use shared::event_store::EventStore;
 use shared::service::health::Health;
+use shared::service::metrics;
 use tests::client::Answer;
 use tests::decorator::Decorator;
 use tests::held::Held;
@@ -19,6 +20,8 @@ use tokio::sync::oneshot::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
+use waybill::client::Client;
+use waybill::import;
 
 type Store = Arc<dyn EventStore>;
 
@@ -203,6 +206,51 @@ async fn a_full_room_is_answered_with_429() {
     assert_eq!(store.head().await.unwrap(), WAITING as i64, "what was turned away is not done");
     assert_eq!(serving.api.create_order(&orders::order(100)).await.status, 201);
     assert_eq!(serving.api.batch(&batch).await.json()["results"][0]["status"], 201);
+    serving.stop().await;
+}
+
+/// Imports two orders.
+async fn import(client: &Client, folder: &TempDir, name: &str) -> import::Report {
+    let file = folder.0.join(name);
+    let orders = [Uuid::new_v4(), Uuid::new_v4()].map(|id| orders::to(id, orders::create(100)));
+    std::fs::write(&file, orders.map(|order| format!("{order}\n")).concat()).unwrap();
+    let import = import::Import { file, concurrency: 1, stop: Default::default() };
+    import.import(client).await.unwrap()
+}
+
+/// Whether commands of this type were turned away.
+fn were_turned_away(kind: &str) -> bool {
+    let told = String::from_utf8(metrics::text()).unwrap();
+    let is_of_kind = |line: &&str| line.contains(kind) && line.contains("\"overloaded\"");
+    told.lines().filter(is_of_kind).any(|line| !line.ends_with(" 0"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_sends_again_what_found_no_room() {
+    let (folder, files) = (TempDir::default(), TempDir::default());
+    let held = Held::over(Arc::new(folder.sqlite()));
+    let serving = Serving::start(held.clone()).await;
+    let submit = |_| serving.service().writer.submit(Request { of_batch: true, ..create(None) });
+    // There is room for one of the first import's commands, and for none of the second's.
+    let waiting: Vec<_> = (1..WAITING / 2).map(submit).collect();
+    let first = import(&serving.client, &files, "first.ndjson");
+    let second = async {
+        until("a command is turned away", || async {
+            were_turned_away("\"CreateOrder\"").then_some(())
+        })
+        .await;
+        import(&serving.client, &files, "second.ndjson").await
+    };
+    let release = async {
+        until("a batch is turned away", || async { were_turned_away("\"unread\"").then_some(()) })
+            .await;
+        held.hooks.release();
+    };
+    let (first, second, ()) = tokio::join!(first, second, release);
+    for report in [first, second] {
+        assert_eq!((report.accepted, report.all_refused()), (2, 0), "{report:?}");
+    }
+    all_accepted(waiting).await;
     serving.stop().await;
 }
 

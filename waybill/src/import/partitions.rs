@@ -144,8 +144,8 @@ async fn post(client: &Client, name: &str, rows: &[Row], open: &[usize]) -> Resu
     let what = "sending a batch";
     match answer.status {
         StatusCode::OK => {}
-        // There may be no room for the whole of it, and no place for its results then.
-        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+        // There may be no room for the whole of it.
+        status if status.is_server_error() || is_passing(status, &answer.body) => {
             return Err(Failure::transient(what, status));
         }
         // A single command that is too large for a request is refused like any other.
