@@ -20,6 +20,7 @@ mod parts {
         mod floods;
         mod negotiation;
         mod random;
+        mod reads;
         mod request_ids;
         mod secure;
         mod unread;

@@ -132,16 +132,18 @@ pub enum Folded<S> {
     Past(Past<S>),
 }
 
-/// Folds a stream up to `until`, a part of it at a time.
+/// Folds a stream up to `until`, a part of it at a time. Between the parts others read: however long a
+/// stream is, it takes a place for one part alone.
 pub async fn state<A: Aggregate>(
-    store: &Arc<dyn EventStore>,
+    service: &Service<A>,
     stream: &StreamName,
     until: Until,
 ) -> Result<Folded<A::State>, Failure> {
     let mut state = A::State::default();
     let (mut latest, mut last) = (None, 0);
     loop {
-        let part = store.read_streams(&[(stream, last)]).await?;
+        let place = service.reading().await?;
+        let part = service.store.read_streams(&[(stream, last)]).await?;
         for event in part.commits.iter().flat_map(Commit::recorded) {
             last = event.version;
             if until.takes(&event) {
@@ -154,6 +156,7 @@ pub async fn state<A: Aggregate>(
         if part.complete {
             break;
         }
+        drop((part, place));
     }
     Ok(match (latest, until) {
         _ if last == 0 => Folded::Nothing,

@@ -85,9 +85,9 @@ impl<A: Aggregate> Writer<A> {
     }
 
     /// Turns a request away before the work of reading it, while there is no room: under overload most
-    /// are.
-    pub fn has_room(&self) -> Result<(), Rejected> {
-        match self.room.is_full() {
+    /// are. There is less of it for batches.
+    pub fn has_room(&self, of_batch: bool) -> Result<(), Rejected> {
+        match self.room.is_full(of_batch) {
             true => Err(Rejected::Overloaded),
             false => Ok(()),
         }
@@ -97,7 +97,7 @@ impl<A: Aggregate> Writer<A> {
     /// submission.
     pub fn submit(&self, request: Request<A>) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
-        let Some(place) = self.room.take(request.bytes) else {
+        let Some(place) = self.room.take(request.bytes, request.of_batch) else {
             drop(request.sequence.as_ref().map(Sequence::next)); // Those behind it are cut off.
             metrics::turned_away(request.kind);
             drop(reply.send(Err(Rejected::Overloaded)));

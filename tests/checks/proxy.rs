@@ -127,6 +127,29 @@ async fn what_is_withheld_is_what_the_server_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_connection_that_is_lost_is_the_one_that_sends_the_text() {
+    let (server, mut told) = echo().await;
+    let proxy = Proxy::start(server);
+    let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
+    proxy.lose("text");
+    works(&mut other, "another tex").await;
+    assert_eq!(told.recv().await.unwrap(), b"another tex");
+    works(&mut one, "some te").await;
+    assert_eq!(told.recv().await.unwrap(), b"some te");
+    assert!(!proxy.has_lost());
+    send(&mut one, "xt").await;
+    assert_eq!(told.recv().await.unwrap(), b"xt", "it arrives");
+    assert!(proxy.has_lost());
+    is_silent(&mut one).await;
+    proxy.resume();
+    is_silent(&mut one).await;
+    works(&mut other, "t, text").await;
+    works(&mut connect(&proxy).await, "text").await;
+    proxy.cut();
+    has_ended(&mut one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cut_ends_what_is_connected_and_loses_what_was_held() {
     let (server, mut told) = echo().await;
     let proxy = Proxy::start(server);

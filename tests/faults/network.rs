@@ -1,5 +1,6 @@
 //! Networks that cut connections, hold bytes back or lose them: what the services do then.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -201,6 +202,40 @@ async fn an_append_whose_answer_is_lost_happens_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_whose_answer_is_lost_again_and_again_happens_once() {
     an_append_has_no_answer(5).await;
+}
+
+/// A call to MongoDB is given up after 6 s, and a client waits for 10 s.
+const GIVEN_UP: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(10);
+
+/// Neither end hears that the network has lost the connection of an insert: there is no answer, and no
+/// end. What became of it is found out over another connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_lost_unheard_holds_up_its_own_command_alone_and_for_seconds() {
+    let network = Network::start().await;
+    network.accept(300).await;
+    let commands = &network.system.commands[0];
+    let client = commands.api().with_key(SWALLOWED).with("x-correlation-id", SWALLOWED);
+    network.proxies.mongodb.lose(SWALLOWED);
+    let asked = Instant::now();
+    let lost = async { (create(&client).await.unwrap(), asked.elapsed()) };
+    let others = async {
+        until("the insert is lost", || async { network.proxies.mongodb.has_lost().then_some(()) })
+            .await;
+        for _ in 0..10 {
+            let other = create(&commands.api()).await.unwrap();
+            assert!(other.is_success(), "{:?}", other.body);
+        }
+        asked.elapsed()
+    };
+    let ((told, took), others) = tokio::join!(lost, others);
+    assert!(told.is_success() && GIVEN_UP.contains(&took), "{took:?}: {:?}", told.body);
+    assert!(others < *GIVEN_UP.start(), "the others took {others:?}");
+    // Its order and its place are free again.
+    let asked = Instant::now();
+    let paid = commands.api().pay(told.order_id(), 5).await;
+    assert!(paid.is_success() && asked.elapsed() < *GIVEN_UP.start(), "{:?}", paid.body);
+    happened_once(&commands.client, &told).await;
+    network.must_be_whole().await;
 }
 
 /// More than the ten seconds that Redis has for an answer.

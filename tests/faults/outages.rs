@@ -15,6 +15,9 @@ use xtask::servers::Servers;
 /// For what takes a few deadlines of calls to the broker.
 const LONG: Duration = Duration::from_secs(180);
 
+/// For a hole to be sealed, whatever the broker does: a second from when it is seen.
+const SEALED: Duration = Duration::from_secs(3);
+
 fn private() -> (Servers, Urls) {
     let servers = Servers::start().expect("private servers start");
     let urls = Urls::of(&servers);
@@ -163,7 +166,7 @@ async fn while_the_broker_takes_nothing_the_views_follow_the_log_and_then_it_get
     // A hole is sealed all the same: the healer would wait there.
     store.insert(&[Entry::Tombstone(head + 2)]).await.unwrap();
     let head = head + 2;
-    tests::until("the hole is sealed", || async {
+    tests::within(SEALED, "the hole is sealed", || async {
         (store.read_positions(head - 2, 10).await.unwrap() == [head - 1, head]).then_some(())
     })
     .await;

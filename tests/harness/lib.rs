@@ -30,6 +30,7 @@ pub mod requests;
 pub mod sabotage;
 pub mod servers;
 pub mod services;
+pub mod serving;
 pub mod stores;
 pub mod subject;
 pub mod tokens;

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -26,10 +28,14 @@ struct State {
     cuts: u64,
 }
 
+/// Text by which a connection is chosen that the network loses, until a client has sent it.
+type Losing = Arc<Mutex<Option<String>>>;
+
 /// Forwards connections to one server. It ends with its guard, and so do its connections.
 pub struct Proxy {
     address: SocketAddr,
     state: watch::Sender<State>,
+    losing: Losing,
     task: JoinHandle<()>,
 }
 
@@ -41,7 +47,9 @@ impl Proxy {
         let listener = TcpListener::from_std(listener).expect("a socket");
         let address = listener.local_addr().expect("an address");
         let (state, seen) = watch::channel(State { mode: Mode::Open, cuts: 0 });
-        Self { address, state, task: tokio::spawn(accept(listener, target, seen)) }
+        let losing = Losing::default();
+        let task = tokio::spawn(accept(listener, target, seen, losing.clone()));
+        Self { address, state, losing, task }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -67,6 +75,17 @@ impl Proxy {
         self.state.send_modify(|state| state.mode = Mode::Withheld);
     }
 
+    /// Loses the next connection on which a client sends this text, and no other: the text still
+    /// arrives, but nothing that the server answers. Only a cut ends it.
+    pub fn lose(&self, text: &str) {
+        *self.losing.lock().expect("it is not poisoned") = Some(text.to_owned());
+    }
+
+    /// Whether that has happened.
+    pub fn has_lost(&self) -> bool {
+        self.losing.lock().expect("it is not poisoned").is_none()
+    }
+
     /// Ends all present connections, and new ones at once.
     pub fn refuse(&self) {
         self.state.send_modify(|state| {
@@ -86,17 +105,46 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, state: watch::Receiver<State>) {
+async fn accept(
+    listener: TcpListener,
+    target: SocketAddr,
+    state: watch::Receiver<State>,
+    losing: Losing,
+) {
     let mut connections = JoinSet::new(); // They end with this task.
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let now = *state.borrow();
                 if let (Ok((client, _)), true) = (accepted, now.mode != Mode::Refusing) {
-                    connections.spawn(carry(client, target, state.clone(), now.cuts));
+                    let chosen = Chosen { losing: losing.clone(), ..Chosen::default() };
+                    connections.spawn(carry(client, target, state.clone(), now.cuts, chosen));
                 }
             }
             Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Whether the network has lost a connection.
+#[derive(Default)]
+struct Chosen {
+    losing: Losing,
+    /// The end of what the client has sent: a text may come in pieces.
+    end: Vec<u8>,
+    is_lost: Arc<AtomicBool>,
+}
+
+impl Chosen {
+    fn look(&mut self, sent: &[u8]) {
+        let mut losing = self.losing.lock().expect("it is not poisoned");
+        let Some(text) = losing.as_deref() else { return };
+        self.end.extend_from_slice(sent);
+        if self.end.windows(text.len()).any(|window| window == text.as_bytes()) {
+            self.is_lost.store(true, Ordering::SeqCst);
+            *losing = None;
+        } else {
+            self.end.drain(..self.end.len().saturating_sub(text.len() - 1));
         }
     }
 }
@@ -106,8 +154,10 @@ async fn carry(
     target: SocketAddr,
     mut state: watch::Receiver<State>,
     cuts: u64,
+    mut chosen: Chosen,
 ) {
     let (there, back) = (state.clone(), state.clone());
+    let is_lost = chosen.is_lost.clone();
     let both = async {
         let server = TcpStream::connect(target).await?;
         client.set_nodelay(true)?;
@@ -115,12 +165,15 @@ async fn carry(
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         // After a cut nothing passes any more, whatever mode follows.
-        let there = pump(from_client, to_server, there, move |state| {
+        let passes = move |state: &State| {
             state.cuts == cuts && matches!(state.mode, Mode::Open | Mode::Withheld)
-        });
-        let back = pump(from_server, to_client, back, move |state| {
-            state.cuts == cuts && state.mode == Mode::Open
-        });
+        };
+        let there = pump(from_client, to_server, there, passes, |sent| chosen.look(sent));
+        let passes = move |state: &State| {
+            let is_lost = is_lost.load(Ordering::SeqCst);
+            state.cuts == cuts && state.mode == Mode::Open && !is_lost
+        };
+        let back = pump(from_server, to_client, back, passes, |_| {});
         tokio::try_join!(there, back)
     };
     tokio::select! {
@@ -130,12 +183,13 @@ async fn carry(
     }
 }
 
-/// Copies one direction, the end of the stream included, while `passes`.
+/// Copies one direction, the end of the stream included, while `passes`; `look` sees what is copied.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<State>,
     passes: impl Fn(&State) -> bool,
+    mut look: impl FnMut(&[u8]),
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1_024];
     loop {
@@ -144,6 +198,7 @@ async fn pump(
         if length == 0 {
             return to.shutdown().await;
         }
+        look(&buffer[..length]);
         to.write_all(&buffer[..length]).await?;
     }
 }

@@ -27,6 +27,7 @@ pub fn request(command: Value, order: Uuid, key: Option<&str>) -> Request<OrderA
         kind: envelope.kind,
         command: envelope.command,
         bytes: text.len(),
+        of_batch: false,
         start_by: Instant::now() + START_TIMEOUT,
         fresh: envelope.fresh,
         expected: None,

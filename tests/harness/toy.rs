@@ -104,6 +104,7 @@ fn request(stream: &StreamName, command: Write, bytes: usize) -> Request<Toy> {
         kind: "Write",
         command,
         bytes,
+        of_batch: false,
         start_by: Instant::now() + START_TIMEOUT,
         fresh: false,
         expected: None,

@@ -1,8 +1,10 @@
 //! What the exchange gets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::orders::OrderAggregate;
+use command_api::seal::Sealer;
 use futures::StreamExt as _;
 use kernel::log::{Commit, Entry, Position};
 use serde_json::json;
@@ -12,8 +14,12 @@ use tests::Own;
 use tests::orders;
 use tests::relaying::Relaying;
 use tests::torture::recorder::{address, events};
-use tests::until;
+use tests::{until, within};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// For holes to be sealed: a second from when they are seen.
+const SEALED: Duration = Duration::from_secs(3);
 
 /// Of two events.
 fn commit(position: Position) -> Commit {
@@ -138,6 +144,29 @@ async fn a_hole_is_sealed_and_its_writer_finds_its_position_taken() {
     own.remove().await;
 }
 
+/// A second from when they are seen: neither one after another, nor a thousand positions at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_holes_and_large_ones_are_sealed_at_once() {
+    const LARGE: Position = 4_096;
+    let own = Own::default();
+    let store = own.mongodb().await;
+    // Five of one position each, and one as large as writers leave behind a guess.
+    let last = 12 + LARGE;
+    let there = [1, 3, 5, 7, 9, 11, last].map(|position| Entry::Commit(commit(position)));
+    store.insert(&there).await.unwrap();
+    let stop = CancellationToken::new();
+    let sealer = Sealer::new(Arc::new(store.clone()), 0);
+    let sealer = tokio::spawn(sealer.run(stop.clone()));
+    let all: Vec<Position> = (1..=last).collect();
+    within(SEALED, "all holes are sealed", || async {
+        (store.read_positions(0, all.len()).await.unwrap() == all).then_some(())
+    })
+    .await;
+    stop.cancel();
+    sealer.await.unwrap();
+    own.remove().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_no_queue_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
     let own = Own::default();
@@ -147,7 +176,7 @@ async fn with_no_queue_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
         store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
     }
     relay.until_returned().await;
-    until("the hole is sealed", || async {
+    within(SEALED, "the hole is sealed", || async {
         (store.read(0, 10).await.unwrap().len() == 3).then_some(())
     })
     .await;

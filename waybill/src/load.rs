@@ -237,14 +237,16 @@ impl Worker {
     }
 }
 
-/// Whether the same request may succeed later.
+/// Whether the same request may succeed later: nothing was done, for want of room or of a server, or it
+/// is not known.
 pub fn is_passing(status: StatusCode, body: &[u8]) -> bool {
     let kind = serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|body| Some(body["type"].as_str()?.to_owned()));
     let passing = ["/idempotency-in-flight", "/conflict", "/not-attempted"];
     let passing = kind.is_some_and(|kind| passing.iter().any(|end| kind.ends_with(end)));
-    status == StatusCode::SERVICE_UNAVAILABLE || passing
+    let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+    later.contains(&status) || passing
 }
 
 fn reason(body: &[u8]) -> String {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use kernel::aggregate::{Aggregate, Invalid, found};
+use serde::Serialize;
 use serde_json::{Value, json};
 use shared::auth::Caller;
 use shared::auth::principal::caller;
+use shared::http::fields::MAX_ERRORS;
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
 use shared::http::{Answer, answer, body};
@@ -25,6 +27,9 @@ use super::{headers, into_response};
 use crate::Service;
 use crate::write::Outcome;
 
+/// The path of batches, without its slash.
+pub const PATH: &str = "commands";
+
 /// Stands between the key of a batch and the index of its command. No key that a client sends has a
 /// control character, so no other key is the same.
 const SEPARATOR: char = '\u{1f}';
@@ -33,7 +38,8 @@ pub fn routes<A: Aggregate>(
     slot: ServiceSlot<Service<A>>,
     known: Arc<Commands>,
 ) -> BoxedFilter<(Response,)> {
-    warp::path!("commands")
+    warp::path(PATH)
+        .and(warp::path::end())
         .and(warp::post())
         .and(warp::header::headers_cloned())
         .and(caller())
@@ -60,11 +66,12 @@ async fn handle<A: Aggregate>(
     let key = headers::idempotency_key(headers, caller)?;
     let (meta, request_id) = (headers::meta(headers, caller), headers::request_id(headers));
     let owner = caller.owner().map(str::to_owned);
-    let mut together = Together::default();
-    // All are submitted before any is awaited: they share groups, and those of one order keep
-    // their sequence.
+    let (mut together, mut room) = (Together::of_batch(), ErrorRoom::default());
+    // One command at a time is in memory as JSON. All are submitted before any is awaited: they share
+    // groups, and those of one order keep their sequence.
     let submitted: Vec<_> = commands
         .into_iter()
+        .map(bodies::one)
         .enumerate()
         .map(|(index, command)| {
             let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
@@ -75,6 +82,7 @@ async fn handle<A: Aggregate>(
             let options = RequestOptions { key: own.or(options.key), ..options };
             submit::submit_with(&service, known, command, options, &mut together)
         })
+        .map(|submitted| submitted.map_err(|problem| room.cut(problem)))
         .collect();
     let deadline = submit::outcome_deadline();
     let mut results = Vec::with_capacity(submitted.len());
@@ -82,6 +90,52 @@ async fn handle<A: Aggregate>(
         results.push(result(&service, outcome, deadline).await);
     }
     write(&results, lines)
+}
+
+/// What becomes of one command.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told {
+    Accepted(Value),
+    Problem(Problem),
+}
+
+/// The answer of a batch.
+#[derive(Serialize)]
+struct Results<'a> {
+    results: &'a [Told],
+}
+
+/// Room for wrong fields in the answer of a batch: one of each command, and `MAX_ERRORS` more in all.
+/// Otherwise a request of 1 MiB could ask for 100,000 of them.
+struct ErrorRoom(usize);
+
+impl Default for ErrorRoom {
+    fn default() -> Self {
+        Self(MAX_ERRORS)
+    }
+}
+
+impl ErrorRoom {
+    /// Leaves out what there is no room for, and says so.
+    fn cut(&mut self, mut problem: Problem) -> Problem {
+        let more = problem.errors.len().saturating_sub(1);
+        let listed = more.min(self.0);
+        self.0 -= listed;
+        if listed == more {
+            return problem;
+        }
+        let mut errors = std::mem::take(&mut problem.errors).into_vec();
+        errors.truncate(1 + listed);
+        problem.errors = errors.into();
+        let detail = &problem.detail;
+        problem.detail = format!(
+            "{detail} A batch lists {MAX_ERRORS} fields beyond the first of each command; `errors_left_out` \
+             says how many of this command are left out."
+        )
+        .into();
+        problem.with("errors_left_out", more - listed)
+    }
 }
 
 fn is_ndjson(headers: &HeaderMap) -> bool {
@@ -103,7 +157,7 @@ async fn result<A: Aggregate>(
     service: &Service<A>,
     submitted: Result<oneshot::Receiver<Outcome>, Problem>,
     deadline: Instant,
-) -> Value {
+) -> Told {
     let outcome = match submitted {
         Ok(outcome) => submit::outcome::<A>(outcome, deadline).await,
         Err(problem) => Err(problem),
@@ -113,20 +167,54 @@ async fn result<A: Aggregate>(
             let mut result = submit::body::<A>(&accepted);
             result["status"] = json!(submit::status(&accepted).as_u16());
             result["token"] = json!(submit::token(service, &accepted));
-            result
+            Told::Accepted(result)
         }
-        Err(problem) => serde_json::to_value(&problem).unwrap_or_default(),
+        Err(problem) => Told::Problem(problem),
     }
 }
 
-fn write(results: &[Value], lines: bool) -> Answer {
+fn write(results: &[Told], lines: bool) -> Answer {
     if !lines {
-        return shared::http::json(StatusCode::OK, &json!({ "results": results }));
+        return shared::http::json(StatusCode::OK, &Results { results });
     }
     let mut body = Vec::new();
     for result in results {
-        body.extend_from_slice(result.to_string().as_bytes());
+        let written = serde_json::to_writer(&mut body, result);
+        written.map_err(|error| Problem::internal(error.to_string()))?;
         body.push(b'\n');
     }
     Ok(answer::bytes(StatusCode::OK, body, NDJSON))
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::aggregate::FieldError;
+
+    use super::*;
+
+    #[test]
+    fn wrong_fields_of_a_batch_have_a_bound_and_each_command_has_its_first() {
+        let problem = |errors: usize| {
+            let errors = (0..errors).map(|n| FieldError {
+                pointer: format!("/{n}"),
+                expected: "no such field".to_owned(),
+                found: "1".to_owned(),
+            });
+            Problem::from(Invalid { errors: errors.collect(), ..Invalid::new("Wrong.") })
+        };
+        let mut room = ErrorRoom::default();
+        let mut cut = |errors: usize| {
+            let cut = room.cut(problem(errors));
+            (cut.errors.len(), cut.facts.get("errors_left_out").and_then(Value::as_u64))
+        };
+        assert_eq!(cut(0), (0, None));
+        assert_eq!(cut(1), (1, None));
+        assert_eq!(cut(100), (100, None));
+        assert_eq!(cut(5), (2, Some(3)));
+        assert_eq!(cut(100), (1, Some(99)));
+        assert_eq!(cut(1), (1, None));
+        let said = ErrorRoom(0).cut(problem(3));
+        assert!(said.detail.starts_with("Wrong. "), "{}", said.detail);
+        assert_eq!(&*said.errors[0].pointer, "/0");
+    }
 }

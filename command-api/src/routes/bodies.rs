@@ -33,8 +33,8 @@ pub fn one(json: &[u8]) -> Read {
     strict_json::read(json).map_err(bad)
 }
 
-/// The elements of an array. They are counted before any is read.
-pub fn array(body: &[u8]) -> Result<Vec<Read>, Problem> {
+/// The elements of an array, to be read by `one`. They are counted before any is read.
+pub fn array(body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
     match body.trim_ascii_start().first() {
         Some(b'[') | None => {}
         // What is no JSON at all is told so.
@@ -48,15 +48,15 @@ pub fn array(body: &[u8]) -> Result<Vec<Read>, Problem> {
     }
     let Elements { first, count } = serde_json::from_slice(body).map_err(bad)?;
     few_enough(count)?;
-    Ok(first.into_iter().map(|element| one(element.get().as_bytes())).collect())
+    Ok(first.into_iter().map(|element| element.get().as_bytes()).collect())
 }
 
-/// The lines that are not empty. They are counted before any is read.
-pub fn lines(body: &[u8]) -> Result<Vec<Read>, Problem> {
+/// The lines that are not empty, to be read by `one`. They are counted before any is read.
+pub fn lines(body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
     let lines =
         body.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
     few_enough(lines.clone().count())?;
-    Ok(lines.map(one).collect())
+    Ok(lines.collect())
 }
 
 fn few_enough(count: usize) -> Result<(), Problem> {
@@ -134,9 +134,8 @@ mod tests {
     fn a_command_has_a_bound_wherever_it_stands() {
         let fits = format!("\"{}\"", "x".repeat(COMMAND - 2));
         let too_large = format!("\"{}\"", "x".repeat(COMMAND - 1));
-        let statuses = |read: Vec<Read>| -> Vec<u16> {
-            read.into_iter().map(|one| one.map_or_else(|problem| problem.status, |_| 200)).collect()
-        };
+        let status = |json: &[u8]| one(json).map_or_else(|problem| problem.status, |_| 200);
+        let statuses = |found: Vec<&[u8]>| -> Vec<u16> { found.into_iter().map(status).collect() };
         let array_of_both = format!("[{fits}, {too_large} ]");
         assert_eq!(statuses(array(array_of_both.as_bytes()).unwrap()), [200, 413]);
         let lines_of_both = format!("{fits}\n{too_large}\n");

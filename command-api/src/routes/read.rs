@@ -36,6 +36,9 @@ const LIVE: &str = "no-cache";
 /// `Cache-Control` of a state at a version, which never changes as long as the log is the same.
 const PAST: &str = "private, max-age=86400, immutable";
 
+/// How long a fold may take, with all the waiting for its turns to read: as long as a command.
+const FOLD_TIMEOUT: Duration = Duration::from_secs(10);
+
 type Given = BTreeMap<String, String>;
 
 pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
@@ -154,6 +157,11 @@ async fn events<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: 
     Ok(response)
 }
 
+fn too_long<A: Aggregate>() -> Problem {
+    let (name, seconds) = (A::RESOURCE.name, FOLD_TIMEOUT.as_secs());
+    Problem::unavailable(format!("The {name} could not be folded within {seconds} s; try again."))
+}
+
 async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: Given) -> Answer {
     let mut parameters = Parameters::new(&given);
     parameters.only(&["version", "at"])?;
@@ -173,8 +181,8 @@ async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: G
     let is_past = matches!(until, Until::Version(_));
     let service = slot.service()?;
     let stream = stream::<A>(&id)?;
-    let place = service.reading().await?;
-    let past = match audit::state::<A>(&service.store, &stream, until).await? {
+    let folded = tokio::time::timeout(FOLD_TIMEOUT, audit::state::<A>(&service, &stream, until));
+    let past = match folded.await.map_err(|_| too_long::<A>())?? {
         Folded::Past(past) => past,
         Folded::Nothing => return Err(unknown::<A>(&id)),
         Folded::NotYet => return Err(Problem::not_found("It did not exist at that time.")),
@@ -184,7 +192,6 @@ async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: G
             )));
         }
     };
-    drop(place);
     let Past { state, version, at } = past;
     let mut body = serde_json::to_value(&state).map_err(|e| Problem::internal(e.to_string()))?;
     if let Value::Object(fields) = &mut body {

@@ -46,13 +46,22 @@ pub struct RequestOptions {
 
 /// What the commands of one request share.
 pub struct Together {
+    of_batch: bool,
     start_by: Instant,
     sequences: HashMap<StreamName, Sequence>,
 }
 
 impl Default for Together {
     fn default() -> Self {
-        Self { start_by: Instant::now() + START_TIMEOUT, sequences: HashMap::new() }
+        let start_by = Instant::now() + START_TIMEOUT;
+        Self { of_batch: false, start_by, sequences: HashMap::new() }
+    }
+}
+
+impl Together {
+    /// Of the commands of a batch.
+    pub fn of_batch() -> Self {
+        Self { of_batch: true, ..Self::default() }
     }
 }
 
@@ -87,6 +96,7 @@ pub fn submit_with<A: Aggregate>(
         kind: envelope.kind,
         command: envelope.command,
         bytes: text.len(),
+        of_batch: together.of_batch,
         start_by: together.start_by,
         fresh: envelope.fresh,
         expected,
@@ -117,8 +127,8 @@ pub async fn outcome<A: Aggregate>(
 }
 
 /// Before a request is read.
-pub fn has_room<A: Aggregate>(service: &Service<A>) -> Result<(), Problem> {
-    let has_room = service.writer.has_room();
+pub fn has_room<A: Aggregate>(service: &Service<A>, of_batch: bool) -> Result<(), Problem> {
+    let has_room = service.writer.has_room(of_batch);
     has_room.inspect_err(|_| metrics::turned_away(metrics::UNREAD)).map_err(problem::<A>)
 }
 

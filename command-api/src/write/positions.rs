@@ -14,7 +14,7 @@ const DRAWS: u32 = 5;
 /// How far above the log positions are drawn after so many collisions of a command. The first may be the
 /// end of a guess, and the counter is right. Later ones say that another writer guesses: it has taken
 /// what is right above the head before this one can insert there. What it does not come to fill is
-/// sealed by the relay after a second.
+/// sealed after a second.
 pub fn margin(collisions: u32) -> Position {
     match collisions {
         0 => 0,

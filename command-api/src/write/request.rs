@@ -19,6 +19,8 @@ pub struct Request<A: Aggregate> {
     pub command: A::Command,
     /// Length of the command's JSON in bytes: what waits is bounded by it.
     pub bytes: usize,
+    /// Whether it is one of a batch: those fill half of the room at most.
+    pub of_batch: bool,
     /// When it has not started by then, it is answered as not done.
     pub start_by: Instant,
     /// Whether the command is decided on a stream without events first, without a read.

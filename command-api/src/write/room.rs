@@ -17,34 +17,69 @@ pub const WAITING_BYTES: usize = 16 << 20;
 
 #[derive(Clone)]
 pub struct Room {
+    all: Bounds,
+    /// Half of it: ten requests of 1,000 commands each would take it all, and nearly every client that
+    /// sends one command at a time would be turned away.
+    batches: Bounds,
+}
+
+/// A bound by number and by bytes.
+#[derive(Clone)]
+struct Bounds {
     commands: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
 
+/// What one command has of each bound.
+type Held = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
 /// The room of one command, given back when this is dropped.
 pub struct Place {
-    _command: OwnedSemaphorePermit,
-    _bytes: OwnedSemaphorePermit,
+    _of_all: Held,
+    _of_batches: Option<Held>,
     _counted: OneMore,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        let of = |size| Arc::new(Semaphore::new(size));
-        Self { commands: of(WAITING), bytes: of(WAITING_BYTES) }
+        Self {
+            all: Bounds::of(WAITING, WAITING_BYTES),
+            batches: Bounds::of(WAITING / 2, WAITING_BYTES / 2),
+        }
     }
 }
 
 impl Room {
     /// Whether the next command would be turned away, as far as can be told without reading it.
-    pub fn is_full(&self) -> bool {
-        self.commands.available_permits() == 0 || self.bytes.available_permits() == 0
+    pub fn is_full(&self, of_batch: bool) -> bool {
+        self.all.is_full() || of_batch && self.batches.is_full()
     }
 
     /// At once or not at all.
-    pub fn take(&self, bytes: usize) -> Option<Place> {
+    pub fn take(&self, bytes: usize, of_batch: bool) -> Option<Place> {
+        let bytes = u32::try_from(bytes).ok()?;
+        let of_batches = match of_batch {
+            true => Some(self.batches.take(bytes)?),
+            false => None,
+        };
+        let of_all = self.all.take(bytes)?;
+        let counted = metrics::WAITING.one_more();
+        Some(Place { _of_all: of_all, _of_batches: of_batches, _counted: counted })
+    }
+}
+
+impl Bounds {
+    fn of(commands: usize, bytes: usize) -> Self {
+        let of = |size| Arc::new(Semaphore::new(size));
+        Self { commands: of(commands), bytes: of(bytes) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.commands.available_permits() == 0 || self.bytes.available_permits() == 0
+    }
+
+    fn take(&self, bytes: u32) -> Option<Held> {
         let command = self.commands.clone().try_acquire_owned().ok()?;
-        let bytes = self.bytes.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
-        Some(Place { _command: command, _bytes: bytes, _counted: metrics::WAITING.one_more() })
+        Some((command, self.bytes.clone().try_acquire_many_owned(bytes).ok()?))
     }
 }

@@ -87,9 +87,9 @@ impl Front {
         response
     }
 
-    /// Answers probes; answers every other request with 503, to be tried again.
+    /// Answers probes and metrics as usual; answers every other request with 503, to be tried again.
     pub async fn answer_probe(self: Arc<Self>, request: Request<ReadToTheEnd>) -> Response {
-        if probes::is_probe(request.uri().path()) {
+        if probes::is_always_answered(request.uri().path()) {
             return closing(self.answer(request).await);
         }
         let connections = self.limits.connections;

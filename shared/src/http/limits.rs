@@ -9,7 +9,7 @@ use crate::service::open_files;
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
-    /// Connections beyond these, which are answered probes alone; further ones are closed at once.
+    /// Connections beyond these, which are answered probes and metrics alone; further ones are closed at once.
     pub spare: usize,
     /// For the whole header of a request; and with TLS for the handshake before.
     pub header: Duration,

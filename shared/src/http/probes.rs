@@ -25,6 +25,11 @@ pub(crate) fn is_probe(path: &str) -> bool {
     ["/livez", "/readyz"].contains(&path)
 }
 
+/// Whether it is answered while all places for connections are taken: what tells operators of that, too.
+pub(crate) fn is_always_answered(path: &str) -> bool {
+    is_probe(path) || path == "/metrics"
+}
+
 /// Whatever answers GET answers HEAD, of which only the headers are sent (RFC 9110, section 9.3.2).
 pub fn get_or_head() -> impl Filter<Extract = (), Error = warp::Rejection> + Clone {
     warp::get().or(warp::head()).unify()

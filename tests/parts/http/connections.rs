@@ -200,7 +200,7 @@ async fn probes_are_answered_when_all_places_are_taken() {
         })
         .await
     };
-    for path in ["/livez", "/readyz"] {
+    for path in ["/livez", "/readyz", "/metrics"] {
         let answer = ask(path).await;
         assert_eq!(status(&answer), Some(200), "{path}: {answer}");
         assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");

@@ -11,6 +11,7 @@ use shared::http::{Limits, ListenerOptions};
 use tests::embedded::Embedded;
 use tests::fuzz::{Request, Target};
 use tests::let_pass;
+use tests::orders;
 use tests::stores::TempDir;
 use tests::until;
 use tokio::io::AsyncWriteExt as _;
@@ -205,6 +206,43 @@ async fn what_takes_long_to_read_is_refused_soon() {
         assert_eq!(answer.unwrap().status, 400, "{query}");
     }
     system.stop().await;
+}
+
+/// As programs. One request of less than 1 MiB may have 100,000 fields that are wrong.
+#[test]
+fn batches_with_many_wrong_fields_take_little_memory() {
+    let target = Target::start();
+    let fields = (0x100..).filter_map(char::from_u32).map(|name| format!(r#""{name}":1"#));
+    let fields = fields.take(100).collect::<Vec<_>>().join(",");
+    let wrong = format!(r#"{{"type":"CancelOrder",{fields}}},"#).repeat(999);
+    let body = format!("[{wrong}{}]", orders::create(5));
+    let request = format!(
+        "POST /commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (most, last) = request.as_bytes().split_at(request.len() - 1);
+    let connect = |_| std::net::TcpStream::connect(target.address(0)).unwrap();
+    let mut batches: Vec<_> = (0..8).map(connect).collect();
+    let send = |batch: &mut std::net::TcpStream, bytes| {
+        std::io::Write::write_all(batch, bytes).unwrap();
+    };
+    batches.iter_mut().for_each(|batch| send(batch, most));
+    // All are complete at about the same time.
+    batches.iter_mut().for_each(|batch| send(batch, last));
+    for batch in batches {
+        let answer = std::io::read_to_string(batch).unwrap();
+        assert_eq!(status(&answer), Some(200), "{}", &answer[..answer.len().min(1_000)]);
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let results: serde_json::Value = serde_json::from_str(body).unwrap();
+        let results = results["results"].as_array().unwrap();
+        assert_eq!((results.len(), &results[999]["status"]), (1_000, &201.into()));
+        let listed = |result: &serde_json::Value| result["errors"].as_array().map_or(0, Vec::len);
+        assert!(results[..999].iter().all(|result| listed(result) > 0), "each says why");
+        assert_eq!(results.iter().map(listed).sum::<usize>(), 999 + 100);
+        assert_eq!(results[998]["errors_left_out"], 99);
+    }
+    target.check(256 << 20);
 }
 
 /// As programs: what is incomplete is counted for the whole process.

@@ -4,27 +4,19 @@
 use std::sync::Arc;
 
 use ::orders::OrderAggregate;
-use command_api::Service;
-use command_api::write::{
-    FlowControl, Outcome, Rejected, Request, Sequence, WAITING_BYTES, Writer,
-};
+use command_api::write::{Outcome, Rejected, Request, Sequence, WAITING_BYTES, Writer};
 use serde_json::{Value, json};
 use shared::event_store::EventStore;
-use shared::http::{Hosts, Limits, serve};
 use shared::service::health::Health;
-use shared::service::slot::ServiceSlot;
-use tests::client::OrderClient;
 use tests::faulty::{Fault, Faulty};
 use tests::held::Held;
 use tests::orders::{self, payment, removal};
 use tests::requests::request;
+use tests::serving::Serving;
 use tests::stores::TempDir;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot::Receiver;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use waybill::client::Client;
 
 type Store = Arc<dyn EventStore>;
 
@@ -136,26 +128,10 @@ async fn what_comes_first_is_carried_out(store: Store) {
 async fn a_batch_tells_what_was_not_attempted() {
     let folder = TempDir::default();
     let faulty = Faulty::over(Arc::new(folder.sqlite()), &[]);
-    let (slot, health, stop) =
-        (ServiceSlot::default(), Health::default(), CancellationToken::new());
-    let namespace = kernel::Namespace::default();
-    let service = Service::<OrderAggregate>::start(
-        faulty.clone(),
-        &namespace,
-        &health,
-        FlowControl::off(),
-        stop.clone(),
-    );
-    slot.fill(service.await.unwrap().0);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let client = OrderClient::new(&Client::new(&base));
-    let (routes, _) = command_api::routes::routes(slot, health, None);
-    let served =
-        tokio::spawn(serve(listener, routes, Hosts::default(), Limits::default(), stop.clone()));
+    let serving = Serving::start(faulty.clone()).await;
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
     let send = async |commands: Vec<Value>| {
-        let answer = client.batch(&commands).await.json();
+        let answer = serving.api.batch(&commands).await.json();
         let results = answer["results"].as_array().unwrap().clone();
         results
             .into_iter()
@@ -188,9 +164,7 @@ async fn a_batch_tells_what_was_not_attempted() {
         ]
     );
     assert_eq!(send(vec![orders::to(two, create())]).await[0].0, 201);
-    stop.cancel();
-    drop(client);
-    served.await.unwrap();
+    serving.stop().await;
 }
 
 tests::on_both_logs! {

@@ -144,7 +144,10 @@ async fn post(client: &Client, name: &str, rows: &[Row], open: &[usize]) -> Resu
     let what = "sending a batch";
     match answer.status {
         StatusCode::OK => {}
-        status if status.is_server_error() => return Err(Failure::transient(what, status)),
+        // There may be no room for the whole of it.
+        status if status.is_server_error() || is_passing(status, &answer.body) => {
+            return Err(Failure::transient(what, status));
+        }
         // A single command that is too large for a request is refused like any other.
         StatusCode::PAYLOAD_TOO_LARGE if open.len() == 1 => return Ok(vec![answer.json()?]),
         status => {

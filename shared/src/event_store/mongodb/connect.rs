@@ -51,7 +51,7 @@ impl MongoDb {
         prepared.map_err(|failure| endpoint.explained(&MONGODB, failure))
     }
 
-    fn over(database: Database, identity: Arc<Identity>) -> Self {
+    pub(super) fn over(database: Database, identity: Arc<Identity>) -> Self {
         let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
         let commits = CollectionOptions::builder()
             .read_concern(ReadConcern::majority())

@@ -49,3 +49,31 @@ fn duplicates(error: &Error) -> Option<Vec<usize>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use kernel::log::Entry;
+
+    use super::super::{connect, document};
+    use super::*;
+    use crate::endpoint::Endpoint;
+
+    #[tokio::test]
+    async fn what_finds_no_server_was_never_sent() {
+        let nowhere = "mongodb://127.0.0.1:1/?directConnection=true&serverSelectionTimeoutMS=50";
+        let client = connect::client(&Endpoint::from(nowhere), None).await.expect("a client");
+        let store = MongoDb::over(client.database("waybill"), Arc::default());
+        let document = document::encode(&Entry::Tombstone(1)).expect("a document");
+        let outcome = store.insert_documents(vec![document]).await;
+        assert!(matches!(outcome, Err(NotInserted::Never(_))), "{outcome:?}");
+    }
+
+    #[test]
+    fn what_was_lost_on_its_way_has_an_unknown_outcome() {
+        let lost = Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        let outcome = not_inserted(&lost);
+        assert!(matches!(outcome, NotInserted::Unknown(_)), "{outcome:?}");
+    }
+}
