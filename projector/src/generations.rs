@@ -80,7 +80,7 @@ impl Generations {
         generation.log == *log && generation.projection == self.projection
     }
 
-    /// Whether a worker of a newer projection makes such a generation.
+    /// Whether workers of a newer projection make such a generation.
     pub(crate) fn is_newer(&self, generation: &Generation, log: &LogId) -> bool {
         generation.log == *log && generation.projection > self.projection
     }

@@ -38,6 +38,7 @@ pub mod toy;
 pub mod unguarded;
 pub mod until;
 pub mod watched;
+pub mod working;
 
 pub use namespaces::Own;
 pub use until::{comes, let_pass, until, within};
