@@ -34,6 +34,7 @@ mod parts {
     mod projector {
         mod apply;
         mod parking;
+        mod serving;
         mod workers;
     }
 
