@@ -37,6 +37,7 @@ pub mod torture;
 pub mod toy;
 pub mod unguarded;
 pub mod until;
+pub mod view_decorator;
 pub mod watched;
 pub mod working;
 

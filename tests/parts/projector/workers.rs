@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use kernel::Timestamp;
 use kernel::log::LogId;
-use projector::{Operations, Rebuild, admin};
+use projector::{Operations, admin};
 use shared::event_store::EventStore as _;
 use shared::http::{Hosts, Limits, serve};
 use shared::service::health::Health;
@@ -18,29 +18,6 @@ use tests::working::{Worker, projection};
 use tests::{Own, comes, until};
 use tokio_util::sync::CancellationToken;
 use waybill::client::Client;
-
-/// With deliveries always at hand a worker notices a swap only because it looks now and then.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_swap_is_noticed_by_all_workers_however_much_there_is_to_apply() {
-    let own = Own::default();
-    let (store, views) = (Arc::new(own.mongodb().await), Arc::new(own.redis().await));
-    let subject = Subject::new(store, views.clone()).await;
-    let stream = stream();
-    let events = subject.append(&stream, 1, &[created(&stream, 9), paid(1)]).await;
-    views.remove(&subject.generation).await.unwrap();
-    let (one, two) =
-        (Worker::start(&own, "one", &events).await, Worker::start(&own, "two", &events).await);
-    let first = one.until_it_leaves(None).await;
-    assert_eq!(two.until_it_leaves(None).await, first);
-    assert!(matches!(one.operations.begin_rebuild("ops").await.unwrap(), Rebuild::Begun(_)));
-    let second = one.until_it_leaves(Some(&first)).await;
-    assert_eq!(two.until_it_leaves(Some(&first)).await, second);
-    assert_eq!(views.live().await.unwrap().unwrap().id, second);
-    for worker in [one, two] {
-        worker.stop().await;
-    }
-    own.remove().await;
-}
 
 /// The feed brings something else all the time: what is appended reaches the views by the healer.
 #[tokio::test(flavor = "multi_thread")]
