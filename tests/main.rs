@@ -40,6 +40,8 @@ mod parts {
 
     mod relay;
 
+    mod sweeps;
+
     mod write_side {
         mod appends;
         mod backlog;

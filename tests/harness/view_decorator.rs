@@ -13,17 +13,26 @@ use shared::view_store::{
     ViewStore,
 };
 
-/// What is done otherwise. Each call is given the adapter beneath.
+/// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
 #[async_trait]
 pub trait ViewHooks: Send + Sync + 'static {
     async fn live(&self, views: &dyn ViewStore) -> Result<Option<Generation>> {
         views.live().await
     }
+
+    async fn read(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        batch: &Batch,
+    ) -> Result<Reading> {
+        views.read(generation, batch).await
+    }
 }
 
 pub struct ViewDecorator<H> {
     views: Arc<dyn ViewStore>,
-    hooks: H,
+    pub hooks: H,
 }
 
 impl<H: ViewHooks> ViewDecorator<H> {
@@ -122,7 +131,7 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
     }
 
     async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {
-        self.views.read(generation, batch).await
+        self.hooks.read(self.views.as_ref(), generation, batch).await
     }
 
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
