@@ -68,7 +68,9 @@ impl<'a> Removal<'a> {
 impl Drop for Removal<'_> {
     fn drop(&mut self) {
         let mut known = lock(self.removing);
-        self.generations.iter().for_each(|one| drop(known.remove(&one.id)));
+        for one in &self.generations {
+            known.remove(&one.id);
+        }
     }
 }
 

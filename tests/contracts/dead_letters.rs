@@ -160,7 +160,7 @@ async fn the_queue_of_dead_letters_is_bound_in_number_and_in_bytes() {
 async fn what_is_no_event_holds_up_no_events_while_the_broker_takes_nothing() {
     let (own, folder) = (Own::default(), TempDir::default());
     let server = servers::RabbitMq::start(&folder.0).unwrap();
-    let broker = RabbitMq::new(server.url(), &own.namespace);
+    let broker = RabbitMq::new(&server.url(), &own.namespace);
     let feeds = Queues::new(broker.clone(), own.mongodb().await, own.namespace.clone());
     let generation = Generation::new(LogId::random(), 1);
     feeds.open(&generation).await.unwrap();

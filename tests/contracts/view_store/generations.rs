@@ -118,7 +118,7 @@ async fn a_removal_that_was_interrupted_is_found_again_and_writes_nothing_meanwh
 async fn a_generation_is_described_until_its_keys_are_gone() {
     let (own, folder) = (Own::default(), TempDir::default());
     let server = Server::start(&folder.0).unwrap();
-    let views: Views = Arc::new(Redis::connect(server.url(), &own.namespace).await.unwrap());
+    let views: Views = Arc::new(Redis::connect(&server.url(), &own.namespace).await.unwrap());
     let id = generation(&views).await;
     apply(&views, &id, change(&stream(), 0, 1)).await;
     let client = ::redis::Client::open(server.url()).unwrap();

@@ -142,10 +142,10 @@ async fn views_that_an_upgrade_is_making_are_not_discarded() {
     assert_eq!(comes(some_looks, discarded).await, None, "it was begun just now");
     views.remove(&fresh.id).await.unwrap();
     let reported = begun_long_ago(&log);
-    assert!(views.begin(&reported).await.unwrap());
     let at = Timestamp::now();
     let progress = Progress { at, reached: 0, head: 9, outrun: false, complete_until: None };
-    views.report(&reported.id, &progress).await.unwrap();
+    views.report(&reported.id, &progress).await.unwrap(); // Before a look can find it without.
+    assert!(views.begin(&reported).await.unwrap());
     assert_eq!(comes(some_looks, discarded).await, None, "it was reported just now");
     views.remove(&reported.id).await.unwrap();
     let leased = begun_long_ago(&log);
