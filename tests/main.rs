@@ -35,10 +35,13 @@ mod parts {
     mod projector {
         mod apply;
         mod parking;
+        mod serving;
         mod workers;
     }
 
     mod relay;
+
+    mod sweeps;
 
     mod write_side {
         mod appends;

@@ -4,6 +4,7 @@
 mod pursuit;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::Result;
 use kernel::log::Position;
@@ -20,6 +21,9 @@ use crate::lease_holder::{LEASE_TERM, LeaseHolder};
 use crate::metrics;
 use crate::views_health::ViewsHealth;
 use crate::walker::{Step, Walker};
+
+/// A generation that no worker has made anything of for so long is abandoned.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 
 /// Whether this worker serves a live generation meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +121,23 @@ impl Builder {
         Ok(Built::LookAgain)
     }
 
+    /// Whether no worker makes the generation: it was begun a minute ago or earlier, nothing was
+    /// reported of it within a minute, and its lease is free. This worker has the lease then, so a
+    /// worker that returns to the generation waits until it is discarded.
+    pub(crate) async fn is_abandoned(&self, generation: &Generation) -> Result<bool> {
+        if generation.created_at.age() < ABANDONED_AFTER {
+            return Ok(false);
+        }
+        // The store forgets it after a minute, or never; by this worker's clock it is no older.
+        let reported = self.views.progress(&generation.id).await?;
+        if reported.is_some_and(|progress| progress.at.age() < ABANDONED_AFTER) {
+            return Ok(false);
+        }
+        // One without a checkpoint has no lease: Redis lost a part of it.
+        let is_whole = self.views.checkpoint(&generation.id).await?.is_some();
+        Ok(!is_whole || self.leases.hold(generation).await?)
+    }
+
     /// Starts at the stored checkpoint. `None` when there is none: the generation is being removed, or
     /// Redis was emptied half-way; it is removed then.
     async fn begin<'a>(
@@ -132,7 +153,9 @@ impl Builder {
         let head = self.store.head().await?;
         tracing::info!(generation = %generation.id, from = reached, head, "making the views from the log");
         let mut pursuit = Pursuit::default();
-        self.tell(&pursuit.measure(started, reached, head), mode);
+        let progress = pursuit.measure(started, reached, head);
+        self.views.report(&generation.id, &progress).await?;
+        self.tell(&progress, mode);
         Ok(Some(Attempt {
             generation,
             mode,

@@ -1,6 +1,7 @@
 //! Which generations of views there are: the live one, the one in the making, and those left over.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::Result;
@@ -40,6 +41,37 @@ pub(crate) struct Generations {
     feeds: Arc<dyn Feeds>,
     /// The version of this worker's projection.
     projection: u32,
+    /// What is being removed by a call of `remove_replaced`.
+    removing: Mutex<BTreeSet<GenerationId>>,
+}
+
+/// Generations that one call removes, and no other meanwhile.
+struct Removal<'a> {
+    removing: &'a Mutex<BTreeSet<GenerationId>>,
+    generations: Vec<Generation>,
+}
+
+fn lock(removing: &Mutex<BTreeSet<GenerationId>>) -> MutexGuard<'_, BTreeSet<GenerationId>> {
+    removing.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Removal<'a> {
+    /// Of those that no call removes yet.
+    fn begin(removing: &'a Mutex<BTreeSet<GenerationId>>, mut all: Vec<Generation>) -> Self {
+        let mut known = lock(removing);
+        all.retain(|one| known.insert(one.id.clone()));
+        drop(known);
+        Self { removing, generations: all }
+    }
+}
+
+impl Drop for Removal<'_> {
+    fn drop(&mut self) {
+        let mut known = lock(self.removing);
+        for one in &self.generations {
+            known.remove(&one.id);
+        }
+    }
 }
 
 impl Generations {
@@ -49,7 +81,7 @@ impl Generations {
         feeds: Arc<dyn Feeds>,
         projection: u32,
     ) -> Self {
-        Self { store, views, feeds, projection }
+        Self { store, views, feeds, projection, removing: Mutex::default() }
     }
 
     /// What this worker has to do, by the live generation and the log that is there.
@@ -80,7 +112,7 @@ impl Generations {
         generation.log == *log && generation.projection == self.projection
     }
 
-    /// Whether a worker of a newer projection makes such a generation.
+    /// Whether workers of a newer projection make such a generation.
     pub(crate) fn is_newer(&self, generation: &Generation, log: &LogId) -> bool {
         generation.log == *log && generation.projection > self.projection
     }
@@ -115,16 +147,20 @@ impl Generations {
         self.views.remove(&generation.id).await
     }
 
-    /// Removes generations that were replaced: their queues at once, their views a minute later. Takes
-    /// that long. What `stop` or a failure interrupts is found again by the next call.
+    /// Removes generations that were replaced and that no other call removes: their queues at once,
+    /// their views a minute later. Takes that long where there are any. What `stop` or a failure
+    /// interrupts is found again by the next call.
     pub(crate) async fn remove_replaced(&self, stop: &CancellationToken) -> Result<()> {
         self.close_lost().await?;
-        let replaced = self.leftovers().await?;
-        for old in &replaced {
+        let replaced = Removal::begin(&self.removing, self.leftovers().await?);
+        if replaced.generations.is_empty() {
+            return Ok(());
+        }
+        for old in &replaced.generations {
             self.feeds.close(&old.id).await?;
         }
         stop.run_until_cancelled(sleep(REPLACED_KEYS_LIFETIME)).await;
-        for old in &replaced {
+        for old in &replaced.generations {
             if !stop.is_cancelled() {
                 self.remove(old).await?;
             }

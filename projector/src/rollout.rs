@@ -67,7 +67,7 @@ impl Rollout {
                     stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
                 }
             }
-            Some(newer) if self.generations.is_newer(&newer, &log) => {
+            Some(newer) if self.is_made_by_newer(&newer, &log).await? => {
                 self.health.waits("views of a newer projection are being made");
                 stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
             }
@@ -96,7 +96,8 @@ impl Rollout {
                         return Ok(true);
                     }
                 }
-                Some(other) if self.generations.is_obsolete(&other, live).await? => {
+                Some(other) if self.is_obsolete(&other, live).await? => {
+                    tracing::warn!(generation = %other.id, "removing views that can't be completed");
                     self.generations.discard(&other).await?;
                 }
                 _ => {}
@@ -104,5 +105,19 @@ impl Rollout {
             stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
         }
         Ok(false)
+    }
+
+    /// Whether the generation in the making can't be made any more, or is of a newer projection whose
+    /// workers are gone: an upgrade that was taken back.
+    async fn is_obsolete(&self, building: &Generation, live: &Generation) -> Result<bool> {
+        if self.generations.is_newer(building, &live.log) {
+            return self.builder.is_abandoned(building).await;
+        }
+        self.generations.is_obsolete(building, live).await
+    }
+
+    /// Whether a worker of a newer projection makes the generation.
+    async fn is_made_by_newer(&self, building: &Generation, log: &LogId) -> Result<bool> {
+        Ok(self.generations.is_newer(building, log) && !self.builder.is_abandoned(building).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! One worker: takes events from the feed of the live generation and applies them, in batches.
 
 mod background;
+mod probation;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::background::Background;
+use self::probation::Probation;
 use crate::applier::{Applier, BatchOutcome};
 use crate::builder::Builder;
 use crate::census::Census;
@@ -167,30 +169,35 @@ impl Worker {
     async fn serve(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         let Some(generation) = self.rollout.until_live(stop).await? else { return Ok(()) };
         let applied = self.views.checkpoint(&generation.id).await?.unwrap_or(0);
-        self.health.waits(format!("connecting to the feed of generation {}", generation.id));
+        if backoff.attempts() == 0 {
+            // After a failure its reason is told, until the worker gets on.
+            self.health.waits(format!("connecting to the feed of generation {}", generation.id));
+        }
         let mut feed = self.feeds.subscribe(&generation, applied).await?;
         tracing::info!(generation = %generation.id, "serves the live views");
         self.served.set(Some(generation.id.clone()));
-        self.health.ready();
         metrics::SERVES.set_to(true);
-        backoff.reset();
         self.remove_replaced(stop);
         let over = stop.child_token();
         let background = self.background.start(&generation, &over);
-        let followed = self.follow(&generation, feed.as_mut(), &over).await;
+        let mut probation = Probation::begin(backoff, &self.health);
+        let followed = self.follow(&generation, feed.as_mut(), &mut probation, &over).await;
         self.work.rest();
+        match &followed {
+            Ok(()) if stop.is_cancelled() => {}
+            Ok(()) => self.health.waits("looking for the live views"),
+            Err(failure) => self.health.waits(failure),
+        }
         over.cancel();
         background.end().await;
         self.served.set(None);
         metrics::SERVES.set_to(false);
-        if !stop.is_cancelled() {
-            self.health.waits("looking for the live views");
-        }
         followed
     }
 
-    /// Removes generations that were replaced, in a task of its own, which takes longer than a minute
-    /// and goes on when another generation is served meanwhile.
+    /// Removes generations that were replaced, in a task of its own, which goes on when another
+    /// generation is served meanwhile. It takes longer than a minute where there is one that no other
+    /// task of this worker removes; else it ends at once.
     fn remove_replaced(&self, stop: &CancellationToken) {
         let (generations, stop) = (self.generations.clone(), stop.clone());
         tokio::spawn(async move {
@@ -205,11 +212,14 @@ impl Worker {
         &self,
         generation: &Generation,
         feed: &mut dyn Feed,
+        probation: &mut Probation<'_>,
         stop: &CancellationToken,
     ) -> Result<()> {
         let mut interval = MinInterval::default();
         let mut looked = Instant::now();
-        while let Some(events) = self.next_batch(generation, feed, &mut looked, stop).await? {
+        while let Some(events) =
+            self.next_batch(generation, feed, (&mut looked, &mut *probation), stop).await?
+        {
             // From here to the end of the batch nothing interrupts.
             interval.start();
             let full = events.len() >= FULL_BATCH;
@@ -227,6 +237,7 @@ impl Worker {
                     failpoint::hit("ack.before");
                     feed.ack().await?;
                     failpoint::hit("ack.after");
+                    probation.passed();
                 }
                 BatchOutcome::NoGeneration => return Ok(()),
             }
@@ -243,7 +254,7 @@ impl Worker {
         &self,
         generation: &Generation,
         feed: &mut dyn Feed,
-        looked: &mut Instant,
+        (looked, probation): (&mut Instant, &mut Probation<'_>),
         stop: &CancellationToken,
     ) -> Result<Option<Vec<Recorded>>> {
         // The same future all along: one that is dropped half-way might lose deliveries.
@@ -260,6 +271,7 @@ impl Worker {
                     *looked = Instant::now();
                 }
                 events = &mut next => return events.map(Some),
+                () = probation.quiet() => probation.passed(),
             }
         }
     }

@@ -16,6 +16,8 @@ use crate::wait_list::{WaitList, Waiter};
 
 /// How often the reader looks at the views for all requests that wait: updates may be missed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Streams that one such look asks for, in turn: what it costs must not grow with the requests.
+const MAX_SWEPT: usize = 2_000;
 /// Streams that one read of such a look asks for.
 const SWEEP_PAGE: usize = 1_000;
 /// How long the reader waits before it asks for the updates again.
@@ -105,9 +107,9 @@ impl Reader {
         Ok(())
     }
 
-    /// Looks at all that is waited for, and wakes the requests that it concerns.
+    /// Looks at what is waited for, at each part of it in turn, and wakes the requests that it concerns.
     async fn sweep(&self, generation: &Generation) -> kernel::Result<()> {
-        for page in self.waiting.streams().chunks(SWEEP_PAGE) {
+        for page in self.waiting.next_streams(MAX_SWEPT).chunks(SWEEP_PAGE) {
             if !self.sweep_page(generation, page).await? {
                 return self.look_for_another(generation).await;
             }

@@ -1,6 +1,7 @@
 //! The requests of this process that wait for views to change.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +22,10 @@ pub struct WaitList(Arc<Mutex<Table>>);
 
 #[derive(Default)]
 struct Table {
-    streams: HashMap<StreamName, Vec<(Version, Arc<Notify>)>>,
+    streams: BTreeMap<StreamName, Vec<(Version, Arc<Notify>)>>,
     checkpoint: Vec<(Position, Arc<Notify>)>,
+    /// The last one that `next_streams` returned.
+    last: Option<StreamName>,
 }
 
 /// One request that waits; it leaves the list when this is dropped.
@@ -66,9 +69,16 @@ impl WaitList {
         table.streams.is_empty() && table.checkpoint.is_empty()
     }
 
-    /// The streams that are waited for.
-    pub fn streams(&self) -> Vec<StreamName> {
-        self.table().streams.keys().cloned().collect()
+    /// Up to `most` of the streams that are waited for, those behind the last one of the call before:
+    /// every stream has its turn.
+    pub fn next_streams(&self, most: usize) -> Vec<StreamName> {
+        let mut table = self.table();
+        let after = table.last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = table.streams.range((after, Bound::Unbounded)).map(|(stream, _)| stream);
+        let in_turn = behind.chain(table.streams.keys());
+        let next: Vec<_> = in_turn.take(most.min(table.streams.len())).cloned().collect();
+        table.last = next.last().cloned();
+        next
     }
 
     /// Wakes the requests that these updates concern.
@@ -123,5 +133,28 @@ impl Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         self.list.table().leave(&self.seen, &self.woken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stream_that_is_waited_for_has_its_turn() {
+        let list = WaitList::default();
+        let stream = |number| StreamName::stored(&format!("order-{number}"));
+        let of = |numbers: std::ops::Range<u32>| {
+            list.join(&Seen::Streams(numbers.map(|number| (stream(number), 1)).collect()))
+        };
+        let waiters = (of(10..14), of(14..20));
+        let numbers = |numbers: &[u32]| numbers.iter().map(|it| stream(*it)).collect::<Vec<_>>();
+        assert_eq!(list.next_streams(4), numbers(&[10, 11, 12, 13]));
+        assert_eq!(list.next_streams(4), numbers(&[14, 15, 16, 17]));
+        assert_eq!(list.next_streams(4), numbers(&[18, 19, 10, 11]));
+        drop(waiters.0);
+        assert_eq!(list.next_streams(100), numbers(&[14, 15, 16, 17, 18, 19]), "each once");
+        drop(waiters.1);
+        assert_eq!(list.next_streams(4), []);
     }
 }

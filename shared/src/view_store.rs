@@ -122,14 +122,16 @@ pub trait ViewStore: Send + Sync + 'static {
     /// What happens to the views of a generation from now on.
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>>;
 
-    /// What happened to the views of a generation behind a place, oldest first, each with its own
-    /// place. `None` when the store does not hold all of it any more, or it is more than `limit`
-    /// entries (an entry may hold several updates), or there never was such a place.
+    /// What happened to the views of a generation behind a place: of each stream, and of the
+    /// checkpoint, the latest alone. Each has its own place, and they are in the order of these. `None`
+    /// when the store does not hold all of it any more, or the views of more than `max_streams` streams
+    /// have changed, or there never was such a place. Takes its turn among few at a time, so that a
+    /// crowd of callers does not hold up the other reads.
     async fn updates_since(
         &self,
         generation: &GenerationId,
         after: Place,
-        limit: usize,
+        max_streams: usize,
     ) -> Result<Option<Vec<(Place, Update)>>>;
 }
 

@@ -1,28 +1,44 @@
 //! What the feeds of queues do with messages that are no events.
 
+use std::time::Duration;
+
 use kernel::Timestamp;
+use kernel::log::LogId;
+use lapin::types::{AMQPValue, FieldTable};
 use shared::feed::Feeds as _;
-use shared::messaging::cloud_event::{CONTENT_TYPE, CloudEvent};
+use shared::feed::queue::Queues;
+use shared::messaging::cloud_event::{CONTENT_TYPE, CloudEvent, source};
 use shared::messaging::dead_letter::DeadLetter;
-use shared::messaging::rabbitmq::{DeadLetterPublisher, Message};
-use tests::until;
+use shared::messaging::rabbitmq::{DeadLetterPublisher, Message, RabbitMq};
+use shared::view_store::Generation;
+use tests::stores::TempDir;
+use tests::{Own, until};
+use tokio::time::timeout;
+use xtask::servers;
 
 use super::feed::{OfQueue, Subject as _, commit, of_queue, remove, take};
 
-/// Publishes these bodies and then event 1, and lets a feed take it all.
-async fn with_garbage(bodies: &[&[u8]]) -> OfQueue {
-    let subject = of_queue().await;
-    subject.feeds.open(&subject.generation).await.unwrap();
-    let publisher = subject.own.rabbitmq().publisher().await.unwrap();
-    let message = |body: &&[u8]| Message {
+/// What the broker has for an answer before a call fails is 20 s: less than that.
+const NO_ANSWER: Duration = Duration::from_secs(15);
+
+fn message(body: &[u8]) -> Message {
+    Message {
         traceparent: None,
         content_type: CONTENT_TYPE,
         id: "x".to_owned(),
         kind: "y".to_owned(),
         timestamp: 0,
         body: body.to_vec(),
-    };
-    publisher.publish(&bodies.iter().map(message).collect::<Vec<_>>()).await.unwrap();
+    }
+}
+
+/// Publishes these bodies and then event 1, and lets a feed take it all.
+async fn with_garbage(bodies: &[&[u8]]) -> OfQueue {
+    let subject = of_queue().await;
+    subject.feeds.open(&subject.generation).await.unwrap();
+    let publisher = subject.own.rabbitmq().publisher().await.unwrap();
+    let messages: Vec<Message> = bodies.iter().map(|body| message(body)).collect();
+    publisher.publish(&messages).await.unwrap();
     publisher.close().await;
     subject.append(1, 1).await;
     let mut feed = subject.feeds.subscribe(&subject.generation, 0).await.unwrap();
@@ -110,4 +126,75 @@ async fn a_queue_of_dead_letters_that_was_declared_otherwise_serves_as_well() {
     let kept = dead_letters(&subject, 1).await;
     assert_eq!((&kept[0].body[..], kept[0].reason.as_str()), (&b"garbage"[..], "no event"));
     remove(subject).await;
+}
+
+#[tokio::test]
+async fn the_queue_of_dead_letters_is_bound_in_number_and_in_bytes() {
+    let subject = with_garbage(&[b"garbage"]).await;
+    dead_letters(&subject, 1).await;
+    let connection =
+        lapin::Connection::connect(&tests::servers::rabbitmq(), Default::default()).await.unwrap();
+    let name = subject.own.rabbitmq().dead_letter_queue();
+    // The broker refuses to declare it with arguments that are not its own.
+    let is_declared_with = async |number: i64, bytes: i64| {
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), text("quorum"));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(1_000_000));
+        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(number));
+        arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(bytes));
+        arguments.insert("x-overflow".into(), text("drop-head"));
+        let durable = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
+        let channel = connection.create_channel().await.unwrap();
+        channel.queue_declare(name.as_str().into(), durable, arguments).await.is_ok()
+    };
+    assert!(is_declared_with(100_000, 256 << 20).await);
+    assert!(!is_declared_with(100_001, 256 << 20).await);
+    assert!(!is_declared_with(100_000, (256 << 20) + 1).await);
+    connection.close(200, "".into()).await.unwrap();
+    remove(subject).await;
+}
+
+/// In an alarm the broker confirms no dead letter. Events beside them are handed out and acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_event_holds_up_no_events_while_the_broker_takes_nothing() {
+    let (own, folder) = (Own::default(), TempDir::default());
+    let server = servers::RabbitMq::start(&folder.0).unwrap();
+    let broker = RabbitMq::new(&server.url(), &own.namespace);
+    let feeds = Queues::new(broker.clone(), own.mongodb().await, own.namespace.clone());
+    let generation = Generation::new(LogId::random(), 1);
+    feeds.open(&generation).await.unwrap();
+    let source = source(&own.namespace, &generation.log);
+    let event = |position| {
+        let event = commit(position).recorded().next().unwrap();
+        message(&serde_json::to_vec(&CloudEvent::new(event, &source)).unwrap())
+    };
+    let garbage = || message(b"garbage");
+    let publisher = broker.publisher().await.unwrap();
+    publisher.publish(&[garbage(), event(1), garbage(), event(2)]).await.unwrap();
+    publisher.close().await;
+    server.alarm(true).unwrap();
+    let queue = generation.id.queue(&own.namespace);
+    let taken = async {
+        let mut feed = feeds.subscribe(&generation, 0).await.unwrap();
+        assert_eq!(take(feed.as_mut(), 2).await, [1, 2]);
+        feed.ack().await.unwrap();
+        drop(feed);
+        until("the garbage alone is delivered again", || async {
+            (broker.waiting(&queue).await.unwrap() == Some(2)).then_some(())
+        })
+        .await;
+    };
+    timeout(NO_ANSWER, taken).await.expect("nothing waits for a confirm");
+    server.alarm(false).unwrap();
+    let mut feed = feeds.subscribe(&generation, 0).await.unwrap();
+    let keeping = tokio::spawn(async move { while feed.next(100).await.is_ok() {} });
+    until("the garbage is kept", || async {
+        // What was sent during the alarm may have arrived as well.
+        (feeds.dead_letters(0).await.unwrap().total >= 2).then_some(())
+    })
+    .await;
+    keeping.abort();
+    feeds.close(&generation.id).await.unwrap();
+    own.remove().await;
 }

@@ -38,7 +38,9 @@ pub mod torture;
 pub mod toy;
 pub mod unguarded;
 pub mod until;
+pub mod view_decorator;
 pub mod watched;
+pub mod working;
 
 pub use namespaces::Own;
 pub use until::{comes, let_pass, until, within};

@@ -108,8 +108,15 @@ impl Background {
                 }
                 Ok(())
             }
-            BackgroundTask::Retry => self.retrier.run(&generation.id, serving_over).await,
-            BackgroundTask::Count => self.census.run(generation, serving_over).await,
+            // Both may be dropped at any step: a retry goes on from its note, and a count is made again.
+            BackgroundTask::Retry => {
+                let retried = self.retrier.run(&generation.id, serving_over);
+                serving_over.run_until_cancelled(retried).await.unwrap_or(Ok(()))
+            }
+            BackgroundTask::Count => {
+                let counted = self.census.run(generation, serving_over);
+                serving_over.run_until_cancelled(counted).await.unwrap_or(Ok(()))
+            }
             BackgroundTask::WatchLog => {
                 let replaced = until_replaced(self.store.as_ref(), &generation.log, &self.health);
                 if serving_over.run_until_cancelled(replaced).await.is_some() {

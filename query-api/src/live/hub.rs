@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::EventId;
+use super::catch_up::MAX_STREAMS;
 use super::event::{self, Changed, Checkpoint};
 use super::pending::Pending;
 use super::subscriber::{Frame, Page, Subscriber};
@@ -30,8 +31,6 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 /// Views that are loaded and told at a time.
 pub const PAGE: usize = 100;
-/// Updates, as entries, that are read again for a reader or a client that comes back.
-pub const MAX_ENTRIES: usize = 10_000;
 /// Streams of events at a time.
 const MAX_SUBSCRIBERS: usize = 5_000;
 
@@ -82,7 +81,7 @@ impl Hub {
             (pending.generation.as_ref() == Some(generation)).then_some(pending.place)
         };
         let between = match before {
-            Some(before) => self.views.updates_since(&generation.id, before, MAX_ENTRIES).await?,
+            Some(before) => self.views.updates_since(&generation.id, before, MAX_STREAMS).await?,
             None => None,
         };
         match between {
@@ -278,7 +277,7 @@ impl Hub {
     }
 
     pub async fn updates_since(&self, id: &EventId) -> Result<Option<Vec<(Place, Update)>>> {
-        self.views.updates_since(&id.generation, id.place, MAX_ENTRIES).await
+        self.views.updates_since(&id.generation, id.place, MAX_STREAMS).await
     }
 }
 

@@ -255,9 +255,9 @@ impl ViewStore for Memory {
         &self,
         generation: &GenerationId,
         after: Place,
-        limit: usize,
+        max_streams: usize,
     ) -> Result<Option<Vec<(Place, Update)>>> {
         let state = self.state();
-        Ok(state.views(generation).and_then(|views| views.news.since(after, limit)))
+        Ok(state.views(generation).and_then(|views| views.news.since(after, max_streams)))
     }
 }

@@ -8,6 +8,7 @@ mod generations;
 mod keys;
 mod parking;
 mod scripts;
+mod turns;
 mod updates;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use kernel::{Failure, Result};
 
 use self::keys::Keys;
 use self::scripts::{Argument, Call, Scripts};
+use self::turns::Turns;
 use super::{
     Advance, Applied, Generation, GenerationId, Place, Progress, Reading, Update, Updates,
     ViewStore,
@@ -37,6 +39,8 @@ pub struct Redis {
     connection: ConnectionManager,
     keys: Keys,
     scripts: std::sync::Arc<Scripts>,
+    /// Of those who read updates again.
+    turns: std::sync::Arc<Turns>,
 }
 
 fn failure(what: &str) -> impl Fn(RedisError) -> Failure + '_ {
@@ -219,9 +223,10 @@ impl ViewStore for Redis {
         &self,
         generation: &GenerationId,
         after: Place,
-        limit: usize,
+        max_streams: usize,
     ) -> Result<Option<Vec<(Place, Update)>>> {
         let key = self.keys.of(generation).updates();
-        updates::since(&mut self.connection.clone(), &key, after, limit).await
+        let mut connection = self.connection.clone();
+        self.turns.take(updates::since(&mut connection, &key, after, max_streams)).await
     }
 }

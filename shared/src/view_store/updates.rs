@@ -1,5 +1,6 @@
 //! News of the views, and where in the news a reader is.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -32,6 +33,57 @@ pub enum Update {
     Checkpoint(Position),
     /// Some were missed.
     Missed,
+}
+
+/// What several updates come to: of each stream, and of the checkpoint, the latest alone.
+pub(super) struct Latest {
+    max_streams: usize,
+    /// Streams whose views have changed.
+    streams: usize,
+    /// Updates so far.
+    count: u64,
+    /// Each with its number among all.
+    updates: HashMap<Subject, (u64, Place, Update)>,
+}
+
+/// What an update is about: a later one about the same takes its place.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    View(StreamName),
+    Trace(StreamName),
+    Note(StreamName),
+    Checkpoint,
+    Missed,
+}
+
+impl Latest {
+    /// Of changes of the views of so many streams at most.
+    pub(super) fn of(max_streams: usize) -> Self {
+        Self { max_streams, streams: 0, count: 0, updates: HashMap::new() }
+    }
+
+    /// Adds the next update; false where it is the change of one stream too many.
+    pub(super) fn add(&mut self, place: Place, update: Update) -> bool {
+        let subject = match &update {
+            Update::Applied(stream, _) => Subject::View(stream.clone()),
+            Update::Traced(stream, _) => Subject::Trace(stream.clone()),
+            Update::Parked(stream) => Subject::Note(stream.clone()),
+            Update::Checkpoint(_) => Subject::Checkpoint,
+            Update::Missed => Subject::Missed,
+        };
+        let is_view = matches!(subject, Subject::View(_));
+        self.count += 1;
+        let before = self.updates.insert(subject, (self.count, place, update));
+        self.streams += usize::from(is_view && before.is_none());
+        self.streams <= self.max_streams
+    }
+
+    /// All of them, in the order in which they came.
+    pub(super) fn in_order(self) -> Vec<(Place, Update)> {
+        let mut updates: Vec<_> = self.updates.into_values().collect();
+        updates.sort_unstable_by_key(|(number, ..)| *number);
+        updates.into_iter().map(|(_, place, update)| (place, update)).collect()
+    }
 }
 
 /// A place in the updates of one generation: later updates have greater places. Two numbers, as the

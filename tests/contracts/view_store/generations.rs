@@ -5,8 +5,11 @@ use std::sync::Arc;
 use kernel::log::LogId;
 use kernel::views::Batch;
 use shared::view_store::memory::Memory;
+use shared::view_store::redis::Redis;
 use shared::view_store::{Advance, Applied, Generation, Progress};
 use tests::Own;
+use tests::stores::TempDir;
+use xtask::servers::Redis as Server;
 
 use super::{Views, apply, change, generation, record, stream, sum};
 use crate::contracts::view_store::Change;
@@ -108,6 +111,32 @@ async fn a_removal_that_was_interrupted_is_found_again_and_writes_nothing_meanwh
     assert_eq!(views.generations().await.unwrap(), []);
     assert_eq!(keys(&own).await, 0, "and no key is left");
     own.remove().await;
+}
+
+/// The description goes last: a removal that can't remove the keys is found again by it.
+#[tokio::test]
+async fn a_generation_is_described_until_its_keys_are_gone() {
+    let (own, folder) = (Own::default(), TempDir::default());
+    let server = Server::start(&folder.0).unwrap();
+    let views: Views = Arc::new(Redis::connect(&server.url(), &own.namespace).await.unwrap());
+    let id = generation(&views).await;
+    apply(&views, &id, change(&stream(), 0, 1)).await;
+    let client = ::redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut allow = async |right: &str| {
+        let mut command = ::redis::cmd("ACL");
+        command.arg("SETUSER").arg("default").arg(right);
+        command.query_async::<()>(&mut connection).await.unwrap();
+    };
+    allow("-unlink").await;
+    assert!(views.remove(&id).await.is_err());
+    let left: Vec<_> = views.generations().await.unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(left, [id.clone()]);
+    allow("+unlink").await;
+    views.remove(&id).await.unwrap();
+    assert_eq!(views.generations().await.unwrap(), []);
+    let left: usize = ::redis::cmd("DBSIZE").query_async(&mut connection).await.unwrap();
+    assert_eq!(left, 0, "and no key is left");
 }
 
 /// A pointer to a generation that is gone does not keep others from going live.

@@ -94,6 +94,39 @@ async fn what_was_told_is_told_again_from_any_place_of_late(views: Views) {
     assert_eq!(text.parse(), Ok(first), "{text}");
 }
 
+/// However often streams have changed, each is told once, and only how many have changed is bounded.
+async fn what_has_changed_since_is_told_once_for_each_stream(views: Views) {
+    let (id, streams) = (generation(&views).await, [stream(), stream(), stream()]);
+    let mut updates = views.updates(&id).await.unwrap();
+    apply(&views, &id, change(&streams[0], 0, 1)).await;
+    take(&mut updates, 1).await;
+    let before = updates.place();
+    for (stream, from) in streams.iter().zip([1, 0, 0]) {
+        for version in from..from + 150 {
+            apply(&views, &id, change(stream, version, version + 1)).await;
+        }
+    }
+    for position in 0..150 {
+        let moved = views.advance(&id, position, position + 1, &[]).await.unwrap();
+        assert_eq!(moved, Advance::Moved);
+    }
+    apply(&views, &id, change(&streams[0], 151, 152)).await;
+    take(&mut updates, 601).await;
+    let since = views.updates_since(&id, before, 3).await.unwrap().expect("three have changed");
+    let (places, told): (Vec<Place>, Vec<Update>) = since.into_iter().unzip();
+    let [a, b, c] = streams;
+    let latest = [
+        Update::Applied(b, 150),
+        Update::Applied(c, 150),
+        Update::Checkpoint(150),
+        Update::Applied(a, 152),
+    ];
+    assert_eq!(told, latest);
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(places.last(), Some(&updates.place()));
+    assert_eq!(views.updates_since(&id, before, 2).await.unwrap(), None, "it is one more");
+}
+
 async fn a_place_that_never_was_or_is_too_old_is_told_apart(views: Views) {
     let (id, a) = (generation(&views).await, stream());
     let mut updates = views.updates(&id).await.unwrap();
@@ -114,6 +147,7 @@ async fn a_place_that_never_was_or_is_too_old_is_told_apart(views: Views) {
 
 contract! {
     what_was_told_is_told_again_from_any_place_of_late
+    what_has_changed_since_is_told_once_for_each_stream
     a_place_that_never_was_or_is_too_old_is_told_apart
     every_read_tells_how_far_the_views_can_be
     what_is_parked_is_read_with_its_reason

@@ -1,6 +1,7 @@
 //! What a worker does with events that are duplicated, shuffled, missing or poisonous.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::log::{Recorded, StreamName};
 use kernel::projection::{Change, FieldKey, Sum};
@@ -11,6 +12,7 @@ use tests::Own;
 use tests::orders::{commit, created, paid, stream, unreadable};
 use tests::stores::TempDir;
 use tests::subject::Subject;
+use tokio::time::Instant;
 
 async fn shuffled_and_repeated_events_count_once(subject: Subject) {
     let stream = stream();
@@ -87,6 +89,27 @@ tests::on_all_views! {
     poison_parks_its_stream_at_its_version_and_stops_nothing_else
     what_the_log_does_not_lead_up_to_is_parked
     a_sum_out_of_range_parks_the_order_that_leads_there
+}
+
+/// A batch waits for events that it misses, but not for those of a stream that is parked.
+#[tokio::test]
+async fn later_events_of_a_parked_stream_cost_the_others_no_time() {
+    let folder = TempDir::default();
+    let subject = Subject::new(Arc::new(folder.sqlite()), Arc::new(Memory::default())).await;
+    let (bad, good, gapped) = (stream(), stream(), stream());
+    let events = subject.append(&bad, 1, &[created(&bad, 9), unreadable()]).await;
+    subject.apply(&events).await;
+    let mut batch = subject.append(&bad, 3, &[paid(1)]).await;
+    batch.extend(subject.append(&good, 1, &[created(&good, 9)]).await);
+    let late = subject.append(&gapped, 1, &[created(&gapped, 9), paid(1)]).await.split_off(1);
+    tokio::time::pause(); // From here on time passes where the applier waits for it, and only there.
+    let before = Instant::now();
+    subject.apply(&batch).await;
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    subject.apply(&late).await;
+    assert!(before.elapsed() >= Duration::from_millis(20), "{:?}", before.elapsed());
+    assert_eq!((subject.version(&good).await, subject.version(&gapped).await), (1, 2));
+    assert_eq!(subject.parked().await, [(bad, 2)]);
 }
 
 /// Orders counted after two workers got the same event at the same moment.

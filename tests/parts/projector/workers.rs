@@ -1,136 +1,23 @@
-//! Which generation a worker serves, however busy it is.
+//! Which generation a worker serves, and which ones it discards.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
 use http::StatusCode;
-use kernel::log::{Position, Recorded};
-use kernel::projection::JsonProjection;
-use kernel::{Result, log::LogId};
-use orders::OrderProjection;
-use projector::{Dependencies, Operations, Rebuild, admin};
+use kernel::Timestamp;
+use kernel::log::LogId;
+use projector::{Operations, admin};
 use shared::event_store::EventStore as _;
-use shared::feed::{Feed, Feeds};
 use shared::http::{Hosts, Limits, serve};
-use shared::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
-use shared::view_store::{Generation, GenerationId, ViewStore as _};
+use shared::view_store::{Generation, Progress, ViewStore as _};
 use tests::orders::{created, paid, stream};
 use tests::subject::Subject;
-use tests::{Own, until};
-use tokio::task::JoinHandle;
+use tests::working::{Worker, projection};
+use tests::{Own, comes, until};
 use tokio_util::sync::CancellationToken;
 use waybill::client::Client;
-
-/// Feeds with a backlog that has no end: the same events, again and again, at once.
-struct Backlog(Vec<Recorded>);
-
-struct Endless(Vec<Recorded>);
-
-#[async_trait]
-impl Feed for Endless {
-    async fn next(&mut self, _: usize) -> Result<Vec<Recorded>> {
-        Ok(self.0.clone())
-    }
-
-    async fn ack(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Feeds for Backlog {
-    async fn open(&self, _: &Generation) -> Result<()> {
-        Ok(())
-    }
-
-    async fn subscribe(&self, _: &Generation, _: Position) -> Result<Box<dyn Feed>> {
-        Ok(Box::new(Endless(self.0.clone())))
-    }
-
-    async fn waiting(&self, _: &Generation) -> Result<Option<u32>> {
-        Ok(None)
-    }
-
-    async fn close(&self, _: &GenerationId) -> Result<()> {
-        Ok(())
-    }
-
-    async fn opened(&self) -> Result<Vec<GenerationId>> {
-        Ok(vec![])
-    }
-
-    async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {
-        Ok(DeadLetterPage::default())
-    }
-
-    async fn find_dead_letter(&self, _: &str) -> Result<Option<DeadLetter>> {
-        Ok(None)
-    }
-
-    async fn discard_dead_letter(&self, _: &str) -> Result<bool> {
-        Ok(false)
-    }
-}
-
-struct Worker {
-    operations: Operations,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Worker {
-    async fn start(own: &Own, name: &str, backlog: &[Recorded]) -> Self {
-        let worker = projector::Worker::new(Dependencies {
-            store: Arc::new(own.mongodb().await),
-            operation_log: Arc::new(own.mongodb().await),
-            views: Arc::new(own.redis().await),
-            feeds: Arc::new(Backlog(backlog.to_vec())),
-            projection: Arc::new(JsonProjection(OrderProjection)),
-            health: Health::of(&["views"]),
-            holder: name.to_owned(),
-        });
-        let (operations, stop) = (worker.operations(), CancellationToken::new());
-        Self { operations, task: tokio::spawn(worker.run(stop.clone())), stop }
-    }
-
-    /// Waits until it serves a generation other than this one.
-    async fn until_it_leaves(&self, old: Option<&GenerationId>) -> GenerationId {
-        until("it serves another generation", || async {
-            self.operations.served().filter(|served| Some(served) != old)
-        })
-        .await
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap();
-    }
-}
-
-/// With deliveries always at hand a worker notices a swap only because it looks now and then.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_swap_is_noticed_by_all_workers_however_much_there_is_to_apply() {
-    let own = Own::default();
-    let (store, views) = (Arc::new(own.mongodb().await), Arc::new(own.redis().await));
-    let subject = Subject::new(store, views.clone()).await;
-    let stream = stream();
-    let events = subject.append(&stream, 1, &[created(&stream, 9), paid(1)]).await;
-    views.remove(&subject.generation).await.unwrap();
-    let (one, two) =
-        (Worker::start(&own, "one", &events).await, Worker::start(&own, "two", &events).await);
-    let first = one.until_it_leaves(None).await;
-    assert_eq!(two.until_it_leaves(None).await, first);
-    assert!(matches!(one.operations.begin_rebuild("ops").await.unwrap(), Rebuild::Begun(_)));
-    let second = one.until_it_leaves(Some(&first)).await;
-    assert_eq!(two.until_it_leaves(Some(&first)).await, second);
-    assert_eq!(views.live().await.unwrap().unwrap().id, second);
-    for worker in [one, two] {
-        worker.stop().await;
-    }
-    own.remove().await;
-}
 
 /// The feed brings something else all the time: what is appended reaches the views by the healer.
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +63,7 @@ async fn a_worker_of_other_views_neither_makes_nor_repairs_the_live_ones() {
     let own = Own::default();
     let views = own.redis().await;
     let log = own.mongodb().await.log_id().await.unwrap();
-    let version = orders_version();
+    let version = projection();
     let live = Generation::new(log.clone(), version + 1);
     assert!(views.begin(&live).await.unwrap() && views.promote(None, &live.id).await.unwrap());
     let older = Worker::start(&own, "older", &[]).await;
@@ -188,9 +75,10 @@ async fn a_worker_of_other_views_neither_makes_nor_repairs_the_live_ones() {
     own.remove().await;
 }
 
-fn orders_version() -> u32 {
-    use kernel::projection::ErasedProjection as _;
-    JsonProjection(OrderProjection).version()
+/// A generation of a newer projection that was begun two minutes ago.
+fn begun_long_ago(log: &LogId) -> Generation {
+    let created_at = Timestamp::from_millis(Timestamp::now().as_millis() - 120_000);
+    Generation { created_at, ..Generation::new(log.clone(), projection() + 1) }
 }
 
 /// What was begun by a worker that is gone does not stand in the way for ever.
@@ -202,8 +90,9 @@ async fn a_generation_that_can_not_be_made_any_more_is_discarded() {
     let live = worker.until_it_leaves(None).await;
     let log = own.mongodb().await.log_id().await.unwrap();
     for wedge in [
-        Generation::new(log, orders_version() - 1),
-        Generation::new(LogId::random(), orders_version()),
+        Generation::new(log.clone(), projection() - 1),
+        Generation::new(LogId::random(), projection()),
+        begun_long_ago(&log),
     ] {
         assert!(views.begin(&wedge).await.unwrap());
         until("it is discarded", || async {
@@ -217,6 +106,59 @@ async fn a_generation_that_can_not_be_made_any_more_is_discarded() {
         (views.generations().await.unwrap().len() == 1).then_some(())
     })
     .await;
+    worker.stop().await;
+    own.remove().await;
+}
+
+/// An upgrade that was taken back before its views were made, where there are no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_that_an_upgrade_began_and_left_behind_do_not_keep_others_from_being_made() {
+    let own = Own::default();
+    let views = own.redis().await;
+    let log = own.mongodb().await.log_id().await.unwrap();
+    let left = begun_long_ago(&log);
+    assert!(views.begin(&left).await.unwrap());
+    let worker = Worker::start(&own, "one", &[]).await;
+    let served = worker.until_it_leaves(None).await;
+    let live = views.live().await.unwrap().unwrap();
+    assert_eq!((&live.id, live.projection), (&served, projection()));
+    assert_eq!(views.building().await.unwrap(), None);
+    worker.stop().await;
+    own.remove().await;
+}
+
+/// Older workers leave alone what newer ones make, as long as there is a sign of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_that_an_upgrade_is_making_are_not_discarded() {
+    let own = Own::default();
+    let views = own.redis().await;
+    let worker = Worker::start(&own, "one", &[]).await;
+    worker.until_it_leaves(None).await;
+    let log = own.mongodb().await.log_id().await.unwrap();
+    let some_looks = Duration::from_secs(2);
+    let discarded = || async { views.building().await.unwrap().is_none().then_some(()) };
+    let fresh = Generation::new(log.clone(), projection() + 1);
+    assert!(views.begin(&fresh).await.unwrap());
+    assert_eq!(comes(some_looks, discarded).await, None, "it was begun just now");
+    views.remove(&fresh.id).await.unwrap();
+    let reported = begun_long_ago(&log);
+    let at = Timestamp::now();
+    let progress = Progress { at, reached: 0, head: 9, outrun: false, complete_until: None };
+    views.report(&reported.id, &progress).await.unwrap(); // Before a look can find it without.
+    assert!(views.begin(&reported).await.unwrap());
+    assert_eq!(comes(some_looks, discarded).await, None, "it was reported just now");
+    views.remove(&reported.id).await.unwrap();
+    let leased = begun_long_ago(&log);
+    let term = Duration::from_secs(5);
+    // As `begin` and `lease` are two steps, a look between them finds no lease: begin it again then.
+    let begun = until("a newer worker has its lease", || async {
+        let begun = views.begin(&leased).await.unwrap();
+        (begun && views.lease(&leased.id, "newer", term).await.unwrap()).then_some(())
+    });
+    begun.await;
+    assert_eq!(comes(some_looks, discarded).await, None, "it is leased");
+    // The newer worker is gone: its lease ends, and nothing was reported.
+    until("it is discarded", discarded).await;
     worker.stop().await;
     own.remove().await;
 }

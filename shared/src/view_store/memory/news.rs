@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use kernel::{Failure, Result};
 use tokio::sync::watch;
 
+use crate::view_store::updates::Latest;
 use crate::view_store::{Place, Update, Updates};
 
 /// News that are kept: a listener that is further behind misses some.
@@ -67,12 +68,12 @@ impl News {
         Listener { kept: self.kept.clone(), newest, last }
     }
 
-    pub fn since(&self, after: Place, limit: usize) -> Option<Vec<(Place, Update)>> {
+    pub fn since(&self, after: Place, max_streams: usize) -> Option<Vec<(Place, Update)>> {
         let Place(0, after) = after else { return None };
-        let kept = lock(&self.kept);
-        let news = kept.since(after)?.cloned().zip(after + 1..);
-        let news: Vec<_> = news.map(|(update, number)| (Place(0, number), update)).collect();
-        (news.len() <= limit).then_some(news)
+        let (kept, mut latest) = (lock(&self.kept), Latest::of(max_streams));
+        let mut news = kept.since(after)?.cloned().zip(after + 1..);
+        let all = news.all(|(update, number)| latest.add(Place(0, number), update));
+        all.then(|| latest.in_order())
     }
 }
 

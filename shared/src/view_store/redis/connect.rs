@@ -59,8 +59,8 @@ impl Redis {
             .await
             .map_err(failure(what))
             .map_err(|failure| endpoint.explained(&REDIS, failure))?;
-        let scripts = Scripts::new();
-        Ok(Self { client, connection, keys: Keys::new(namespace), scripts: scripts.into() })
+        let (keys, scripts) = (Keys::new(namespace), Scripts::new().into());
+        Ok(Self { client, connection, keys, scripts, turns: Default::default() })
     }
 
     async fn check(&self) -> Result<()> {

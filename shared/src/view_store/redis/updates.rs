@@ -11,6 +11,7 @@ use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{AsyncConnectionConfig, Client};
 
 use super::failure;
+use crate::view_store::updates::Latest;
 use crate::view_store::{Place, Update, Updates};
 
 /// Longest wait of one read, in milliseconds.
@@ -18,6 +19,11 @@ const BLOCK_MILLIS: u64 = 1_000;
 /// Longest time without an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGE: usize = 1_000;
+/// Entries that are read again at a time. An entry has up to 128 streams, some 10 KiB with traces; a
+/// reply holds up the queries, which use the same connection.
+const PAGE_AGAIN: usize = 200;
+/// More than the stream keeps: it grows faster than it is read.
+const MAX_PAGES_AGAIN: usize = 100;
 const WHAT: &str = "following the views";
 
 pub struct Reader {
@@ -66,28 +72,39 @@ impl Updates for Reader {
 }
 
 /// What is behind `after`, while the entry of that place is there still: then nothing behind it is
-/// gone either, as the stream is cut at its oldest end.
+/// gone either, as the stream is cut at its oldest end. So each page begins with the last entry of the
+/// page before.
 pub async fn since(
     connection: &mut ConnectionManager,
     key: &str,
     after: Place,
-    limit: usize,
+    max_streams: usize,
 ) -> Result<Option<Vec<(Place, Update)>>> {
-    let mut range = redis::cmd("XRANGE");
-    range.arg(key).arg(after.to_string()).arg("+").arg("COUNT").arg(limit.saturating_add(2));
-    let found: StreamRangeReply = range.query_async(connection).await.map_err(failure(WHAT))?;
-    let none_yet = after == Place::default() && found.ids.is_empty();
-    let is_there = none_yet || found.ids.first().is_some_and(|first| place(first) == after);
-    if !is_there || found.ids.len() > limit.saturating_add(1) {
-        return Ok(None);
+    let (mut latest, mut last) = (Latest::of(max_streams), after);
+    for _ in 0..MAX_PAGES_AGAIN {
+        let mut range = redis::cmd("XRANGE");
+        range.arg(key).arg(last.to_string()).arg("+").arg("COUNT").arg(PAGE_AGAIN + 1);
+        let found: StreamRangeReply = range.query_async(connection).await.map_err(failure(WHAT))?;
+        let Some((first, behind)) = found.ids.split_first() else {
+            let none_yet = last == Place::default();
+            return Ok(none_yet.then(|| latest.in_order()));
+        };
+        if place(first) != last {
+            return Ok(None);
+        }
+        for entry in behind {
+            last = place(entry);
+            let mut updates = vec![];
+            add(entry, &mut updates);
+            if !updates.into_iter().all(|update| latest.add(last, update)) {
+                return Ok(None);
+            }
+        }
+        if behind.len() < PAGE_AGAIN {
+            return Ok(Some(latest.in_order()));
+        }
     }
-    let mut updates = vec![];
-    for entry in found.ids.iter().skip(1) {
-        let (mut of_entry, place) = (vec![], place(entry));
-        add(entry, &mut of_entry);
-        updates.extend(of_entry.into_iter().map(|update| (place, update)));
-    }
-    Ok(Some(updates))
+    Ok(None)
 }
 
 /// Redis writes the ids of entries as places are written.

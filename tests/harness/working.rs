@@ -1,0 +1,165 @@
+//! A projector's worker in this process, with feeds that bring what a test says.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use kernel::Result;
+use kernel::log::{Position, Recorded};
+use kernel::projection::{ErasedProjection as _, JsonProjection};
+use orders::OrderProjection;
+use projector::{Dependencies, Operations};
+use shared::event_store::EventStore;
+use shared::feed::{Feed, Feeds};
+use shared::messaging::dead_letter::{DeadLetter, DeadLetterPage};
+use shared::operation_log::OperationLog;
+use shared::service::health::Health;
+use shared::view_store::{Generation, GenerationId, ViewStore};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Own, until};
+
+/// The version of the projection that workers have.
+pub fn projection() -> u32 {
+    JsonProjection(OrderProjection).version()
+}
+
+/// Feeds with a backlog that has no end: the same events, again and again, at once.
+#[derive(Default)]
+pub struct Backlog {
+    events: Vec<Recorded>,
+    /// How often a feed was opened for a worker.
+    subscribed: AtomicUsize,
+    closed: Mutex<Vec<GenerationId>>,
+    /// Whether the broker answers no question of how much waits.
+    hangs: AtomicBool,
+}
+
+impl Backlog {
+    pub fn of(events: &[Recorded]) -> Arc<Self> {
+        Arc::new(Self { events: events.to_vec(), ..Self::default() })
+    }
+
+    pub fn subscribed(&self) -> usize {
+        self.subscribed.load(Ordering::SeqCst)
+    }
+
+    /// The feeds that were closed, in this order.
+    pub fn closed(&self) -> Vec<GenerationId> {
+        self.closed.lock().unwrap().clone()
+    }
+
+    /// From now on nothing tells how much waits.
+    pub fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+    }
+}
+
+/// One pass after the other over the events.
+struct Endless {
+    events: Vec<Recorded>,
+    next: usize,
+}
+
+#[async_trait]
+impl Feed for Endless {
+    async fn next(&mut self, limit: usize) -> Result<Vec<Recorded>> {
+        let from = if self.next < self.events.len() { self.next } else { 0 };
+        self.next = self.events.len().min(from + limit);
+        Ok(self.events[from..self.next].to_vec())
+    }
+
+    async fn ack(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Feeds for Backlog {
+    async fn open(&self, _: &Generation) -> Result<()> {
+        Ok(())
+    }
+
+    async fn subscribe(&self, _: &Generation, _: Position) -> Result<Box<dyn Feed>> {
+        self.subscribed.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(Endless { events: self.events.clone(), next: 0 }))
+    }
+
+    async fn waiting(&self, _: &Generation) -> Result<Option<u32>> {
+        match self.hangs.load(Ordering::SeqCst) {
+            true => std::future::pending().await,
+            false => Ok(None),
+        }
+    }
+
+    async fn close(&self, generation: &GenerationId) -> Result<()> {
+        self.closed.lock().unwrap().push(generation.clone());
+        Ok(())
+    }
+
+    async fn opened(&self) -> Result<Vec<GenerationId>> {
+        Ok(vec![])
+    }
+
+    async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {
+        Ok(DeadLetterPage::default())
+    }
+
+    async fn find_dead_letter(&self, _: &str) -> Result<Option<DeadLetter>> {
+        Ok(None)
+    }
+
+    async fn discard_dead_letter(&self, _: &str) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+pub struct Worker {
+    pub operations: Operations,
+    pub health: Health,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Worker {
+    /// On the servers, with these events as its backlog.
+    pub async fn start(own: &Own, name: &str, backlog: &[Recorded]) -> Self {
+        let (store, views) = (Arc::new(own.mongodb().await), Arc::new(own.redis().await));
+        Self::over(store.clone(), store, views, Backlog::of(backlog), name)
+    }
+
+    pub fn over(
+        store: Arc<dyn EventStore>,
+        operation_log: Arc<dyn OperationLog>,
+        views: Arc<dyn ViewStore>,
+        feeds: Arc<Backlog>,
+        name: &str,
+    ) -> Self {
+        let health = Health::of(&["views"]);
+        let worker = projector::Worker::new(Dependencies {
+            store,
+            operation_log,
+            views,
+            feeds,
+            projection: Arc::new(JsonProjection(OrderProjection)),
+            health: health.clone(),
+            holder: name.to_owned(),
+        });
+        let (operations, stop) = (worker.operations(), CancellationToken::new());
+        Self { operations, health, task: tokio::spawn(worker.run(stop.clone())), stop }
+    }
+
+    /// Waits until it serves a generation other than this one.
+    pub async fn until_it_leaves(&self, old: Option<&GenerationId>) -> GenerationId {
+        until("it serves another generation", || async {
+            self.operations.served().filter(|served| Some(served) != old)
+        })
+        .await
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
