@@ -80,6 +80,7 @@ mod cli {
     mod doctor;
     mod json;
     mod tail;
+    mod terminal;
     mod token;
     mod top;
 }
