@@ -84,6 +84,7 @@ mod cli {
     mod doctor;
     mod json;
     mod tail;
+    mod terminal;
     mod token;
     mod top;
 }

@@ -25,11 +25,13 @@ struct Meanwhile {
 /// A picture: its name, the view, the size of the window, the colours, what shows that it is complete,
 /// and how long the view moves before.
 type Picture = (&'static str, &'static str, (u32, u32), &'static str, &'static str, u64);
-const PICTURES: [Picture; 11] = [
+const PICTURES: [Picture; 13] = [
     ("now", "", (1280, 800), "dark", "#newest tr", 30),
     ("now-light", "", (1280, 800), "light", "#newest tr", 15),
     ("now-phone", "", (390, 844), "light", "#newest tr", 10),
+    ("now-phone-dark", "", (390, 844), "dark", "#newest tr", 10),
     ("now-wall", "", (2560, 1440), "dark", "#newest tr", 20),
+    ("now-wall-light", "", (2560, 1440), "light", "#newest tr", 20),
     ("history", "history", (1280, 1000), "light", ".ranking .bar", 2),
     ("history-phone", "history", (390, 844), "dark", ".ranking .bar", 2),
     ("find", "find?status=paid", (1280, 800), "light", ".orders tbody tr", 2),

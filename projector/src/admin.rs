@@ -4,10 +4,12 @@ mod dead_letters;
 mod describe;
 mod operation_log;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 use kernel::log::{LogId, Position, StreamName};
+use kernel::parameters::Parameters;
 use kernel::views::Parked;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,6 +28,9 @@ use warp::Filter;
 
 use crate::operations::GenerationStatus;
 use crate::{Operations, Overview, Rebuild, Retry};
+
+/// Items of a page, where the client does not say how many it wants.
+const DEFAULT_LIMIT: usize = 50;
 
 /// The routes of the listener: 503 while the slot is empty, but for the probes, which answer from
 /// `health`.
@@ -55,7 +60,10 @@ pub fn routes(
     let parked = warp::path!("parked")
         .and(get_or_head())
         .and(with.clone())
-        .then(|slot: ServiceSlot<Operations>| async move { into_response(parked(&slot).await) });
+        .and(warp::query::<Given>())
+        .then(|slot: ServiceSlot<Operations>, given| async move {
+            into_response(parked(&slot, &given).await)
+        });
     let retry = warp::path!("parked" / String / "retry").and(warp::post()).and(acts.clone()).then(
         |stream: String, slot: ServiceSlot<Operations>, caller, headers| async move {
             into_response(retry(&slot, &stream, &caller, &headers).await)
@@ -96,13 +104,18 @@ struct Renewed {
     log: LogId,
 }
 
-/// All parked streams.
+/// Parked streams, in the order of their names.
 #[derive(Serialize, JsonSchema)]
 struct ParkedList {
     items: Vec<Parked>,
-    /// All are here.
-    next: (),
+    /// How many there are, on this page or not.
+    total: u64,
+    /// The `cursor` of the next page; `null` at the end.
+    next: Option<StreamName>,
 }
+
+/// The parameters of a query string.
+type Given = BTreeMap<String, String>;
 
 /// A stream that was parked.
 #[derive(Serialize, JsonSchema)]
@@ -143,11 +156,17 @@ async fn renew(slot: &ServiceSlot<Operations>, caller: &Caller, headers: &Header
     json_answer(StatusCode::OK, &Renewed { log })
 }
 
-/// What could not be applied to the live views, and why.
-async fn parked(slot: &ServiceSlot<Operations>) -> Answer {
+/// What could not be applied to the live views, and why: a page of it. Any text is a place among the
+/// names of streams, so each is a cursor.
+async fn parked(slot: &ServiceSlot<Operations>, given: &Given) -> Answer {
+    let mut parameters = Parameters::new(given);
+    let limit = parameters.limit(DEFAULT_LIMIT)?;
+    let after = parameters.text("cursor").map(StreamName::stored);
+    parameters.finish()?;
     let none = || Problem::unavailable("The views are being made; try again.");
-    let items = slot.service()?.parked().await?.ok_or_else(none)?;
-    live(&ParkedList { items, next: () })
+    let page = slot.service()?.parked(after.as_ref(), limit).await?.ok_or_else(none)?;
+    let next = page.next().cloned();
+    live(&ParkedList { items: page.notes, total: page.total, next })
 }
 
 /// Tries a parked stream again: 200 when it is applied, 409 when it is parked again.

@@ -56,7 +56,7 @@ impl Census {
     }
 
     async fn count(&self, generation: &Generation) -> Result<()> {
-        let parked = self.views.parked(&generation.id).await?.len();
+        let parked = self.views.count_parked(&generation.id).await?;
         let queued = self.feeds.waiting(generation).await?.unwrap_or(0);
         let dead_letters = self.feeds.dead_letters(0).await?.total;
         tell(parked, queued, dead_letters);
@@ -64,7 +64,7 @@ impl Census {
     }
 }
 
-fn tell(parked: usize, queued: u32, dead_letters: u32) {
+fn tell(parked: u64, queued: u32, dead_letters: u32) {
     metrics::PARKED_NOW.set(parked as f64);
     metrics::QUEUED.set(queued.into());
     metrics::DEAD_LETTERS.set(dead_letters.into());

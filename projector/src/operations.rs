@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use kernel::log::{LogId, Position};
-use kernel::views::Parked;
+use kernel::log::{LogId, Position, StreamName};
 use kernel::{Result, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +14,7 @@ use shared::event_store::EventStore;
 use shared::feed::Feeds;
 use shared::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use shared::operation_log::Page;
-use shared::view_store::{GenerationId, Progress, ViewStore};
+use shared::view_store::{GenerationId, ParkedPage, Progress, ViewStore};
 use uuid::Uuid;
 
 pub use self::acts::{Discard, Rebuild, Retry};
@@ -58,7 +57,7 @@ pub struct GenerationStatus {
     /// How far its making is; `None` when it is not in the making.
     pub progress: Option<Progress>,
     /// How many streams are parked in it.
-    pub parked: usize,
+    pub parked: u64,
 }
 
 /// How far events have come on their way from the log into the live views.
@@ -120,7 +119,7 @@ impl Operations {
                     true => self.views.progress(&generation.id).await?,
                     false => None,
                 },
-                parked: self.views.parked(&generation.id).await?.len(),
+                parked: self.views.count_parked(&generation.id).await?,
                 id: generation.id,
             });
         }
@@ -142,10 +141,15 @@ impl Operations {
         Ok(Flow { head, published, waiting, checkpoint, repaired_here })
     }
 
-    /// The notes of what could not be applied to the live views; `None` while no views are live.
-    pub async fn parked(&self) -> Result<Option<Vec<Parked>>> {
+    /// The notes of what could not be applied to the live views: a page of those behind `after`, as the
+    /// view store orders them; `None` while no views are live.
+    pub(crate) async fn parked(
+        &self,
+        after: Option<&StreamName>,
+        limit: usize,
+    ) -> Result<Option<ParkedPage>> {
         match self.views.live().await? {
-            Some(live) => self.views.parked(&live.id).await.map(Some),
+            Some(live) => self.views.parked(&live.id, after, limit).await.map(Some),
             None => Ok(None),
         }
     }

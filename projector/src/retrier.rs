@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::log::{Commit, StreamName, Version};
+use kernel::views::Parked;
 use kernel::{Failure, Result};
 use shared::event_store::EventStore;
 use shared::view_store::{GenerationId, ViewStore};
@@ -14,6 +15,8 @@ use crate::parking::{Parking, is_of_this_build, is_stuck};
 
 /// Between two looks for parked streams whose retry was interrupted.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+/// Notes that are read at a time.
+const PAGE: usize = 100;
 /// Parts of a stream's log that one retry brings in at most.
 const MAX_PARTS: u32 = 100_000;
 
@@ -58,12 +61,28 @@ impl Retrier {
         generation: &GenerationId,
         stop: &CancellationToken,
     ) -> Result<()> {
-        for note in self.views.parked(generation).await? {
-            if !is_of_this_build(&note) && !stop.is_cancelled() {
-                self.retry(generation, &note.stream).await?;
+        let mut after = None;
+        loop {
+            let page = self.views.parked(generation, after.as_ref(), PAGE).await?;
+            for note in &page.notes {
+                if !is_of_this_build(note) && !stop.is_cancelled() {
+                    self.retry(generation, &note.stream).await?;
+                }
+            }
+            after = page.next().cloned();
+            if after.is_none() || stop.is_cancelled() {
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    /// The note of a stream, if it is parked.
+    pub(crate) async fn note(
+        &self,
+        generation: &GenerationId,
+        stream: &StreamName,
+    ) -> Result<Option<Parked>> {
+        self.parking.note(generation, stream).await
     }
 
     /// Tries a parked stream again from the log; true when it is not parked, or no longer. The note

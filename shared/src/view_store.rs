@@ -16,11 +16,13 @@ use uuid::Uuid;
 
 mod generation_views;
 pub mod memory;
+mod parked_page;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod updates;
 
 pub use self::generation_views::GenerationViews;
+pub use self::parked_page::{MAX_NOTES, ParkedPage};
 pub use self::updates::{Place, Update, Updates};
 
 /// The greatest sum a view may hold. It is more than every JSON reader keeps exact (RFC 7493,
@@ -107,8 +109,18 @@ pub trait ViewStore: Send + Sync + 'static {
         let_go: Version,
     ) -> Result<bool>;
 
-    /// The notes of all streams that are parked.
-    async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>>;
+    /// The notes of parked streams, by the bytes of the streams' names: of those behind `after`, at most
+    /// `limit`, `MAX_NOTES` and about `READ_BYTES`; at least one when there is any. Who reads page by page
+    /// sees each note once that is there all the while.
+    async fn parked(
+        &self,
+        generation: &GenerationId,
+        after: Option<&StreamName>,
+        limit: usize,
+    ) -> Result<ParkedPage>;
+
+    /// How many streams are parked. Reads none of the notes.
+    async fn count_parked(&self, generation: &GenerationId) -> Result<u64>;
 
     /// Says how far a generation is: the worker that makes it, or that heals it.
     async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()>;

@@ -211,7 +211,7 @@ async fn the_checkpoint_moves_only_over_what_is_applied_or_parked(views: Views) 
         let_go: 1,
     };
     views.park(&id, &note).await.unwrap();
-    assert_eq!(views.parked(&id).await.unwrap(), [note]);
+    assert_eq!(views.parked(&id, None, 10).await.unwrap().notes, [note]);
     assert_eq!(views.advance(&id, 5, 7, &both).await.unwrap(), Advance::Moved);
     assert_eq!(views.checkpoint(&id).await.unwrap(), Some(7));
 }

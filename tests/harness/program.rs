@@ -3,8 +3,8 @@
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use waybill::client::Client;
 
 use crate::services::program;
@@ -77,6 +77,23 @@ impl CommandLine {
         output.expect("it ends").expect("the program is there").into()
     }
 
+    /// Starts a command on a terminal of its own, of 30 rows and 100 columns; both its outputs go there.
+    /// `script` of util-linux makes the terminal. What the shell does afterwards may be said, too.
+    pub fn on_terminal(&self, line: &str, afterwards: &str) -> Terminal {
+        let program = program("waybill");
+        let shell = format!("stty rows 30 cols 100; {} {line}{afterwards}", program.display());
+        let mut command = Command::new("script");
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", path).env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
+        command.args(["-qec", &shell, "/dev/null"]).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("`script` of util-linux");
+        let (keys, screen) = (child.stdin.take(), child.stdout.take());
+        let (keys, screen) = (keys.expect("it is piped"), screen.expect("it is piped"));
+        Terminal { child, keys, screen, shown: vec![] }
+    }
+
     /// Starts a command that goes on.
     pub fn start(&self, line: &str) -> Running {
         let mut command = self.command(line);
@@ -89,6 +106,46 @@ impl CommandLine {
         let stdout = BufReader::new(out.expect("it is piped")).lines();
         let stderr = BufReader::new(err.expect("it is piped")).lines();
         Running { child, stdout, stderr }
+    }
+}
+
+/// A terminal and the command on it; both end with this.
+pub struct Terminal {
+    child: Child,
+    keys: ChildStdin,
+    screen: ChildStdout,
+    shown: Vec<u8>,
+}
+
+impl Terminal {
+    /// Waits until it was sent a text, which control sequences may be.
+    pub async fn shows(&mut self, text: &str) {
+        while !self.shown().contains(text) {
+            let read = tokio::time::timeout(TIMEOUT, self.screen.read_buf(&mut self.shown)).await;
+            let read = read.unwrap_or_else(|_| panic!("{text:?} is not shown: {}", self.shown()));
+            assert_ne!(read.expect("bytes"), 0, "it ended without {text:?}: {}", self.shown());
+        }
+    }
+
+    /// Presses keys.
+    pub async fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).await.expect("it takes keys");
+        self.keys.flush().await.expect("it takes keys");
+    }
+
+    /// Waits for the end, and returns the exit code and all that the terminal was sent.
+    pub async fn ended(mut self) -> (Option<i32>, String) {
+        let end = async {
+            self.screen.read_to_end(&mut self.shown).await.expect("bytes");
+            self.child.wait().await.expect("a status").code()
+        };
+        let code = tokio::time::timeout(TIMEOUT, end).await;
+        let code = code.unwrap_or_else(|_| panic!("it does not end"));
+        (code, String::from_utf8_lossy(&self.shown).into_owned())
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.shown).into_owned()
     }
 }
 

@@ -2,8 +2,23 @@
 
 use std::path::PathBuf;
 
+use kernel::views::Parked;
 use shared::event_store::sqlite::Sqlite;
+use shared::view_store::{GenerationId, MAX_NOTES, ViewStore};
 use uuid::Uuid;
+
+/// The notes of all parked streams, page by page.
+pub async fn parked(views: &dyn ViewStore, generation: &GenerationId) -> Vec<Parked> {
+    let (mut notes, mut after) = (vec![], None);
+    loop {
+        let page = views.parked(generation, after.as_ref(), MAX_NOTES).await.expect("a page");
+        after = page.next().cloned();
+        notes.extend(page.notes);
+        if after.is_none() {
+            return notes;
+        }
+    }
+}
 
 /// A folder that is removed with its guard.
 pub struct TempDir(pub PathBuf);

@@ -11,6 +11,7 @@ use shared::event_store::EventStore;
 use shared::view_store::{Generation, GenerationId, ViewStore};
 
 use crate::orders::{NamedEvent, commit};
+use crate::stores;
 
 pub struct Subject {
     pub store: Arc<dyn EventStore>,
@@ -84,7 +85,7 @@ impl Subject {
 
     /// Parked streams with their versions.
     pub async fn parked(&self) -> Vec<(StreamName, Version)> {
-        let notes = self.views.parked(&self.generation).await.unwrap();
+        let notes = stores::parked(&*self.views, &self.generation).await;
         notes.into_iter().map(|note| (note.stream, note.version)).collect()
     }
 }

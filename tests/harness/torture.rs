@@ -87,12 +87,22 @@ impl Cluster {
 
     /// What the live views miss.
     async fn parked(&self) -> Option<Parked> {
-        let parked = self.projectors[0].client.get("/parked").await.ok()?;
         let one = |note: &Value| {
             let stream = StreamName::stored(note["stream"].as_str()?);
             Some((stream, note["version"].as_i64()?))
         };
-        parked["items"].as_array()?.iter().map(one).collect()
+        let (mut parked, mut cursor) = (Parked::new(), String::new());
+        loop {
+            let path = format!("/parked?limit=1000{cursor}");
+            let page = self.projectors[0].client.get(&path).await.ok()?;
+            for note in page["items"].as_array()? {
+                parked.extend([one(note)?]);
+            }
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Some(parked),
+            }
+        }
     }
 
     fn outputs(&self) -> String {

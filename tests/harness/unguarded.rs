@@ -12,8 +12,8 @@ use kernel::projection::{Change, Stored};
 use kernel::views::{Batch, Parked};
 use shared::view_store::memory::Memory;
 use shared::view_store::{
-    Advance, Applied, Generation, GenerationId, Place, Progress, Reading, Update, Updates,
-    ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
+    Updates, ViewStore,
 };
 use tokio::sync::Barrier;
 
@@ -131,8 +131,17 @@ impl ViewStore for Meeting {
         self.views.progress(generation).await
     }
 
-    async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>> {
-        self.views.parked(generation).await
+    async fn parked(
+        &self,
+        generation: &GenerationId,
+        after: Option<&StreamName>,
+        limit: usize,
+    ) -> Result<ParkedPage> {
+        self.views.parked(generation, after, limit).await
+    }
+
+    async fn count_parked(&self, generation: &GenerationId) -> Result<u64> {
+        self.views.count_parked(generation).await
     }
 
     async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {

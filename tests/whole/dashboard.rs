@@ -1,8 +1,10 @@
 //! The dashboard in a real browser.
 
 mod access;
+mod figures;
 mod load;
 mod operations;
+mod order;
 mod sign_in;
 
 use std::time::Duration;

@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kernel::log::{Entry, StreamName};
+use kernel::views::Parked;
 use serde_json::{Value, json};
 use shared::event_store::EventStore as _;
+use shared::view_store::ViewStore as _;
 use tests::load::{drive, plan};
 use tests::orders;
+use tests::program::CommandLine;
 use tests::services::{System, Urls};
 use tests::until;
+use uuid::Uuid;
 use waybill::client::Client;
 
 /// Asks without a pause: there is always an answer, from one set of views, and it never goes back.
@@ -75,6 +79,60 @@ async fn views_are_made_again_beside_live_traffic_while_their_makers_are_killed(
         assert_eq!(live(&system).await, wanted);
     }
     system.verify().await;
+    system.remove().await;
+}
+
+/// Parks an order of which the log has a poisonous event, and so many streams more that the log has not.
+async fn park(system: &System, more: usize) {
+    let id = system.commands[0].api().create_lamp(5).await.order_id();
+    let (store, views) = (system.own.mongodb().await, system.own.redis().await);
+    let stream = StreamName::new("order", id);
+    let position = store.head().await.unwrap() + 1;
+    let poison = orders::commit(position, &stream, 2, &orders::unreadable());
+    store.insert(&[Entry::Commit(poison)]).await.unwrap();
+    let live = views.live().await.unwrap().unwrap().id;
+    let note =
+        until("it is parked", || async { views.parked(&live, None, 1).await.unwrap().notes.pop() })
+            .await;
+    for _ in 0..more {
+        let stream = StreamName::new("order", Uuid::new_v4());
+        views.park(&live, &Parked { stream, ..note.clone() }).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_streams_are_listed_in_pages() {
+    let system = System::start(&Urls::of_the_run(), 1, 1).await;
+    park(&system, 119).await;
+    let projector = &system.projectors[0];
+    let (mut pages, mut found, mut cursor) = (vec![], vec![], String::new());
+    loop {
+        let page = projector.get(&format!("/parked{cursor}")).await;
+        assert_eq!(page["total"], 120);
+        let items = page["items"].as_array().unwrap();
+        pages.push(items.len());
+        found.extend(items.iter().map(|note| note["stream"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        assert_eq!(Some(next), found.last().map(String::as_str));
+        cursor = format!("?cursor={next}");
+    }
+    assert_eq!(pages, [50, 50, 20]);
+    assert!(found.is_sorted_by(|one, other| one < other), "{found:?}");
+    assert_eq!(projector.get("/parked?limit=1000").await["items"].as_array().unwrap().len(), 120);
+    assert_eq!(projector.get("/generations").await["items"][0]["parked"], 120);
+    for bad in ["limit=0", "limit=1001", "after=order-x"] {
+        assert_eq!(projector.api().get(&format!("/parked?{bad}")).await.status, 400, "{bad}");
+    }
+    // The command line shows as many as are asked for, and finds each.
+    let (commands, queries) = (&system.commands[0].client, &system.queries.client);
+    let waybill = CommandLine::of(commands, queries, &projector.client);
+    let all = waybill.run("parked list --json").await;
+    assert_eq!((all.code, &all.json()["total"]), (Some(1), &json!(120)));
+    assert_eq!(all.json()["items"].as_array().unwrap().len(), 120);
+    let first = waybill.run("parked list --limit 3").await.stdout;
+    assert!(first.ends_with("120 parked; these are the first 3, --limit shows more\n"), "{first}");
+    let last = waybill.run(&format!("parked show {} --json", found[119])).await.json();
+    assert_eq!(last["parked"]["stream"], found[119]);
     system.remove().await;
 }
 

@@ -1,7 +1,5 @@
 //! Dead letters, which arrived as an event and are none: looked at, and discarded.
 
-use std::collections::BTreeMap;
-
 use http::HeaderMap;
 use kernel::Timestamp;
 use kernel::aggregate::parse_id;
@@ -20,12 +18,10 @@ use shared::messaging::dead_letter::DeadLetter;
 use shared::service::slot::ServiceSlot;
 use warp::Filter;
 
-use super::live;
+use super::{DEFAULT_LIMIT, Given, live};
 use crate::operations::WALK_TIMEOUT;
 use crate::{Discard, Operations};
 
-/// Items of a page, where the client does not say how many it wants.
-const DEFAULT_LIMIT: usize = 50;
 /// Characters of each dead letter that the list shows.
 const EXCERPT_CHARS: usize = 4_096;
 
@@ -59,8 +55,6 @@ pub(super) struct List {
     /// There is no other page: those that are shown are discarded first.
     next: (),
 }
-
-type Given = BTreeMap<String, String>;
 
 pub(super) fn routes(slot: ServiceSlot<Operations>) -> Routes {
     let with = warp::any().map(move || slot.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kernel::contract::{Parameter, ProblemPage, Shape};
+use kernel::log::StreamName;
 use kernel::parameters::Limit;
 use serde_json::json;
 use shared::auth::Authenticator;
@@ -21,6 +22,7 @@ const ABOUT: &str = "Operations on the views and on the log, for operators. Any 
 const LOG: &str = "0f8fad5bd9cb469fa16570867728950e";
 const STREAM: &str = "order-809266d8-6c0c-4b69-812e-c155352a1fea";
 const LETTER: &str = "01900000-0000-7000-8000-000000000000";
+const LIMIT: &str = "How many are shown at most; 50 without it. A page ends at about 1 MiB, too.";
 const AT: &str = "2026-01-31T12:00:00.000Z";
 
 /// All of it is for principals with the role `operate`, as every operation that does not say otherwise.
@@ -110,13 +112,21 @@ fn parked() -> Vec<Operation> {
             .tag("views")
             .about(
                 "The streams that could not be applied to the live views, each with the first version \
-                 that failed and why.",
+                 that failed and why, in the order of their names.",
             )
+            .parameters([
+                Parameter::of::<Limit>("limit", LIMIT, 50),
+                Parameter::of::<StreamName>(
+                    "cursor",
+                    "The `next` of the page before; the first page without it.",
+                    STREAM,
+                ),
+            ])
             .answers(
                 200,
-                "All of them.",
+                "A page of them.",
                 JSON,
-                Shape::of::<ParkedList>(json!({ "items": [note], "next": null })),
+                Shape::of::<ParkedList>(json!({ "items": [note], "total": 1, "next": null })),
             )
             .with(["Cache-Control"]),
         Operation::new("POST", "/parked/{stream}/retry", "retryParked")
@@ -176,7 +186,6 @@ fn acts() -> Vec<Operation> {
         "id": LETTER, "at": AT, "actor": "alice", "service": "projector", "act": "rebuild",
         "subject": "v2-9f1c2d3e", "outcome": outcome,
     });
-    let limit = "How many are shown at most; 50 without it. A page ends at about 1 MiB, too.";
     let cursor = "The `next` of the page before; the newest without it.";
     vec![
         Operation::new("GET", "/operations", "listOperations")
@@ -187,7 +196,7 @@ fn acts() -> Vec<Operation> {
                  is not possible the answer is 503, and nothing is done.",
             )
             .parameters([
-                Parameter::of::<Limit>("limit", limit, 50),
+                Parameter::of::<Limit>("limit", LIMIT, 50),
                 Parameter::of::<Uuid>("cursor", cursor, LETTER),
             ])
             .answers(200, "A page of them.", JSON, Shape::of::<Acts>(json!({ "items": [act], "next": null })))

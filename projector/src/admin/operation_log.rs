@@ -1,7 +1,5 @@
 //! What operators did, as it was recorded.
 
-use std::collections::BTreeMap;
-
 use kernel::aggregate::parse_id;
 use kernel::parameters::Parameters;
 use schemars::JsonSchema;
@@ -15,11 +13,8 @@ use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter;
 
-use super::live;
+use super::{DEFAULT_LIMIT, Given, live};
 use crate::Operations;
-
-/// Items of a page, where the client does not say how many it wants.
-const DEFAULT_LIMIT: usize = 50;
 
 /// What operators did, newest first.
 #[derive(Serialize, JsonSchema)]
@@ -28,8 +23,6 @@ pub(super) struct Acts {
     /// The `cursor` of the next page, whose items are older; `null` at the end.
     next: Option<Uuid>,
 }
-
-type Given = BTreeMap<String, String>;
 
 pub(super) fn routes(slot: ServiceSlot<Operations>) -> Routes {
     let with = warp::any().map(move || slot.clone());

@@ -2,7 +2,6 @@
 
 use kernel::Result;
 use kernel::log::{LogId, StreamName};
-use kernel::views::Parked;
 use shared::operation_log::{Act, Outcome};
 use shared::view_store::GenerationId;
 
@@ -88,19 +87,14 @@ impl Operations {
 
     async fn retry(&self, stream: &StreamName) -> Result<Retry> {
         let Some(live) = self.generations.own_live().await? else { return Ok(Retry::OtherViews) };
-        if self.note(&live.id, stream).await?.is_none() {
+        if self.retrier.note(&live.id, stream).await?.is_none() {
             return Ok(Retry::NotParked);
         }
         if self.retrier.retry(&live.id, stream).await? {
             return Ok(Retry::Applied);
         }
-        let note = self.note(&live.id, stream).await?;
+        let note = self.retrier.note(&live.id, stream).await?;
         Ok(Retry::StillParked(note.map(|note| note.reason).unwrap_or_default()))
-    }
-
-    async fn note(&self, live: &GenerationId, stream: &StreamName) -> Result<Option<Parked>> {
-        let notes = self.views.parked(live).await?;
-        Ok(notes.into_iter().find(|note| note.stream == *stream))
     }
 
     /// Removes the dead letter of this id. Walks through the queue, for up to `WALK_TIMEOUT`.

@@ -1,14 +1,12 @@
 // One order: as it is, and as it was after each of its events.
 
-import { commandUrl, log, query, Problem } from "./api.js";
+import { commandUrl, query, Problem } from "./api.js";
 import { h, panel, text, throttle } from "./dom.js";
 import { dateMinute, dateTime, integer } from "./format.js";
 import { follow } from "./live.js";
 import { money } from "./money.js";
 import { badge, customerLink, facts } from "./shapes.js";
 import { timeline } from "./timeline.js";
-
-const PAGE = 1_000;
 
 export function moneyFacts(order) {
   const amount = value => money(value, order.currency);
@@ -27,17 +25,6 @@ export function itemsTable(order) {
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Product"), h("th", { scope: "col" }, "Name"),
       ["Units", "Each", "Value", "Shipped / delivered"].map(name => h("th", { scope: "col", class: "num" }, name)))),
     h("tbody", {}, order.items.map(row))));
-}
-
-async function allEvents(id, signal) {
-  const events = [];
-  let after = 0;
-  while (after !== null) {
-    const page = await log(`/orders/${encodeURIComponent(id)}/events?limit=${PAGE}&after=${after}`, signal);
-    events.push(...page.events);
-    after = page.next;
-  }
-  return events;
 }
 
 const exact = at => h("time", { datetime: at, title: dateTime(at) }, dateMinute(at));
@@ -66,23 +53,34 @@ export async function order(main, { id, signal }) {
     h("div", { class: "heading" }, h("h1", {}, "Order"), h("code", { class: "id" }, id), shown.status, raw),
     h("div", { class: "grid" }, shown.elements), past);
 
+  /** The version of the view. */
+  let seen = 0;
   async function read() {
     try {
-      shown.set(await query(`/orders/${encodeURIComponent(id)}`, signal));
+      const view = await query(`/orders/${encodeURIComponent(id)}`, signal);
+      seen = view.version;
+      shown.set(view);
     } catch (error) {
       if (error instanceof Problem && !signal.aborted && !shown.status.firstElementChild) text(shown.status, error.message);
     }
   }
-  let line = null;
+  let line = null, reading = false, again = false;
+  /** One at a time: what changes meanwhile is read afterwards. */
   async function history() {
+    again = reading;
+    if (reading) return;
+    reading = true;
     try {
-      const events = await allEvents(id, signal);
-      if (signal.aborted || !events.length) return;
-      if (line) line.update(events);
-      else { line = timeline(id, events, signal); past.replaceChildren(...line.elements); }
+      do {
+        again = false;
+        if (line) await line.update();
+        else { line = await timeline(id, seen, signal); if (!signal.aborted) past.replaceChildren(...line.elements); }
+      } while (again && !signal.aborted);
     } catch (error) {
       if (!signal.aborted && !line) past.replaceChildren(h("p", { class: "note", id: "no-history" },
         `The history of this order comes from command-api, which does not answer here: ${error.message} What the views say is shown above.`));
+    } finally {
+      reading = false;
     }
   }
   const historySoon = throttle(history, 500, signal);
@@ -90,8 +88,9 @@ export async function order(main, { id, signal }) {
     if (url) raw.append(h("a", { href: url, target: "_blank", rel: "noopener" }, "Raw events ↗"));
   });
   follow({ order_id: id }, {
-    view: ({ view }) => { shown.set(view); historySoon(); },
+    view: ({ view }) => { seen = view.version; shown.set(view); historySoon(); },
     refresh: () => { read(); historySoon(); },
   }, signal);
-  await Promise.all([read(), history()]);
+  await read();
+  await history();
 }

@@ -57,15 +57,26 @@ const letterRow = tools => one => h("tr", {}, h("td", { class: "mono", title: on
   h("td", { class: "copy" }, h("code", {}, one.text.slice(0, 200))), h("td", { class: "num muted" }, one.at ? dateTime(one.at) : "–"),
   h("td", { class: "actions" }, action("Discard", `Discard ${one.id}`, "danger", () => discard(one.id), "gone", tools)));
 
+/** A table of the first page of a list, and a line that says how many of it are shown where there are more. */
+function firstPage(name, words, rows) {
+  const count = h("span", { class: "muted", id: `${name}-count` }, words);
+  return {
+    ...rows, count,
+    show({ items, total }, row) {
+      rows.set(items, row);
+      text(count, items.length < total ? `${words}; ${integer(items.length)} of ${integer(total)} are shown` : words);
+    },
+  };
+}
+
 function layout() {
   const picture = flow(), said = h("p", { class: "muted", role: "status" }), away = h("div"), rebuild = h("span", { class: "end" });
   const generations = table("Generations of views", ["Generation", "State", "#Reached", "#Behind", "Of the log", "#Parked", "#Begun"], "There are no views yet.");
-  const parked = table("Parked streams", ["Stream", "#Version", "Reason", "#Since", ""], "Nothing is parked: every event could be applied.");
-  const letters = table("Dead letters", ["Id", "Reason", "Message", "#Since", ""], "There are none: every message was an event.");
+  const parked = firstPage("parked", "could not be applied; the rest goes on", table("Parked streams", ["Stream", "#Version", "Reason", "#Since", ""], "Nothing is parked: every event could be applied."));
+  const letters = firstPage("letters", "messages that are no events", table("Dead letters", ["Id", "Reason", "Message", "#Since", ""], "There are none: every message was an event."));
   const operated = [
     panel("Generations of views", "", h("span", { class: "muted" }, "a new one is made beside the live one"), generations.element),
-    panel("Parked streams", "", h("span", { class: "muted" }, "could not be applied; the rest goes on"), parked.element),
-    panel("Dead letters", "", h("span", { class: "muted" }, "messages that are no events"), letters.element)];
+    panel("Parked streams", "", parked.count, parked.element), panel("Dead letters", "", letters.count, letters.element)];
   const main = [h("div", { class: "heading" }, h("h1", {}, "Pipeline"), said, rebuild), away,
     h("div", { class: "grid" }, panel("From command to answer", "", h("span", { class: "muted" }, "figures of the last seconds"), picture.element), operated)];
   return { main, picture, said, away, rebuild, generations, parked, letters, operated };
@@ -119,7 +130,7 @@ export async function pipeline(main, { signal }) {
   }
   async function lookAtTroubles() {
     const tools = { said, look: lookAtTroubles };
-    const ask = (path, into, row) => operations(path, signal).then(page => into.set(page.items, row(tools))).catch(error => signal.aborted || into.fail(error.message));
+    const ask = (path, into, row) => operations(path, signal).then(page => into.show(page, row(tools))).catch(error => signal.aborted || into.fail(error.message));
     await Promise.all([ask("/parked", parked, parkedRow), ask("/dead-letters", letters, letterRow)]);
   }
   rebuild.append(action("Make new views", "Make new views", "", () => operate("POST", "/rebuild"), "begun", { said, look }));

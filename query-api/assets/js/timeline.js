@@ -2,6 +2,7 @@
 
 import { log } from "./api.js";
 import { h, panel, text } from "./dom.js";
+import { WINDOW, eventsOf, version } from "./events.js";
 import { dateTime, eventName, integer, status } from "./format.js";
 import { itemsTable, moneyFacts } from "./order.js";
 import { money } from "./money.js";
@@ -49,8 +50,6 @@ function data(event, currency) {
   return simple.map(([field, value]) => `${field.replaceAll("_", " ")} ${words(field, value, currency)}`).join(" · ");
 }
 
-const version = event => Number(event.sequence);
-
 function entry(event, currency, choose) {
   const details = data(event, currency);
   return h("li", {}, h("button", { type: "button", "aria-pressed": "false", "data-version": version(event), onclick: () => choose(version(event)) },
@@ -61,10 +60,41 @@ function entry(event, currency, choose) {
     h("span", { class: "detail" }, causes(event))));
 }
 
-export function timeline(id, first, signal) {
-  let events = first, chosen = version(first.at(-1));
-  const currency = first[0].data.currency, states = new Map();
-  const list = h("ol", { class: "timeline" });
+/** The list of the events that are held, and buttons for those before and behind. */
+function eventList(events, choose) {
+  const element = h("ol", { class: "timeline" }), part = h("span", { class: "muted" }), drawn = new Map();
+  const move = (id, name, by) => h("button", { type: "button", class: "small", id, onclick: () => events.move(by).then(redraw).catch(error => text(part, error.message)) }, name);
+  const earlier = move("earlier", "Earlier events", -1), later = move("later", "Later events", 1);
+  let chosen = null;
+  const mark = wanted => {
+    chosen = wanted;
+    for (const [one, row] of drawn) row.firstChild.setAttribute("aria-pressed", String(one === wanted));
+  };
+  /** Rows that stay are left as they are, so that one that has the focus keeps it. */
+  function draw() {
+    const shown = events.shown(), [first, last] = [version(shown[0]), version(shown.at(-1))];
+    for (const [one, row] of drawn) if (one < first || one > last) { row.remove(); drawn.delete(one); }
+    for (const event of shown) {
+      if (drawn.has(version(event))) continue;
+      drawn.set(version(event), entry(event, events.currency, choose));
+      element.append(drawn.get(version(event)));
+    }
+    earlier.hidden = first === 1;
+    later.hidden = events.isNewest();
+    text(part, earlier.hidden && later.hidden ? "from the log" : `${integer(first)} to ${integer(last)} of ${integer(events.last())}, from the log`);
+    mark(chosen);
+  }
+  function redraw() {
+    drawn.clear();
+    element.replaceChildren();
+    draw();
+  }
+  return { element, part, earlier, later, draw, mark };
+}
+
+export async function timeline(id, seen, signal) {
+  const events = await eventsOf(id, seen, signal), currency = events.currency, states = new Map();
+  let chosen = events.last();
   const slider = h("input", { type: "range", id: "version", min: 1, step: 1, "aria-label": "Version of the order" });
   const output = h("output", { for: "version" }), change = h("ul", { class: "diff", "aria-live": "polite" }), state = h("div");
 
@@ -72,6 +102,7 @@ export function timeline(id, first, signal) {
     if (wanted < 1) return null;
     if (!states.has(wanted)) {
       const found = await log(`/orders/${encodeURIComponent(id)}/state?version=${wanted}`, signal);
+      if (states.size >= WINDOW) states.delete(states.keys().next().value);
       states.set(wanted, found);
     }
     return states.get(wanted);
@@ -81,11 +112,11 @@ export function timeline(id, first, signal) {
     after !== undefined ? h("ins", {}, words(kind, after, currency)) : h("span", { class: "muted" }, "removed")));
 
   async function show() {
-    const wanted = chosen;
+    const wanted = chosen, event = events.shown().find(one => version(one) === wanted);
     slider.value = wanted;
-    slider.setAttribute("aria-valuetext", `Version ${wanted}: ${eventName(events[wanted - 1]?.type ?? "Unknown")}`);
-    text(output, `${integer(wanted)} of ${integer(events.length)}`);
-    for (const button of list.querySelectorAll("button")) button.setAttribute("aria-pressed", String(Number(button.dataset.version) === wanted));
+    slider.setAttribute("aria-valuetext", event ? `Version ${wanted}: ${eventName(event.type)}` : `Version ${wanted}`);
+    text(output, `${integer(wanted)} of ${integer(events.last())}`);
+    list.mark(wanted);
     try {
       const [before, after] = await Promise.all([at(wanted - 1), at(wanted)]);
       if (wanted !== chosen) return; // Another one was chosen meanwhile.
@@ -97,19 +128,25 @@ export function timeline(id, first, signal) {
     }
   }
   const choose = wanted => { chosen = wanted; show(); };
-  function update(next) {
-    const atEnd = chosen === version(events.at(-1));
-    events = next;
-    slider.max = version(events.at(-1));
-    list.replaceChildren(...events.map(event => entry(event, currency, choose)));
-    choose(atEnd ? version(events.at(-1)) : chosen);
+  const list = eventList(events, choose);
+  function draw() {
+    slider.max = events.last();
+    list.draw();
+    show();
+  }
+  async function update() {
+    const known = events.last();
+    await events.catchUp();
+    if (signal.aborted || events.last() === known) return;
+    if (chosen === known) chosen = events.last();
+    draw();
   }
   slider.addEventListener("input", () => choose(Number(slider.value)));
-  update(first);
-  const step = (by, label, sign) => h("button", { type: "button", "aria-label": label, onclick: () => choose(Math.min(events.length, Math.max(1, chosen + by))) }, sign);
+  draw();
+  const step = (by, label, sign) => h("button", { type: "button", "aria-label": label, onclick: () => choose(Math.min(events.last(), Math.max(1, chosen + by))) }, sign);
   const travel = h("div", { class: "travel" }, step(-1, "One version back", "‹"), slider, step(1, "One version on", "›"), output);
   return { update, elements: [
-    panel("Timeline", "half", h("span", { class: "muted" }, "from the log"), list),
+    panel("Timeline", "half", list.part, list.earlier, list.element, list.later),
     panel("As it was", "half", h("span", { class: "muted" }, "after the chosen event"), travel, h("h3", { class: "visually-hidden" }, "What the event changed"), change, state),
   ] };
 }

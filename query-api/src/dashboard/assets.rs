@@ -56,6 +56,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         JS "js/customer.js"
         JS "js/order.js"
         JS "js/timeline.js"
+        JS "js/events.js"
         JS "js/pipeline.js"
         JS "js/flow.js"
         JS "js/table.js"

@@ -18,8 +18,8 @@ use kernel::{Failure, Result};
 use self::news::News;
 use self::view::View;
 use super::{
-    Advance, Applied, Generation, GenerationId, Place, Progress, Reading, Update, Updates,
-    ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
+    Updates, ViewStore,
 };
 
 /// Views in the memory of one process; clones share them. They end with the process.
@@ -229,10 +229,18 @@ impl ViewStore for Memory {
         Ok(true)
     }
 
-    async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>> {
+    async fn parked(
+        &self,
+        generation: &GenerationId,
+        after: Option<&StreamName>,
+        limit: usize,
+    ) -> Result<ParkedPage> {
         let state = self.state();
-        let views = state.views(generation);
-        Ok(views.map(|views| views.parked.values().cloned().collect()).unwrap_or_default())
+        Ok(state.views(generation).map(|views| views.notes(after, limit)).unwrap_or_default())
+    }
+
+    async fn count_parked(&self, generation: &GenerationId) -> Result<u64> {
+        Ok(self.state().views(generation).map_or(0, |views| views.parked.len() as u64))
     }
 
     async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {

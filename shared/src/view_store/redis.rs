@@ -27,8 +27,8 @@ use self::keys::Keys;
 use self::scripts::{Argument, Call, Scripts};
 use self::turns::Turns;
 use super::{
-    Advance, Applied, Generation, GenerationId, Place, Progress, Reading, Update, Updates,
-    ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
+    Updates, ViewStore,
 };
 
 /// Views in Redis; clones share a connection that is made again when it breaks. Keys:
@@ -190,8 +190,17 @@ impl ViewStore for Redis {
         self.unpark_stream(generation, stream, let_go).await
     }
 
-    async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>> {
-        self.parked_streams(generation).await
+    async fn parked(
+        &self,
+        generation: &GenerationId,
+        after: Option<&StreamName>,
+        limit: usize,
+    ) -> Result<ParkedPage> {
+        self.parked_page(generation, after, limit).await
+    }
+
+    async fn count_parked(&self, generation: &GenerationId) -> Result<u64> {
+        self.parked_count(generation).await
     }
 
     async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {

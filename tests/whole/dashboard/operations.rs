@@ -9,10 +9,12 @@ use shared::view_store::ViewStore as _;
 use tests::browser::Browser;
 use tests::orders;
 use tests::services::{System, Urls};
+use tests::stores::parked;
 use tests::until;
+use uuid::Uuid;
 
 /// A system whose dashboard may ask the other services.
-async fn start() -> (System, Browser) {
+pub async fn start() -> (System, Browser) {
     let mut system = System::start(&Urls::of_the_run(), 1, 1).await;
     let base = |client: &waybill::client::Client| client.base().to_owned();
     let (command, projector, queries) = (
@@ -43,7 +45,7 @@ async fn poison(system: &System) -> Parked {
     let views = system.own.redis().await;
     let live = views.live().await.unwrap().unwrap().id;
     until("it is parked", || async {
-        let notes = views.parked(&live).await.unwrap();
+        let notes = parked(&views, &live).await;
         notes.into_iter().find(|note| note.stream == stream)
     })
     .await
@@ -79,6 +81,25 @@ async fn until_letters(system: &System, count: usize) {
         (page["total"] == count).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_of_parked_streams_is_shown_and_how_many_there_are() {
+    let (system, browser) = start().await;
+    let poisoned = poison(&system).await;
+    let views = system.own.redis().await;
+    let live = views.live().await.unwrap().unwrap().id;
+    for _ in 0..119 {
+        let stream = StreamName::new("order", Uuid::new_v4());
+        views.park(&live, &Parked { stream, ..poisoned.clone() }).await.unwrap();
+    }
+    browser.look(1280, 900, "light").await;
+    browser.open(&format!("{}/#/pipeline", system.queries.client.base())).await;
+    browser.text("#parked-count", |text| text.contains("50 of 120 are shown")).await;
+    browser.holds("document.querySelectorAll(\"[aria-label^='Retry ']\").length === 50").await;
+    browser.text("[data-generation]", |text| text.contains("120")).await;
+    browser.close().await;
+    system.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

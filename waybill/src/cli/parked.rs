@@ -1,24 +1,28 @@
 //! `waybill parked`.
 
 use clap::{Args, Subcommand};
+use kernel::Failure;
 use serde_json::{Value, json};
 
 use super::services::{CommandApi, Projector};
 use super::{answer, audit};
-use crate::client::{BearerToken, Client};
+use crate::client::{BearerToken, Client, encode};
 use crate::outcome::{self, Outcome};
 use crate::output::{Format, Output, Table, left, plain, right, text};
 
+/// Notes that one answer of a projector has at most.
+const PAGE: usize = 1_000;
+
 pub const HELP: &str = "\
 Examples:
-  # What could not be applied, and why; the exit code is 1 when there is anything
+  # What could not be applied, and why, the first 1,000; the exit code is 1 when there is anything
   waybill parked list
 
   # All that is known of one, with its events
   waybill parked show order-8971c9bb-11d6-41f2-9039-b5d18ab03b46
 
   # Try all again, after projectors of a new version are there
-  waybill parked list --json | jq -r '.items[].stream' | xargs -n 1 waybill parked retry";
+  waybill parked list --limit 100000 --json | jq -r '.items[].stream' | xargs -n 1 waybill parked retry";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -35,7 +39,12 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Lists the streams that can't be applied
-    List,
+    List {
+        /// The first so many by their names, up to 100000
+        #[arg(long, default_value_t = 1_000, value_name = "N",
+            value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
     /// Shows why a stream is parked, and its events
     Show {
         /// Such as order-8971c9bb-11d6-41f2-9039-b5d18ab03b46
@@ -52,7 +61,7 @@ impl Arguments {
     pub async fn run(self, token: &BearerToken) -> outcome::Result {
         let (projector, mut output) = (self.projector.client(token), self.format.output());
         match self.what {
-            What::List => list(&projector, &mut output).await,
+            What::List { limit } => list(&projector, limit, &mut output).await,
             What::Show { stream } => {
                 show(&projector, &self.command_api.client(token), &stream, &mut output).await
             }
@@ -61,18 +70,46 @@ impl Arguments {
     }
 }
 
-async fn notes(projector: &Client) -> kernel::Result<Vec<Value>> {
-    let mut notes = projector.get("/parked").await?;
-    match notes["items"].take() {
-        Value::Array(items) => Ok(items),
-        _ => Ok(vec![]),
+/// Reads the notes page by page, by the names of their streams.
+struct Notes<'a> {
+    projector: &'a Client,
+    /// The `cursor` of the next page; `None` at the end.
+    cursor: Option<String>,
+    /// How many there are in all, as the last page tells.
+    total: u64,
+}
+
+impl<'a> Notes<'a> {
+    fn of(projector: &'a Client) -> Self {
+        Self { projector, cursor: Some(String::new()), total: 0 }
+    }
+
+    /// The next notes, up to `limit` and `PAGE`; `None` at the end.
+    async fn next(&mut self, limit: usize) -> kernel::Result<Option<Vec<Value>>> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let path = format!("/parked?limit={}&cursor={}", limit.min(PAGE), encode(cursor));
+        let mut page = self.projector.get(&path).await?;
+        self.total = page["total"].as_u64().unwrap_or_default();
+        self.cursor = page["next"].as_str().map(str::to_owned);
+        match page["items"].take() {
+            Value::Array(items) => Ok(Some(items)),
+            _ => Err(Failure::permanent("GET /parked", "expected `items`")),
+        }
     }
 }
 
-async fn list(projector: &Client, output: &mut Output) -> outcome::Result {
-    let items = notes(projector).await?;
+/// Lists the first by their names; well when there are none.
+async fn list(projector: &Client, limit: u32, output: &mut Output) -> outcome::Result {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut notes, mut items) = (Notes::of(projector), vec![]);
+    while items.len() < limit
+        && let Some(page) = notes.next(limit - items.len()).await?
+    {
+        items.extend(page);
+    }
+    let total = notes.total;
     match output.is_json() {
-        true => output.document(&json!({ "items": items }))?,
+        true => output.document(&json!({ "items": items, "total": total }))?,
         false => {
             let columns = [left("STREAM"), right("FROM VERSION"), left("SINCE"), left("REASON")];
             let mut table = Table::new(&columns);
@@ -81,10 +118,26 @@ async fn list(projector: &Client, output: &mut Output) -> outcome::Result {
                 table.row([&stream, &note["version"], &at, &why]);
             }
             output.table(&table)?;
-            output.line(format_args!("{} parked", items.len()))?;
+            match notes.cursor {
+                Some(_) => output.line(format_args!(
+                    "{total} parked; these are the first {}, --limit shows more",
+                    items.len()
+                ))?,
+                None => output.line(format_args!("{total} parked"))?,
+            }
         }
     }
     Ok(Outcome::well_if(items.is_empty()))
+}
+
+async fn find(projector: &Client, stream: &str) -> kernel::Result<Option<Value>> {
+    let mut notes = Notes::of(projector);
+    while let Some(page) = notes.next(PAGE).await? {
+        if let Some(note) = page.into_iter().find(|note| note["stream"] == stream) {
+            return Ok(Some(note));
+        }
+    }
+    Ok(None)
 }
 
 /// Shows everything that is known of a parked stream.
@@ -94,9 +147,7 @@ async fn show(
     stream: &str,
     output: &mut Output,
 ) -> outcome::Result {
-    let items = notes(projector).await?;
-    let note = items.into_iter().find(|note| note["stream"] == stream);
-    let Some(note) = note else {
+    let Some(note) = find(projector, stream).await? else {
         match output.is_json() {
             true => output.document(&json!({ "stream": stream, "parked": false }))?,
             false => output.line(format_args!("{} is not parked", plain(stream)))?,
@@ -115,7 +166,7 @@ async fn show(
 
 /// Tries a parked stream again; well when it is applied.
 async fn retry(projector: &Client, stream: &str, output: &mut Output) -> outcome::Result {
-    let path = format!("/parked/{}/retry", crate::client::encode(stream));
+    let path = format!("/parked/{}/retry", encode(stream));
     let answer = projector.post(&path, &[], "").await?;
     answer::print(&answer, output, |told, output| match output.is_json() {
         true => output.document(told),

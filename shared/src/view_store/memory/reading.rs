@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use kernel::views::{Answer, List, Read};
+use kernel::log::StreamName;
+use kernel::views::{Answer, List, Parked, Read};
 
 use super::Views;
 use super::view::View;
+use crate::event_store::READ_BYTES;
+use crate::view_store::{MAX_NOTES, ParkedPage};
 
 impl Views {
     pub fn answer(&self, read: &Read) -> Answer {
@@ -28,6 +31,22 @@ impl Views {
                 Answer::Count(self.lists.get(index).map_or(0, |list| list.len() as u64))
             }
         }
+    }
+
+    pub fn notes(&self, after: Option<&StreamName>, limit: usize) -> ParkedPage {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page = ParkedPage { total: self.parked.len() as u64, ..ParkedPage::default() };
+        let mut bytes = 0;
+        for note in self.parked.range::<StreamName, _>((from, Bound::Unbounded)).map(|(_, it)| it) {
+            bytes += size_of::<Parked>() + note.stream.as_str().len() + note.reason.len();
+            let is_full = page.notes.len() >= limit.clamp(1, MAX_NOTES);
+            if is_full || (!page.notes.is_empty() && bytes > READ_BYTES) {
+                page.more = true;
+                break;
+            }
+            page.notes.push(note.clone());
+        }
+        page
     }
 
     fn record(&self, name: &str) -> BTreeMap<String, String> {

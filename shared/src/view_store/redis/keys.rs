@@ -81,6 +81,11 @@ impl GenerationKeys {
         format!("{}:parked", self.tag)
     }
 
+    /// Sorted set, all scores 0: the parked streams, read by the bytes of their names.
+    pub fn parked_names(&self) -> String {
+        format!("{}:parked-names", self.tag)
+    }
+
     /// Hash: parked stream → highest version of it that was let go.
     pub fn let_go(&self) -> String {
         format!("{}:let-go", self.tag)

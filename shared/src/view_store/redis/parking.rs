@@ -1,15 +1,17 @@
-//! Streams that can't be applied: a hash of notes, and one of the versions that were let go.
-
-use std::collections::BTreeMap;
+//! Streams that can't be applied: a hash of notes, their names in order, and a hash of the versions that
+//! were let go.
 
 use kernel::log::{StreamName, Version};
 use kernel::views::Parked;
 use kernel::{Failure, Result};
 use redis::Pipeline;
 
-use super::scripts::{Argument, LetGo, Park, Unpark};
+use super::scripts::{Argument, LetGo, Park, ReadParked, Unpark};
 use super::{Redis, commands};
-use crate::view_store::GenerationId;
+use crate::event_store::READ_BYTES;
+use crate::view_store::{GenerationId, MAX_NOTES, ParkedPage};
+
+const READING: &str = "reading what is parked";
 
 impl Redis {
     pub(super) async fn park_stream(&self, generation: &GenerationId, note: &Parked) -> Result<()> {
@@ -20,6 +22,7 @@ impl Redis {
         let park = Park {
             checkpoint: keys.checkpoint(),
             parked: keys.parked(),
+            names: keys.parked_names(),
             let_go: keys.let_go(),
             updates: keys.updates(),
             view: keys.view(&note.stream),
@@ -54,6 +57,7 @@ impl Redis {
         let keys = self.keys.of(generation);
         let unpark = Unpark {
             parked: keys.parked(),
+            names: keys.parked_names(),
             let_go: keys.let_go(),
             stream: Argument::Text(stream.as_str()),
             seen: Argument::Number(let_go),
@@ -61,17 +65,37 @@ impl Redis {
         self.call("unparking a stream", &self.scripts.unpark, &unpark.call()).await
     }
 
-    pub(super) async fn parked_streams(&self, generation: &GenerationId) -> Result<Vec<Parked>> {
+    pub(super) async fn parked_page(
+        &self,
+        generation: &GenerationId,
+        after: Option<&StreamName>,
+        limit: usize,
+    ) -> Result<ParkedPage> {
         let keys = self.keys.of(generation);
-        let mut ask = Pipeline::new();
-        ask.hvals(keys.parked()).hgetall(keys.let_go());
-        let (notes, let_go): (Vec<String>, BTreeMap<String, Version>) =
-            self.run("reading what is parked", &ask).await?;
-        let whole = |note: &String| {
-            let mut note = commands::parse_note(note)?;
-            note.let_go = let_go.get(note.stream.as_str()).copied().unwrap_or(0);
-            Ok(note)
+        let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+        let number = |number: usize| Argument::Number(i64::try_from(number).unwrap_or(i64::MAX));
+        let page = ReadParked {
+            checkpoint: keys.checkpoint(),
+            parked: keys.parked(),
+            names: keys.parked_names(),
+            let_go: keys.let_go(),
+            from: Argument::Text(&from),
+            limit: number(limit.clamp(1, MAX_NOTES)),
+            max_bytes: number(READ_BYTES),
         };
-        notes.iter().map(whole).collect()
+        let (total, more, notes, let_go): (u64, bool, Vec<String>, Vec<Version>) =
+            self.call(READING, &self.scripts.read_parked, &page.call()).await?;
+        let whole = |(note, let_go): (&String, &Version)| {
+            Ok(Parked { let_go: *let_go, ..commands::parse_note(note)? })
+        };
+        let notes = notes.iter().zip(&let_go).map(whole).collect::<Result<_>>()?;
+        Ok(ParkedPage { notes, more, total })
+    }
+
+    pub(super) async fn parked_count(&self, generation: &GenerationId) -> Result<u64> {
+        let mut ask = Pipeline::new();
+        ask.hlen(self.keys.of(generation).parked());
+        let (count,): (u64,) = self.run(READING, &ask).await?;
+        Ok(count)
     }
 }

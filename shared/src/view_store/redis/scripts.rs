@@ -12,6 +12,7 @@ mod lease;
 mod let_go;
 mod park;
 mod promote;
+mod read_parked;
 mod retire;
 mod unpark;
 
@@ -27,6 +28,7 @@ pub use self::lease::Lease;
 pub use self::let_go::LetGo;
 pub use self::park::Park;
 pub use self::promote::Promote;
+pub use self::read_parked::ReadParked;
 pub use self::retire::Retire;
 pub use self::unpark::Unpark;
 
@@ -45,6 +47,7 @@ pub struct Scripts {
     pub park: Script,
     pub let_go: Script,
     pub unpark: Script,
+    pub read_parked: Script,
 }
 
 impl Scripts {
@@ -60,6 +63,7 @@ impl Scripts {
             park: Park::script(),
             let_go: LetGo::script(),
             unpark: Unpark::script(),
+            read_parked: ReadParked::script(),
         }
     }
 }

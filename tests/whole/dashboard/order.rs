@@ -1,0 +1,98 @@
+//! An order with a long history, and one whose history can't be read.
+
+use futures::{StreamExt as _, stream};
+use tests::browser::Browser;
+use tests::client::OrderClient;
+use uuid::Uuid;
+
+use super::operations::start as start_services;
+use super::{order_by, start};
+
+/// Events that the page holds at most.
+const WINDOW: i64 = 200;
+
+/// Pays one cent so many times.
+async fn pay(api: &OrderClient, order: Uuid, times: usize) {
+    let paid = stream::iter(0..times).map(|_| api.pay(order, 1)).buffer_unordered(32);
+    assert!(paid.all(|paid| async move { paid.is_success() }).await);
+}
+
+/// Waits until the timeline has the events from the one version to the other, and no others.
+async fn shows(browser: &Browser, first: i64, last: i64) {
+    let versions =
+        "[...document.querySelectorAll('.timeline button')].map(one => one.dataset.version)";
+    let expected: Vec<String> = (first..=last).map(|version| version.to_string()).collect();
+    browser.holds(&format!("{versions}.join() === '{}'", expected.join(","))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_long_history_a_part_is_drawn_and_only_what_is_new_is_read() {
+    let (_folder, system, browser) = start().await;
+    let api = OrderClient::new(&system.commands);
+    let id = api.create_order(&order_by("C-1", "EUR", 1_250)).await.order_id();
+    pay(&api, id, 449).await;
+    browser.look(1280, 900, "light").await;
+    browser.open(&format!("{}/#/orders/{id}", system.queries.base())).await;
+    browser.text(".travel output", |text| text == "450 of 450").await;
+    shows(&browser, 450 - WINDOW + 1, 450).await;
+    browser.text("main", |text| text.contains("251 to 450 of 450")).await;
+    // A change is read from the last known version on.
+    browser.run("performance.clearResourceTimings()").await;
+    pay(&api, id, 1).await;
+    browser.text(".travel output", |text| text == "451 of 451").await;
+    shows(&browser, 451 - WINDOW + 1, 451).await;
+    let asked = "return performance.getEntriesByType('resource').map(one => new URL(one.name))
+        .filter(url => url.pathname.endsWith('/events')).map(url => Number(url.searchParams.get('after')))";
+    let asked: Vec<i64> = serde_json::from_value(browser.run(asked).await).unwrap();
+    assert!(asked.contains(&450) && asked.iter().all(|after| *after >= 450), "{asked:?}");
+    // The slider reaches every version, and what comes then does not move it.
+    let back = "const slider = document.getElementById('version'); slider.value = 1; \
+                slider.dispatchEvent(new Event('input'));";
+    browser.run(back).await;
+    browser.text(".travel output", |text| text == "1 of 451").await;
+    browser.text(".diff", |text| text.contains("Created")).await;
+    pay(&api, id, 1).await;
+    browser.text(".travel output", |text| text == "1 of 452").await;
+    shows(&browser, 253, 452).await;
+    // Buttons lead to the events before, and back.
+    browser.click("#earlier").await;
+    shows(&browser, 53, 252).await;
+    browser.click("#earlier").await;
+    shows(&browser, 1, 200).await;
+    browser.holds("document.getElementById('earlier').hidden").await;
+    browser.holds("document.querySelector('[data-version=\"1\"]').ariaPressed === 'true'").await;
+    browser.click("#later").await;
+    shows(&browser, 201, 400).await;
+    browser.click("#later").await;
+    shows(&browser, 253, 452).await;
+    browser.holds("document.getElementById('later').hidden").await;
+    browser.close().await;
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_command_api_an_order_shows_its_view_and_says_what_is_missing() {
+    let (mut system, browser) = start_services().await;
+    let created = system.commands[0].api().create_order(&order_by("C-1", "EUR", 1_250)).await;
+    let reader = system.queries.api().with_token(created.token()).waiting(30);
+    assert_eq!(reader.get(created.location()).await.status, 200);
+    let id = created.order_id();
+    let raw = format!("{}/orders/{id}/events", system.commands[0].client.base());
+    browser.look(1280, 900, "light").await;
+    let page = format!("{}/#/orders/{id}", system.queries.client.base());
+    browser.open(&page).await;
+    browser.text(".as-it-was", |text| text == "Created").await;
+    browser.holds(&format!("document.querySelector('.heading a').href === '{raw}'")).await;
+    browser.holds("!document.getElementById('no-history')").await;
+    // The link leads to the events as the log has them.
+    browser.open(&raw).await;
+    browser.text("body", |text| text.contains("waybill.OrderCreated")).await;
+    system.commands[0].process.kill();
+    browser.open(&page).await;
+    browser.text("#no-history", |text| text.contains("does not answer here")).await;
+    browser.text(".frame", |text| text == "Created").await;
+    browser.text("main", |text| text.contains("12.50") && text.contains("Lamp")).await;
+    browser.holds("!document.querySelector('.timeline')").await;
+    browser.close().await;
+    system.remove().await;
+}
