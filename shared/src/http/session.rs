@@ -109,8 +109,9 @@ fn told(session: &Session) -> Answer {
 }
 
 fn with_cookie(mut response: Response, cookie: String) -> Answer {
-    let cookie = HeaderValue::try_from(cookie)
+    let mut cookie = HeaderValue::try_from(cookie)
         .map_err(|_| Problem::internal("the token fits into no header"))?;
+    cookie.set_sensitive(true); // `Debug` does not print it.
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }
