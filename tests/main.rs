@@ -22,6 +22,7 @@ mod parts {
         mod random;
         mod request_ids;
         mod secure;
+        mod security_headers;
         mod unread;
     }
 

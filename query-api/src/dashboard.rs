@@ -78,7 +78,6 @@ pub fn routes(links: Links, authenticator: Option<&Arc<Authenticator>>) -> Route
         move |headers: HeaderMap| {
             let mut response = asset(assets::page(), &headers);
             answer::set(&mut response, "content-security-policy", &policy);
-            answer::set(&mut response, "referrer-policy", "no-referrer");
             response
         },
     );
@@ -121,7 +120,6 @@ fn asset(asset: &Asset, headers: &HeaderMap) -> Response {
     let fixed = [
         (header::CACHE_CONTROL, "no-cache"), // It is asked for again, and answered 304.
         (header::VARY, "accept-encoding"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     for (name, value) in fixed {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -7,6 +7,7 @@ mod keys_by_url;
 mod owners;
 mod rates;
 mod rotation;
+mod security_headers;
 mod session;
 
 use tests::embedded::Embedded;

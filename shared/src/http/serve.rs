@@ -28,7 +28,7 @@ use super::rate::{RateLimit, caller};
 use super::request_id::Current;
 use super::timed::Timed;
 use super::unread::ReadToTheEnd;
-use super::{Limits, Listener, REFUSED, refused};
+use super::{Limits, Listener, REFUSED, refused, security_headers};
 use crate::service::metrics::Metric as _;
 
 /// All routes of a service: nothing is rejected past them.
@@ -141,6 +141,7 @@ impl Connection {
         let service = service_fn(move |request: Request<Incoming>| {
             let front = front.clone();
             let mut request = ReadToTheEnd::wrap(request, front.limits.body);
+            security_headers::hide_credentials(request.headers_mut());
             let current = Current::of(request.headers_mut());
             let too_many = limit.as_ref().and_then(|limit| too_many(limit, request.uri().path()));
             let answer = async move {
@@ -152,7 +153,7 @@ impl Connection {
                     false => answer(front, is_spare, request).await,
                 }
             };
-            async move { Ok::<_, Infallible>(current.scope(answer).await) }
+            async move { Ok::<_, Infallible>(complete(current, answer).await) }
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.header).keep_alive(!is_spare);
@@ -173,7 +174,7 @@ impl Connection {
             drop(request);
             let detail = "This port speaks TLS alone: ask it by https://.";
             let answer = async { Problem::malformed(detail).into_response() };
-            Ok::<_, Infallible>(current.scope(answer).await)
+            Ok::<_, Infallible>(complete(current, answer).await)
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.header).keep_alive(false);
@@ -184,6 +185,13 @@ impl Connection {
         }
         drop(self.place);
     }
+}
+
+/// The answer, with what every answer has.
+async fn complete(current: Current, answer: impl Future<Output = Response>) -> Response {
+    let mut response = current.scope(answer).await;
+    security_headers::add(response.headers_mut());
+    response
 }
 
 /// A problem, when this address has asked too often. Probes are left out.
