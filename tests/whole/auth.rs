@@ -9,6 +9,7 @@ mod rates;
 mod rotation;
 mod security_headers;
 mod session;
+mod sign_ins;
 
 use tests::embedded::Embedded;
 use tests::services::System;

@@ -1,6 +1,7 @@
 //! Finds out whose a request is, and whether its principal may ask for that (RFC 6750).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -21,6 +22,8 @@ pub struct Guard {
     access: Arc<AccessTable>,
     /// By the names of principals.
     rate: Option<Arc<RateLimit<String>>>,
+    /// Of sign-ins, by addresses.
+    failures: Option<Arc<RateLimit<IpAddr>>>,
 }
 
 /// What a request shows. (`Debug` prints no credential.)
@@ -47,7 +50,38 @@ impl Guard {
     /// By these credentials, and by what is described.
     pub fn new(authenticator: Arc<Authenticator>, access: Arc<AccessTable>) -> Self {
         let rate = authenticator.rate().map(|rate| Arc::new(RateLimit::new(rate)));
-        Self { authenticator, access, rate }
+        let failures = authenticator.sign_in_failures();
+        let failures = failures.map(|rate| Arc::new(RateLimit::new(rate)));
+        Self { authenticator, access, rate, failures }
+    }
+
+    /// Whose token a page signs in with. Once too many of its address were none, no further one is looked
+    /// at, good or bad, until the rate allows one.
+    pub(crate) fn sign_in(&self, address: IpAddr, token: &str) -> Result<Arc<Principal>, Problem> {
+        let failures = self.failures.as_deref();
+        let too_many = |limit: &RateLimit<IpAddr>, wait| {
+            REFUSED.add_to(refused::SIGN_INS, 1);
+            let detail = format!("One address may send {} that fail to sign in.", limit.rate());
+            Problem::too_many_requests(detail).after(wait)
+        };
+        if let Some(limit) = failures {
+            limit.look(&address).map_err(|wait| too_many(limit, wait))?;
+        }
+        match self.authenticator.principal(token) {
+            Ok(principal) => {
+                self.count(&principal)?;
+                Authenticator::count("accepted");
+                Ok(principal)
+            }
+            Err(denied) => {
+                Authenticator::count(denied.as_str());
+                // That the keys are not there is not the client's failure.
+                if let Some(limit) = failures.filter(|_| denied != Denied::Unavailable) {
+                    limit.take(&address).map_err(|wait| too_many(limit, wait))?;
+                }
+                Err(unauthenticated(denied))
+            }
+        }
     }
 
     /// Lets a request through, with its `Caller`, or says why not. `from_page` is whether it comes from
@@ -130,7 +164,7 @@ fn of_own_page(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The answer to a credential that is none.
-pub(crate) fn unauthenticated(denied: Denied) -> Problem {
+fn unauthenticated(denied: Denied) -> Problem {
     let why = match denied {
         Denied::Unavailable => {
             let detail = "The keys of the identity provider are not there yet; /readyz tells why.";
