@@ -84,7 +84,7 @@ pub struct Config {
     pub sign_in_failures: Option<Rate>,
 }
 
-/// Nobody is asked who they are.
+/// No client is asked who it is.
 impl Default for Config {
     fn default() -> Self {
         let sign_in_failures = Some(Rate::per_minute(FAILURES));

@@ -187,8 +187,8 @@ fn shown(headers: &HeaderMap) -> Shown<'_> {
     cookie::token(headers).map_or(Shown::Nothing, Shown::Cookie)
 }
 
-/// The name of the scheme is of any case (RFC 9110, section 11.1).
-fn bearer(text: &str) -> Option<&str> {
+/// The token that `Authorization` holds. The name of the scheme is of any case (RFC 9110, section 11.1).
+pub fn bearer(text: &str) -> Option<&str> {
     let (scheme, token) = text.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -1,6 +1,6 @@
 //! The session of a page: a cookie that holds a token, out of reach of scripts.
 
-pub(crate) mod cookie;
+pub mod cookie;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
