@@ -104,6 +104,7 @@ mod checks {
     mod observe;
     mod oracle;
     mod proxy;
+    mod security;
     mod vendored;
     mod waiting;
 }
