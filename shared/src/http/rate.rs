@@ -104,7 +104,9 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
             let states = States { table: table.clone(), counts };
             RateLimiter::new(rate.quota, states, clock.clone())
         };
-        Self { rate, counting: limiter(true), looking: limiter(false), clock }
+        // The later one counts from a later start: to look is never stricter than to take.
+        let looking = limiter(false);
+        Self { rate, counting: limiter(true), looking, clock }
     }
 
     /// Counts a request; where there are too many it says how long to wait.
