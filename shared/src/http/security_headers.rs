@@ -64,6 +64,6 @@ mod tests {
         hide_credentials(&mut request);
         let printed = format!("{request:?}");
         assert!(printed.contains("localhost") && !printed.contains("sesame"), "{printed}");
-        assert_eq!(request.get_all(header::COOKIE).iter().last().unwrap(), "sesame", "it is there");
+        assert_eq!(request.get_all(header::COOKIE).iter().count(), 2, "they are there");
     }
 }
