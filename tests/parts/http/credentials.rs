@@ -19,7 +19,7 @@ const MOST_MEMORY: u64 = 512 << 20;
 /// For the system to be ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Operations that need a credential, and do not end by themselves at once.
+/// Operations that need a credential, and are answered at once.
 const PATHS: [(usize, &str); 8] = [
     (0, "/events?limit=1"),
     (0, "/metrics"),
@@ -54,9 +54,8 @@ fn value(good: &[String]) -> impl Strategy<Value = Vec<u8>> + use<> {
             .prop_map(|(text, times)| text.repeat(times).into_bytes()),
     ];
     // What else a header may not hold is refused before the guard.
-    value.prop_map(|bytes| {
-        bytes.into_iter().filter(|byte| *byte == b'\t' || !byte.is_ascii_control()).collect()
-    })
+    let fits = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();
+    value.prop_map(move |bytes: Vec<u8>| bytes.into_iter().filter(fits).collect::<Vec<u8>>())
 }
 
 fn requests(good: &[String]) -> impl Strategy<Value = Request> + use<> {
