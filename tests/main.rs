@@ -16,6 +16,7 @@ mod parts {
     mod http {
         mod bad_input;
         mod connections;
+        mod credentials;
         mod descriptions;
         mod floods;
         mod negotiation;
@@ -23,6 +24,7 @@ mod parts {
         mod reads;
         mod request_ids;
         mod secure;
+        mod security_headers;
         mod unread;
     }
 
@@ -107,6 +109,7 @@ mod checks {
     mod observe;
     mod oracle;
     mod proxy;
+    mod security;
     mod vendored;
     mod waiting;
 }

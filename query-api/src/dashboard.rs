@@ -3,18 +3,16 @@
 mod assets;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use headers::HeaderMapExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use shared::auth::Authenticator;
 use shared::http::answer::{self, into_response};
 use shared::http::encoding::{self, Coding};
 use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
-use shared::http::{json, session};
+use shared::http::{Guard, json, session};
 use shared::service::config::Settings;
 use warp::reply::Response;
 use warp::{Filter as _, Reply as _};
@@ -71,14 +69,13 @@ struct PageConfig {
 
 /// The page at `/`, its files below `/assets/`, and `/config.json`.
 ///
-/// With an authenticator pages sign in, at `/session`.
-pub fn routes(links: Links, authenticator: Option<&Arc<Authenticator>>) -> Routes {
+/// With a guard pages sign in, at `/session`.
+pub fn routes(links: Links, guard: Option<Guard>) -> Routes {
     let policy = links.content_security_policy();
     let page = warp::path::end().and(get_or_head()).and(warp::header::headers_cloned()).map(
         move |headers: HeaderMap| {
             let mut response = asset(assets::page(), &headers);
             answer::set(&mut response, "content-security-policy", &policy);
-            answer::set(&mut response, "referrer-policy", "no-referrer");
             response
         },
     );
@@ -90,15 +87,15 @@ pub fn routes(links: Links, authenticator: Option<&Arc<Authenticator>>) -> Route
             Some(found) => asset(found, &headers),
             None => Problem::not_found("The dashboard has no such file.").into_response(),
         });
-    let config = PageConfig { links, sign_in: authenticator.is_some() };
+    let config = PageConfig { links, sign_in: guard.is_some() };
     let config = warp::path!("config.json").and(get_or_head()).map(move || {
         let mut response = into_response(json(StatusCode::OK, &config));
         answer::set(&mut response, "cache-control", "no-cache");
         response
     });
     let all = page.or(assets).unify().or(config).unify().boxed();
-    match authenticator {
-        Some(authenticator) => all.or(session::routes(authenticator.clone())).unify().boxed(),
+    match guard {
+        Some(guard) => all.or(session::routes(guard)).unify().boxed(),
         None => all,
     }
 }
@@ -121,7 +118,6 @@ fn asset(asset: &Asset, headers: &HeaderMap) -> Response {
     let fixed = [
         (header::CACHE_CONTROL, "no-cache"), // It is asked for again, and answered 304.
         (header::VARY, "accept-encoding"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     for (name, value) in fixed {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -40,7 +40,7 @@ pub fn routes(
     authenticator: Option<&Arc<Authenticator>>,
 ) -> (Routes, Option<Guard>) {
     let described = describe(contract, authenticator);
-    let dashboard = dashboard::routes(links, authenticator);
+    let dashboard = dashboard::routes(links, described.guard());
     let live = warp::path!("live")
         .and(get_or_head())
         .and(warp::method())

@@ -17,6 +17,7 @@ pub mod token_file;
 mod token_table;
 mod watched;
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,10 +43,13 @@ pub(crate) const ASKS: [&str; 4] =
     [TOKENS_FILE, key_source::FILE, key_source::URL, "WAYBILL_JWKS_URL_FILE"];
 /// `WAYBILL_RATE_PER_PRINCIPAL`.
 const RATE: &str = "WAYBILL_RATE_PER_PRINCIPAL";
+const SIGN_IN_FAILURES: &str = "WAYBILL_SIGN_IN_FAILURES";
+/// Sign-ins of one address that may fail in a minute, unless `WAYBILL_SIGN_IN_FAILURES` says otherwise.
+const FAILURES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
 static CREDENTIALS: Counter = Counter::by(
     "waybill_credentials_total",
-    "Credentials of requests that need one, by what came of them.",
+    "Credentials of requests that need one, and of sign-ins, by what came of them.",
     &["outcome"],
     &["accepted", "missing", "invalid", "expired", "revoked", "forbidden", "unavailable"],
 );
@@ -66,7 +70,7 @@ static KEYS_FETCHED: Gauge = Gauge::new(
 );
 
 /// What is configured of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// `WAYBILL_TOKENS_FILE`.
     pub tokens: Option<PathBuf>,
@@ -75,6 +79,17 @@ pub struct Config {
     /// `WAYBILL_RATE_PER_PRINCIPAL`: requests of one principal to a listener; further ones are answered
     /// 429. Without it there is no limit.
     pub rate: Option<Rate>,
+    /// `WAYBILL_SIGN_IN_FAILURES`: sign-ins of one address with tokens that are none; further sign-ins of
+    /// it are answered 429. `None` is no limit.
+    pub sign_in_failures: Option<Rate>,
+}
+
+/// No client is asked who it is.
+impl Default for Config {
+    fn default() -> Self {
+        let sign_in_failures = Some(Rate::per_minute(FAILURES));
+        Self { tokens: None, jwt: None, rate: None, sign_in_failures }
+    }
 }
 
 impl Config {
@@ -89,7 +104,14 @@ impl Config {
                 &format!("expected {TOKENS_FILE} or {JWKS_FILE} too: without, all are anonymous"),
             );
         }
-        Self { tokens, jwt: keys.and_then(|keys| jwt::Config::read(settings, keys)), rate }
+        let failures = |value: &str| match value {
+            "off" => Ok(None),
+            rate => Rate::parse(rate).map(Some),
+        };
+        let default = Self::default().sign_in_failures;
+        let sign_in_failures = settings.or(SIGN_IN_FAILURES, default, failures);
+        let jwt = keys.and_then(|keys| jwt::Config::read(settings, keys));
+        Self { tokens, jwt, rate, sign_in_failures }
     }
 }
 
@@ -129,6 +151,7 @@ pub struct Authenticator {
     tokens: Option<Watched<TokenTable>>,
     jwt: Option<jwt::Keyring>,
     rate: Option<Rate>,
+    sign_in_failures: Option<Rate>,
 }
 
 impl Authenticator {
@@ -153,6 +176,7 @@ impl Authenticator {
             tokens: tokens.transpose()?,
             jwt: jwt.transpose()?,
             rate: config.rate,
+            sign_in_failures: config.sign_in_failures,
         });
         tokio::spawn(authenticator.clone().follow(stop.clone()));
         Ok(Some(authenticator))
@@ -175,6 +199,11 @@ impl Authenticator {
     /// How often a principal may ask.
     pub(crate) fn rate(&self) -> Option<Rate> {
         self.rate
+    }
+
+    /// How often sign-ins of an address may fail.
+    pub(crate) fn sign_in_failures(&self) -> Option<Rate> {
+        self.sign_in_failures
     }
 
     /// Whose credential it is.
@@ -222,5 +251,18 @@ mod tests {
             let problems = read(wrong).unwrap_err();
             assert!(problems.len() == 1 && problems[0].starts_with(RATE), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn failed_sign_ins_are_limited_unless_told_otherwise() {
+        let told = |pairs: &[(&str, &str)]| {
+            let rate = read(pairs).unwrap().sign_in_failures;
+            rate.map(|rate| rate.to_string())
+        };
+        assert_eq!(told(&[]).as_deref(), Some("10 requests per minute"));
+        assert_eq!(told(&[(SIGN_IN_FAILURES, "1/s")]).as_deref(), Some("1 requests per second"));
+        assert_eq!(told(&[(SIGN_IN_FAILURES, "off")]), None);
+        let problems = read(&[(SIGN_IN_FAILURES, "few")]).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].starts_with(SIGN_IN_FAILURES), "{problems:?}");
     }
 }

@@ -24,6 +24,7 @@ pub mod problem;
 pub mod rate;
 mod refused;
 pub(crate) mod request_id;
+mod security_headers;
 pub mod serve;
 pub mod session;
 pub mod strict_json;

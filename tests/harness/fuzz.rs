@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::test_runner::{Config, FileFailurePersistence};
 use xtask::servers::Process;
 
@@ -27,6 +29,25 @@ pub fn config(cases: u32, name: &str) -> Config {
         max_shrink_iters: 2_000,
         ..Config::default()
     }
+}
+
+/// A text with some of its bytes replaced, left out, or put twice.
+pub fn mutated(texts: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let change = (any::<Index>(), any::<u8>(), 0..4_u8);
+    let changes = prop::collection::vec(change, 0..6);
+    (prop::sample::select(texts), changes).prop_map(|(mut text, changes)| {
+        for (at, byte, kind) in changes {
+            let at = at.index(text.len().max(1));
+            match kind {
+                _ if at >= text.len() => text.push(byte),
+                0 => text[at] = byte,
+                1 => drop(text.remove(at)),
+                2 => text.insert(at, byte),
+                _ => text.truncate(at),
+            }
+        }
+        text
+    })
 }
 
 /// One request, as it is sent.
@@ -89,6 +110,11 @@ pub struct Target {
 
 impl Target {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more variables.
+    pub fn start_with(more: &[(&str, String)]) -> Self {
         let folder = TempDir::default();
         let file = folder.0.join("addresses");
         let mut command = Command::new(program("waybill"));
@@ -97,6 +123,7 @@ impl Target {
             command.env(format!("WAYBILL_{service}_LISTEN"), "127.0.0.1:0");
         }
         command.env("WAYBILL_ADDRESS_FILE", &file);
+        command.envs(more.iter().map(|(name, value)| (name, value)));
         let process = Process::start("waybill", &folder.0, &mut command).expect("it starts");
         process.wait(|| file.exists()).expect("it listens");
         let told = std::fs::read_to_string(&file).expect("the addresses");

@@ -1,18 +1,19 @@
 //! Random input to everything that reads bytes of others: an error or a value, never a panic, and what was
 //! written is read back. `PROPTEST_CASES=1000000` tries more.
 
+mod credentials;
+
 use std::time::Instant;
 
 use kernel::log::LogId;
 use proptest::prelude::*;
-use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use shared::http::consistency_token::{FeedCursor, Token};
 use shared::http::rate::Rate;
 use shared::http::{Hosts, Origins, path, strict_json, wait};
 use shared::messaging::cloud_event::decode;
 use shared::service::config::{Settings, duration};
-use tests::fuzz::{Tried, config};
+use tests::fuzz::{Tried, config, mutated};
 use waybill::import::rows;
 
 /// Tries as many cases as are asked for.
@@ -24,25 +25,6 @@ fn try_all<S: Strategy>(
     let config = config(5_000, what);
     let _tried = Tried { what, cases: config.cases, started: Instant::now() };
     TestRunner::new(config).run(&strategy, test).unwrap();
-}
-
-/// A text with some of its bytes replaced, left out, or put twice.
-fn mutated(texts: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
-    let change = (any::<Index>(), any::<u8>(), 0..4_u8);
-    let changes = prop::collection::vec(change, 0..6);
-    (prop::sample::select(texts), changes).prop_map(|(mut text, changes)| {
-        for (at, byte, kind) in changes {
-            let at = at.index(text.len().max(1));
-            match kind {
-                _ if at >= text.len() => text.push(byte),
-                0 => text[at] = byte,
-                1 => drop(text.remove(at)),
-                2 => text.insert(at, byte),
-                _ => text.truncate(at),
-            }
-        }
-        text
-    })
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -7,7 +7,9 @@ mod keys_by_url;
 mod owners;
 mod rates;
 mod rotation;
+mod security_headers;
 mod session;
+mod sign_ins;
 
 use tests::embedded::Embedded;
 use tests::services::System;

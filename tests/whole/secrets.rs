@@ -1,5 +1,7 @@
 //! Passwords in the URLs of servers are told nowhere.
 
+mod credentials;
+
 use std::process::Command;
 
 use http::Method;

@@ -18,7 +18,8 @@ impl EventId {
         Self { log: generation.log.clone(), generation: generation.id.clone(), place }
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let (log, generation) = (parts.next()?, parts.next()?);
         let place = parts.next()?.parse().ok()?;

@@ -18,7 +18,7 @@ use kernel::{Failure, Result};
 pub use self::claims::Claims;
 pub use self::config::Config;
 use self::remote::Remote;
-use self::verifier::Verifier;
+pub use self::verifier::Verifier;
 use super::watched::Watched;
 use super::{Denied, JWKS_FILE, KEYS_READABLE, KeySource, Principal};
 use crate::service::health::Health;

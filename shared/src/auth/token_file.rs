@@ -119,7 +119,8 @@ impl TokenFile {
         Self::parse(&text).map_err(said)
     }
 
-    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+    /// Reads the text of a file.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
         if text.len() as u64 > MAX_BYTES {
             return Err(format!("expected up to {MAX_BYTES} bytes"));
         }

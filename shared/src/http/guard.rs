@@ -1,5 +1,7 @@
 //! Finds out whose a request is, and whether its principal may ask for that (RFC 6750).
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -20,10 +22,12 @@ pub struct Guard {
     access: Arc<AccessTable>,
     /// By the names of principals.
     rate: Option<Arc<RateLimit<String>>>,
+    /// Of sign-ins, by addresses.
+    failures: Option<Arc<RateLimit<IpAddr>>>,
 }
 
-/// What a request shows.
-#[derive(Debug, PartialEq, Eq)]
+/// What a request shows. (`Debug` prints no credential.)
+#[derive(PartialEq, Eq)]
 enum Shown<'a> {
     Nothing,
     /// In the header `Authorization`.
@@ -32,11 +36,52 @@ enum Shown<'a> {
     Cookie(&'a str),
 }
 
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Token(_) => "Token",
+            Self::Cookie(_) => "Cookie",
+        })
+    }
+}
+
 impl Guard {
     /// By these credentials, and by what is described.
     pub fn new(authenticator: Arc<Authenticator>, access: Arc<AccessTable>) -> Self {
         let rate = authenticator.rate().map(|rate| Arc::new(RateLimit::new(rate)));
-        Self { authenticator, access, rate }
+        let failures = authenticator.sign_in_failures();
+        let failures = failures.map(|rate| Arc::new(RateLimit::new(rate)));
+        Self { authenticator, access, rate, failures }
+    }
+
+    /// Whose token a page signs in with. Once too many of its address were none, no further one is looked
+    /// at, good or bad, until the rate allows one.
+    pub(crate) fn sign_in(&self, address: IpAddr, token: &str) -> Result<Arc<Principal>, Problem> {
+        let failures = self.failures.as_deref();
+        let too_many = |limit: &RateLimit<IpAddr>, wait| {
+            REFUSED.add_to(refused::SIGN_INS, 1);
+            let detail = format!("One address may send {} that fail to sign in.", limit.rate());
+            Problem::too_many_requests(detail).after(wait)
+        };
+        if let Some(limit) = failures {
+            limit.look(&address).map_err(|wait| too_many(limit, wait))?;
+        }
+        match self.authenticator.principal(token) {
+            Ok(principal) => {
+                self.count(&principal)?;
+                Authenticator::count("accepted");
+                Ok(principal)
+            }
+            Err(denied) => {
+                Authenticator::count(denied.as_str());
+                // That the keys are not there is not the client's failure.
+                if let Some(limit) = failures.filter(|_| denied != Denied::Unavailable) {
+                    limit.take(&address).map_err(|wait| too_many(limit, wait))?;
+                }
+                Err(unauthenticated(denied))
+            }
+        }
     }
 
     /// Lets a request through, with its `Caller`, or says why not. `from_page` is whether it comes from
@@ -119,7 +164,7 @@ fn of_own_page(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The answer to a credential that is none.
-pub(crate) fn unauthenticated(denied: Denied) -> Problem {
+fn unauthenticated(denied: Denied) -> Problem {
     let why = match denied {
         Denied::Unavailable => {
             let detail = "The keys of the identity provider are not there yet; /readyz tells why.";
@@ -142,8 +187,8 @@ fn shown(headers: &HeaderMap) -> Shown<'_> {
     cookie::token(headers).map_or(Shown::Nothing, Shown::Cookie)
 }
 
-/// The name of the scheme is of any case (RFC 9110, section 11.1).
-fn bearer(text: &str) -> Option<&str> {
+/// The token that `Authorization` holds. The name of the scheme is of any case (RFC 9110, section 11.1).
+pub fn bearer(text: &str) -> Option<&str> {
     let (scheme, token) = text.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -152,34 +197,44 @@ fn bearer(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn shown_by(pairs: &[(&'static str, &'static str)]) -> String {
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
         }
-        format!("{:?}", shown(&headers))
+        headers
     }
 
     #[test]
     fn a_credential_is_one_bearer_token_or_the_cookie_of_a_page_of_this_site() {
         let cookie = ("cookie", "a=b; waybill_session=c; d=e");
-        for (headers, expected) in [
-            (&[][..], "Nothing"),
-            (&[("authorization", "Bearer a")], "Token(\"a\")"),
-            (&[("authorization", "bearer  a ")], "Token(\"a\")"),
-            (&[("authorization", "Bearer a"), cookie], "Token(\"a\")"),
-            (&[("authorization", "Bearer a"), ("authorization", "Bearer b")], "Nothing"),
-            (&[("authorization", "Basic a"), cookie], "Nothing"),
-            (&[("authorization", "Bearer")], "Nothing"),
-            (&[cookie], "Cookie(\"c\")"),
-            (&[cookie, ("sec-fetch-site", "same-origin")], "Cookie(\"c\")"),
-            (&[cookie, ("sec-fetch-site", "same-site")], "Cookie(\"c\")"),
-            (&[cookie, ("sec-fetch-site", "cross-site")], "Nothing"),
-            (&[cookie, ("cookie", "waybill_session=f")], "Nothing"),
-            (&[("cookie", "waybill_session=")], "Nothing"),
-            (&[("cookie", "xwaybill_session=a")], "Nothing"),
+        for (pairs, expected) in [
+            (&[][..], Shown::Nothing),
+            (&[("authorization", "Bearer a")], Shown::Token("a")),
+            (&[("authorization", "bearer  a ")], Shown::Token("a")),
+            (&[("authorization", "Bearer a"), cookie], Shown::Token("a")),
+            (&[("authorization", "Bearer a"), ("authorization", "Bearer b")], Shown::Nothing),
+            (&[("authorization", "Basic a"), cookie], Shown::Nothing),
+            (&[("authorization", "Bearer")], Shown::Nothing),
+            (&[cookie], Shown::Cookie("c")),
+            (&[cookie, ("sec-fetch-site", "same-origin")], Shown::Cookie("c")),
+            (&[cookie, ("sec-fetch-site", "same-site")], Shown::Cookie("c")),
+            (&[cookie, ("sec-fetch-site", "cross-site")], Shown::Nothing),
+            (&[cookie, ("cookie", "waybill_session=f")], Shown::Nothing),
+            (&[("cookie", "waybill_session=")], Shown::Nothing),
+            (&[("cookie", "xwaybill_session=a")], Shown::Nothing),
         ] {
-            assert_eq!(shown_by(headers), expected, "{headers:?}");
+            assert_eq!(shown(&headers(pairs)), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_not_printed() {
+        for pair in [("authorization", "Bearer sesame"), ("cookie", "waybill_session=sesame")] {
+            let headers = headers(&[pair]);
+            let shown = shown(&headers);
+            assert_ne!(shown, Shown::Nothing);
+            assert!(!format!("{shown:?}").contains("sesame"), "{shown:?}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! How many requests each of many callers may send.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -25,6 +26,11 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// So many in a minute.
+    pub const fn per_minute(requests: NonZeroU32) -> Self {
+        Self { quota: Quota::per_minute(requests), unit: "minute" }
+    }
+
     /// Reads `100/s` or `600/m`: up to 1,000,000.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
@@ -52,11 +58,18 @@ impl fmt::Display for Rate {
 /// most; a key that was forgotten starts afresh.
 pub struct RateLimit<K: Hash + Eq + Clone> {
     rate: Rate,
-    limiter: RateLimiter<K, States<K>, DefaultClock, NoOpMiddleware>,
+    counting: Limiter<K>,
+    /// Over the same states, which it does not change.
+    looking: Limiter<K>,
     clock: DefaultClock,
 }
 
-struct States<K: Hash + Eq>(Mutex<LruCache<K, InMemoryState>>);
+type Limiter<K> = RateLimiter<K, States<K>, DefaultClock, NoOpMiddleware>;
+
+struct States<K: Hash + Eq> {
+    table: Arc<Mutex<LruCache<K, InMemoryState>>>,
+    counts: bool,
+}
 
 impl<K: Hash + Eq + Clone> StateStore for States<K> {
     type Key = K;
@@ -65,7 +78,15 @@ impl<K: Hash + Eq + Clone> StateStore for States<K> {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.counts {
+            let look = |at| decide(at).map(|(allowed, _)| allowed);
+            let Some(state) = states.get(key) else { return look(None) };
+            // An error leaves the state as it is.
+            let looked = |at| Err::<(Infallible, Nanos), _>(look(at));
+            let Err(decided) = state.measure_and_replace(&NotKeyed::NonKey, looked);
+            return decided;
+        }
         if !states.contains(key) && states.len() >= CALLERS {
             states.pop_lru();
         }
@@ -77,14 +98,27 @@ impl<K: Hash + Eq + Clone> StateStore for States<K> {
 impl<K: Hash + Eq + Clone> RateLimit<K> {
     /// No request counted yet.
     pub fn new(rate: Rate) -> Self {
-        let (states, clock) = (States(Mutex::new(LruCache::unbounded())), DefaultClock::default());
-        Self { rate, limiter: RateLimiter::new(rate.quota, states, clock.clone()), clock }
+        let table = Arc::new(Mutex::new(LruCache::unbounded()));
+        let clock = DefaultClock::default();
+        let limiter = |counts| {
+            let states = States { table: table.clone(), counts };
+            RateLimiter::new(rate.quota, states, clock.clone())
+        };
+        // The later one counts from a later start: to look is never stricter than to take.
+        let looking = limiter(false);
+        Self { rate, counting: limiter(true), looking, clock }
     }
 
     /// Counts a request; where there are too many it says how long to wait.
     pub fn take(&self, key: &K) -> Result<(), Duration> {
-        let taken = self.limiter.check_key(key);
+        let taken = self.counting.check_key(key);
         taken.map_err(|early| early.wait_time_from(self.clock.now()))
+    }
+
+    /// Says what `take` would, and counts nothing.
+    pub fn look(&self, key: &K) -> Result<(), Duration> {
+        let looked = self.looking.check_key(key);
+        looked.map_err(|early| early.wait_time_from(self.clock.now()))
     }
 
     /// What is allowed.
@@ -141,8 +175,23 @@ mod tests {
         for caller in 0..flood {
             assert_eq!(limit.take(&caller), Ok(()));
         }
-        let kept = limit.limiter.into_state_store().0.into_inner().unwrap();
-        assert_eq!(kept.len(), CALLERS);
+        assert!(limit.look(&0).is_ok() && limit.look(&(flood - 1)).is_err());
+        let States { table, .. } = limit.counting.into_state_store();
+        assert_eq!(table.lock().unwrap().len(), CALLERS);
+    }
+
+    #[test]
+    fn to_look_counts_nothing() {
+        let limit = RateLimit::new(Rate::parse("2/m").unwrap());
+        for allowed in [true, true, false] {
+            for _ in 0..10 {
+                assert_eq!(limit.look(&"a").is_ok(), allowed);
+            }
+            assert_eq!(limit.take(&"a").is_ok(), allowed);
+        }
+        let wait = limit.look(&"a").unwrap_err();
+        assert!(wait > Duration::from_secs(20) && wait <= Duration::from_secs(30), "{wait:?}");
+        assert!(limit.look(&"b").is_ok());
     }
 
     #[test]

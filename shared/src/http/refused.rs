@@ -10,6 +10,8 @@ pub const CONNECTIONS_PER_ADDRESS: &str = "connections_per_address";
 pub const RATE_PER_ADDRESS: &str = "rate_per_address";
 /// One principal asks too often.
 pub const RATE_PER_PRINCIPAL: &str = "rate_per_principal";
+/// One address fails to sign in too often.
+pub const SIGN_INS: &str = "sign_ins";
 /// No TLS was agreed on.
 pub const HANDSHAKE: &str = "handshake";
 /// There is no room for another body.
@@ -24,6 +26,7 @@ pub static REFUSED: Counter = Counter::by(
         CONNECTIONS_PER_ADDRESS,
         RATE_PER_ADDRESS,
         RATE_PER_PRINCIPAL,
+        SIGN_INS,
         HANDSHAKE,
         BODIES,
     ],

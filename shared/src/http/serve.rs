@@ -28,14 +28,14 @@ use super::rate::{RateLimit, caller};
 use super::request_id::Current;
 use super::timed::Timed;
 use super::unread::ReadToTheEnd;
-use super::{Limits, Listener, REFUSED, refused};
+use super::{Limits, Listener, REFUSED, refused, security_headers};
 use crate::service::metrics::Metric as _;
 
 /// All routes of a service: nothing is rejected past them.
 pub type Routes = BoxedFilter<(Response,)>;
 
-/// The rate that an address has.
-type Limit = (Arc<RateLimit<IpAddr>>, IpAddr);
+/// The rate that each address has.
+type Limit = Arc<RateLimit<IpAddr>>;
 
 /// Bytes that the header of a request may have, and that are read of a connection ahead of their use. hyper
 /// reads up to twice as many.
@@ -44,6 +44,10 @@ const HEADER: usize = 32 << 10;
 /// A request came over TLS: an extension of it.
 #[derive(Debug, Clone, Copy)]
 pub struct OverTls;
+
+/// Where a request comes from, as rates count it: an extension of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub IpAddr);
 
 /// Serves until `stop`, then lets requests under way end, up to the deadline. Returns how many
 /// connections were abandoned then.
@@ -65,8 +69,10 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => match places.take(peer.ip()) {
                 Ok(place) => {
-                    let limit = rate.as_ref().map(|rate| (rate.clone(), caller(peer.ip())));
-                    let connection = Connection::new(&front, graceful.watcher(), place, limit);
+                    let peer = caller(peer.ip());
+                    let rate = rate.clone();
+                    let watcher = graceful.watcher();
+                    let connection = Connection::new(&front, watcher, place, (peer, rate));
                     connection.start(stream, tls.as_ref(), &stop);
                 }
                 Err(reason) => REFUSED.add_to(reason, 1),
@@ -91,6 +97,7 @@ struct Connection {
     front: Arc<Front>,
     watcher: Watcher,
     place: Place,
+    peer: IpAddr,
     limit: Option<Limit>,
     /// For the header of a request.
     header: Duration,
@@ -99,13 +106,18 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(front: &Arc<Front>, watcher: Watcher, place: Place, limit: Option<Limit>) -> Self {
+    fn new(
+        front: &Arc<Front>,
+        watcher: Watcher,
+        place: Place,
+        (peer, limit): (IpAddr, Option<Limit>),
+    ) -> Self {
         let limits = &front.limits;
         let (header, answer) = match place.is_spare {
             true => (limits.spare_header, limits.spare_header),
             false => (limits.header, limits.answer),
         };
-        Self { front: front.clone(), watcher, place, limit, header, answer }
+        Self { front: front.clone(), watcher, place, peer, limit, header, answer }
     }
 
     /// Serves it, in a task of its own.
@@ -137,12 +149,16 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (front, is_spare, limit) = (self.front, self.place.is_spare, self.limit);
+        let (front, is_spare) = (self.front, self.place.is_spare);
+        let (peer, limit) = (self.peer, self.limit);
         let service = service_fn(move |request: Request<Incoming>| {
             let front = front.clone();
             let mut request = ReadToTheEnd::wrap(request, front.limits.body);
+            security_headers::hide_credentials(request.headers_mut());
             let current = Current::of(request.headers_mut());
-            let too_many = limit.as_ref().and_then(|limit| too_many(limit, request.uri().path()));
+            request.extensions_mut().insert(Peer(peer));
+            let path = request.uri().path();
+            let too_many = limit.as_ref().and_then(|limit| too_many(limit, peer, path));
             let answer = async move {
                 if let Some(problem) = too_many {
                     return problem.into_response();
@@ -152,7 +168,7 @@ impl Connection {
                     false => answer(front, is_spare, request).await,
                 }
             };
-            async move { Ok::<_, Infallible>(current.scope(answer).await) }
+            async move { Ok::<_, Infallible>(complete(current, answer).await) }
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.header).keep_alive(!is_spare);
@@ -173,7 +189,7 @@ impl Connection {
             drop(request);
             let detail = "This port speaks TLS alone: ask it by https://.";
             let answer = async { Problem::malformed(detail).into_response() };
-            Ok::<_, Infallible>(current.scope(answer).await)
+            Ok::<_, Infallible>(complete(current, answer).await)
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.header).keep_alive(false);
@@ -186,12 +202,19 @@ impl Connection {
     }
 }
 
+/// The answer, with what every answer has.
+async fn complete(current: Current, answer: impl Future<Output = Response>) -> Response {
+    let mut response = current.scope(answer).await;
+    security_headers::add(response.headers_mut());
+    response
+}
+
 /// A problem, when this address has asked too often. Probes are left out.
-fn too_many((limit, address): &Limit, path: &str) -> Option<Problem> {
+fn too_many(limit: &Limit, address: IpAddr, path: &str) -> Option<Problem> {
     if is_probe(path) {
         return None;
     }
-    let wait = limit.take(address).err()?;
+    let wait = limit.take(&address).err()?;
     REFUSED.add_to(refused::RATE_PER_ADDRESS, 1);
     let detail = format!("One address may send {}.", limit.rate());
     Some(Problem::too_many_requests(detail).after(wait))

@@ -1,8 +1,6 @@
 //! The session of a page: a cookie that holds a token, out of reach of scripts.
 
-pub(crate) mod cookie;
-
-use std::sync::Arc;
+pub mod cookie;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -16,13 +14,13 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::api::Operation;
-use super::guard::unauthenticated;
 use super::origin::same_origin;
 use super::probes::get_or_head;
 use super::problem::{JSON, Problem};
-use super::{Access, Answer, answer, body, strict_json};
+use super::serve::Peer;
+use super::{Access, Answer, Guard, answer, body, strict_json};
 use crate::auth::principal::caller;
-use crate::auth::{Authenticator, Caller, Principal, Role, Roles};
+use crate::auth::{Caller, Principal, Role, Roles};
 
 /// Bytes of a body: room for any token.
 const MAX_BODY: usize = 16 << 10;
@@ -58,16 +56,17 @@ impl From<&Principal> for Session {
 }
 
 /// `/session`: who the client is, sign-in, sign-out.
-pub fn routes(authenticator: Arc<Authenticator>) -> BoxedFilter<(Response,)> {
+pub fn routes(guard: Guard) -> BoxedFilter<(Response,)> {
     let path = || warp::path!("session");
     let headers = warp::header::headers_cloned;
     let show = path()
         .and(get_or_head())
         .and(caller())
         .map(|caller: Caller| answer::into_response(show(&caller)));
-    let sign_in = path().and(warp::post()).and(headers()).and(body(MAX_BODY)).map(
-        move |headers: HeaderMap, body: Result<Bytes, Problem>| {
-            answer::into_response(sign_in(&authenticator, &headers, body))
+    let peer = warp::ext::optional::<Peer>();
+    let sign_in = path().and(warp::post()).and(peer).and(headers()).and(body(MAX_BODY)).map(
+        move |peer, headers: HeaderMap, body: Result<Bytes, Problem>| {
+            answer::into_response(sign_in(&guard, peer, &headers, body))
         },
     );
     let sign_out = path()
@@ -83,7 +82,8 @@ fn show(caller: &Caller) -> Answer {
 }
 
 fn sign_in(
-    authenticator: &Authenticator,
+    guard: &Guard,
+    peer: Option<Peer>,
     headers: &HeaderMap,
     body: Result<Bytes, Problem>,
 ) -> Answer {
@@ -93,7 +93,8 @@ fn sign_in(
     // What was found is not repeated: it may be a token.
     let expected = |_| Problem::from(Invalid::new("Expected {\"token\": \"…\"} and nothing else."));
     let SignIn { token } = serde_json::from_value(json).map_err(expected)?;
-    let principal = authenticator.principal(&token).map_err(unauthenticated)?;
+    let Peer(address) = peer.ok_or_else(|| Problem::internal("the request has no address"))?;
+    let principal = guard.sign_in(address, &token)?;
     with_cookie(told(&Session::from(&*principal))?, cookie::set(&token, cookie::is_secure(headers)))
 }
 
@@ -109,8 +110,9 @@ fn told(session: &Session) -> Answer {
 }
 
 fn with_cookie(mut response: Response, cookie: String) -> Answer {
-    let cookie = HeaderValue::try_from(cookie)
+    let mut cookie = HeaderValue::try_from(cookie)
         .map_err(|_| Problem::internal("the token fits into no header"))?;
+    cookie.set_sensitive(true); // `Debug` does not print it.
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }
@@ -137,7 +139,7 @@ pub fn operations() -> [Operation; 3] {
             .takes(JSON, Shape::of::<SignIn>(json!({ "token": token })), true)
             .answers(200, "It is signed in.", JSON, session())
             .with(["Cache-Control"])
-            .fails(["validation", "unauthorized"]),
+            .fails(["validation", "unauthorized", "too-many-requests"]),
         Operation::new("DELETE", "/session", "signOut")
             .access(Access::OPEN)
             .tag("session")

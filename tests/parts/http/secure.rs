@@ -132,6 +132,7 @@ async fn http_without_tls_is_answered_with_what_was_expected() {
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
         assert!(answer.contains("https://") && answer.contains("/problems/malformed"), "{answer}");
+        assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
         assert!(!answer.contains("strict-transport"), "RFC 6797, section 7.2: {answer}");
     }
 }

@@ -118,7 +118,7 @@ impl Everyone {
 }
 
 /// An example of a request: its path and its body.
-fn example(path: &str, operation: &Value, token: &str) -> (String, Option<String>) {
+pub(super) fn example(path: &str, operation: &Value, token: &str) -> (String, Option<String>) {
     let mut filled = path.to_owned();
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         if parameter["in"] == "path" {

@@ -151,6 +151,20 @@ async fn a_token_can_be_forged_by_no_trick_of_its_header() {
     system.stop().await;
 }
 
+/// Roles are those of the claim that is configured, with the prefix; and clocks may differ by two minutes.
+async fn the_other_settings_hold(queries: &Client, scoped: &impl Fn(Value) -> Value) {
+    let may = OrderClient::new(&with(queries, &EC.sign(&scoped(claims()))));
+    assert_eq!(may.get("/session").await.json()["roles"], json!(["command", "query"]));
+    assert_eq!(status(queries, &EC.sign(&claims())).await, 401, "another claim has its roles");
+    let mut bare = claims();
+    bare["scope"] = json!("query command");
+    assert_eq!(status(queries, &EC.sign(&bare)).await, 401, "its roles have no prefix");
+    for (from_now, expected) in [(-60, 200), (-180, 401)] {
+        let token = EC.sign(&scoped(but("exp", json!(seconds(from_now)))));
+        assert_eq!(status(queries, &token).await, expected, "it ends {from_now} s from now");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_bind_a_principal_and_name_the_actor_in_the_services() {
     let provider = Provider::default();
@@ -161,12 +175,21 @@ async fn claims_bind_a_principal_and_name_the_actor_in_the_services() {
         ("WAYBILL_JWT_AUDIENCE", "waybill"),
         ("WAYBILL_JWT_ALGORITHMS", "ES256,EdDSA"),
         ("WAYBILL_JWT_OWNER_CLAIM", "customer"),
+        ("WAYBILL_JWT_ROLES_CLAIM", "scope"),
+        ("WAYBILL_JWT_ROLES_PREFIX", "waybill:"),
+        ("WAYBILL_JWT_LEEWAY", "2m"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let system = System::start_with(&Urls::of_the_run(), &more, 1, 1).await;
     let commands = &system.commands[0].client;
-    let all = EC.sign(&claims());
-    let bound = EC.sign(&but("customer", json!("mine")));
+    let scoped = |mut claims: Value| {
+        claims["scope"] = json!("openid waybill:query waybill:command operate");
+        claims.as_object_mut().unwrap().remove("roles");
+        claims
+    };
+    let all = EC.sign(&scoped(claims()));
+    let bound = EC.sign(&scoped(but("customer", json!("mine"))));
+    the_other_settings_hold(&system.queries.client, &scoped).await;
     let mut order = orders::order(5);
     order["customer_id"] = json!("theirs");
     let made = OrderClient::new(&with(commands, &all)).create_order(&order).await;
@@ -184,7 +207,7 @@ async fn claims_bind_a_principal_and_name_the_actor_in_the_services() {
         (status(&system.queries.client, &all).await == 401).then_some(())
     })
     .await;
-    assert_eq!(status(&system.queries.client, &ED.sign(&claims())).await, 200);
+    assert_eq!(status(&system.queries.client, &ED.sign(&scoped(claims()))).await, 200);
     system.until_relayed().await;
     system.until_queues_are_empty().await;
     system.remove().await;

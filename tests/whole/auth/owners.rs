@@ -10,6 +10,7 @@ use tests::client::{Answer, OrderClient};
 use tests::embedded::Embedded;
 use tests::live::LiveClient;
 use tests::orders;
+use tests::program::CommandLine;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
 use tests::tokens::{Tokens, with};
@@ -166,6 +167,77 @@ async fn keys_of_one_principal_never_answer_another(system: &Three, tokens: &Tok
     }
 }
 
+/// The orders that a batch of two lines made.
+async fn ids_of_batch(client: &OrderClient, lines: &str) -> Vec<String> {
+    let batch = client.with("content-type", "application/x-ndjson");
+    let answer = batch.send(Method::POST, "/commands", lines.to_owned()).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    let results = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let id = |result: Value| {
+        assert_eq!(result["status"], 201, "{result}");
+        result["order_id"].as_str().unwrap().to_owned()
+    };
+    results.map(id).collect()
+}
+
+async fn actor_of(all: &One, order: &str) -> Value {
+    let events = all.commands.get(&format!("/orders/{order}/events")).await.json();
+    events["events"][0]["actor"].clone()
+}
+
+/// Both keys of a batch: that of its header, and that of a command itself.
+async fn batches_name_their_actor_and_share_no_key(system: &Three, tokens: &Tokens) {
+    let all = One::new(system, &tokens.of("shop", &Role::ALL));
+    let clients = [
+        ("left", tokens.of("left", &[Command])),
+        ("right", tokens.of("right", &[Command])),
+        ("bound", tokens.bound("c", &[Command])),
+        ("bound", tokens.bound("d", &[Command])),
+    ];
+    all.until_known().await;
+    let mut made = vec![];
+    for (name, token) in &clients {
+        let client = One::new(system, token);
+        client.until_known().await;
+        let client = client.commands.with_key("\"the batch\"");
+        let customer = if made.len() == 6 { "d" } else { "c" };
+        let by_header = of(customer, orders::create(7));
+        let mut by_itself = of(customer, orders::create(8));
+        by_itself["idempotency_key"] = json!("the command");
+        let lines = format!("{by_header}\n{by_itself}\n");
+        let ids = ids_of_batch(&client, &lines).await;
+        assert_eq!(ids.len(), 2);
+        assert_eq!(ids_of_batch(&client, &lines).await, ids, "{name}: its own answer, again");
+        for id in ids {
+            assert!(!made.contains(&id), "{name}: it is another's answer");
+            assert_eq!(actor_of(&all, &id).await, *name);
+            made.push(id);
+        }
+    }
+}
+
+async fn an_import_names_its_actor_and_shares_no_key(system: &Three, tokens: &Tokens) {
+    let all = One::new(system, &tokens.of("shop", &Role::ALL));
+    let importers = ["importer", "another"].map(|name| tokens.of(name, &[Command]));
+    all.until_known().await;
+    One::new(system, &importers[1]).until_known().await;
+    let (folder, order) = (TempDir::default(), Uuid::new_v4());
+    let file = folder.0.join("history.ndjson");
+    std::fs::write(&file, format!("{}\n", orders::to(order, orders::create(7)))).unwrap();
+    let import = format!("import {} --json", file.display());
+    let line = CommandLine::of(&system.commands, &system.queries, &system.operations);
+    let [first, other] = importers.map(|token| line.clone().with("WAYBILL_TOKEN", &token));
+    for _ in 0..2 {
+        let done = first.run(&import).await;
+        assert_eq!((done.code, &done.json()["accepted"]), (Some(0), &json!(1)), "{done:?}");
+    }
+    // With the key of the first it would be answered as the first was.
+    let refused = other.run(&import).await;
+    assert_eq!((refused.code, &refused.json()["accepted"]), (Some(1), &json!(0)), "{refused:?}");
+    assert_eq!(actor_of(&all, &order.to_string()).await, "importer");
+}
+
 /// The stream tells its own, and ends soon after the token is revoked.
 async fn live_changes_are_its_own(system: &Three, tokens: &Tokens) {
     let all = One::new(system, &tokens.of("shop", &Role::ALL));
@@ -199,6 +271,8 @@ async fn in_the_embedded_mode_each_owner_has_its_own() {
     let three = Three::from(&system);
     a_bound_client_learns_nothing_of_others(&three, &tokens).await;
     keys_of_one_principal_never_answer_another(&three, &tokens).await;
+    batches_name_their_actor_and_share_no_key(&three, &tokens).await;
+    an_import_names_its_actor_and_shares_no_key(&three, &tokens).await;
     live_changes_are_its_own(&three, &tokens).await;
     drop(three);
     system.stop().await;
@@ -214,6 +288,8 @@ async fn in_the_services_each_owner_has_its_own() {
     let three = Three::from(&system);
     a_bound_client_learns_nothing_of_others(&three, &tokens).await;
     keys_of_one_principal_never_answer_another(&three, &tokens).await;
+    batches_name_their_actor_and_share_no_key(&three, &tokens).await;
+    an_import_names_its_actor_and_shares_no_key(&three, &tokens).await;
     live_changes_are_its_own(&three, &tokens).await;
     system.until_relayed().await;
     system.until_queues_are_empty().await;

@@ -58,7 +58,6 @@ fn file(name: &str) -> Answer {
     };
     let mut response = answer::bytes(StatusCode::OK, bytes.to_vec(), kind);
     answer::set(&mut response, "cache-control", "max-age=86400");
-    answer::set(&mut response, "x-content-type-options", "nosniff");
     Ok(response)
 }
 

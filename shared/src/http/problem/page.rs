@@ -47,7 +47,6 @@ impl Pages {
         };
         answer::set(&mut response, "vary", "Accept");
         answer::set(&mut response, "cache-control", "no-cache");
-        answer::set(&mut response, "content-security-policy", "default-src 'none'");
         Ok(response)
     }
 
