@@ -36,6 +36,14 @@ pub struct Prometheus {
     _port: Port,
 }
 
+/// How Prometheus gets in at the services.
+#[derive(Default)]
+pub struct Access<'a> {
+    pub token: Option<&'a str>,
+    /// The file with the CA of services that speak TLS.
+    pub ca: Option<&'a Path>,
+}
+
 /// A rule of the repository, as text.
 pub fn rules(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../observe/rules").join(name);
@@ -66,21 +74,25 @@ fn hurried(rules: &str) -> String {
 impl Prometheus {
     /// Starts it for these services, each with the name of its job.
     pub async fn start(services: &[(&str, &Client)]) -> Self {
-        Self::start_with_token(services, None).await
+        Self::start_with(services, &Access::default()).await
     }
 
-    /// The same, with a token for what it scrapes.
-    pub async fn start_with_token(services: &[(&str, &Client)], token: Option<&str>) -> Self {
+    /// The same, for services that do not let everyone in.
+    pub async fn start_with(services: &[(&str, &Client)], access: &Access<'_>) -> Self {
         let folder = TempDir::default();
         let port = Port::reserve().expect("a port");
         for name in ["recording.yml", "alerts.yml"] {
             std::fs::write(folder.0.join(name), hurried(&rules(name))).expect("a file");
         }
         let job = |(name, client): &(&str, &Client)| {
-            let target = client.base().trim_start_matches("http://").to_owned();
-            let mut job = json!({ "job_name": name, "static_configs": [{ "targets": [target] }] });
-            if let Some(token) = token {
+            let (scheme, target) = client.base().split_once("://").expect("a URL");
+            let targets = json!([{ "targets": [target] }]);
+            let mut job = json!({ "job_name": name, "scheme": scheme, "static_configs": targets });
+            if let Some(token) = access.token {
                 job["authorization"] = json!({ "credentials": token });
+            }
+            if let Some(ca) = access.ca {
+                job["tls_config"] = json!({ "ca_file": ca });
             }
             job
         };
