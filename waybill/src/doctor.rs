@@ -1,6 +1,7 @@
 //! Checks of the servers and of this machine: `doctor`. The checks are those of the adapters.
 
 use kernel::Namespace;
+use kernel::log::LogId;
 use serde_json::json;
 use shared::diagnosis::{Finding, Findings, Verdict};
 use shared::endpoint::{Endpoint, Kind, MONGODB, RABBITMQ, REDIS};
@@ -58,7 +59,7 @@ impl Servers {
         let of_mongodb = async {
             match mongodb {
                 Some(endpoint) => MongoDb::diagnose(endpoint, namespace).await,
-                None => vec![],
+                None => (vec![], None),
             }
         };
         // The queue of the live views is known from Redis.
@@ -68,14 +69,17 @@ impl Servers {
                 None => (vec![], None),
             };
             if let Some(endpoint) = rabbitmq {
-                let queue = live.map(|live| live.id.queue(namespace));
+                let queue = live.as_ref().map(|live| live.id.queue(namespace));
                 let broker = RabbitMq::new(endpoint, namespace);
                 findings.extend(broker.diagnose(queue.as_deref()).await);
             }
-            findings
+            (findings, live.map(|live| live.log))
         };
-        let (mut all, others) = futures::join!(of_mongodb, of_others);
+        let ((mut all, log), (others, of_views)) = futures::join!(of_mongodb, of_others);
         all.extend(others);
+        if let (Some(log), Some(of_views)) = (log, of_views) {
+            all.extend(same_log(&log, &of_views));
+        }
         all.extend(machine());
         for (kind, endpoint) in self.all() {
             if endpoint.is_none() {
@@ -87,6 +91,21 @@ impl Servers {
         }
         all
     }
+}
+
+/// Whether the live views are of the log that is there.
+fn same_log(log: &LogId, of_views: &LogId) -> Vec<Finding> {
+    let mut findings = Findings::about("redis");
+    match log == of_views {
+        true => findings.ok("views-log", "the live views are of the log that MongoDB holds"),
+        false => findings.error(
+            "views-log",
+            format!("the live views are of log {of_views}, MongoDB holds log {log}"),
+            "see that WAYBILL_MONGODB_URL, WAYBILL_REDIS_URL and WAYBILL_NAMESPACE are those of one system; \
+             if they are, start a projector: it makes views of the log that is there",
+        ),
+    }
+    findings.into_all()
 }
 
 fn machine() -> Vec<Finding> {
