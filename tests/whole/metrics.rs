@@ -108,6 +108,16 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
 
     let of_commands = text(&commands.client).await;
     counts_commands(&values(&of_commands));
+    for (route, status, expected) in [
+        ("/orders", 201, 1.0),
+        ("/orders/{order_id}/payments", 200, 1.0),
+        ("/orders/{order_id}/payments", 409, 1.0),
+        ("/orders/{order_id}/shipments", 404, 1.0),
+    ] {
+        let labels = format!("method=\"POST\",route=\"{route}\",status=\"{status}\"");
+        let name = format!("waybill_http_request_duration_seconds_count{{{labels}}}");
+        assert_eq!(values(&of_commands).get(&name), Some(&expected), "{name}\n{of_commands}");
+    }
 
     let of_projector = text(&system.projectors[0].client).await;
     let counted = values(&of_projector);
@@ -162,6 +172,13 @@ async fn what_clients_make_up_adds_no_labels() {
     system.commands.send(method, "/orders", &[], "").await.expect("an answer");
     let text = text(&system.commands).await;
     assert!(!text.contains("made-up") && !text.contains("BREW"), "{text}");
-    assert!(text.contains("method=\"other\",route=\"unknown\""), "{text}");
+    let counted = values(&text);
+    let requests = |method: &str, route: &str, status: u16| {
+        let labels = format!("method=\"{method}\",route=\"{route}\",status=\"{status}\"");
+        let name = format!("waybill_http_request_duration_seconds_count{{{labels}}}");
+        counted.get(&name).copied().unwrap_or(0.0)
+    };
+    assert_eq!(requests("GET", "unknown", 404), 20.0, "{text}");
+    assert_eq!(requests("other", "/orders", 405), 1.0, "{text}");
     system.stop().await;
 }
