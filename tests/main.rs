@@ -29,6 +29,8 @@ mod parts {
 
     mod liveness;
 
+    mod outcomes;
+
     mod parsers;
 
     mod projector {

@@ -28,6 +28,14 @@ pub fn promtool(arguments: &[&str], input: &str) {
     assert!(output.status.success(), "promtool {arguments:?}: {told}\n{input}");
 }
 
+/// What this process itself has counted of a series, named with its labels; 0 where it knows of none.
+pub fn counted_here(series: &str) -> f64 {
+    let text = String::from_utf8(shared::service::metrics::text()).expect("text");
+    let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let found = lines.find(|(of, _)| *of == series);
+    found.map_or(0.0, |(_, value)| value.parse().expect("a number"))
+}
+
 /// A Prometheus that scrapes services, with the rules of `observe/rules` and short times.
 pub struct Prometheus {
     pub client: Client,

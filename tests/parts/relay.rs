@@ -10,6 +10,7 @@ use shared::event_store::{EventStore as _, Inserted};
 use shared::service::health::Health;
 use tests::Own;
 use tests::orders;
+use tests::prometheus::counted_here;
 use tests::relaying::Relaying;
 use tests::torture::recorder::{address, events};
 use tests::until;
@@ -142,11 +143,14 @@ async fn a_hole_is_sealed_and_its_writer_finds_its_position_taken() {
 async fn with_no_queue_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
     let own = Own::default();
     let store = own.mongodb().await;
+    let returned = || counted_here("waybill_unpublished_messages_total{why=\"returned\"}");
+    let before = returned();
     let relay = Relaying::start(&own).await;
     for position in [1, 3] {
         store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
     }
     relay.until_returned().await;
+    assert!(returned() > before, "what comes back is counted");
     until("the hole is sealed", || async {
         (store.read(0, 10).await.unwrap().len() == 3).then_some(())
     })

@@ -6,8 +6,9 @@ use http::Method;
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::live::LiveClient;
+use tests::load::{drive, plan};
 use tests::prometheus::promtool;
-use tests::services::{System, Urls};
+use tests::services::{Service, System, Urls};
 use tests::stores::TempDir;
 use tests::until::until;
 use waybill::client::Client;
@@ -139,6 +140,38 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
         keeps_to_the_conventions(&text);
         promtool(&["check", "metrics"], &text);
     }
+    system.remove().await;
+}
+
+async fn until_told(service: &Service, name: &str, is_it: impl Fn(f64) -> bool) {
+    until(&format!("{name} is told"), || async {
+        values(&text(&service.client).await).get(name).filter(|value| is_it(**value)).map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_views_is_told_while_it_waits() {
+    let small = [("WAYBILL_EVENTS_PER_MESSAGE".to_owned(), "1".to_owned())];
+    let mut system = System::start_with(&Urls::of_the_run(), &small, 1, 1).await;
+    system.projectors[0].process.signal("STOP");
+    let created = system.commands[0].api().create_lamp(5).await;
+    let reader = system.queries.api().with_token(created.token()).waiting(45);
+    let path = created.location().to_owned();
+    let waiting = tokio::spawn(async move { reader.get(&path).await.status });
+    until_told(&system.queries, "waybill_tokens_waiting", |waiting| waiting == 1.0).await;
+    system.projectors[0].process.signal("CONT");
+    assert_eq!(waiting.await.expect("an answer"), 200);
+    until_told(&system.queries, "waybill_tokens_waiting", |waiting| waiting == 0.0).await;
+
+    // A worker tells it when it begins to serve.
+    system.projectors[0].process.kill();
+    drive(&plan(2_000), &system.commands[0].client).await;
+    system.until_relayed().await;
+    system.projectors[0].restart();
+    system.projectors[0].until_listening().await;
+    until_told(&system.projectors[0], "waybill_queue_messages", |queued| queued > 0.0).await;
+    until_told(&system.projectors[0], "waybill_queue_messages", |queued| queued == 0.0).await;
     system.remove().await;
 }
 
