@@ -152,8 +152,10 @@ async fn until_told(service: &Service, name: &str, is_it: impl Fn(f64) -> bool) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_the_views_is_told_while_it_waits() {
-    let small = [("WAYBILL_EVENTS_PER_MESSAGE".to_owned(), "1".to_owned())];
-    let mut system = System::start_with(&Urls::of_the_run(), &small, 1, 1).await;
+    // Many messages, and commands that do not wait for the views.
+    let more = [("WAYBILL_EVENTS_PER_MESSAGE", "1"), ("WAYBILL_MAX_LAG", "off")];
+    let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut system = System::start_with(&Urls::of_the_run(), &more, 1, 1).await;
     system.projectors[0].process.signal("STOP");
     let created = system.commands[0].api().create_lamp(5).await;
     let reader = system.queries.api().with_token(created.token()).waiting(45);

@@ -3,20 +3,15 @@
 use kernel::Namespace;
 use kernel::log::LogId;
 use serde_json::json;
-use shared::diagnosis::{Finding, Findings, Verdict};
+use shared::diagnosis::{self, Finding, Findings, Verdict};
 use shared::endpoint::{Endpoint, Kind, MONGODB, RABBITMQ, REDIS};
 use shared::event_store::mongodb::MongoDb;
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::config::{Invalid, Settings};
-use shared::service::open_files;
 use shared::view_store::redis::Redis;
 
 use crate::outcome::{Error, Outcome, Result};
 use crate::output::{BAD, CARE, FAINT, GOOD, Output, Table, left};
-
-/// Files and connections that a service should be able to have open: 10,000 connections of clients,
-/// and its own.
-const OPEN_FILES: u64 = 10_400;
 
 /// The servers to be checked.
 struct Servers {
@@ -80,7 +75,7 @@ impl Servers {
         if let (Some(log), Some(of_views)) = (log, of_views) {
             all.extend(same_log(&log, &of_views));
         }
-        all.extend(machine());
+        all.extend(diagnosis::machine());
         for (kind, endpoint) in self.all() {
             if endpoint.is_none() {
                 let mut findings = Findings::about("machine");
@@ -104,22 +99,6 @@ fn same_log(log: &LogId, of_views: &LogId) -> Vec<Finding> {
             "see that WAYBILL_MONGODB_URL, WAYBILL_REDIS_URL and WAYBILL_NAMESPACE are those of one system; \
              if they are, start a projector: it makes views of the log that is there",
         ),
-    }
-    findings.into_all()
-}
-
-fn machine() -> Vec<Finding> {
-    open_files::raise(); // As a service does at its start.
-    let mut findings = Findings::about("machine");
-    match open_files::limit() {
-        Some(limit) if (limit as u64) < OPEN_FILES => findings.warning(
-            "open-files",
-            format!("a process started like this one may have {limit} files and connections open"),
-            "raise the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd) to 65536: a service takes fewer \
-             clients otherwise",
-        ),
-        Some(limit) => findings.ok("open-files", format!("up to {limit}")),
-        None => findings.ok("open-files", "without a limit"),
     }
     findings.into_all()
 }
