@@ -30,6 +30,15 @@ fn assert_verdict(report: &Value, subject: &str, check: &str, verdict: &str) {
     assert_eq!(found["fix"].is_string(), bad, "{found:#}");
 }
 
+/// As if a backup had been put in the place of the log; without a projector the views stay.
+async fn views_of_another_log_are_found(system: &System, waybill: &CommandLine) {
+    let log = system.own.mongodb().await.renew().await.unwrap();
+    let report = waybill.run("doctor --json").await.json();
+    assert_verdict(&report, "redis", "views-log", "error");
+    let told = finding(&report, "redis", "views-log")["found"].as_str().unwrap();
+    assert!(told.contains(log.as_str()), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_servers_of_a_running_system_are_well() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
@@ -83,13 +92,7 @@ async fn the_servers_of_a_running_system_are_well() {
     system.projectors[0].process.stop();
     let report = waybill.run("doctor --json").await.json();
     assert_verdict(&report, "rabbitmq", "views-queue", "error"); // None takes events from it.
-    // As if a backup had been put in the place of the log; without a projector the views stay.
-    let store = system.own.mongodb().await;
-    let log = store.renew().await.unwrap();
-    let report = waybill.run("doctor --json").await.json();
-    assert_verdict(&report, "redis", "views-log", "error");
-    let told = finding(&report, "redis", "views-log")["found"].as_str().unwrap();
-    assert!(told.contains(log.as_str()), "{told}");
+    views_of_another_log_are_found(&system, &waybill).await;
     system.remove().await;
 }
 
