@@ -32,6 +32,8 @@ mod parts {
 
     mod liveness;
 
+    mod outcomes;
+
     mod parsers;
 
     mod projector {

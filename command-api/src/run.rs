@@ -7,6 +7,7 @@ use kernel::Result;
 use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
 use shared::auth::Authenticator;
+use shared::diagnosis::{self, Finding, log_findings};
 use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::event_store::until_replaced;
 use shared::http::{Callers, Cors, Listener};
@@ -55,6 +56,7 @@ async fn work<A: Aggregate>(
 ) -> Result<Option<Served>> {
     let start = || Served::start(config, slot, health, stop);
     while let Some((store, served)) = until_connected("mongodb", health, stop, start).await? {
+        log_findings(check(config), stop);
         let replaced = until_replaced(&store, &served.log, health);
         if stop.run_until_cancelled(replaced).await.is_none() {
             return Ok(Some(served));
@@ -63,6 +65,16 @@ async fn work<A: Aggregate>(
         served.end(slot).await;
     }
     Ok(None)
+}
+
+/// What an operator should mend at the servers and at this machine.
+fn check(config: &Config) -> impl Future<Output = Vec<Finding>> + Send + use<> {
+    let (mongodb, namespace) = (config.mongodb.clone(), config.namespace.clone());
+    let broker = RabbitMq::new(&config.rabbitmq, &namespace);
+    async move {
+        let (log, _) = MongoDb::diagnose(mongodb, &namespace).await;
+        [log, broker.diagnose_quietly().await, diagnosis::machine()].concat()
+    }
 }
 
 /// What works on a log beside the requests.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kernel::Result;
 use kernel::projection::ErasedProjection;
 use shared::auth::Authenticator;
+use shared::diagnosis::{self, Finding, log_findings};
 use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::feed::queue::Queues;
 use shared::http::{Callers, Cors, Listener};
@@ -56,6 +57,7 @@ async fn work(
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     tell_of(&[&CONNECTIONS]);
     tokio::spawn(watch_redis(views.clone(), health.clone(), stop.clone()));
+    log_findings(check(config), stop);
     let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);
     let worker = Worker::new(Dependencies {
         store: Arc::new(store.clone()),
@@ -69,6 +71,18 @@ async fn work(
     slot.fill(worker.operations());
     worker.run(stop.clone()).await;
     Ok(())
+}
+
+/// What an operator should mend at the servers and at this machine.
+fn check(config: &Config) -> impl Future<Output = Vec<Finding>> + Send + use<> {
+    let (mongodb, redis) = (config.mongodb.clone(), config.redis.clone());
+    let namespace = config.namespace.clone();
+    let broker = RabbitMq::new(&config.rabbitmq, &namespace);
+    async move {
+        let (log, _) = MongoDb::diagnose(mongodb, &namespace).await;
+        let (views, _) = Redis::diagnose(redis, &namespace).await;
+        [log, views, broker.diagnose_quietly().await, diagnosis::machine()].concat()
+    }
 }
 
 /// Tells whether Redis can be reached, also while nothing is to be applied.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kernel::Result;
 use kernel::query::Queries;
 use shared::auth::Authenticator;
+use shared::diagnosis::{self, log_findings};
 use shared::http::{Callers, Listener};
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
@@ -39,6 +40,12 @@ async fn work(
 ) -> Result<()> {
     let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
+    let (server, namespace) = (config.redis.clone(), config.namespace.clone());
+    let checks = async move {
+        let (found, _) = Redis::diagnose(server, &namespace).await;
+        [found, diagnosis::machine()].concat()
+    };
+    log_findings(checks, stop);
     slot.fill(Service::new(Arc::new(views), queries, stop.clone()));
     let freshness = Freshness::new(config.ready_max_lag);
     if let Ok(service) = slot.service() {

@@ -64,6 +64,10 @@ static KEYS_READABLE: Gauge = Gauge::new(
     "waybill_jwks_readable",
     "The same of the keys of an identity provider, in their file or at their URL.",
 );
+static KEYS: Gauge = Gauge::new(
+    "waybill_jwks_keys",
+    "Keys of an identity provider that are in use, of a file or of a URL; 0 without them, and until the first were fetched.",
+);
 static KEYS_FETCHED: Gauge = Gauge::new(
     "waybill_jwks_fetched_timestamp_seconds",
     "When the keys of an identity provider were last fetched from their URL, in seconds since 1970; 0 without one.",
@@ -163,7 +167,8 @@ impl Authenticator {
         health: &Health,
         stop: &CancellationToken,
     ) -> Result<Option<Arc<Self>>> {
-        metrics::tell_of(&[&CREDENTIALS, &TOKENS_READABLE, &TOKENS, &KEYS_READABLE, &KEYS_FETCHED]);
+        metrics::tell_of(&[&CREDENTIALS, &TOKENS_READABLE, &TOKENS]);
+        metrics::tell_of(&[&KEYS_READABLE, &KEYS, &KEYS_FETCHED]);
         if config.tokens.is_none() && config.jwt.is_none() {
             return Ok(None);
         }

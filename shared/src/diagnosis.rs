@@ -1,6 +1,9 @@
 //! Findings about servers and their settings, for operators.
 
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::service::open_files;
 
 /// What a check of a server, or of this machine, came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -136,6 +139,46 @@ impl Findings {
             _ => self.error(check, found, fix),
         }
     }
+}
+
+/// Files and connections that a service should be able to have open: 10,000 connections of clients,
+/// and its own.
+const OPEN_FILES: u64 = 10_400;
+
+/// What is well and what is not about this machine.
+pub fn machine() -> Vec<Finding> {
+    open_files::raise(); // As a service does at its start.
+    let mut findings = Findings::about("machine");
+    match open_files::limit() {
+        Some(limit) if (limit as u64) < OPEN_FILES => findings.warning(
+            "open-files",
+            format!("a process started like this one may have {limit} files and connections open"),
+            "raise the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd) to 65536: a service takes fewer \
+             clients otherwise",
+        ),
+        Some(limit) => findings.ok("open-files", format!("up to {limit}")),
+        None => findings.ok("open-files", "without a limit"),
+    }
+    findings.into_all()
+}
+
+/// Makes these checks beside the work of a service, until `stop`, and logs what has to be mended and how.
+pub fn log_findings(
+    checks: impl Future<Output = Vec<Finding>> + Send + 'static,
+    stop: &CancellationToken,
+) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        let findings = stop.run_until_cancelled(checks).await.unwrap_or_default();
+        for Finding { subject, check, verdict, found, fix } in findings {
+            let fix = fix.unwrap_or_default();
+            match verdict {
+                Verdict::Error => tracing::error!(subject, check, fix, "{found}"),
+                Verdict::Warning => tracing::warn!(subject, check, fix, "{found}"),
+                Verdict::Ok | Verdict::Note => {}
+            }
+        }
+    });
 }
 
 /// The first two numbers of a version.

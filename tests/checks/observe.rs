@@ -117,6 +117,38 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     }
 }
 
+/// The cells of the rows of the first table in a section.
+fn table<'a>(text: &'a str, section: &str) -> Vec<Vec<&'a str>> {
+    let (_, section) = text.split_once(&format!("\n## {section}\n")).expect("the section");
+    let section = section.split("\n## ").next().expect("its text");
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// The page for operators leaves out no kind of fault that the campaign has, and promises no alert that
+/// there is not.
+#[test]
+fn every_fault_of_the_campaign_has_its_alert_or_the_reason_why_it_heals_itself() {
+    let (page, alerts) = (read("docs/runbooks/README.md"), rules("alerts.yml"));
+    let mut told = vec![];
+    for row in table(&page, "What the fault campaign does") {
+        let [kinds, answer] = row[..] else { panic!("{row:?} has two cells") };
+        told.extend(kinds.split('`').skip(1).step_by(2));
+        let is_part = |character: char| character.is_ascii_alphanumeric();
+        let words = answer.split(|character| !is_part(character));
+        let named: Vec<&str> =
+            words.filter(|word| word.starts_with("Waybill") && word.len() > 7).collect();
+        for name in &named {
+            assert!(alerts.contains(&format!("- alert: {name}\n")), "{kinds}: {name} is no alert");
+        }
+        let reason = answer.strip_prefix("heals itself: ").map_or(0, str::len);
+        assert!(!named.is_empty() || reason > 20, "{kinds}: no alert, and no reason: {answer}");
+    }
+    let expected: BTreeSet<&str> = tests::torture::kinds().into_iter().collect();
+    assert_eq!(told.iter().copied().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(told.len(), expected.len(), "each once");
+}
+
 /// `alerts_test.yml` has a case for each alert, and a quiet hour.
 #[test]
 fn rules_pass_their_unit_tests() {

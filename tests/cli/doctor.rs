@@ -1,6 +1,7 @@
 //! `waybill doctor`: what is wrong with a server is found, and nothing is left on it.
 
 use serde_json::Value;
+use shared::event_store::EventStore as _;
 use tests::Own;
 use tests::program::CommandLine;
 use tests::services::{System, Urls};
@@ -29,6 +30,15 @@ fn assert_verdict(report: &Value, subject: &str, check: &str, verdict: &str) {
     assert_eq!(found["fix"].is_string(), bad, "{found:#}");
 }
 
+/// As if a backup had been put in the place of the log; without a projector the views stay.
+async fn views_of_another_log_are_found(system: &System, waybill: &CommandLine) {
+    let log = system.own.mongodb().await.renew().await.unwrap();
+    let report = waybill.run("doctor --json").await.json();
+    assert_verdict(&report, "redis", "views-log", "error");
+    let told = finding(&report, "redis", "views-log")["found"].as_str().unwrap();
+    assert!(told.contains(log.as_str()), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_servers_of_a_running_system_are_well() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
@@ -46,6 +56,7 @@ async fn the_servers_of_a_running_system_are_well() {
                 "journal",
                 "replica-set",
                 "majority",
+                "majority-journal",
                 "clock",
                 "log",
                 "indexes",
@@ -57,7 +68,16 @@ async fn the_servers_of_a_running_system_are_well() {
         ),
         (
             "redis",
-            &["reachable", "version", "role", "eviction", "append-only-file", "clock", "views"],
+            &[
+                "reachable",
+                "version",
+                "role",
+                "eviction",
+                "append-only-file",
+                "clock",
+                "views",
+                "views-log",
+            ],
         ),
     ] {
         checks.iter().for_each(|check| assert_verdict(&report, subject, check, "ok"));
@@ -72,6 +92,7 @@ async fn the_servers_of_a_running_system_are_well() {
     system.projectors[0].process.stop();
     let report = waybill.run("doctor --json").await.json();
     assert_verdict(&report, "rabbitmq", "views-queue", "error"); // None takes events from it.
+    views_of_another_log_are_found(&system, &waybill).await;
     system.remove().await;
 }
 
@@ -153,6 +174,30 @@ async fn a_mongodb_without_a_replica_set_or_without_an_index_is_found() {
     let report = waybill.run("doctor --json").await.json();
     assert_verdict(&report, "mongodb", "indexes", "error");
     own.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_set_whose_majority_needs_no_journal_is_found() {
+    use ::mongodb::bson::{Document, doc};
+    let folder = TempDir::default();
+    let mongodb = MongoDb::start(&folder.0).unwrap();
+    let waybill = CommandLine::default().with("WAYBILL_MONGODB_URL", &mongodb.url());
+    let client = ::mongodb::Client::with_uri_str(mongodb.url()).await.unwrap();
+    let admin = client.database("admin");
+    let told = admin.run_command(doc! { "replSetGetConfig": 1 }).await.unwrap();
+    let mut config: Document = told.get_document("config").unwrap().clone();
+    let mut set = async |version: i32, journal: bool| {
+        config.insert("version", version);
+        config.insert("writeConcernMajorityJournalDefault", journal);
+        admin.run_command(doc! { "replSetReconfig": &config }).await.unwrap();
+    };
+    set(1_000, false).await;
+    let report = waybill.run("doctor --json").await;
+    assert_eq!(report.code, Some(1), "{report:?}");
+    assert_verdict(&report.json(), "mongodb", "majority-journal", "warning");
+    set(1_001, true).await;
+    let report = waybill.run("doctor --json").await.json();
+    assert_verdict(&report, "mongodb", "majority-journal", "ok");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,15 @@
 //! `waybill top`: its figures are those of the services.
 
+use http::StatusCode;
 use serde_json::{Value, json};
+use shared::http::{Hosts, Limits, answer, close, serve};
 use tests::load::{drive, plan};
 use tests::program::CommandLine;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use warp::Filter as _;
 use waybill::client::Client;
 use xtask::servers::Port;
 
@@ -34,6 +39,7 @@ async fn one_look_agrees_with_what_the_services_tell() {
     let told = system.projectors[0].get("/generations").await;
     assert_eq!(sample["generations"], told["items"]);
     assert_eq!((&sample["dead_letters"], &sample["missing"]), (&json!(0), &json!([])));
+    assert_eq!(sample["queue"], system.projectors[0].get("/flow").await["waiting"]);
 
     let line = format!("top --json --projector {} --projector {}", one.base(), other.base());
     let workers = waybill.run(&line).await.json()["services"].as_array().unwrap().clone();
@@ -44,6 +50,32 @@ async fn one_look_agrees_with_what_the_services_tell() {
         .collect();
     assert_eq!(served, [&told["items"][0]["id"]; 2], "{workers:?}");
     system.remove().await;
+}
+
+/// A projector that tells of nothing but its queue.
+async fn projector_with(flow: &'static str) -> (Client, DropGuard) {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(&format!("http://{}", socket.local_addr().unwrap()));
+    let flow = warp::path!("flow")
+        .map(move || answer::bytes(StatusCode::OK, flow.as_bytes().to_vec(), "application/json"));
+    let (routes, limits) = (close(flow.boxed(), "GET"), Limits::of_process(1));
+    let stop = CancellationToken::new();
+    tokio::spawn(serve(socket, routes, Hosts::default(), limits, stop.clone()));
+    (client, stop.drop_guard())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_is_what_a_projector_tells_of_it() {
+    let folder = TempDir::default();
+    let (system, waybill) = embedded(&folder).await;
+    let sample = waybill.run("top --json").await.json();
+    assert_eq!(sample["queue"], Value::Null, "the embedded mode has none: {sample}");
+    let (projector, _serving) = projector_with(r#"{ "waiting": 12345 }"#).await;
+    let sample = waybill.run(&format!("top --json --projector {}", projector.base())).await.json();
+    assert_eq!(sample["queue"], json!(12_345), "{sample}");
+    let text = waybill.run(&format!("top --once --projector {}", projector.base())).await;
+    assert!(text.stdout.contains("12345 messages wait for the live views"), "{}", text.stdout);
+    system.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,18 +122,20 @@ async fn what_a_service_that_is_away_would_tell_is_left_out_with_the_reason() {
     for (option, missing) in [
         ("--query-api", &["totals", "changes"][..]),
         ("--command-api", &["log"]),
-        ("--projector", &["views", "generations", "dead_letters"]),
+        ("--projector", &["views", "generations", "queue", "dead_letters"]),
     ] {
         let line = format!("top --json {option} {}", away.base());
         let done = waybill.run(&line).await;
         assert_eq!(done.code, Some(1), "{done:?}");
         let sample = done.json();
-        for field in ["log", "views", "changes", "generations", "totals", "dead_letters"] {
+        // The embedded mode has no queue.
+        let missing: Vec<&str> = missing.iter().chain(["queue"].iter()).copied().collect();
+        for field in ["log", "views", "changes", "generations", "totals", "queue", "dead_letters"] {
             assert_eq!(sample[field].is_null(), missing.contains(&field), "{field}: {sample}");
         }
         let told = sample["missing"].as_array().unwrap();
         for what in missing {
-            let why = told.iter().find(|it| it["what"] == *what);
+            let why = told.iter().find(|it| it["what"] == what);
             let why = why.unwrap_or_else(|| panic!("{what} is not missing: {sample}"));
             assert!(why["why"].as_str().is_some_and(|why| !why.is_empty()), "{why}");
         }

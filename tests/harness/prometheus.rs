@@ -28,12 +28,28 @@ pub fn promtool(arguments: &[&str], input: &str) {
     assert!(output.status.success(), "promtool {arguments:?}: {told}\n{input}");
 }
 
+/// What this process itself has counted of a series, named with its labels; 0 where it knows of none.
+pub fn counted_here(series: &str) -> f64 {
+    let text = String::from_utf8(shared::service::metrics::text()).expect("text");
+    let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let found = lines.find(|(of, _)| *of == series);
+    found.map_or(0.0, |(_, value)| value.parse().expect("a number"))
+}
+
 /// A Prometheus that scrapes services, with the rules of `observe/rules` and short times.
 pub struct Prometheus {
     pub client: Client,
     process: Arc<Process>,
     _folder: TempDir,
     _port: Port,
+}
+
+/// How Prometheus gets in at the services.
+#[derive(Default)]
+pub struct Access<'a> {
+    pub token: Option<&'a str>,
+    /// The file with the CA of services that speak TLS.
+    pub ca: Option<&'a Path>,
 }
 
 /// A rule of the repository, as text.
@@ -66,21 +82,25 @@ fn hurried(rules: &str) -> String {
 impl Prometheus {
     /// Starts it for these services, each with the name of its job.
     pub async fn start(services: &[(&str, &Client)]) -> Self {
-        Self::start_with_token(services, None).await
+        Self::start_with(services, &Access::default()).await
     }
 
-    /// The same, with a token for what it scrapes.
-    pub async fn start_with_token(services: &[(&str, &Client)], token: Option<&str>) -> Self {
+    /// The same, for services that do not let everyone in.
+    pub async fn start_with(services: &[(&str, &Client)], access: &Access<'_>) -> Self {
         let folder = TempDir::default();
         let port = Port::reserve().expect("a port");
         for name in ["recording.yml", "alerts.yml"] {
             std::fs::write(folder.0.join(name), hurried(&rules(name))).expect("a file");
         }
         let job = |(name, client): &(&str, &Client)| {
-            let target = client.base().trim_start_matches("http://").to_owned();
-            let mut job = json!({ "job_name": name, "static_configs": [{ "targets": [target] }] });
-            if let Some(token) = token {
+            let (scheme, target) = client.base().split_once("://").expect("a URL");
+            let targets = json!([{ "targets": [target] }]);
+            let mut job = json!({ "job_name": name, "scheme": scheme, "static_configs": targets });
+            if let Some(token) = access.token {
                 job["authorization"] = json!({ "credentials": token });
+            }
+            if let Some(ca) = access.ca {
+                job["tls_config"] = json!({ "ca_file": ca });
             }
             job
         };

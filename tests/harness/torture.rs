@@ -22,6 +22,7 @@ use xtask::servers::Servers;
 
 use self::clients::{Clients, Shared};
 use self::faults::Faults;
+pub use self::faults::kinds;
 use self::recorder::Recorder;
 use crate::proxy::Proxies;
 use crate::services::{Service, Urls};

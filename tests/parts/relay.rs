@@ -12,6 +12,7 @@ use shared::event_store::{EventStore as _, Inserted};
 use shared::service::health::Health;
 use tests::Own;
 use tests::orders;
+use tests::prometheus::counted_here;
 use tests::relaying::Relaying;
 use tests::torture::recorder::{address, events};
 use tests::{until, within};
@@ -171,11 +172,14 @@ async fn many_holes_and_large_ones_are_sealed_at_once() {
 async fn with_no_queue_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
     let own = Own::default();
     let store = own.mongodb().await;
+    let returned = || counted_here("waybill_unpublished_messages_total{why=\"returned\"}");
+    let before = returned();
     let relay = Relaying::start(&own).await;
     for position in [1, 3] {
         store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
     }
     relay.until_returned().await;
+    assert!(returned() > before, "what comes back is counted");
     within(SEALED, "the hole is sealed", || async {
         (store.read(0, 10).await.unwrap().len() == 3).then_some(())
     })

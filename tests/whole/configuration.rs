@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use http::Method;
+use tests::Own;
 use tests::services::{Service, Urls, program};
 use tests::stores::TempDir;
 use waybill::client::Client;
@@ -156,22 +157,58 @@ async fn a_mongodb_that_is_no_replica_set_is_refused_with_the_remedy() {
     }
 }
 
+async fn set(redis: &Redis, name: &str, value: &str) {
+    let client = ::redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut command = ::redis::cmd("CONFIG");
+    command.arg("SET").arg(name).arg(value);
+    command.query_async::<()>(&mut connection).await.unwrap();
+}
+
+/// Waits until a service warns of something, with this fix.
+async fn until_warned(service: &Service, fix: &str) {
+    tests::until(&format!("{fix} is told"), || async {
+        let told = service.output();
+        let mut warnings = told.lines().filter(|line| line.contains("WARN"));
+        warnings.find(|line| line.contains(fix)).map(drop)
+    })
+    .await;
+}
+
+/// What `waybill doctor` finds, without being asked.
+#[tokio::test]
+async fn what_should_be_mended_is_told_at_start_with_its_fix_and_stops_nothing() {
+    let (folder, own) = (TempDir::default(), Own::default());
+    let redis = Redis::start(&folder.0).unwrap();
+    set(&redis, "appendonly", "no").await;
+    let urls = Urls { redis: redis.url(), ..Urls::of_the_run() };
+    let queries = Service::start("query-api", own.namespace.as_str(), &urls);
+    until_warned(&queries, "CONFIG SET appendonly yes").await;
+    let alive = queries.client.send(Method::GET, "/livez", &[], "").await;
+    assert_eq!(alive.unwrap().body, "alive");
+
+    // A queue without the bounds that services give it.
+    let broker = Urls::of_the_run().rabbitmq;
+    let connection = lapin::Connection::connect(&broker, Default::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let durable = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
+    let queue = own.rabbitmq().dead_letter_queue();
+    channel.queue_declare(queue.into(), durable, Default::default()).await.unwrap();
+    connection.close(200, "".into()).await.unwrap();
+    for name in ["command-api", "projector"] {
+        let service = Service::start(name, own.namespace.as_str(), &Urls::of_the_run());
+        until_warned(&service, "rabbitmqctl delete_queue").await;
+        service.process.stop();
+    }
+    queries.process.stop();
+    own.remove().await;
+}
+
 #[tokio::test]
 async fn a_redis_that_evicts_is_refused_with_the_remedy() {
     let folder = TempDir::default();
     let redis = Redis::start(&folder.0).unwrap();
-    let mut connection = ::redis::Client::open(redis.url())
-        .unwrap()
-        .get_multiplexed_async_connection()
-        .await
-        .unwrap();
-    ::redis::cmd("CONFIG")
-        .arg("SET")
-        .arg("maxmemory-policy")
-        .arg("allkeys-lru")
-        .query_async::<()>(&mut connection)
-        .await
-        .unwrap();
+    set(&redis, "maxmemory-policy", "allkeys-lru").await;
     let urls = Urls { redis: redis.url(), ..Urls::of_the_run() };
     let told = Service::start("query-api", "waybill", &urls).until_ended().await;
     assert!(told.contains("noeviction") && told.contains("exit status: 2"), "{told}");

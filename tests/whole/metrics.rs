@@ -6,8 +6,9 @@ use http::Method;
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::live::LiveClient;
+use tests::load::{drive, plan};
 use tests::prometheus::promtool;
-use tests::services::{System, Urls};
+use tests::services::{Service, System, Urls};
 use tests::stores::TempDir;
 use tests::until::until;
 use waybill::client::Client;
@@ -108,6 +109,16 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
 
     let of_commands = text(&commands.client).await;
     counts_commands(&values(&of_commands));
+    for (route, status, expected) in [
+        ("/orders", 201, 1.0),
+        ("/orders/{order_id}/payments", 200, 1.0),
+        ("/orders/{order_id}/payments", 409, 1.0),
+        ("/orders/{order_id}/shipments", 404, 1.0),
+    ] {
+        let labels = format!("method=\"POST\",route=\"{route}\",status=\"{status}\"");
+        let name = format!("waybill_http_request_duration_seconds_count{{{labels}}}");
+        assert_eq!(values(&of_commands).get(&name), Some(&expected), "{name}\n{of_commands}");
+    }
 
     let of_projector = text(&system.projectors[0].client).await;
     let counted = values(&of_projector);
@@ -129,6 +140,40 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
         keeps_to_the_conventions(&text);
         promtool(&["check", "metrics"], &text);
     }
+    system.remove().await;
+}
+
+async fn until_told(service: &Service, name: &str, is_it: impl Fn(f64) -> bool) {
+    until(&format!("{name} is told"), || async {
+        values(&text(&service.client).await).get(name).filter(|value| is_it(**value)).map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_views_is_told_while_it_waits() {
+    // Many messages, and commands that do not wait for the views.
+    let more = [("WAYBILL_EVENTS_PER_MESSAGE", "1"), ("WAYBILL_MAX_LAG", "off")];
+    let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut system = System::start_with(&Urls::of_the_run(), &more, 1, 1).await;
+    system.projectors[0].process.signal("STOP");
+    let created = system.commands[0].api().create_lamp(5).await;
+    let reader = system.queries.api().with_token(created.token()).waiting(45);
+    let path = created.location().to_owned();
+    let waiting = tokio::spawn(async move { reader.get(&path).await.status });
+    until_told(&system.queries, "waybill_tokens_waiting", |waiting| waiting == 1.0).await;
+    system.projectors[0].process.signal("CONT");
+    assert_eq!(waiting.await.expect("an answer"), 200);
+    until_told(&system.queries, "waybill_tokens_waiting", |waiting| waiting == 0.0).await;
+
+    // A worker tells it when it begins to serve.
+    system.projectors[0].process.kill();
+    drive(&plan(2_000), &system.commands[0].client).await;
+    system.until_relayed().await;
+    system.projectors[0].restart();
+    system.projectors[0].until_listening().await;
+    until_told(&system.projectors[0], "waybill_queue_messages", |queued| queued > 0.0).await;
+    until_told(&system.projectors[0], "waybill_queue_messages", |queued| queued == 0.0).await;
     system.remove().await;
 }
 
@@ -162,6 +207,13 @@ async fn what_clients_make_up_adds_no_labels() {
     system.commands.send(method, "/orders", &[], "").await.expect("an answer");
     let text = text(&system.commands).await;
     assert!(!text.contains("made-up") && !text.contains("BREW"), "{text}");
-    assert!(text.contains("method=\"other\",route=\"unknown\""), "{text}");
+    let counted = values(&text);
+    let requests = |method: &str, route: &str, status: u16| {
+        let labels = format!("method=\"{method}\",route=\"{route}\",status=\"{status}\"");
+        let name = format!("waybill_http_request_duration_seconds_count{{{labels}}}");
+        counted.get(&name).copied().unwrap_or(0.0)
+    };
+    assert_eq!(requests("GET", "unknown", 404), 20.0, "{text}");
+    assert_eq!(requests("other", "/orders", 405), 1.0, "{text}");
     system.stop().await;
 }

@@ -57,6 +57,16 @@ impl Secure {
             .with("WAYBILL_PROJECTOR_LISTEN", &projector)
     }
 
+    async fn metric(&self, name: &str) -> f64 {
+        let tls = ClientTls::of_ca_file(&self.certificates.ca).unwrap();
+        let queries = Client::trusting(&self.urls[1], &tls);
+        let answer = queries.send(Method::GET, "/metrics", &[], "").await.unwrap();
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        let (_, value) = lines.find(|(of, _)| *of == name).expect("the metric");
+        value.parse().expect("a number")
+    }
+
     /// The certificate that a new connection is shown.
     async fn shown(&self) -> Vec<u8> {
         let tls = ClientTls::of_ca_file(&self.certificates.ca).unwrap();
@@ -110,12 +120,16 @@ fn put(secure: &Secure, certificate: &Path, key: &Path) {
 async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
     let secure = Secure::start().await;
     let first = secure.shown().await;
-    let renewed = secure.certificates.issue(&secure.folder.0.join("renewed")).unwrap();
+    assert_eq!(secure.metric("waybill_tls_certificate_readable").await, 1.0);
+    let (end, renewed) = (2_000_000_000, secure.folder.0.join("renewed"));
+    let renewed = secure.certificates.issue_until(&renewed, end).unwrap();
     put(&secure, &renewed.certificate, &renewed.key);
     let second = until("the renewed certificate is shown", || async {
         Some(secure.shown().await).filter(|shown| *shown != first)
     })
     .await;
+    let told = secure.metric("waybill_tls_certificate_expires_timestamp_seconds").await;
+    assert_eq!(told, end as f64, "the end of the one that is shown");
 
     // The key of another certificate.
     let another = secure.certificates.issue(&secure.folder.0.join("another")).unwrap();
@@ -126,12 +140,18 @@ async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not
     })
     .await;
     assert_eq!(secure.shown().await, second, "the last good one stays");
+    assert_eq!(secure.metric("waybill_tls_certificate_readable").await, 0.0);
+    let told = secure.metric("waybill_tls_certificate_expires_timestamp_seconds").await;
+    assert_eq!(told, end as f64, "the end of the one that is shown");
 
     put(&secure, &another.certificate, &another.key);
     until("the mended certificate is shown", || async {
         (secure.shown().await != second).then_some(())
     })
     .await;
+    assert_eq!(secure.metric("waybill_tls_certificate_readable").await, 1.0);
+    let told = secure.metric("waybill_tls_certificate_expires_timestamp_seconds").await;
+    assert!(told > end as f64, "the mended one ends later: {told}");
     let told = secure.process.told();
     assert_eq!(told.matches("can't be used").count(), 1, "{told}");
 }

@@ -11,6 +11,7 @@ use tests::live::LiveClient;
 use tests::orders;
 use tests::otlp::{Collector, Span};
 use tests::services::{System, Urls};
+use tests::torture::recorder::Recorder;
 use tests::until;
 use uuid::Uuid;
 use xtask::servers::Servers;
@@ -113,6 +114,26 @@ async fn a_trace_leads_from_the_request_to_the_live_update() {
     let read = system.queries.client.send(Method::GET, "/readyz", &[], "").await.unwrap();
     assert!(read.status.is_success());
     assert!(!collector.spans().iter().any(|span| span.name.contains("readyz")));
+    system.remove().await;
+}
+
+/// Also where no traces are recorded: whoever gets the message may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_carries_the_trace_of_its_first_event_that_has_one_as_a_header() {
+    let system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let recorder =
+        Recorder::bind(&Urls::of_the_run().rabbitmq, system.own.namespace.as_str()).await;
+    let commands = system.commands[0].api();
+    let next = || async { until("a message is there", || recorder.next_traced()).await };
+    commands.create_lamp(5).await;
+    let (header, events) = next().await;
+    assert_eq!((header, events[0].get("traceparent")), (None, None));
+    let (_, traceparent) = trace(true);
+    create(&commands, &traceparent).await;
+    let (header, events) = next().await;
+    assert_eq!(header.as_deref(), Some(&traceparent[..]));
+    assert_eq!(events[0]["traceparent"], traceparent[..]);
+    recorder.remove().await;
     system.remove().await;
 }
 

@@ -1,21 +1,17 @@
 //! Checks of the servers and of this machine: `doctor`. The checks are those of the adapters.
 
 use kernel::Namespace;
+use kernel::log::LogId;
 use serde_json::json;
-use shared::diagnosis::{Finding, Findings, Verdict};
+use shared::diagnosis::{self, Finding, Findings, Verdict};
 use shared::endpoint::{Endpoint, Kind, MONGODB, RABBITMQ, REDIS};
 use shared::event_store::mongodb::MongoDb;
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::config::{Invalid, Settings};
-use shared::service::open_files;
 use shared::view_store::redis::Redis;
 
 use crate::outcome::{Error, Outcome, Result};
 use crate::output::{BAD, CARE, FAINT, GOOD, Output, Table, left};
-
-/// Files and connections that a service should be able to have open: 10,000 connections of clients,
-/// and its own.
-const OPEN_FILES: u64 = 10_400;
 
 /// The servers to be checked.
 struct Servers {
@@ -58,7 +54,7 @@ impl Servers {
         let of_mongodb = async {
             match mongodb {
                 Some(endpoint) => MongoDb::diagnose(endpoint, namespace).await,
-                None => vec![],
+                None => (vec![], None),
             }
         };
         // The queue of the live views is known from Redis.
@@ -68,15 +64,18 @@ impl Servers {
                 None => (vec![], None),
             };
             if let Some(endpoint) = rabbitmq {
-                let queue = live.map(|live| live.id.queue(namespace));
+                let queue = live.as_ref().map(|live| live.id.queue(namespace));
                 let broker = RabbitMq::new(endpoint, namespace);
                 findings.extend(broker.diagnose(queue.as_deref()).await);
             }
-            findings
+            (findings, live.map(|live| live.log))
         };
-        let (mut all, others) = futures::join!(of_mongodb, of_others);
+        let ((mut all, log), (others, of_views)) = futures::join!(of_mongodb, of_others);
         all.extend(others);
-        all.extend(machine());
+        if let (Some(log), Some(of_views)) = (log, of_views) {
+            all.extend(same_log(&log, &of_views));
+        }
+        all.extend(diagnosis::machine());
         for (kind, endpoint) in self.all() {
             if endpoint.is_none() {
                 let mut findings = Findings::about("machine");
@@ -89,18 +88,17 @@ impl Servers {
     }
 }
 
-fn machine() -> Vec<Finding> {
-    open_files::raise(); // As a service does at its start.
-    let mut findings = Findings::about("machine");
-    match open_files::limit() {
-        Some(limit) if (limit as u64) < OPEN_FILES => findings.warning(
-            "open-files",
-            format!("a process started like this one may have {limit} files and connections open"),
-            "raise the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd) to 65536: a service takes fewer \
-             clients otherwise",
+/// Whether the live views are of the log that is there.
+fn same_log(log: &LogId, of_views: &LogId) -> Vec<Finding> {
+    let mut findings = Findings::about("redis");
+    match log == of_views {
+        true => findings.ok("views-log", "the live views are of the log that MongoDB holds"),
+        false => findings.error(
+            "views-log",
+            format!("the live views are of log {of_views}, MongoDB holds log {log}"),
+            "see that WAYBILL_MONGODB_URL, WAYBILL_REDIS_URL and WAYBILL_NAMESPACE are those of one system; \
+             if they are, start a projector: it makes views of the log that is there",
         ),
-        Some(limit) => findings.ok("open-files", format!("up to {limit}")),
-        None => findings.ok("open-files", "without a limit"),
     }
     findings.into_all()
 }

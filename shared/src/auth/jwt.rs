@@ -20,8 +20,13 @@ pub use self::config::Config;
 use self::remote::Remote;
 pub use self::verifier::Verifier;
 use super::watched::Watched;
-use super::{Denied, JWKS_FILE, KEYS_READABLE, KeySource, Principal};
+use super::{Denied, JWKS_FILE, KEYS, KEYS_READABLE, KeySource, Principal};
 use crate::service::health::Health;
+
+/// Tells how many keys are in use from now on.
+fn count(verifier: &Verifier) {
+    KEYS.set(f64::from(u32::try_from(verifier.number_of_keys()).unwrap_or(u32::MAX)));
+}
 
 /// Finds out whose a token is, by the keys that the provider has at the moment.
 pub enum Keyring {
@@ -38,7 +43,7 @@ impl Keyring {
         match &config.keys {
             KeySource::File(path) => {
                 let config = config.clone();
-                let read = move |path: &Path| Verifier::read(&config, path);
+                let read = move |path: &Path| Verifier::read(&config, path).inspect(count);
                 let file = Watched::read(path, Arc::new(read), &KEYS_READABLE);
                 let what = format!("reading {JWKS_FILE}");
                 Ok(Self::File(file.map_err(|why| Failure::permanent(&what, why))?))

@@ -27,6 +27,7 @@ pub use self::own::{Object, text};
 use super::access::AccessTable;
 use super::answer::{self, Answer, into_response};
 use super::guard::Guard;
+use super::measured;
 use super::probes::get_or_head;
 use super::problem::{JSON, Pages};
 use crate::auth::Authenticator;
@@ -69,6 +70,7 @@ impl Api {
         for operation in &operations {
             document.add(operation, &pages, authenticator.is_some());
         }
+        measured::know(&operations, &open);
         let guard = authenticator.map(|authenticator| {
             let access = AccessTable::new(&operations, open);
             Guard::new(authenticator.clone(), Arc::new(access))

@@ -1,18 +1,18 @@
 //! How long requests take, by what was asked for.
 
-use std::collections::BTreeSet;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
 
+use super::api::Operation;
 use crate::service::metrics::Histogram;
 use crate::service::traces::RequestSpan;
 
 /// A stream of events counts until its first byte.
 pub(crate) static REQUESTS: Histogram = Histogram::of_seconds(
     "waybill_http_request_duration_seconds",
-    "Time from a request's headers to its answer, by method, first segment of the path, and status.",
+    "Time from a request's headers to its answer, by method, path as it is described, and status.",
     &["method", "route", "status"],
 );
 
@@ -20,22 +20,21 @@ pub(crate) static REQUESTS: Histogram = Histogram::of_seconds(
 pub(super) struct Measured {
     started: Instant,
     method: &'static str,
-    route: String,
+    route: Option<Arc<str>>,
     span: Option<RequestSpan>,
 }
 
 impl Measured {
     /// Where traces are recorded, the request's own context takes the place of its `traceparent`.
     pub(super) fn start<B>(request: &mut Request<B>) -> Self {
-        let route = request.uri().path().split('/').nth(1).unwrap_or_default();
-        let (method, route) = (known(request.method()), format!("/{route}"));
+        let route = ROUTES.find(request.uri().path());
+        let method = known(request.method());
         let span = RequestSpan::begin(method, request);
         Self { started: Instant::now(), method, route, span }
     }
 
-    /// Paths at which there is nothing are told together: clients make them up.
     pub(super) fn end(self, status: StatusCode) {
-        let route = if ROUTES.know(&self.route, status) { self.route.as_str() } else { "unknown" };
+        let route = self.route.as_deref().unwrap_or(UNKNOWN);
         REQUESTS.took(self.started.elapsed(), &[self.method, route, status.as_str()]);
         if let Some(span) = self.span {
             span.end(route, status);
@@ -43,32 +42,68 @@ impl Measured {
     }
 }
 
-static ROUTES: Routes = Routes(RwLock::new(BTreeSet::new()));
+static ROUTES: Routes = Routes(RwLock::new(vec![]));
 
-/// Routes that are told by their names. Some answers do not say whether there is such a route, as 400
-/// and 401, so only the first of them are taken for one.
-struct Routes(RwLock<BTreeSet<String>>);
+/// What is told of requests at paths that are not described: clients make them up.
+const UNKNOWN: &str = "unknown";
 
-/// Routes of all services together have half as many.
-const MAX_GUESSED: usize = 64;
-/// Bytes of the longest one that is told by its name.
-const MAX_ROUTE: usize = 64;
+/// Tells requests of these operations, and those for files below these first segments, by the paths that
+/// describe them.
+pub(crate) fn know(operations: &[Operation], open: &[&str]) {
+    operations.iter().for_each(|operation| ROUTES.add(&operation.path, false));
+    open.iter().for_each(|segment| ROUTES.add(&format!("/{segment}/{{path}}"), true));
+}
+
+/// The described paths of all services of the process.
+struct Routes(RwLock<Vec<Route>>);
+
+struct Route {
+    /// As it is described: `/orders/{order_id}/payments`.
+    path: Arc<str>,
+    /// `None` takes any segment.
+    segments: Vec<Option<String>>,
+    /// Whether more segments may follow.
+    is_open: bool,
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
 
 impl Routes {
-    fn know(&self, route: &str, status: StatusCode) -> bool {
-        if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
-            return false;
-        }
-        if self.0.read().unwrap_or_else(PoisonError::into_inner).contains(route) {
-            return true;
-        }
+    /// Of two that take the same paths the first stays. Below one that is open lie more.
+    fn add(&self, path: &str, is_open: bool) {
+        let fixed = |segment: &str| (!segment.starts_with('{')).then(|| segment.to_owned());
+        let new =
+            Route { path: path.into(), segments: segments(path).map(fixed).collect(), is_open };
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let is_there = status.is_success() || known.len() < MAX_GUESSED;
-        let is_told = is_there && route.len() <= MAX_ROUTE;
-        if is_told {
-            known.insert(route.to_owned());
+        if !known.iter().any(|it| (&it.segments, it.is_open) == (&new.segments, new.is_open)) {
+            known.push(new);
         }
-        is_told
+    }
+
+    /// The one that says most of this path, if there is any.
+    fn find(&self, path: &str) -> Option<Arc<str>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let fitting = known.iter().filter(|route| route.fits(path));
+        fitting.max_by_key(|route| route.fixed()).map(|route| route.path.clone())
+    }
+}
+
+impl Route {
+    fn fits(&self, path: &str) -> bool {
+        let mut given = segments(path);
+        let mut expected = self.segments.iter();
+        let fit = expected.all(|segment| match (segment, given.next()) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(fixed), Some(given)) => fixed == given,
+        });
+        fit && (self.is_open || given.next().is_none())
+    }
+
+    fn fixed(&self) -> usize {
+        self.segments.iter().flatten().count()
     }
 }
 
@@ -88,19 +123,48 @@ fn known(method: &Method) -> &'static str {
 mod tests {
     use super::*;
 
+    fn routes() -> Routes {
+        let routes = Routes(RwLock::default());
+        for path in [
+            "/",
+            "/orders",
+            "/orders/{order_id}",
+            "/orders/{id}",
+            "/orders/{order_id}/payments",
+            "/stats/daily",
+            "/stats/{kind}",
+            "/assets/{path}",
+        ] {
+            routes.add(path, path == "/assets/{path}");
+        }
+        routes
+    }
+
+    #[test]
+    fn a_request_is_told_by_the_path_that_describes_it() {
+        let routes = routes();
+        for (asked, expected) in [
+            ("/", "/"),
+            ("/orders", "/orders"),
+            ("/orders/", "/orders"),
+            ("/orders/7", "/orders/{order_id}"),
+            ("/orders/7/payments", "/orders/{order_id}/payments"),
+            ("/stats/daily", "/stats/daily"),
+            ("/stats/weekly", "/stats/{kind}"),
+            ("/assets/js/main.js", "/assets/{path}"),
+        ] {
+            assert_eq!(routes.find(asked).as_deref(), Some(expected), "{asked}");
+        }
+    }
+
     #[test]
     fn routes_that_clients_make_up_are_told_together() {
-        let routes = Routes(RwLock::default());
-        assert!(routes.know("/orders", StatusCode::UNPROCESSABLE_ENTITY));
-        assert!(!routes.know("/nothing", StatusCode::NOT_FOUND));
+        let routes = routes();
         let made_up = (0..10_000).map(|number| format!("/{number}"));
-        for status in [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED] {
-            let told = made_up.clone().filter(|route| routes.know(route, status)).count();
-            assert!(told < MAX_GUESSED, "{told}");
+        for path in made_up.chain(["/orders/7/payments/8", "/assets", ""].map(str::to_owned)) {
+            let found = routes.find(&path);
+            assert!(found.is_none() || path.is_empty(), "{path}: {found:?}");
         }
-        assert!(routes.0.read().unwrap().len() <= MAX_GUESSED);
-        assert!(routes.know("/stats", StatusCode::OK), "what is answered is there");
-        assert!(routes.know("/stats", StatusCode::BAD_REQUEST));
-        assert!(!routes.know(&format!("/{}", "x".repeat(MAX_ROUTE)), StatusCode::OK));
+        assert_eq!(routes.0.read().unwrap().len(), 7, "one of two that take the same paths");
     }
 }

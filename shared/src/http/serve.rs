@@ -30,6 +30,7 @@ use super::timed::Timed;
 use super::unread::ReadToTheEnd;
 use super::{Limits, Listener, REFUSED, refused, security_headers};
 use crate::service::metrics::Metric as _;
+use crate::tls::server;
 
 /// All routes of a service: nothing is rejected past them.
 pub type Routes = BoxedFilter<(Response,)>;
@@ -64,6 +65,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let front = Arc::new(Front { routes, callers: callers.into(), limits });
     REFUSED.tell();
+    server::METRICS.iter().for_each(|metric| metric.tell());
     let tls = options.tls.as_ref().map(|tls| tls.start(&stop));
     while let Some(accepted) = stop.run_until_cancelled(socket.accept()).await {
         match accepted {

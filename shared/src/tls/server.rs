@@ -14,6 +14,18 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::pem::{Identity, read_file};
+use crate::service::metrics::{Gauge, Metric};
+
+static READABLE: Gauge = Gauge::new(
+    "waybill_tls_certificate_readable",
+    "1 while the files of the TLS certificate are in use as they are; 0 while they can't be used and the last good ones are, or without TLS.",
+);
+static EXPIRES: Gauge = Gauge::new(
+    "waybill_tls_certificate_expires_timestamp_seconds",
+    "When the TLS certificate that clients are shown ends, or one of a CA that is sent with it if that ends sooner, in seconds since 1970; 0 without TLS.",
+);
+/// What is told of the certificate of the listeners, which all of a process share.
+pub(crate) static METRICS: [&dyn Metric; 2] = [&READABLE, &EXPIRES];
 
 /// Between two looks at the files.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -68,6 +80,8 @@ impl ServerTls {
     /// Looks at the files from now on until `stop`; one task does that for all clones.
     pub(crate) fn start(&self, stop: &CancellationToken) -> TlsAcceptor {
         if !self.is_watched.swap(true, Ordering::Relaxed) {
+            READABLE.set_to(true);
+            tell_end(&self.current.0.read().unwrap_or_else(PoisonError::into_inner));
             tokio::spawn(self.clone().keep_current(stop.clone()));
         }
         TlsAcceptor::from(self.config.clone())
@@ -86,6 +100,8 @@ impl ServerTls {
             }
             match made(found.clone()) {
                 Ok(new) => {
+                    READABLE.set_to(true);
+                    tell_end(&new);
                     *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = new;
                     tracing::info!("a new TLS certificate is used from now on");
                     seen = found;
@@ -93,6 +109,7 @@ impl ServerTls {
                 // One of two files may be written already. It is told when it stays so.
                 Err(_) if doubted.as_ref() != Some(&found) => doubted = Some(found),
                 Err(why) => {
+                    READABLE.set_to(false);
                     tracing::error!(%why, "the new TLS certificate can't be used; the last one stays");
                     seen = found;
                 }
@@ -111,6 +128,16 @@ impl Files {
     fn contents(&self) -> Contents {
         Ok((read_file(&self.certificate)?, read_file(&self.key)?))
     }
+}
+
+/// A client takes none of a chain once one of its certificates has ended.
+fn tell_end(shown: &CertifiedKey) {
+    let ends = shown.cert.iter().filter_map(|certificate| {
+        let (_, read) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        Some(read.validity().not_after.timestamp())
+    });
+    #[expect(clippy::cast_precision_loss, reason = "seconds fit")]
+    EXPIRES.set(ends.min().unwrap_or(0) as f64);
 }
 
 fn made(contents: Contents) -> Result<Arc<CertifiedKey>, String> {

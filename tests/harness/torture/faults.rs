@@ -53,6 +53,11 @@ impl Kind {
     }
 }
 
+/// The name of every kind.
+pub fn kinds() -> Vec<&'static str> {
+    Kind::all().iter().map(Kind::name).collect()
+}
+
 impl Faults {
     /// Those kinds whose name contains `only`.
     pub fn new(random: StdRng, only: &str) -> Self {

@@ -63,6 +63,22 @@ impl Recorder {
         addresses
     }
 
+    /// The header `traceparent` of the next message, and its events; `None` while there is none.
+    pub async fn next_traced(&self) -> Option<(Option<String>, Vec<Value>)> {
+        let (connection, channel) = channel(&self.url).await.expect("RabbitMQ is there");
+        let got =
+            channel.basic_get(self.queue.as_str().into(), BasicGetOptions { no_ack: true }).await;
+        let got = got.expect("the queue is there");
+        connection.close(200, "".into()).await.expect("closed");
+        let delivery = got?.delivery;
+        let headers = delivery.properties.headers().as_ref();
+        let header = headers.and_then(|headers| match headers.inner().get("traceparent") {
+            Some(AMQPValue::LongString(text)) => Some(text.to_string()),
+            _ => None,
+        });
+        Some((header, events(&delivery.data)))
+    }
+
     /// Leaves nothing of it on the broker.
     pub async fn remove(self) {
         let (connection, channel) = channel(&self.url).await.expect("RabbitMQ is there");

@@ -1,15 +1,20 @@
 //! Services that do not run as they should.
 
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use shared::auth::Role::Operate;
-use tests::jwt_keys::EC;
+use shared::tls::ClientTls;
+use tests::jwt_keys::{EC, Provider};
 use tests::key_server::KeyServer;
-use tests::prometheus::Prometheus;
+use tests::prometheus::{Access, Prometheus};
 use tests::services::{Service, System, Urls};
+use tests::stores::TempDir;
 use tests::tokens::Tokens;
 use tests::{Own, let_pass, until};
+use waybill::client::Client;
+use xtask::servers::{Certificates, Pair};
 
 use super::watched;
 
@@ -52,41 +57,94 @@ async fn services_that_are_started_again_and_again_or_run_out_of_something_are_t
     system.remove().await;
 }
 
+/// What a service needs to know to take tokens of a provider with these keys.
+fn provider(keys: (&str, String)) -> [(String, String); 3] {
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let issuer = own("WAYBILL_JWT_ISSUER", "https://id.example");
+    [own(keys.0, &keys.1), issuer, own("WAYBILL_JWT_AUDIENCE", "waybill")]
+}
+
+async fn until_over(prometheus: &Prometheus, alert: &str) {
+    until(&format!("{alert} is over"), || async {
+        (!prometheus.firing().await.contains(alert)).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_and_keys_that_can_not_be_read_are_told() {
     let (own, tokens) = (Own::default(), Tokens::default());
     let token = tokens.of("prometheus", &[Operate]);
-    let mut keys = KeyServer::start(&[&EC]).await;
-    let more = [
-        ("WAYBILL_TOKENS_FILE", tokens.file().display().to_string()),
-        ("WAYBILL_JWKS_URL", keys.url()),
-        ("WAYBILL_JWKS_INTERVAL", "10s".to_owned()),
-        ("WAYBILL_JWT_ISSUER", "https://id.example".to_owned()),
-        ("WAYBILL_JWT_AUDIENCE", "waybill".to_owned()),
-    ];
-    let more = more.map(|(name, value)| (name.to_owned(), value));
-    let service =
-        Service::start_with("query-api", own.namespace.as_str(), &Urls::of_the_run(), &more);
-    service.until_listening().await;
-    let services = [("query-api", &service.client)];
-    let prometheus = Prometheus::start_with_token(&services, Some(&token)).await;
-    let until_over = async |alert: &str| {
-        until(&format!("{alert} is over"), || async {
-            (!prometheus.firing().await.contains(alert)).then_some(())
-        })
-        .await;
+    let (mut at_url, in_file) = (KeyServer::start(&[&EC]).await, Provider::default());
+    let start = |keys| {
+        let more = [
+            ("WAYBILL_TOKENS_FILE".to_owned(), tokens.file().display().to_string()),
+            ("WAYBILL_JWKS_INTERVAL".to_owned(), "10s".to_owned()),
+        ];
+        let more = [more.as_slice(), &provider(keys)].concat();
+        Service::start_with("query-api", own.namespace.as_str(), &Urls::of_the_run(), &more)
     };
+    let of_url = start(("WAYBILL_JWKS_URL", at_url.url()));
+    let of_file = start(("WAYBILL_JWKS_FILE", in_file.file().display().to_string()));
+    of_url.until_listening().await;
+    of_file.until_listening().await;
+    let services = [("with a URL", &of_url.client), ("with a file", &of_file.client)];
+    let access = Access { token: Some(&token), ..Access::default() };
+    let prometheus = Prometheus::start_with(&services, &access).await;
 
     let good = std::fs::read(tokens.file()).unwrap();
     std::fs::write(tokens.file(), "{").unwrap();
     prometheus.until_fires("WaybillTokensUnreadable").await;
     std::fs::write(tokens.file(), good).unwrap();
-    until_over("WaybillTokensUnreadable").await;
+    until_over(&prometheus, "WaybillTokensUnreadable").await;
 
-    keys.go_away();
+    at_url.go_away();
     prometheus.until_fires("WaybillKeysUnreadable").await;
-    keys.come_back().await;
-    until_over("WaybillKeysUnreadable").await;
+    at_url.come_back().await;
+    until_over(&prometheus, "WaybillKeysUnreadable").await;
+
+    std::fs::write(in_file.file(), "{").unwrap();
+    prometheus.until_fires("WaybillKeysUnreadable").await;
+    in_file.write(&[&EC]);
+    until_over(&prometheus, "WaybillKeysUnreadable").await;
+    drop(prometheus);
+    of_url.process.stop();
+    of_file.process.stop();
+    own.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_can_not_be_used_or_ends_soon_is_told() {
+    let (own, folder) = (Own::default(), TempDir::default());
+    let certificates = Certificates::new(&folder.0).unwrap();
+    let files = certificates.server.clone();
+    let path = |path: &Path| path.display().to_string();
+    let more = [
+        ("WAYBILL_TLS_CERT_FILE".to_owned(), path(&files.certificate)),
+        ("WAYBILL_TLS_KEY_FILE".to_owned(), path(&files.key)),
+    ];
+    let (namespace, urls) = (own.namespace.as_str(), Urls::of_the_run());
+    let mut service = Service::start_with("query-api", namespace, &urls, &more);
+    let tls = ClientTls::of_ca_file(&certificates.ca).unwrap();
+    service.client = Client::trusting(&service.client.base().replace("http:", "https:"), &tls);
+    service.until_listening().await;
+    let access = Access { ca: Some(&certificates.ca), ..Access::default() };
+    let prometheus = Prometheus::start_with(&[("query-api", &service.client)], &access).await;
+    let put = |pair: &Pair| std::fs::copy(&pair.certificate, &files.certificate).unwrap();
+
+    let tomorrow = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let renewed = certificates.issue_until(&folder.0.join("renewed"), tomorrow + 86_400).unwrap();
+    put(&renewed); // Its key is missing yet.
+    prometheus.until_fires("WaybillCertificateUnreadable").await;
+    assert!(!prometheus.firing().await.contains("WaybillCertificateExpires"));
+    std::fs::copy(&renewed.key, &files.key).unwrap();
+    prometheus.until_fires("WaybillCertificateExpires").await;
+    until_over(&prometheus, "WaybillCertificateUnreadable").await;
+
+    let good = certificates.issue(&folder.0.join("good")).unwrap();
+    put(&good);
+    std::fs::copy(&good.key, &files.key).unwrap();
+    until_over(&prometheus, "WaybillCertificateExpires").await;
     drop(prometheus);
     service.process.stop();
     own.remove().await;

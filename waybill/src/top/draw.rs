@@ -26,7 +26,7 @@ pub fn draw(frame: &mut Frame<'_>, sample: Option<&Sample>, history: &History) {
     let services = u16::try_from(sample.services.len()).unwrap_or(u16::MAX).saturating_add(3);
     let [title, numbers, curves, workers, views, streams] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(5),
+        Constraint::Length(6),
         Constraint::Length(6),
         Constraint::Length(services.min(12)),
         Constraint::Length(6),
@@ -161,6 +161,7 @@ mod tests {
                 applied: Some(1_230),
                 hottest,
             }),
+            queue: Some(321),
             generations: Some(vec![
                 json!({ "id": "v3-aa", "live": true, "checkpoint": 1_200, "parked": 0 }),
             ]),
@@ -182,6 +183,7 @@ mod tests {
         for expected in [
             "567 per second, head 1234",
             "89 per second, lag 12 ms, applied up to 1230",
+            "321 messages wait for the live views",
             "not told: the projector is away",
             "commits per second, at most 567",
             "connection refused",

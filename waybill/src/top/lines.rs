@@ -43,6 +43,8 @@ pub fn figures(sample: &Sample) -> Vec<Line> {
         )),
         None => lines.push(("changes", missing(sample, "changes"))),
     }
+    let waiting = |count: u64| format!("{count} messages wait for the live views");
+    lines.push(("queue", sample.queue.map_or_else(|| missing(sample, "queue"), waiting)));
     lines.push(("orders", totals(sample)));
     lines.push((
         "dead letters",

@@ -20,6 +20,9 @@ pub struct Sample {
     pub services: Vec<Service>,
     /// The totals, as query-api tells them.
     pub totals: Option<Value>,
+    /// Messages that wait for the live views on RabbitMQ, as a projector tells them; those that a worker
+    /// holds are left out.
+    pub queue: Option<u64>,
     /// Messages that are no events.
     pub dead_letters: Option<u64>,
     /// What could not be told.

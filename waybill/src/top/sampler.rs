@@ -60,15 +60,17 @@ impl Sampler {
             let told = any(&self.projectors, "/dead-letters?limit=1").await;
             self.dead_letters = Some((Instant::now(), told));
         }
-        let (log, generations, totals, services) = futures::join!(
+        let (log, generations, flow, totals, services) = futures::join!(
             any(&self.commands, &feed),
             generations(&self.projectors),
+            any(&self.projectors, "/flow"),
             any(&self.queries, "/stats"),
             self.services(),
         );
         sample.services = services;
         sample.log = self.log(log, &mut sample.missing);
         read_generations(generations, &mut sample);
+        read_flow(flow, &mut sample);
         sample.totals = or_missing(totals, "totals", &mut sample.missing);
         if let Some((_, told)) = &self.dead_letters {
             let told = or_missing(told.clone(), "dead_letters", &mut sample.missing);
@@ -195,6 +197,15 @@ fn read_generations(told: Vec<(String, Result<Value>)>, sample: &mut Sample) {
         }
     }
     sample.generations = Some(items);
+}
+
+fn read_flow(told: Result<Value>, sample: &mut Sample) {
+    let Some(told) = or_missing(told, "queue", &mut sample.missing) else { return };
+    sample.queue = told["waiting"].as_u64();
+    if sample.queue.is_none() {
+        let why = "there is no queue: no views are live, or, as in the embedded mode, they follow the log";
+        sample.missing.push(Missing { what: "queue", why: why.to_owned() });
+    }
 }
 
 fn or_missing<T>(told: Result<T>, what: &'static str, missing: &mut Vec<Missing>) -> Option<T> {

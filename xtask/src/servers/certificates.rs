@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -53,6 +54,13 @@ impl Certificates {
         issue(&self.issuer, path)
     }
 
+    /// The same, with an end: in seconds since 1970.
+    pub fn issue_until(&self, path: &Path, end: u64) -> Result<Pair> {
+        let mut params = of_server()?;
+        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end);
+        sign(params, &self.issuer, path)
+    }
+
     /// For a client that trusts the CA and shows the client's certificate.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
@@ -71,13 +79,25 @@ impl Certificates {
 }
 
 fn issue(issuer: &Issuer<'static, KeyPair>, path: &Path) -> Result<Pair> {
+    sign(of_server()?, issuer, path)
+}
+
+fn of_server() -> Result<CertificateParams> {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let mut params = CertificateParams::new(names).map_err(broken)?;
-    params.distinguished_name.push(DnType::CommonName, path.display().to_string());
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    Ok(params)
+}
+
+fn sign(
+    mut params: CertificateParams,
+    issuer: &Issuer<'static, KeyPair>,
+    path: &Path,
+) -> Result<Pair> {
+    params.distinguished_name.push(DnType::CommonName, path.display().to_string());
     let key = KeyPair::generate().map_err(broken)?;
     let certificate = params.signed_by(&key, issuer).map_err(broken)?.pem();
     let key = key.serialize_pem();

@@ -60,6 +60,11 @@ impl Keys {
         }
     }
 
+    /// How many keys there are: one at least.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is a key by this id.
     pub fn has(&self, id: &str) -> bool {
         self.0.iter().any(|key| key.id.as_deref() == Some(id))

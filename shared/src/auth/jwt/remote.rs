@@ -98,6 +98,7 @@ impl Remote {
         }
         let verifier = Verifier::new(&self.config, &text)
             .map_err(|why| Failure::transient("using the keys of the identity provider", why))?;
+        super::count(&verifier);
         let fetched = Arc::new(Fetched { text, verifier });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
         Ok(true)

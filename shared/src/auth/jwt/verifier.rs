@@ -40,6 +40,11 @@ impl Verifier {
         Self::new(config, &set).map_err(|why| format!("{}: {why}", path.display()))
     }
 
+    /// How many keys the set has that can be used.
+    pub fn number_of_keys(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Whether the token names a key that is not in the set: another one may have it.
     pub fn lacks_key_of(&self, token: &str) -> bool {
         let header = (token.len() <= MAX_TOKEN).then(|| decode_header(token).ok()).flatten();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
+use kernel::log::LogId;
 use kernel::{Namespace, Result, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Collection, Database};
@@ -24,9 +25,12 @@ const REPLICA_SET: &str =
 const INDEXES: &str = "start a command-api or projector, which makes missing indexes; drop one that is not unique first";
 
 impl MongoDb {
-    /// What is well and what is not about the server at `url` and the log of this namespace. Takes 20 s
-    /// at most.
-    pub async fn diagnose(endpoint: impl Into<Endpoint>, namespace: &Namespace) -> Vec<Finding> {
+    /// What is well and what is not about the server at `url` and the log of this namespace, and which log
+    /// that is. Takes 20 s at most.
+    pub async fn diagnose(
+        endpoint: impl Into<Endpoint>,
+        namespace: &Namespace,
+    ) -> (Vec<Finding>, Option<LogId>) {
         let (endpoint, name) = (endpoint.into(), namespace.as_str().to_owned());
         let named = endpoint.clone();
         let checks = async move {
@@ -42,15 +46,15 @@ impl MongoDb {
                 let server = time.timestamp_millis();
                 findings.clock(before.as_millis(), server, after.as_millis());
             }
-            contents(&log, &mut findings).await;
-            Ok(findings)
+            let id = contents(&log, &mut findings).await;
+            Ok((findings, id))
         };
-        let findings = in_time(WHAT, TIMEOUT, checks).await.unwrap_or_else(|failure| {
+        let (findings, id) = in_time(WHAT, TIMEOUT, checks).await.unwrap_or_else(|failure| {
             let mut findings = Findings::about("mongodb");
             findings.error("reachable", endpoint.explained(&MONGODB, failure), REACHABLE);
-            findings
+            (findings, None)
         });
-        findings.into_all()
+        (findings.into_all(), id)
     }
 }
 
@@ -95,6 +99,29 @@ async fn server(admin: &Database, hello: &Document, findings: &mut Findings) {
     match ask(admin, doc! { "replSetGetStatus": 1 }).await {
         Ok(status) => majority(&status, findings),
         Err(failure) => findings.untold("majority", failure),
+    }
+    match ask(admin, doc! { "replSetGetConfig": 1 }).await {
+        Ok(told) => majority_journal(&told, findings),
+        Err(failure) => findings.untold("majority-journal", failure),
+    }
+}
+
+/// Commits ask for the journal by themselves. What is read as held by a majority is not in the journals of
+/// one where this is off, and may be taken back.
+fn majority_journal(told: &Document, findings: &mut Findings) {
+    let check = "majority-journal";
+    let config = told.get_document("config").ok();
+    match config.map(|config| config.get_bool("writeConcernMajorityJournalDefault")) {
+        None => findings.untold(check, "the server does not tell the configuration of the set"),
+        // It is on where it is not named.
+        Some(Ok(true) | Err(_)) => findings.ok(check, "a majority holds what its journals hold"),
+        Some(Ok(false)) => findings.warning(
+            check,
+            "writeConcernMajorityJournalDefault is false: what a majority held may be gone after its \
+             members crashed, although it was read",
+            "run in mongosh: `config = rs.conf(); config.writeConcernMajorityJournalDefault = true; \
+             rs.reconfig(config)`",
+        ),
     }
 }
 
@@ -141,8 +168,8 @@ fn majority(status: &Document, findings: &mut Findings) {
     }
 }
 
-/// The log of the namespace, and the disk that holds it.
-async fn contents(log: &Database, findings: &mut Findings) {
+/// The log of the namespace, and the disk that holds it; returns the id of the log.
+async fn contents(log: &Database, findings: &mut Findings) -> Option<LogId> {
     match ask(log, doc! { "dbStats": 1 }).await {
         Ok(stats) => {
             let bytes = |field| number(&stats, field).and_then(|bytes| u64::try_from(bytes).ok());
@@ -163,15 +190,17 @@ async fn contents(log: &Database, findings: &mut Findings) {
     let commits = log.collection::<Document>("commits");
     match commits.find_one(doc! { "_id": 0_i64 }).await.map_err(failure(WHAT)) {
         Ok(Some(identity)) => {
-            let id = identity.get_str("log").unwrap_or("without an id");
+            let id = identity.get_str("log").ok();
             let format = number(&identity, "format").unwrap_or(1);
-            findings.ok("log", format!("{id}, format {format}"));
+            findings.ok("log", format!("{}, format {format}", id.unwrap_or("without an id")));
             indexes(&commits, findings).await;
+            return id.map(LogId::stored);
         }
         Ok(None) => findings
             .note("log", format!("{} holds none yet: the first service makes it", log.name())),
         Err(failure) => findings.untold("log", failure),
     }
+    None
 }
 
 async fn indexes(commits: &Collection<Document>, findings: &mut Findings) {

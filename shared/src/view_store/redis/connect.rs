@@ -66,7 +66,7 @@ impl Redis {
     async fn check(&self) -> Result<()> {
         let what = "checking the settings of Redis";
         let mut ask = redis::cmd("CONFIG");
-        ask.arg("GET").arg("maxmemory-policy").arg("appendonly");
+        ask.arg("GET").arg("maxmemory-policy");
         let settings: BTreeMap<String, String> = match ask
             .query_async(&mut self.connection.clone())
             .await
@@ -78,11 +78,6 @@ impl Redis {
                 return Ok(());
             }
         };
-        if settings.get("appendonly").is_some_and(|value| value == "no") {
-            tracing::warn!(
-                "Redis keeps no append-only file: after a crash of it the views are made again from the log (set `appendonly yes`)"
-            );
-        }
         match settings.get("maxmemory-policy").map(String::as_str) {
             None | Some("noeviction") => Ok(()),
             Some(policy) => Err(Failure::permanent(
