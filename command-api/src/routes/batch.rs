@@ -70,8 +70,8 @@ async fn handle<A: Aggregate>(
             let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
             let (owner, meta, request_id) = (owner.clone(), meta.clone(), request_id.clone());
             let options = RequestOptions { key, expected: Ok(None), owner, meta, request_id };
-            let (command, own) = with_own_key(command?)?;
-            let own = own.map(|own| headers::key(&own, caller)).transpose()?;
+            let (command, own) = with_own_key(command?, caller);
+            let own = own.map_err(|invalid| known.complete(invalid, &command))?;
             let options = RequestOptions { key: own.or(options.key), ..options };
             submit::submit_with(&service, known, command, options, &mut together)
         })
@@ -89,14 +89,13 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with(NDJSON))
 }
 
-/// A command, and the `idempotency_key` that it may have beside its fields.
-fn with_own_key(mut command: Value) -> Result<(Value, Option<String>), Problem> {
+/// A command, and the `idempotency_key` that it may have beside its fields, as a key of the principal.
+fn with_own_key(mut command: Value, caller: &Caller) -> (Value, Result<Option<String>, Invalid>) {
     let own = command.as_object_mut().and_then(|fields| fields.remove("idempotency_key"));
-    match own {
-        None => Ok((command, None)),
-        Some(Value::String(text)) => Ok((command, Some(text))),
-        Some(other) => Err(Invalid::at("/idempotency_key", "a string", found(&other)).into()),
-    }
+    let Some(own) = own else { return (command, Ok(None)) };
+    let key = own.as_str().and_then(|text| headers::key(text, caller).ok());
+    let bad = || Invalid::at("/idempotency_key", headers::expected_key(), found(&own));
+    (command, key.ok_or_else(bad).map(Some))
 }
 
 async fn result<A: Aggregate>(

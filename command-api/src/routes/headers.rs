@@ -35,8 +35,13 @@ pub fn key(text: &str, caller: &Caller) -> Result<String, Problem> {
 }
 
 fn bad_key() -> Problem {
-    let expected = format!("expected 1 to {KEY} printable characters, in quotes or without any");
-    Problem::malformed(format!("Idempotency-Key: {expected}."))
+    let expected = expected_key();
+    Problem::malformed(format!("Idempotency-Key: expected {expected}, in quotes or without any."))
+}
+
+/// What a key is, in words.
+pub fn expected_key() -> String {
+    format!("1 to {KEY} printable characters")
 }
 
 /// The ETag of a state: the same version of another log is another state.

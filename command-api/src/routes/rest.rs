@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use kernel::aggregate::{Action, Aggregate, Invalid, Resource, found};
+use kernel::aggregate::{Action, Aggregate, FieldError, Invalid, Resource, found};
 use serde_json::{Map, Value};
 use shared::auth::Caller;
 use shared::auth::principal::caller;
@@ -52,7 +52,12 @@ async fn handle<A: Aggregate>(
 ) -> Answer {
     same_origin(headers)?;
     let mut command = route(&A::RESOURCE, method, path)?;
-    merge(&mut command, &body?, &A::RESOURCE)?;
+    let repeated = merge(&mut command, &body?, &A::RESOURCE)?;
+    let command = Value::Object(command);
+    if let Some(first) = repeated.first() {
+        let detail = format!("`{}`: unknown field here; the path says it.", first.pointer);
+        return Err(known.complete(Invalid { detail, errors: repeated }, &command).into());
+    }
     let service = slot.service()?;
     let options = RequestOptions {
         key: headers::idempotency_key(headers, caller)?,
@@ -61,7 +66,7 @@ async fn handle<A: Aggregate>(
         meta: headers::meta(headers, caller),
         request_id: headers::request_id(headers),
     };
-    let outcome = submit::submit(&service, known, Value::Object(command), options)?;
+    let outcome = submit::submit(&service, known, command, options)?;
     let accepted = submit::outcome::<A>(outcome, submit::outcome_deadline()).await?;
     let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
     answer::set(&mut response, "etag", &headers::etag(accepted.version, &service.log));
@@ -112,17 +117,19 @@ fn no_route() -> Problem {
     Problem::not_found("No route has this path; orders are read from query-api.")
 }
 
-/// Adds the fields of the body, which may not repeat what the path says. No body is an empty one.
+/// Adds the fields of the body, which may not repeat what the path says: returns those that do. No body
+/// is an empty one.
 fn merge(
     command: &mut Map<String, Value>,
     body: &[u8],
     resource: &Resource,
-) -> Result<(), Problem> {
+) -> Result<Vec<FieldError>, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(());
+        return Ok(vec![]);
     }
-    let Value::Object(fields) = bodies::one(body)? else {
-        return Err(Invalid::at("", "a JSON object", "other JSON").into());
+    let fields = match bodies::one(body)? {
+        Value::Object(fields) => fields,
+        other => return Err(Invalid::at("", "a JSON object", found(&other)).into()),
     };
     let mut errors = vec![];
     for (name, value) in fields {
@@ -135,7 +142,5 @@ fn merge(
         }
         command.insert(name, value);
     }
-    let Some(first) = errors.first() else { return Ok(()) };
-    let detail = format!("`{}`: unknown field here; the path says it.", first.pointer);
-    Err(Invalid { detail, errors }.into())
+    Ok(errors)
 }

@@ -124,7 +124,9 @@ impl Problem {
                 Self::new(StatusCode::CONFLICT, &slug, "It exists already", detail)
             }
             RefusalKind::Illegal => Self::illegal_transition(detail),
-            RefusalKind::OutOfRange => Self::validation(detail),
+            RefusalKind::OutOfRange => {
+                Self { errors: refusal.errors.into(), ..Self::validation(detail) }
+            }
         };
         problem.facts = refusal.facts;
         problem.with("rule", refusal.rule)
