@@ -16,6 +16,7 @@ mod parts {
     mod http {
         mod bad_input;
         mod connections;
+        mod described;
         mod descriptions;
         mod floods;
         mod negotiation;

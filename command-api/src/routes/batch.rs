@@ -5,25 +5,25 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use kernel::aggregate::{Aggregate, Invalid, found};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use shared::auth::Caller;
 use shared::auth::principal::caller;
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
 use shared::http::{Answer, answer, body};
 use shared::service::slot::ServiceSlot;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::bodies::{self, BATCH, NDJSON};
 use super::commands::Commands;
+use super::results::{self, Done, Id, OneOf, Results};
 use super::submit::{self, RequestOptions, Together};
 use super::{headers, into_response};
 use crate::Service;
-use crate::write::Outcome;
+use crate::write::Accepted;
 
 /// Stands between the key of a batch and the index of its command. No key that a client sends has a
 /// control character, so no other key is the same.
@@ -77,11 +77,15 @@ async fn handle<A: Aggregate>(
         })
         .collect();
     let deadline = submit::outcome_deadline();
-    let mut results = Vec::with_capacity(submitted.len());
-    for outcome in submitted {
-        results.push(result(&service, outcome, deadline).await);
+    let mut outcomes = Vec::with_capacity(submitted.len());
+    for submitted in submitted {
+        outcomes.push(match submitted {
+            Ok(outcome) => submit::outcome::<A>(outcome, deadline).await,
+            Err(problem) => Err(problem),
+        });
     }
-    write(&results, lines)
+    let results = outcomes.iter().map(|outcome| result(&service, outcome));
+    write(results.collect(), lines)
 }
 
 fn is_ndjson(headers: &HeaderMap) -> bool {
@@ -98,33 +102,28 @@ fn with_own_key(mut command: Value, caller: &Caller) -> (Value, Result<Option<St
     (command, key.ok_or_else(bad).map(Some))
 }
 
-async fn result<A: Aggregate>(
+fn result<'a, A: Aggregate>(
     service: &Service<A>,
-    submitted: Result<oneshot::Receiver<Outcome>, Problem>,
-    deadline: Instant,
-) -> Value {
-    let outcome = match submitted {
-        Ok(outcome) => submit::outcome::<A>(outcome, deadline).await,
-        Err(problem) => Err(problem),
-    };
+    outcome: &'a Result<Accepted, Problem>,
+) -> OneOf<'a, Id<'a, A>> {
     match outcome {
-        Ok(accepted) => {
-            let mut result = submit::body::<A>(&accepted);
-            result["status"] = json!(submit::status(&accepted).as_u16());
-            result["token"] = json!(submit::token(service, &accepted));
-            result
-        }
-        Err(problem) => serde_json::to_value(&problem).unwrap_or_default(),
+        Ok(accepted) => OneOf::Done(Done {
+            accepted: results::Accepted::of(accepted),
+            status: submit::status(accepted).as_u16(),
+            token: submit::token(service, accepted),
+        }),
+        Err(problem) => OneOf::Problem(problem),
     }
 }
 
-fn write(results: &[Value], lines: bool) -> Answer {
+fn write<I: Serialize>(results: Vec<OneOf<'_, I>>, lines: bool) -> Answer {
     if !lines {
-        return shared::http::json(StatusCode::OK, &json!({ "results": results }));
+        return shared::http::json(StatusCode::OK, &Results { results });
     }
     let mut body = Vec::new();
     for result in results {
-        body.extend_from_slice(result.to_string().as_bytes());
+        let written = serde_json::to_writer(&mut body, &result);
+        written.map_err(|error| Problem::internal(error.to_string()))?;
         body.push(b'\n');
     }
     Ok(answer::bytes(StatusCode::OK, body, NDJSON))

@@ -19,6 +19,7 @@ use warp::reply::Response;
 
 use super::bodies::{self, COMMAND};
 use super::commands::Commands;
+use super::results::{Accepted as Body, Id};
 use super::submit::{self, RequestOptions};
 use super::{headers, into_response};
 use crate::Service;
@@ -68,7 +69,7 @@ async fn handle<A: Aggregate>(
     };
     let outcome = submit::submit(&service, known, command, options)?;
     let accepted = submit::outcome::<A>(outcome, submit::outcome_deadline()).await?;
-    let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
+    let mut response = json(submit::status(&accepted), &Body::<Id<'_, A>>::of(&accepted))?;
     answer::set(&mut response, "etag", &headers::etag(accepted.version, &service.log));
     answer::set(&mut response, consistency_token::HEADER, &submit::token(&service, &accepted));
     if accepted.from == 1 {

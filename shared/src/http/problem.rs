@@ -18,8 +18,8 @@ use crate::auth::Roles;
 use crate::http::request_id::with_current;
 
 pub(crate) use self::kinds::is_to_be_retried;
-pub(crate) use self::page::Pages;
 pub use self::page::{HTML, JSON};
+pub(crate) use self::page::{Page, Pages};
 
 /// `type` is stable and for programs, `detail` is for people and says what was expected.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

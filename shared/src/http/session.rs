@@ -163,12 +163,13 @@ pub fn operations() -> [Operation; 3] {
             .about(format!("Signs a page in. {cookie}"))
             .takes(JSON, Shape::of::<SignIn>(json!({ "token": token })), true)
             .answers(200, "It is signed in.", JSON, session())
-            .with(["Cache-Control"])
+            .with(["Cache-Control", "Set-Cookie"])
             .fails(["validation", "unauthorized"]),
         Operation::new("DELETE", "/session", "signOut")
             .access(Access::OPEN)
             .tag("session")
             .about("Ends the session of a page: its browser forgets the cookie.")
-            .answers_nothing(204, "It is signed out."),
+            .answers_nothing(204, "It is signed out.")
+            .with(["Set-Cookie"]),
     ]
 }
