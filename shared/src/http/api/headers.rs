@@ -153,7 +153,11 @@ pub const OF_ANSWERS: &[(&str, &str, &str)] = &[
         "Names the request in the log of the service: the client's, or one that the service made.",
         "^[0-9A-Za-z._~:+/=@-]{1,128}$",
     ),
-    ("ETag", "Names the version that is shown, for `If-Match` and `If-None-Match`.", "^(W/)?\".+\"$"),
+    (
+        "ETag",
+        "Names the version that is shown, for `If-Match` and `If-None-Match`.",
+        "^(W/)?\".+\"$",
+    ),
     ("Consistency-Token", "What the answer shows, for queries that are to show no less.", TOKEN),
     ("Location", "The path of what was created, on query-api.", "^/.+$"),
     ("Retry-After", "Seconds after which trying again makes sense.", "^[0-9]+$"),
