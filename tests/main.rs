@@ -98,6 +98,7 @@ mod faults {
 /// Of the tests and of `verify` themselves, and of the rules of the source code.
 mod checks {
     mod controls;
+    mod generic;
     mod house;
     mod lists;
     mod observe;

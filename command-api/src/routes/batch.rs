@@ -61,7 +61,7 @@ async fn handle<A: Aggregate>(
     let (meta, request_id) = (headers::meta(headers, caller), headers::request_id(headers));
     let owner = caller.owner().map(str::to_owned);
     let mut together = Together::default();
-    // All are submitted before any is awaited: they share groups, and those of one order keep
+    // All are submitted before any is awaited: they share groups, and those of one stream keep
     // their sequence.
     let submitted: Vec<_> = commands
         .into_iter()

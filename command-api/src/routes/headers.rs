@@ -53,11 +53,11 @@ pub fn etag(version: Version, log: &LogId) -> String {
 /// (`"<version>-<log>-<generation>"`), or with a bare `"<version>"`; `*` expects nothing in
 /// particular.
 ///
-/// The version is needed before the order is read, and a tag may leave out the log; so the tags are
+/// The version is needed before anything is read, and a tag may leave out the log; so the tags are
 /// read here, and not compared with that of a state as `headers::IfMatch` does.
 pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Problem> {
     let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
-    let bad = || Problem::malformed("If-Match: expected the ETag of the order, such as \"3\".");
+    let bad = || Problem::malformed("If-Match: expected the ETag of an answer, such as \"3\".");
     let text = value.to_str().map_err(|_| bad())?.trim();
     if text == "*" {
         return Ok(None);
@@ -69,7 +69,7 @@ pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Pro
     match of.map(|of| of.split_once('-').map_or(of, |(of, _generation)| of)) {
         Some("") => Err(bad()),
         Some(of) if of != log.as_str() => Err(Problem::version_mismatch(format!(
-            "The ETag is of another log; the log is {log} now. Read the order again."
+            "The ETag is of another log; the log is {log} now. Read the present state."
         ))),
         _ => Ok(Some(version)),
     }

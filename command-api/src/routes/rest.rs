@@ -103,19 +103,20 @@ fn route(resource: &Resource, method: &Method, path: &str) -> Result<Map<String,
                     let parameter = action.parameter.unwrap_or_default();
                     Ok(fields(&[("type", action.command), (resource.id, id), (parameter, value)]))
                 }
-                (None, _) if there.is_empty() => Err(no_route()),
+                (None, _) if there.is_empty() => Err(no_route(resource)),
                 (None, _) => {
                     let methods: Vec<&str> = there.iter().map(|action| action.method).collect();
                     Err(Problem::method_not_allowed(&methods.join(", ")))
                 }
             }
         }
-        [_] => Err(no_route()),
+        [_] => Err(no_route(resource)),
     }
 }
 
-fn no_route() -> Problem {
-    Problem::not_found("No route has this path; orders are read from query-api.")
+fn no_route(resource: &Resource) -> Problem {
+    let detail = format!("No route has this path; {} are read from query-api.", resource.path);
+    Problem::not_found(detail)
 }
 
 /// Adds the fields of the body, which may not repeat what the path says: returns those that do. No body

@@ -151,7 +151,7 @@ impl Settings {
         self.or(name, None, |value| match origin(value) {
             Some(url) => Ok(Some(url)),
             None => Err(format!(
-                "expected a URL without path, such as https://orders.example.com, got {value:?}"
+                "expected a URL without path, such as https://shop.example.com, got {value:?}"
             )),
         })
     }
