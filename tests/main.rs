@@ -20,6 +20,7 @@ mod parts {
         mod descriptions;
         mod floods;
         mod negotiation;
+        mod pages;
         mod random;
         mod request_ids;
         mod secure;

@@ -22,7 +22,7 @@ use super::results::{self, Id, Results};
 const ABOUT: &str = "Takes commands, and reads the log.\n\nEvery 2xx of a command means that at least \
     one event was written. Amounts of money are in minor units. `HEAD` is answered wherever `GET` is. \
     The `Host` has to be a name of the service, and the `Origin` of a POST or DELETE, where there is \
-    one, the service itself.";
+    one, the service itself or one that its operator has named.";
 /// What any command may get.
 const OF_COMMANDS: [&str; 8] = [
     "illegal-transition",

@@ -146,6 +146,11 @@ impl Settings {
         self.or("WAYBILL_CORS_ORIGINS", Origins::default(), Origins::parse)
     }
 
+    /// Origins whose pages may send commands.
+    pub fn cors_write_origins(&mut self) -> Origins {
+        self.or("WAYBILL_CORS_WRITE_ORIGINS", Origins::default(), Origins::parse)
+    }
+
     /// Where browsers reach another service.
     pub fn public_url(&mut self, name: &str) -> Option<String> {
         self.or(name, None, |value| match origin(value) {

@@ -67,7 +67,7 @@ problems! {
     /// A page of another site may not send commands.
     cross_origin: FORBIDDEN, "cross-origin", NEVER, "Not from another site",
         "The request comes from a page of another site: the `Origin` of a POST or DELETE is not its \
-         `Host`; or it has a cookie, and no `Origin`.",
+         `Host`, and none that the operator has named; or it has a cookie, and no `Origin`.",
         "Send the request from a page of the service itself, or from a program that is no browser.";
     /// No route, or nothing by this id.
     not_found: NOT_FOUND, "not-found", NEVER, "There is nothing here",
