@@ -159,7 +159,7 @@ impl Running {
             holder: "embedded".to_owned(),
         });
         let queries = Queries::new(views, Arc::new(OrderQueries), stop.clone());
-        let scheme = config.listener.scheme();
+        let (scheme, contract) = (config.listener.scheme(), OrderQueries.contract());
         let addresses = Addresses {
             scheme,
             command: address(&command)?,
@@ -176,18 +176,17 @@ impl Running {
         let (commands_slot, auth) = (commands.slot.clone(), authenticator.as_ref());
         let of_commands = command_api::routes::routes(commands_slot, health.clone(), auth);
         let links = config.links.clone().or(scheme, addresses.command, addresses.projector);
-        let contract = OrderQueries.contract();
         let of_queries =
             query_api::routes::routes(query_slot, health.clone(), links, contract, auth);
         let of_operations = admin::routes(admin_slot, health, auth);
         let (none, named) = (Origins::default, config.cors_origins.clone());
         let page = Origins::of_loopback(scheme, addresses.query.port()).and(named.clone());
-        for (listener, routes, readers, writers) in [
-            (command, of_commands, page.clone(), config.cors_write_origins.clone()),
-            (query, of_queries, named, none()),
-            (operations, of_operations, none(), page),
+        for (listener, routes, pages) in [
+            (command, of_commands, (page.clone(), config.cors_write_origins.clone())),
+            (query, of_queries, (named, none())),
+            (operations, of_operations, (none(), page)),
         ] {
-            tasks.spawn(serve(&config, listener, routes, (readers, writers), stop));
+            tasks.spawn(serve(&config, listener, routes, pages, stop));
         }
         Ok(Self { addresses, tasks, ended, commands: tokio::spawn(commands.run(started, over)) })
     }

@@ -33,25 +33,13 @@ pub fn describe(authenticator: Option<&Arc<Authenticator>>) -> Description {
 }
 
 fn problems() -> Vec<ProblemPage> {
-    let page = |name, meaning, remedy| ProblemPage {
-        name,
+    vec![ProblemPage {
+        name: "parked-not-found",
         status: 404,
         title: "There is nothing by this id",
-        meaning,
-        remedy,
-    };
-    vec![
-        page(
-            "parked-not-found",
-            "The stream is not parked in the live views.",
-            "GET /parked lists those that are.",
-        ),
-        page(
-            "dead-letter-not-found",
-            "There is no dead letter by this id, or another request looks at it at this moment.",
-            "Ask again; GET /dead-letters lists those that are there.",
-        ),
-    ]
+        meaning: "The stream is not parked in the live views.",
+        remedy: "GET /parked lists those that are.",
+    }]
 }
 
 fn views() -> Vec<Operation> {

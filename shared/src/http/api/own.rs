@@ -36,7 +36,8 @@ pub fn operations(pages: &Pages) -> Vec<Operation> {
         Operation::new("GET", "/livez", "livez")
             .access(Access::OPEN)
             .about("Whether the process serves HTTP and gets on.")
-            .answers(200, "It does.", TEXT, text("alive")),
+            .answers(200, "It does.", TEXT, text("alive"))
+            .fails(["stuck"]),
         Operation::new("GET", "/readyz", "readyz")
             .access(Access::OPEN)
             .about(
