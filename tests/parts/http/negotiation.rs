@@ -78,7 +78,16 @@ async fn every_field_that_is_wrong_is_listed() {
     (both["currency"], both["type"]) = (json!("euro"), json!("CreateOrder"));
     let answer = commands.create_order(&both).await;
     assert_eq!(pointers(&answer), ["/currency", "/items/1/quantity", "/items/1/sku", "/type"]);
-    // In a batch each command is told its own.
+    assert_eq!(commands.get("/events").await.json()["head"], 0, "nothing of all this happened");
+    drop(commands);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_of_a_batch_is_told_its_own_fields() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let commands = OrderClient::new(&system.commands);
     let batch = [
         json!({ "type": "ProcessPayment" }),
         json!({ "type": "Nothing" }),
