@@ -167,7 +167,7 @@ async fn provoke_commands(commands: &mut Subject<'_>) {
     let another = "/events?after=0f8fad5bd9cb469fa16570867728950e.1";
     for (path, filled, problem) in [
         ("/events", another, "cursor-of-another-log"),
-        ("/orders/{order_id}/state", &past, "not-found"),
+        ("/orders/{order_id}/state", past.as_str(), "not-found"),
     ] {
         let answer = commands.ask(&known, ("get", path), filled, "").await;
         assert_eq!(answer.problem(), problem, "{filled}");
