@@ -17,9 +17,11 @@ mod parts {
         mod bad_input;
         mod connections;
         mod credentials;
+        mod described;
         mod descriptions;
         mod floods;
         mod negotiation;
+        mod pages;
         mod random;
         mod reads;
         mod request_ids;
@@ -106,6 +108,7 @@ mod faults {
 /// Of the tests and of `verify` themselves, and of the rules of the source code.
 mod checks {
     mod controls;
+    mod generic;
     mod house;
     mod lists;
     mod observe;

@@ -34,6 +34,8 @@ pub struct Config {
     pub hosts: Hosts,
     /// `WAYBILL_CORS_ORIGINS`: pages of these origins may read what the service answers.
     pub cors_origins: Origins,
+    /// `WAYBILL_CORS_WRITE_ORIGINS`: pages of these origins may send commands, too.
+    pub cors_write_origins: Origins,
     /// `WAYBILL_TOKENS_FILE`: whose tokens are taken.
     pub auth: auth::Config,
 }
@@ -57,6 +59,7 @@ impl Config {
             namespace: settings.namespace(),
             hosts: settings.hosts(),
             cors_origins: settings.cors_origins(),
+            cors_write_origins: settings.cors_write_origins(),
             auth: settings.auth(),
         };
         let filter = settings.log_filter("info");

@@ -7,6 +7,7 @@ mod describe;
 mod headers;
 mod read;
 mod rest;
+mod results;
 mod schemas;
 mod submit;
 

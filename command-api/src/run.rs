@@ -39,7 +39,8 @@ pub async fn run<A: Aggregate>(
     let (slot, health) = (shell.slot.clone(), shell.health.clone());
     let (routes, guard) = routes::routes(slot, health, authenticator.as_ref());
     let work = work(&config, &shell);
-    let cors = Cors::new(config.cors_origins.clone(), false, guard.is_some());
+    let (readers, writers) = (config.cors_origins.clone(), config.cors_write_origins.clone());
+    let cors = Cors::new(readers, writers, guard.is_some());
     let callers = Callers { hosts: config.hosts.clone(), cors, guard };
     let served = shell.serve("command-api", listener, callers, routes, work).await?;
     if let Some(served) = served {

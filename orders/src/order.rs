@@ -10,7 +10,9 @@ mod evolve;
 use std::borrow::Cow;
 
 use kernel::Timestamp;
-use kernel::aggregate::{Action, Aggregate, CommandContext, Envelope, Invalid, Refusal, Resource};
+use kernel::aggregate::{
+    Action, Aggregate, CommandContext, Envelope, FieldError, Invalid, Refusal, Resource,
+};
 use kernel::contract::WriteContract;
 use kernel::json::Json;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -244,6 +246,10 @@ impl Aggregate for OrderAggregate {
 
     fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>, Invalid> {
         command::parse(body, context)
+    }
+
+    fn wrong_beyond_schema(body: &Value) -> Vec<FieldError> {
+        command::wrong_beyond_schema(body)
     }
 
     fn decide(state: &Option<Order>, command: &Command) -> Result<Vec<Event>, Refusal> {

@@ -41,6 +41,8 @@ fn the_bound_is_between(items: &[Value], one: Value, tells: &str) {
         let refusal = refused.unwrap_err();
         assert_eq!((refusal.kind, refusal.rule), (RefusalKind::OutOfRange, "out-of-range"));
         assert!(refusal.detail.contains(tells), "{} tells nothing of {tells}", refusal.detail);
+        let [error] = &refusal.errors[..] else { panic!("{:?}", refusal.errors) };
+        assert!(error.expected.contains(tells) && error.found.ends_with(" in all"), "{error:?}");
     }
     // One less, and it may be added.
     let mut order = None;
@@ -64,6 +66,27 @@ fn the_total_is_bounded() {
     let fewer = [item("A", "n", 1, MAX_TOTAL - 1), item("B", "n", 1, 1)];
     the_bound_is_between(&fewer, item("C", "n", 1, 1), "1000000000000 minor units");
     assert!(decide(&None, create(&items)).is_ok(), "as large as two bounds at once");
+}
+
+#[test]
+fn every_bound_that_is_passed_is_told_where_the_command_passes_it() {
+    let large = item("A", "n", MAX_UNITS + 1, MAX_TOTAL);
+    let passed = |refused: Result<Vec<Event>, Refusal>| -> Vec<(String, String)> {
+        let errors = refused.unwrap_err().errors;
+        errors.into_iter().map(|error| (error.pointer, error.expected)).collect()
+    };
+    let expected = |pointer: &str| {
+        [
+            (pointer.to_owned(), format!("an order of up to {MAX_UNITS} units")),
+            (pointer.to_owned(), format!("an order of up to {MAX_TOTAL} minor units as its total")),
+        ]
+    };
+    assert_eq!(passed(decide(&None, create(&[large.clone()]))), expected("/items"));
+    let mut order = None;
+    for event in decide(&None, create(&[item("B", "n", 1, 1)])).unwrap() {
+        OrderAggregate::evolve(&mut order, &event);
+    }
+    assert_eq!(passed(decide(&order, add(&large))), expected(""));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use shared::auth::Authenticator;
 use shared::diagnosis::{self, Finding, log_findings};
 use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::feed::queue::Queues;
-use shared::http::{Callers, Cors, Listener};
+use shared::http::{Callers, Cors, Listener, Origins};
 use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::health::Health;
 use shared::service::metrics::tell_of;
@@ -39,7 +39,7 @@ pub async fn run(
     let (slot, health) = (shell.slot.clone(), shell.health.clone());
     let (routes, guard) = admin::routes(slot, health, authenticator.as_ref());
     let work = work(&config, projection, &shell);
-    let cors = Cors::new(config.cors_origins.clone(), true, guard.is_some());
+    let cors = Cors::new(Origins::default(), config.cors_origins.clone(), guard.is_some());
     let callers = Callers { hosts: config.hosts.clone(), cors, guard };
     shell.serve("projector", listener, callers, routes, work).await
 }

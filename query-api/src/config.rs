@@ -7,7 +7,7 @@ use std::time::Duration;
 use kernel::Namespace;
 use shared::auth;
 use shared::endpoint::{self, Endpoint};
-use shared::http::{Hosts, ListenerOptions};
+use shared::http::{Hosts, ListenerOptions, Origins};
 use shared::service::config::{Invalid, Settings};
 
 use crate::dashboard::Links;
@@ -28,6 +28,8 @@ pub struct Config {
     pub namespace: Namespace,
     /// `WAYBILL_HOSTS`.
     pub hosts: Hosts,
+    /// `WAYBILL_CORS_ORIGINS`: pages of these origins may read what the service answers.
+    pub cors_origins: Origins,
     /// `WAYBILL_READY_MAX_LAG`: beyond it the service is not ready.
     pub ready_max_lag: Option<Duration>,
     /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`: what the dashboard asks besides this service.
@@ -46,6 +48,7 @@ impl Config {
             address_file: settings.address_file(),
             namespace: settings.namespace(),
             hosts: settings.hosts(),
+            cors_origins: settings.cors_origins(),
             ready_max_lag: Freshness::read(&mut settings),
             links: Links::read(&mut settings),
             auth: settings.auth(),

@@ -1,11 +1,12 @@
 //! The dashboard: a page and what it is made of, all of it in the program.
 
-mod assets;
+pub(crate) mod assets;
 
 use std::net::SocketAddr;
 
 use headers::HeaderMapExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 use shared::http::answer::{self, into_response};
 use shared::http::encoding::{self, Coding};
@@ -21,7 +22,7 @@ use self::assets::Asset;
 use crate::routes::is_known;
 
 /// Where browsers reach the other services; without them the dashboard shows the views alone.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Links {
     /// Of command-api: `http://127.0.0.1:8080`.
     pub command_url: Option<String>,
@@ -59,8 +60,8 @@ impl Links {
 }
 
 /// What the page has to know before it can ask anything.
-#[derive(Clone, Serialize)]
-struct PageConfig {
+#[derive(Clone, Serialize, JsonSchema)]
+pub(crate) struct PageConfig {
     #[serde(flatten)]
     links: Links,
     /// Whether clients are asked who they are.

@@ -7,9 +7,14 @@ use schemars::JsonSchema;
 use serde_json::json;
 use shared::auth::{Authenticator, Role};
 use shared::http::api::headers as header;
-use shared::http::api::{Api, Body, Description, Object, Operation, text};
+use shared::http::api::{Api, Body, Description, Operation, file, text};
 use shared::http::problem::{HTML, JSON};
 use shared::http::{Access, session};
+
+use crate::dashboard::{PageConfig, assets};
+
+/// Headers of the files of the dashboard.
+const OF_FILES: [&str; 3] = ["ETag", "Cache-Control", "Vary"];
 
 /// The type of a stream of events.
 const EVENTS: &str = "text/event-stream";
@@ -27,17 +32,31 @@ pub fn describe(contract: ReadContract, authenticator: Option<&Arc<Authenticator
     api.add(
         Operation::new("GET", "/", "page")
             .access(Access::OPEN)
-            .about("A page that shows the totals.")
-            .answers(200, "The page.", HTML, text("<!doctype html>")),
+            .about(
+                "The dashboard. A page that shows what happens now, the history, each thing with all \
+                 its past states, and the pipeline.",
+            )
+            .headers([header::if_none_match()])
+            .answers(200, "The page.", HTML, text("<!doctype html>"))
+            .with(OF_FILES)
+            .answers_nothing(304, "The client has it.")
+            .with(OF_FILES),
     );
+    let script = Parameter::of::<String>("file", "Its name.", "main.js");
+    let folder = Parameter::of::<String>("folder", "Of files of one kind.", "js");
+    let icon = Parameter::of::<String>("file", "Its name.", "icon.svg");
+    api.add(asset("/assets/{file}", "pageFile", [icon], &[assets::SVG, HTML]));
+    let kinds = [assets::JS, assets::CSS, assets::FONT];
+    api.add(asset("/assets/{folder}/{file}", "pageFileOfFolder", [folder, script], &kinds));
+    let config =
+        json!({ "command_url": "http://127.0.0.1:8080", "projector_url": null, "sign_in": false });
     api.add(
         Operation::new("GET", "/config.json", "pageConfig")
             .access(Access::OPEN)
             .about("What the page has to know before it can ask anything.")
-            .answers(200, "It.", JSON, Shape::of::<Object>(json!({ "sign_in": false })))
+            .answers(200, "It.", JSON, Shape::of::<PageConfig>(config))
             .with(["Cache-Control"]),
     );
-    api.open_below("assets");
     if authenticator.is_some() {
         session::operations().into_iter().for_each(|operation| api.add(operation));
     }
@@ -46,6 +65,29 @@ pub fn describe(contract: ReadContract, authenticator: Option<&Arc<Authenticator
     }
     api.add(live(filters));
     api.finish(authenticator)
+}
+
+fn asset<const N: usize>(
+    path: &'static str,
+    id: &'static str,
+    parameters: [Parameter; N],
+    kinds: &[&'static str],
+) -> Operation {
+    let operation = Operation::new("GET", path, id)
+        .access(Access::OPEN)
+        .about("A file of the dashboard.")
+        .parameters(parameters)
+        .headers([header::if_none_match()]);
+    let answer = |operation: Operation, kind: &&'static str| {
+        operation.answers(200, "The file.", *kind, file())
+    };
+    kinds
+        .iter()
+        .fold(operation, answer)
+        .with(OF_FILES)
+        .answers_nothing(304, "The client has it.")
+        .with(OF_FILES)
+        .fails(["not-found"])
 }
 
 fn query(query: Query) -> Operation {
@@ -136,8 +178,7 @@ fn live(filters: Vec<Parameter>) -> Operation {
         ])
         .headers([header::last_event_id()])
         .answers(200, "The events.", EVENTS, Body::Written { schema: event, example })
-        .with(["Cache-Control"])
-        .fails(["too-many-requests"])
+        .with(["Cache-Control", "X-Accel-Buffering"])
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use kernel::Result;
 use kernel::query::Queries;
 use shared::auth::Authenticator;
 use shared::diagnosis::{self, log_findings};
-use shared::http::{Callers, Listener};
+use shared::http::{Callers, Cors, Listener, Origins};
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
@@ -28,7 +28,8 @@ pub async fn run(
     let authenticator = Authenticator::start(&config.auth, &shell.health, &shell.stop)?;
     let (links, contract) = (config.links.clone(), queries.contract());
     let (routes, guard) = routes::routes(slot, health, links, contract, authenticator.as_ref());
-    let callers = Callers { hosts: config.hosts.clone(), guard, ..Callers::default() };
+    let cors = Cors::new(config.cors_origins.clone(), Origins::default(), guard.is_some());
+    let callers = Callers { hosts: config.hosts.clone(), cors, guard };
     let work = work(&config, queries, &shell);
     shell.serve("query-api", listener, callers, routes, work).await
 }

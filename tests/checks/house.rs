@@ -68,7 +68,7 @@ fn named(paths: &[PathBuf]) -> Vec<(String, String)> {
     paths.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
 }
 
-fn all_sources() -> Vec<(String, String)> {
+pub fn all_sources() -> Vec<(String, String)> {
     let mut found = vec![];
     for package in [
         "bench",
@@ -183,20 +183,6 @@ fn one_place_of_the_tests_lets_time_pass() {
         for sleeps in ["time::sleep", "thread::sleep", "time::interval"] {
             assert!(!text.contains(sleeps), "{} has a {sleeps}", path.display());
         }
-    }
-}
-
-#[test]
-fn the_pipeline_knows_no_order() {
-    // Composition roots, and the operators' commands, which are about orders.
-    let may = |name: &str| {
-        name.starts_with("orders/")
-            || name.starts_with("waybill/")
-            || name.ends_with("/main.rs")
-            || name.starts_with("xtask/")
-    };
-    for (name, text) in all_sources().iter().filter(|(name, _)| !may(name)) {
-        assert!(!text.contains("orders::"), "{name} names the domain");
     }
 }
 

@@ -150,6 +150,8 @@ async fn help_completions_and_manual_pages_need_no_system() {
     std::fs::write(&file, &script.stdout).unwrap();
     let checked = tokio::process::Command::new("bash").arg("-n").arg(&file).status().await;
     assert!(script.stdout.contains("dead-letters") && checked.unwrap().success());
+    let described = waybill.run("asyncapi --namespace other --json").await;
+    assert_eq!(described.json()["channels"]["events"]["address"], "other.events");
     let page = waybill.run("man").await;
     assert!(page.stdout.contains(".TH waybill 1"), "{page:?}");
     let pages = folder.0.join("man1");

@@ -41,6 +41,17 @@ impl Answer {
         self.response.headers.get(name).map(|value| value.to_str().expect("text"))
     }
 
+    /// Every value of a header that may come several times.
+    pub fn all_of(&self, name: &str) -> Vec<&str> {
+        let values = self.response.headers.get_all(name).iter();
+        values.map(|value| value.to_str().expect("text")).collect()
+    }
+
+    /// The names of its headers, in small letters.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.response.headers.keys().map(http::HeaderName::as_str)
+    }
+
     fn expect(&self, name: &str) -> &str {
         self.header(name).unwrap_or_else(|| panic!("no {name}: {} {:?}", self.status, self.body))
     }

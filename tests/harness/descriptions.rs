@@ -46,3 +46,21 @@ pub fn example_order() -> Value {
         "items": [{ "sku": "P-0001", "name": "Lamp", "quantity": 2, "unit_price": 1250 }],
     })
 }
+
+/// An example of a request: its path and its body. A page signs in with this token.
+pub fn example_request(path: &str, operation: &Value, token: &str) -> (String, Option<String>) {
+    let mut filled = path.to_owned();
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        if parameter["in"] == "path" {
+            let name = parameter["name"].as_str().unwrap();
+            let value = parameter["example"].to_string();
+            filled = filled.replace(&format!("{{{name}}}"), value.trim_matches('"'));
+        }
+    }
+    let body = &operation["requestBody"]["content"]["application/json"]["example"];
+    let body = match path {
+        "/session" => json!({ "token": token }),
+        _ => body.clone(),
+    };
+    (filled, (!operation["requestBody"].is_null()).then(|| body.to_string()))
+}

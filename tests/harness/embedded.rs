@@ -34,8 +34,13 @@ impl Embedded {
 
     /// The same, where clients are asked who they are; the clients that are returned show no token.
     pub async fn start_with(folder: &TempDir, auth: auth::Config) -> Self {
+        Self::start_as(folder, |config| config.auth = auth).await
+    }
+
+    /// The same, with what the test changes of its configuration.
+    pub async fn start_as(folder: &TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
-        let config = Config {
+        let mut config = Config {
             data: folder.0.clone(),
             command: any,
             query: any,
@@ -46,9 +51,11 @@ impl Embedded {
             flow_control: FlowControl::off(),
             hosts: Hosts::default(),
             cors_origins: Origins::default(),
+            cors_write_origins: Origins::default(),
             links: Links::default(),
-            auth,
+            auth: auth::Config::default(),
         };
+        change(&mut config);
         let stop = CancellationToken::new();
         let running = Running::start(config, &stop).await.unwrap();
         let client = |address| Client::new(&format!("http://{address}"));

@@ -53,6 +53,9 @@ async fn a_domain_that_does_not_return_ends_the_liveness_until_it_does() {
     })
     .await;
     assert!(told.contains("commands for"), "{told}");
+    assert!(told.contains("\"/problems/stuck\""), "{told}");
+    let answer = client.send(http::Method::GET, "/livez", &[], "").await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.headers.get("retry-after")), (503, None));
     hold.send(()).unwrap();
     holder.join().unwrap();
     hangs.await.unwrap().unwrap();

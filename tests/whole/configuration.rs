@@ -26,6 +26,8 @@ const WRONG: [(&str, &[&str]); 4] = [
             "WAYBILL_COMMAND_LISTEN",
             "WAYBILL_NAMESPACE",
             "WAYBILL_HOSTS",
+            "WAYBILL_CORS_ORIGINS",
+            "WAYBILL_CORS_WRITE_ORIGINS",
             "WAYBILL_LOG",
         ],
     ),
@@ -48,6 +50,7 @@ const WRONG: [(&str, &[&str]); 4] = [
             "WAYBILL_ADDRESS_FILE",
             "WAYBILL_NAMESPACE",
             "WAYBILL_HOSTS",
+            "WAYBILL_CORS_ORIGINS",
         ],
     ),
     (
@@ -59,6 +62,7 @@ const WRONG: [(&str, &[&str]); 4] = [
             "WAYBILL_PROJECTOR_LISTEN",
             "WAYBILL_NAMESPACE",
             "WAYBILL_HOSTS",
+            "WAYBILL_CORS_WRITE_ORIGINS",
         ],
     ),
 ];
@@ -72,6 +76,8 @@ fn everything_wrong_is_reported_at_once_by_name_with_exit_code_2() {
                 ("WAYBILL_REDIS_URL", "http://:secret@redis"),
                 ("WAYBILL_NAMESPACE", "Not Valid"),
                 ("WAYBILL_HOSTS", "http://orders.example.com:80"),
+                ("WAYBILL_CORS_ORIGINS", "*"),
+                ("WAYBILL_CORS_WRITE_ORIGINS", "https://shop.example,*"),
                 ("WAYBILL_LOG", "shout=very"),
             ])
             .envs([

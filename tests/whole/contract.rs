@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::auth::{self, Role};
 use tests::client::OrderClient;
-use tests::descriptions::example_order;
+use tests::descriptions::{example_order, openapi};
 use tests::embedded::Embedded;
 use tests::python::python;
 use tests::services::{System, Urls};
@@ -22,10 +22,56 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 const CONFIG: &str = include_str!("../python/schemathesis.toml");
 const HOOKS: &str = include_str!("../python/hooks.py");
 
+/// Phases that each service has. Sequences of requests follow the links of command-api, and are made
+/// of the others where schemathesis finds what leads from one operation to another.
+const PHASES: [&str; 3] = ["Examples", "Coverage", "Fuzzing"];
+
 /// Sends the service whatever its description allows and forbids. The seed is always the same, so
 /// that a failure is found again.
 async fn compare(service: &Client) {
     compare_with(service, None).await;
+}
+
+/// The lines that say which phases ran: `✅ Coverage`, or `⏭  Stateful (not applicable)`.
+fn phases(told: &str) -> Vec<&str> {
+    let lines = told.lines().skip_while(|line| !line.contains("Test Phases:")).skip(1);
+    lines.map(str::trim).take_while(|line| !line.is_empty()).collect()
+}
+
+fn ran(phases: &[&str], name: &str) -> bool {
+    let is_it =
+        |line: &&str| line.starts_with('✅') && line.split_whitespace().nth(1) == Some(name);
+    phases.iter().any(is_it)
+}
+
+/// Nothing is turned off: what is set is known, and none of it says which checks or phases there are.
+#[test]
+fn the_comparison_is_told_to_leave_nothing_out() {
+    const SET: [&str; 7] = [
+        "continue-on-failure",
+        "hooks",
+        "request-timeout",
+        "max-stream-events",
+        "[generation]",
+        "database",
+        "[parameters]",
+    ];
+    let lines = CONFIG.lines().map(str::trim);
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let name = line.split('=').next().unwrap_or_default().trim();
+        assert!(
+            SET.contains(&name) || name == "\"header.Prefer\"",
+            "{line}: what does it turn off?"
+        );
+    }
+}
+
+#[test]
+fn phases_that_ran_are_told_from_those_that_did_not() {
+    let told = "x\nTest Phases:\n  ✅ Coverage\n  ⏭  Stateful (disabled)\n\n  ✅ Fuzzing\n";
+    let phases = phases(told);
+    assert!(ran(&phases, "Coverage") && !ran(&phases, "Stateful") && !ran(&phases, "Fuzzing"));
+    assert!(phases.iter().any(|line| line.contains("(disabled)")));
 }
 
 /// The same with a token, and, of what needs one, without.
@@ -43,6 +89,13 @@ async fn compare_with(service: &Client, token: Option<&str>) {
     let generated = told.lines().find(|line| line.contains(" generated, "));
     let generated = generated.and_then(|line| line.split_whitespace().next()?.parse::<u32>().ok());
     assert!(generated.is_some_and(|generated| generated >= 200), "{told}");
+    let phases = phases(&told);
+    assert!(PHASES.iter().all(|name| ran(&phases, name)), "{told}");
+    assert!(!phases.iter().any(|line| line.contains("(disabled)")), "{told}");
+    let document = openapi(service).await;
+    let has_links = document.to_string().contains("\"links\":");
+    assert!(ran(&phases, "Stateful") || !has_links, "{told}");
+    assert_eq!(has_links, document["paths"]["/commands"].is_object(), "those of command-api alone");
 }
 
 /// There is something to be found, the order that the descriptions show among it.

@@ -2,6 +2,7 @@
 
 mod actor;
 mod answer;
+mod asyncapi;
 mod audit;
 mod completions;
 mod dead_letters;
@@ -112,6 +113,9 @@ enum Command {
     /// Makes, lists and revokes the tokens that clients show
     #[command(after_help = token::HELP)]
     Token(token::Arguments),
+    /// Describes the exchange that carries the events, as AsyncAPI
+    #[command(after_help = asyncapi::HELP)]
+    Asyncapi(asyncapi::Arguments),
     /// Prints a script that completes commands and options in a shell
     #[command(after_help = completions::HELP)]
     Completions(completions::Arguments),
@@ -155,6 +159,7 @@ impl Command {
             Self::Audit(it) => it.run(token).await,
             Self::State(it) => it.run(token).await,
             Self::Token(it) => it.run(),
+            Self::Asyncapi(it) => it.run(),
             Self::Completions(it) => it.run(),
             Self::Man(it) => it.run(),
         }

@@ -14,3 +14,4 @@ pub mod progress;
 pub mod top;
 pub mod up;
 pub mod verify;
+pub mod yaml;

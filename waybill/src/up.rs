@@ -53,6 +53,8 @@ pub struct Config {
     pub hosts: Hosts,
     /// `WAYBILL_CORS_ORIGINS`, besides the dashboard's own.
     pub cors_origins: Origins,
+    /// `WAYBILL_CORS_WRITE_ORIGINS`: whose pages may send commands.
+    pub cors_write_origins: Origins,
     /// `WAYBILL_COMMAND_URL` and `WAYBILL_PROJECTOR_URL`, where they are not the listeners' addresses.
     pub links: Links,
     /// `WAYBILL_TOKENS_FILE`: whose tokens are taken.
@@ -78,6 +80,7 @@ impl Config {
             namespace: settings.namespace(),
             hosts: settings.hosts(),
             cors_origins: settings.cors_origins(),
+            cors_write_origins: settings.cors_write_origins(),
             links: Links::read(&mut settings),
             auth: settings.auth(),
             flow_control: FlowControl::read(&mut settings),
@@ -156,7 +159,7 @@ impl Running {
             holder: "embedded".to_owned(),
         });
         let queries = Queries::new(views, Arc::new(OrderQueries), stop.clone());
-        let scheme = config.listener.scheme();
+        let (scheme, contract) = (config.listener.scheme(), OrderQueries.contract());
         let addresses = Addresses {
             scheme,
             command: address(&command)?,
@@ -173,15 +176,15 @@ impl Running {
         let (commands_slot, auth) = (commands.slot.clone(), authenticator.as_ref());
         let of_commands = command_api::routes::routes(commands_slot, health.clone(), auth);
         let links = config.links.clone().or(scheme, addresses.command, addresses.projector);
-        let contract = OrderQueries.contract();
         let of_queries =
             query_api::routes::routes(query_slot, health.clone(), links, contract, auth);
         let of_operations = admin::routes(admin_slot, health, auth);
-        let page = Origins::of_loopback(scheme, addresses.query.port());
+        let (none, named) = (Origins::default, config.cors_origins.clone());
+        let page = Origins::of_loopback(scheme, addresses.query.port()).and(named.clone());
         for (listener, routes, pages) in [
-            (command, of_commands, Pages::Read(page.clone())),
-            (query, of_queries, Pages::None),
-            (operations, of_operations, Pages::Write(page)),
+            (command, of_commands, (page.clone(), config.cors_write_origins.clone())),
+            (query, of_queries, (named, none())),
+            (operations, of_operations, (none(), page)),
         ] {
             tasks.spawn(serve(&config, listener, routes, pages, stop));
         }
@@ -198,26 +201,14 @@ impl Running {
     }
 }
 
-/// Pages of other origins that may ask a service.
-enum Pages {
-    None,
-    Read(Origins),
-    Write(Origins),
-}
-
 fn serve(
     config: &Config,
     listener: Listener,
     (routes, guard): (Routes, Option<Guard>),
-    pages: Pages,
+    (readers, writers): (Origins, Origins),
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let (origins, may_write) = match pages {
-        Pages::None => (Origins::default(), false),
-        Pages::Read(page) => (page.and(config.cors_origins.clone()), false),
-        Pages::Write(page) => (page.and(config.cors_origins.clone()), true),
-    };
-    let cors = Cors::new(origins, may_write, guard.is_some());
+    let cors = Cors::new(readers, writers, guard.is_some());
     let callers = Callers { hosts: config.hosts.clone(), cors, guard };
     let limits = Limits::of_process(3); // Three listeners.
     serve_http(listener, routes, callers, limits, stop.clone())

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use kernel::aggregate::{Aggregate, Invalid, found};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::auth::Caller;
 use shared::auth::principal::caller;
 use shared::http::fields::MAX_ERRORS;
@@ -14,18 +14,17 @@ use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
 use shared::http::{Answer, answer, body};
 use shared::service::slot::ServiceSlot;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::bodies::{self, BATCH, NDJSON};
 use super::commands::Commands;
+use super::results::{self, Done, Id, OneOf, Results};
 use super::submit::{self, RequestOptions, Together};
 use super::{headers, into_response};
 use crate::Service;
-use crate::write::Outcome;
+use crate::write::Accepted;
 
 /// The path of batches, without its slash.
 pub const PATH: &str = "commands";
@@ -68,7 +67,7 @@ async fn handle<A: Aggregate>(
     let owner = caller.owner().map(str::to_owned);
     let (mut together, mut room) = (Together::of_batch(), ErrorRoom::default());
     // One command at a time is in memory as JSON. All are submitted before any is awaited: they share
-    // groups, and those of one order keep their sequence.
+    // groups, and those of one stream keep their sequence.
     let submitted: Vec<_> = commands
         .into_iter()
         .map(bodies::one)
@@ -77,33 +76,23 @@ async fn handle<A: Aggregate>(
             let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
             let (owner, meta, request_id) = (owner.clone(), meta.clone(), request_id.clone());
             let options = RequestOptions { key, expected: Ok(None), owner, meta, request_id };
-            let (command, own) = with_own_key(command?)?;
-            let own = own.map(|own| headers::key(&own, caller)).transpose()?;
+            let (command, own) = with_own_key(command?, caller);
+            let own = own.map_err(|invalid| known.complete(invalid, &command))?;
             let options = RequestOptions { key: own.or(options.key), ..options };
             submit::submit_with(&service, known, command, options, &mut together)
         })
         .map(|submitted| submitted.map_err(|problem| room.cut(problem)))
         .collect();
     let deadline = submit::outcome_deadline();
-    let mut results = Vec::with_capacity(submitted.len());
-    for outcome in submitted {
-        results.push(result(&service, outcome, deadline).await);
+    let mut outcomes = Vec::with_capacity(submitted.len());
+    for submitted in submitted {
+        outcomes.push(match submitted {
+            Ok(outcome) => submit::outcome::<A>(outcome, deadline).await,
+            Err(problem) => Err(problem),
+        });
     }
-    write(&results, lines)
-}
-
-/// What becomes of one command.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Told {
-    Accepted(Value),
-    Problem(Problem),
-}
-
-/// The answer of a batch.
-#[derive(Serialize)]
-struct Results<'a> {
-    results: &'a [Told],
+    let results = outcomes.iter().map(|outcome| result(&service, outcome));
+    write(results.collect(), lines)
 }
 
 /// Room for wrong fields in the answer of a batch: one of each command, and `MAX_ERRORS` more in all.
@@ -143,43 +132,36 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with(NDJSON))
 }
 
-/// A command, and the `idempotency_key` that it may have beside its fields.
-fn with_own_key(mut command: Value) -> Result<(Value, Option<String>), Problem> {
+/// A command, and the `idempotency_key` that it may have beside its fields, as a key of the principal.
+fn with_own_key(mut command: Value, caller: &Caller) -> (Value, Result<Option<String>, Invalid>) {
     let own = command.as_object_mut().and_then(|fields| fields.remove("idempotency_key"));
-    match own {
-        None => Ok((command, None)),
-        Some(Value::String(text)) => Ok((command, Some(text))),
-        Some(other) => Err(Invalid::at("/idempotency_key", "a string", found(&other)).into()),
-    }
+    let Some(own) = own else { return (command, Ok(None)) };
+    let key = own.as_str().and_then(|text| headers::key(text, caller).ok());
+    let bad = || Invalid::at("/idempotency_key", headers::expected_key(), found(&own));
+    (command, key.ok_or_else(bad).map(Some))
 }
 
-async fn result<A: Aggregate>(
+fn result<'a, A: Aggregate>(
     service: &Service<A>,
-    submitted: Result<oneshot::Receiver<Outcome>, Problem>,
-    deadline: Instant,
-) -> Told {
-    let outcome = match submitted {
-        Ok(outcome) => submit::outcome::<A>(outcome, deadline).await,
-        Err(problem) => Err(problem),
-    };
+    outcome: &'a Result<Accepted, Problem>,
+) -> OneOf<'a, Id<'a, A>> {
     match outcome {
-        Ok(accepted) => {
-            let mut result = submit::body::<A>(&accepted);
-            result["status"] = json!(submit::status(&accepted).as_u16());
-            result["token"] = json!(submit::token(service, &accepted));
-            Told::Accepted(result)
-        }
-        Err(problem) => Told::Problem(problem),
+        Ok(accepted) => OneOf::Done(Done {
+            accepted: results::Accepted::of(accepted),
+            status: submit::status(accepted).as_u16(),
+            token: submit::token(service, accepted),
+        }),
+        Err(problem) => OneOf::Problem(problem),
     }
 }
 
-fn write(results: &[Told], lines: bool) -> Answer {
+fn write<I: Serialize>(results: Vec<OneOf<'_, I>>, lines: bool) -> Answer {
     if !lines {
         return shared::http::json(StatusCode::OK, &Results { results });
     }
     let mut body = Vec::new();
     for result in results {
-        let written = serde_json::to_writer(&mut body, result);
+        let written = serde_json::to_writer(&mut body, &result);
         written.map_err(|error| Problem::internal(error.to_string()))?;
         body.push(b'\n');
     }

@@ -1,14 +1,14 @@
 //! The schemas of the commands, made from what the domain says of each: as the bodies of the routes,
 //! as elements of a batch, and to find all fields that are wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::aggregate::{Aggregate, FieldError, Invalid, found};
 use kernel::contract::Command;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use shared::http::api::Body;
-use shared::http::fields::Fields;
+use shared::http::fields::{Fields, MAX_ERRORS};
 
 /// A schema with an example.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Commands {
     /// The command that makes one, and may leave out its id.
     create: &'static str,
     by_name: BTreeMap<&'static str, Fields>,
+    /// What the domain finds beyond the schemas.
+    beyond_schema: fn(&Value) -> Vec<FieldError>,
 }
 
 impl Commands {
@@ -46,7 +48,8 @@ impl Commands {
         };
         let commands: Vec<_> = A::contract().commands.into_iter().map(described).collect();
         let (id, create) = (A::RESOURCE.id, A::RESOURCE.create);
-        let mut this = Self { commands, id, create, by_name: BTreeMap::new() };
+        let (by_name, beyond_schema) = (BTreeMap::new(), A::wrong_beyond_schema);
+        let mut this = Self { commands, id, create, by_name, beyond_schema };
         this.by_name = this.commands.iter().filter_map(|it| this.fields(it)).collect();
         this
     }
@@ -125,13 +128,15 @@ impl Commands {
         Body::Written { schema: json!({ "oneOf": schemas }), example }
     }
 
-    /// Adds every field that is wrong to what the domain found first.
+    /// Adds every field that is wrong to what was found first: what the schema of the command says,
+    /// and what the domain finds beyond it. Of one field the schema's word counts.
     pub fn complete(&self, invalid: Invalid, command: &Value) -> Invalid {
         let fields = command.get("type").and_then(|kind| self.by_name.get(kind.as_str()?));
         let mut errors = fields.map(|fields| fields.wrong(command)).unwrap_or_default();
-        if errors.is_empty() {
-            errors = invalid.errors;
-        }
+        let mut told: BTreeSet<String> = errors.iter().map(|it| it.pointer.clone()).collect();
+        let others = invalid.errors.into_iter().chain((self.beyond_schema)(command));
+        errors.extend(others.filter(|error| told.insert(error.pointer.clone())));
+        errors.truncate(MAX_ERRORS);
         if errors.is_empty() {
             let expected = invalid.detail.clone();
             errors.push(FieldError { pointer: String::new(), expected, found: found(command) });

@@ -17,11 +17,12 @@ use uuid::Uuid;
 use super::bodies::{COMMANDS, NDJSON};
 use super::commands::Commands;
 use super::read::{Feed, StreamEvents};
+use super::results::{self, Id, Results};
 
 const ABOUT: &str = "Takes commands, and reads the log.\n\nEvery 2xx of a command means that at least \
     one event was written. Amounts of money are in minor units. `HEAD` is answered wherever `GET` is. \
     The `Host` has to be a name of the service, and the `Origin` of a POST or DELETE, where there is \
-    one, the service itself.";
+    one, the service itself or one that its operator has named.";
 /// What any command may get.
 const OF_COMMANDS: [&str; 8] = [
     "illegal-transition",
@@ -126,21 +127,9 @@ fn command<A: Aggregate>(
     }
 }
 
-/// `{<id>, version, position}`.
-fn accepted<A: Aggregate>() -> Body {
-    let id = A::RESOURCE.id;
-    let number = |about: &str| json!({ "type": "integer", "minimum": 1, "description": about });
-    let schema = json!({
-        "title": "Accepted",
-        "type": "object",
-        "properties": {
-            id: { "type": "string", "format": "uuid" },
-            "version": number("Of the last event that was written, in its stream."),
-            "position": number("Of the commit, in the log."),
-        },
-        "required": [id, "version", "position"],
-    });
-    Body::Written { schema, example: json!({ id: ID, "version": 1, "position": 1 }) }
+fn accepted<A: Aggregate>() -> Shape {
+    let example = json!({ A::RESOURCE.id: ID, "version": 1, "position": 1 });
+    Shape::of::<results::Accepted<Id<'static, A>>>(example)
 }
 
 fn batch<A: Aggregate>(known: &Commands) -> Operation {
@@ -152,31 +141,13 @@ fn batch<A: Aggregate>(known: &Commands) -> Operation {
         schema: json!({ "type": "string" }),
         example: format!("{example}\n").into(),
     };
-    let Body::Written { schema: mut result, example: mut one } = accepted::<A>() else {
-        return Operation::new("POST", "/commands", "sendBatch");
-    };
-    result["title"] = "Result".into();
-    result["properties"]["status"] = json!({ "type": "integer", "enum": [200, 201] });
-    result["properties"]["token"] = json!({ "type": "string" });
-    if let Some(required) = result["required"].as_array_mut() {
-        required.extend(["status".into(), "token".into()]);
-    }
-    (one["status"], one["token"]) =
-        (201.into(), format!("0f8fad5bd9cb469fa16570867728950e.1@{}-{ID}", A::CATEGORY).into());
-    let results = json!({
-        "type": "object",
-        "properties": {
-            "results": {
-                "type": "array",
-                "description": "One for each command, in the same order.",
-                "items": { "anyOf": [result, { "$ref": "#/components/schemas/Problem" }] },
-            },
-        },
-        "required": ["results"],
+    let token = format!("0f8fad5bd9cb469fa16570867728950e.1@{}-{ID}", A::CATEGORY);
+    let one = json!({
+        A::RESOURCE.id: ID, "version": 1, "position": 1, "status": 201, "token": token,
     });
     let text =
         Body::Written { schema: json!({ "type": "string" }), example: format!("{one}\n").into() };
-    let results = Body::Written { schema: results, example: json!({ "results": [one] }) };
+    let results = Shape::of::<Results<'static, Id<'static, A>>>(json!({ "results": [one] }));
     Operation::new("POST", "/commands", "sendBatch")
         .access(SENDS)
         .tag("commands")
@@ -238,6 +209,7 @@ fn feed() -> Operation {
         .headers([header::prefer()])
         .answers(200, "A part of the log.", JSON, Shape::of::<Feed<'static>>(example))
         .with(["Cache-Control"])
+        .may_have(["Consistency-Token"])
         .fails(["cursor-of-another-log"])
 }
 
@@ -259,6 +231,7 @@ fn stream<A: Aggregate>() -> Operation {
         ])
         .answers(200, "A part of its events.", JSON, Shape::of::<StreamEvents<'static>>(example))
         .with(["Cache-Control"])
+        .may_have(["Consistency-Token"])
         .fails([format!("{}-not-found", resource.name)])
 }
 

@@ -35,8 +35,13 @@ pub fn key(text: &str, caller: &Caller) -> Result<String, Problem> {
 }
 
 fn bad_key() -> Problem {
-    let expected = format!("expected 1 to {KEY} printable characters, in quotes or without any");
-    Problem::malformed(format!("Idempotency-Key: {expected}."))
+    let expected = expected_key();
+    Problem::malformed(format!("Idempotency-Key: expected {expected}, in quotes or without any."))
+}
+
+/// What a key is, in words.
+pub fn expected_key() -> String {
+    format!("1 to {KEY} printable characters")
 }
 
 /// The ETag of a state: the same version of another log is another state.
@@ -48,11 +53,11 @@ pub fn etag(version: Version, log: &LogId) -> String {
 /// (`"<version>-<log>-<generation>"`), or with a bare `"<version>"`; `*` expects nothing in
 /// particular.
 ///
-/// The version is needed before the order is read, and a tag may leave out the log; so the tags are
+/// The version is needed before anything is read, and a tag may leave out the log; so the tags are
 /// read here, and not compared with that of a state as `headers::IfMatch` does.
 pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Problem> {
     let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
-    let bad = || Problem::malformed("If-Match: expected the ETag of the order, such as \"3\".");
+    let bad = || Problem::malformed("If-Match: expected the ETag of an answer, such as \"3\".");
     let text = value.to_str().map_err(|_| bad())?.trim();
     if text == "*" {
         return Ok(None);
@@ -64,7 +69,7 @@ pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Pro
     match of.map(|of| of.split_once('-').map_or(of, |(of, _generation)| of)) {
         Some("") => Err(bad()),
         Some(of) if of != log.as_str() => Err(Problem::version_mismatch(format!(
-            "The ETag is of another log; the log is {log} now. Read the order again."
+            "The ETag is of another log; the log is {log} now. Read the present state."
         ))),
         _ => Ok(Some(version)),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use kernel::aggregate::{Action, Aggregate, Invalid, Resource, found};
+use kernel::aggregate::{Action, Aggregate, FieldError, Invalid, Resource, found};
 use serde_json::{Map, Value};
 use shared::auth::Caller;
 use shared::auth::principal::caller;
@@ -19,6 +19,7 @@ use warp::reply::Response;
 
 use super::bodies::{self, COMMAND};
 use super::commands::Commands;
+use super::results::{Accepted as Body, Id};
 use super::submit::{self, RequestOptions};
 use super::{headers, into_response};
 use crate::Service;
@@ -52,7 +53,12 @@ async fn handle<A: Aggregate>(
 ) -> Answer {
     same_origin(headers)?;
     let mut command = route(&A::RESOURCE, method, path)?;
-    merge(&mut command, &body?, &A::RESOURCE)?;
+    let repeated = merge(&mut command, &body?, &A::RESOURCE)?;
+    let command = Value::Object(command);
+    if let Some(first) = repeated.first() {
+        let detail = format!("`{}`: unknown field here; the path says it.", first.pointer);
+        return Err(known.complete(Invalid { detail, errors: repeated }, &command).into());
+    }
     let service = slot.service()?;
     let options = RequestOptions {
         key: headers::idempotency_key(headers, caller)?,
@@ -61,9 +67,9 @@ async fn handle<A: Aggregate>(
         meta: headers::meta(headers, caller),
         request_id: headers::request_id(headers),
     };
-    let outcome = submit::submit(&service, known, Value::Object(command), options)?;
+    let outcome = submit::submit(&service, known, command, options)?;
     let accepted = submit::outcome::<A>(outcome, submit::outcome_deadline()).await?;
-    let mut response = json(submit::status(&accepted), &submit::body::<A>(&accepted))?;
+    let mut response = json(submit::status(&accepted), &Body::<Id<'_, A>>::of(&accepted))?;
     answer::set(&mut response, "etag", &headers::etag(accepted.version, &service.log));
     answer::set(&mut response, consistency_token::HEADER, &submit::token(&service, &accepted));
     if accepted.from == 1 {
@@ -97,32 +103,35 @@ fn route(resource: &Resource, method: &Method, path: &str) -> Result<Map<String,
                     let parameter = action.parameter.unwrap_or_default();
                     Ok(fields(&[("type", action.command), (resource.id, id), (parameter, value)]))
                 }
-                (None, _) if there.is_empty() => Err(no_route()),
+                (None, _) if there.is_empty() => Err(no_route(resource)),
                 (None, _) => {
                     let methods: Vec<&str> = there.iter().map(|action| action.method).collect();
                     Err(Problem::method_not_allowed(&methods.join(", ")))
                 }
             }
         }
-        [_] => Err(no_route()),
+        [_] => Err(no_route(resource)),
     }
 }
 
-fn no_route() -> Problem {
-    Problem::not_found("No route has this path; orders are read from query-api.")
+fn no_route(resource: &Resource) -> Problem {
+    let detail = format!("No route has this path; {} are read from query-api.", resource.path);
+    Problem::not_found(detail)
 }
 
-/// Adds the fields of the body, which may not repeat what the path says. No body is an empty one.
+/// Adds the fields of the body, which may not repeat what the path says: returns those that do. No body
+/// is an empty one.
 fn merge(
     command: &mut Map<String, Value>,
     body: &[u8],
     resource: &Resource,
-) -> Result<(), Problem> {
+) -> Result<Vec<FieldError>, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(());
+        return Ok(vec![]);
     }
-    let Value::Object(fields) = bodies::one(body)? else {
-        return Err(Invalid::at("", "a JSON object", "other JSON").into());
+    let fields = match bodies::one(body)? {
+        Value::Object(fields) => fields,
+        other => return Err(Invalid::at("", "a JSON object", found(&other)).into()),
     };
     let mut errors = vec![];
     for (name, value) in fields {
@@ -135,7 +144,5 @@ fn merge(
         }
         command.insert(name, value);
     }
-    let Some(first) = errors.first() else { return Ok(()) };
-    let detail = format!("`{}`: unknown field here; the path says it.", first.pointer);
-    Err(Invalid { detail, errors }.into())
+    Ok(errors)
 }

@@ -99,6 +99,7 @@ pub fn operations<A: Aggregate>() -> Vec<Operation> {
             .answers(200, "The schema.", JSON, object(example))
             .with(["ETag", "Cache-Control"])
             .answers_nothing(304, "The client has it.")
+            .with(["ETag", "Cache-Control"])
             .fails(["not-found"]),
         Operation::new("GET", "/asyncapi.json", "asyncapi")
             .access(Access::OPEN)
@@ -107,6 +108,7 @@ pub fn operations<A: Aggregate>() -> Vec<Operation> {
             .headers([headers::if_none_match()])
             .answers(200, "The description.", JSON, object(asyncapi))
             .with(["ETag", "Cache-Control"])
-            .answers_nothing(304, "The client has it."),
+            .answers_nothing(304, "The client has it.")
+            .with(["ETag", "Cache-Control"]),
     ]
 }

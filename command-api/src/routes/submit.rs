@@ -7,7 +7,7 @@ use std::time::Duration;
 use kernel::Timestamp;
 use kernel::aggregate::{Aggregate, CommandContext};
 use kernel::log::{Meta, StreamName, Version};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::http::consistency_token::Token;
 use shared::http::problem::Problem;
 use tokio::sync::oneshot;
@@ -164,15 +164,6 @@ fn problem<A: Aggregate>(rejected: Rejected) -> Problem {
             "Try again with the same Idempotency-Key: it is carried out once at most.",
         ),
     }
-}
-
-/// `{order_id, version, position}`.
-pub fn body<A: Aggregate>(accepted: &Accepted) -> Value {
-    json!({
-        A::RESOURCE.id: accepted.stream.id(),
-        "version": accepted.version,
-        "position": accepted.position,
-    })
 }
 
 pub fn token<A: Aggregate>(service: &Service<A>, accepted: &Accepted) -> String {

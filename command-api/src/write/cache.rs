@@ -6,7 +6,7 @@ use lru::LruCache;
 
 use super::stream_state::StreamState;
 
-/// Bytes of all states, as far as they can be told: some ten thousand orders.
+/// Bytes of all states, as far as they can be told: some ten thousand of usual size.
 const LIMIT: usize = 32 << 20;
 /// What a state takes beside its text: names, version, place in the cache.
 const OVERHEAD: usize = 512;

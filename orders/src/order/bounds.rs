@@ -57,18 +57,30 @@ impl Size {
         }
     }
 
-    /// The bound that is passed, in words.
-    pub fn exceeded(self) -> Option<String> {
-        let over =
-            |what: &str, bound: String| Some(format!("An order may have up to {bound} {what}."));
-        match self {
-            _ if self.items > MAX_ITEMS => over("items", MAX_ITEMS.to_string()),
-            _ if self.units > MAX_UNITS => over("units", MAX_UNITS.to_string()),
-            _ if self.total > MAX_TOTAL => over("minor units as its total", MAX_TOTAL.to_string()),
-            _ if self.text > MAX_TEXT => {
-                over("bytes of skus and names in all", MAX_TEXT.to_string())
+    /// Every bound that is passed, in words, with what there would be.
+    pub fn exceeded(self) -> Vec<Exceeded> {
+        let mut exceeded = vec![];
+        let mut over = |what: &str, size: i128, bound: i128| {
+            if size > bound {
+                exceeded.push(Exceeded {
+                    bound: format!("{bound} {what}"),
+                    found: format!("{size} in all"),
+                });
             }
-            _ => None,
-        }
+        };
+        over("items", self.items as i128, MAX_ITEMS as i128);
+        over("units", self.units.into(), MAX_UNITS.into());
+        over("minor units as its total", self.total.into(), MAX_TOTAL.into());
+        over("bytes of skus and names in all", self.text as i128, MAX_TEXT as i128);
+        exceeded
     }
+}
+
+/// A bound that a command would pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Of what there may be how much: `500 items`.
+    pub bound: String,
+    /// How much there would be.
+    pub found: String,
 }

@@ -131,6 +131,9 @@ pub struct CancelOrder {
 const TYPES: &str = "CreateOrder, AddItem, RemoveItem, ProcessPayment, RefundPayment, \
                      ShipProducts, DeliverProducts or CancelOrder";
 
+/// Those that name products in `items`.
+const WITH_ITEMS: [&str; 3] = ["CreateOrder", "ShipProducts", "DeliverProducts"];
+
 /// Reads `{"type": …, "order_id": …, …}`.
 pub fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Command>, Invalid> {
     let Value::Object(mut fields) = body else {
@@ -210,16 +213,34 @@ fn distinct<T>(command: T, items: impl Fn(&T) -> &Option<Vec<Parcel>>) -> Result
     Ok(command)
 }
 
-fn once_each<'a>(skus: impl Iterator<Item = &'a Sku>) -> Result<(), Invalid> {
+/// What no schema of a command can say: a product is named once. Items that are none are left out.
+pub fn wrong_beyond_schema(body: &Value) -> Vec<FieldError> {
+    let kind = body.get("type").and_then(Value::as_str);
+    if !kind.is_some_and(|kind| WITH_ITEMS.contains(&kind)) {
+        return vec![];
+    }
+    let items = body.get("items").and_then(Value::as_array);
+    let skus = items.into_iter().flatten().map(|item| item.get("sku").and_then(Value::as_str));
+    repeated(skus)
+}
+
+fn repeated<'a>(skus: impl Iterator<Item = Option<&'a str>>) -> Vec<FieldError> {
     let mut seen = BTreeSet::new();
     let mut errors = vec![];
     for (index, sku) in skus.enumerate() {
-        if !seen.insert(sku) {
+        if let Some(sku) = sku
+            && !seen.insert(sku)
+        {
             let pointer = format!("/items/{index}/sku");
             let expected = "each sku once".to_owned();
             errors.push(FieldError { pointer, expected, found: format!("{sku} twice") });
         }
     }
+    errors
+}
+
+fn once_each<'a>(skus: impl Iterator<Item = &'a Sku>) -> Result<(), Invalid> {
+    let errors = repeated(skus.map(|sku| Some(sku.as_str())));
     let Some(first) = errors.first() else { return Ok(()) };
     let detail = format!("`{}`: expected each sku once, got {}", first.pointer, first.found);
     Err(Invalid { detail, errors })

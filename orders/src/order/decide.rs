@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use kernel::aggregate::{Refusal, RefusalKind};
+use kernel::aggregate::{FieldError, Refusal, RefusalKind};
 
-use super::bounds::{Line, Size};
+use super::bounds::{Exceeded, Line, Size};
 use super::command::{CancelOrder, DeliverProducts, ProcessPayment, RefundPayment, ShipProducts};
 use super::event::{
     Event, ItemRemoved, OrderCancelled, OrderCreated, OrderedItem, Parcel, PaymentProcessed,
@@ -16,7 +16,7 @@ use crate::values::{Quantity, Sku};
 type Decision = Result<Vec<Event>, Refusal>;
 
 fn refusal(kind: RefusalKind, rule: &'static str, detail: String) -> Refusal {
-    Refusal { kind, rule, detail, facts: BTreeMap::new() }
+    Refusal { kind, rule, detail, facts: BTreeMap::new(), errors: vec![] }
 }
 
 fn illegal(rule: &'static str, detail: impl Into<String>) -> Refusal {
@@ -60,15 +60,22 @@ fn create(order: Option<&Order>, created: &OrderCreated) -> Decision {
         let detail = format!("Order {} was created before.", created.order_id);
         return Err(refusal(RefusalKind::Exists, "order-exists", detail));
     }
-    in_range(Size::of(created.items.iter().map(Line::from)))?;
+    in_range("/items", Size::of(created.items.iter().map(Line::from)))?;
     Ok(vec![Event::OrderCreated(created.clone())])
 }
 
-fn in_range(size: Size) -> Result<(), Refusal> {
-    match size.exceeded() {
-        None => Ok(()),
-        Some(detail) => Err(refusal(RefusalKind::OutOfRange, "out-of-range", detail)),
-    }
+/// `pointer` is where the command says what makes the order so large.
+fn in_range(pointer: &str, size: Size) -> Result<(), Refusal> {
+    let exceeded = size.exceeded();
+    let Some(first) = exceeded.first() else { return Ok(()) };
+    let detail = format!("An order may have up to {}.", first.bound);
+    let error = |Exceeded { bound, found }| FieldError {
+        pointer: pointer.to_owned(),
+        expected: format!("an order of up to {bound}"),
+        found,
+    };
+    let refusal = refusal(RefusalKind::OutOfRange, "out-of-range", detail);
+    Err(Refusal { errors: exceeded.into_iter().map(error).collect(), ..refusal })
 }
 
 fn not_cancelled(order: &Order) -> Result<(), Refusal> {
@@ -100,7 +107,7 @@ fn add_item(order: &Order, item: &OrderedItem) -> Result<Event, Refusal> {
         let detail = format!("The order has {} already; remove it first.", item.sku);
         return Err(illegal("item-exists", detail));
     }
-    in_range(Size::of(order.items.iter().map(Line::from).chain([item.into()])))?;
+    in_range("", Size::of(order.items.iter().map(Line::from).chain([item.into()])))?;
     Ok(Event::ItemAdded(item.clone()))
 }
 

@@ -119,7 +119,7 @@ async fn discard(
 
 fn unknown(id: &str) -> Problem {
     let detail = format!("{id:?} is not here, or somebody else looks at it just now.");
-    Problem::unknown("dead-letter", detail)
+    Problem::dead_letter_not_found(detail)
 }
 
 fn facts(one: &DeadLetter) -> Shown {

@@ -20,7 +20,7 @@ const ABOUT: &str = "Operations on the views and on the log, for operators. Any 
     \n\n`HEAD` is answered wherever `GET` is. The `Host` has to be a name of the service, and the \
     `Origin` of a POST or DELETE, where there is one, the service itself.";
 const LOG: &str = "0f8fad5bd9cb469fa16570867728950e";
-const STREAM: &str = "order-809266d8-6c0c-4b69-812e-c155352a1fea";
+const STREAM: &str = "thing-809266d8-6c0c-4b69-812e-c155352a1fea";
 const LETTER: &str = "01900000-0000-7000-8000-000000000000";
 const LIMIT: &str = "How many are shown at most; 50 without it. A page ends at about 1 MiB, too.";
 const AT: &str = "2026-01-31T12:00:00.000Z";
@@ -35,25 +35,13 @@ pub fn describe(authenticator: Option<&Arc<Authenticator>>) -> Description {
 }
 
 fn problems() -> Vec<ProblemPage> {
-    let page = |name, meaning, remedy| ProblemPage {
-        name,
+    vec![ProblemPage {
+        name: "parked-not-found",
         status: 404,
         title: "There is nothing by this id",
-        meaning,
-        remedy,
-    };
-    vec![
-        page(
-            "parked-not-found",
-            "The stream is not parked in the live views.",
-            "GET /parked lists those that are.",
-        ),
-        page(
-            "dead-letter-not-found",
-            "There is no dead letter by this id, or another request looks at it at this moment.",
-            "Ask again; GET /dead-letters lists those that are there.",
-        ),
-    ]
+        meaning: "The stream is not parked in the live views.",
+        remedy: "GET /parked lists those that are.",
+    }]
 }
 
 fn views() -> Vec<Operation> {

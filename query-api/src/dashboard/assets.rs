@@ -9,10 +9,10 @@ use headers::ETag;
 use uuid::Uuid;
 
 const HTML: &str = "text/html; charset=utf-8";
-const JS: &str = "text/javascript; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const FONT: &str = "font/woff2";
-const SVG: &str = "image/svg+xml";
+pub const JS: &str = "text/javascript; charset=utf-8";
+pub const CSS: &str = "text/css; charset=utf-8";
+pub const FONT: &str = "font/woff2";
+pub const SVG: &str = "image/svg+xml";
 
 pub struct Asset {
     path: &'static str,

@@ -36,6 +36,13 @@ pub trait Aggregate: Send + Sync + 'static {
     /// Time and ids come in here, so that `decide` needs neither clock nor chance.
     fn parse(body: Value, context: &CommandContext) -> Result<Envelope<Self::Command>, Invalid>;
 
+    /// What is wrong with a command beyond what its schema can say, such as a name that comes twice.
+    /// Asked of what `parse` did not take, which may be any JSON, so that every field that is wrong is
+    /// told at once.
+    fn wrong_beyond_schema(_body: &Value) -> Vec<FieldError> {
+        vec![]
+    }
+
     /// The events that the command leads to (1 to `log::MAX_EVENTS`), or why it may not happen.
     fn decide(state: &Self::State, command: &Self::Command) -> Result<Vec<Self::Event>, Refusal>;
 
@@ -173,6 +180,8 @@ pub struct Refusal {
     pub detail: String,
     /// Facts for a program, such as what is owed.
     pub facts: BTreeMap<&'static str, Value>,
+    /// Of `OutOfRange`: the fields that ask for too much.
+    pub errors: Vec<FieldError>,
 }
 
 /// Sorts of refusals, each with its HTTP status.

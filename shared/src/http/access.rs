@@ -65,8 +65,6 @@ pub(crate) enum Asked {
 #[derive(Debug)]
 pub struct AccessTable {
     operations: Vec<(Vec<Segment>, &'static str, Access)>,
-    /// First segments of paths below which files lie that every client may have.
-    open: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -76,8 +74,8 @@ enum Segment {
 }
 
 impl AccessTable {
-    /// Of these operations; below each of the `open` first segments everything may be had.
-    pub fn new(operations: &[Operation], open: Vec<&'static str>) -> Self {
+    /// Of these operations.
+    pub fn new(operations: &[Operation]) -> Self {
         let one = |operation: &Operation| {
             let path = operation.path.trim_matches('/');
             let segments = path.split('/').filter(|segment| !segment.is_empty());
@@ -87,7 +85,7 @@ impl AccessTable {
             });
             (segments.collect(), operation.method, operation.access)
         };
-        Self { operations: operations.iter().map(one).collect(), open }
+        Self { operations: operations.iter().map(one).collect() }
     }
 
     /// Paths are compared as the routes read them: decoded, whatever slashes they begin with, with or
@@ -95,9 +93,6 @@ impl AccessTable {
     pub(crate) fn find(&self, method: &Method, path: &str) -> Asked {
         let Ok(given) = path::segments(path.trim_start_matches('/')) else { return Asked::Unknown };
         let is_read = [Method::GET, Method::HEAD].contains(method);
-        if is_read && given.len() > 1 && self.open.iter().any(|open| given[0] == *open) {
-            return Asked::Known(vec![Access::OPEN]);
-        }
         let method = if is_read { "GET" } else { method.as_str() };
         let fits = |segments: &[Segment]| {
             let same = |(segment, given): (&Segment, &String)| match segment {
@@ -130,15 +125,13 @@ mod tests {
     fn what_is_not_described_is_not_known() {
         let reads = Access::of(&[Role::Query]).also_bound();
         let follows = Access::of(&[Role::Operate]);
-        let table = AccessTable::new(
-            &[
-                Operation::new("GET", "/", "page").access(Access::OPEN),
-                Operation::new("GET", "/things/{id}", "read").access(reads),
-                Operation::new("DELETE", "/things/{id}", "remove"),
-                Operation::new("GET", "/things/all", "all").access(follows),
-            ],
-            vec!["assets"],
-        );
+        let table = AccessTable::new(&[
+            Operation::new("GET", "/", "page").access(Access::OPEN),
+            Operation::new("GET", "/assets/{folder}/{file}", "file").access(Access::OPEN),
+            Operation::new("GET", "/things/{id}", "read").access(reads),
+            Operation::new("DELETE", "/things/{id}", "remove"),
+            Operation::new("GET", "/things/all", "all").access(follows),
+        ]);
         let find = |method: &str, path: &str| table.find(&method.parse().unwrap(), path);
         assert_eq!(find("GET", "/"), Asked::Known(vec![Access::OPEN]));
         for path in ["/things/7", "//things/7/", "/th%69ngs/7"] {
@@ -148,9 +141,18 @@ mod tests {
         assert_eq!(find("DELETE", "/things/7"), Asked::Known(vec![follows]), "by default");
         assert_eq!(find("GET", "/assets/a/b.js"), Asked::Known(vec![Access::OPEN]));
         assert_eq!(find("PUT", "/things/7"), Asked::OtherMethod(vec!["GET", "HEAD", "DELETE"]));
-        for path in ["/assets", "/things", "/things//7", "/things/7/8", "/things/%ff", "/others"] {
+        for path in [
+            "/assets",
+            "/assets/a/b/c",
+            "/things",
+            "/things//7",
+            "/things/7/8",
+            "/things/%ff",
+            "/others",
+        ] {
             assert_eq!(find("GET", path), Asked::Unknown, "{path}");
         }
         assert_eq!(find("POST", "/assets/a"), Asked::Unknown);
+        assert_eq!(find("POST", "/assets/a/b"), Asked::OtherMethod(vec!["GET", "HEAD"]));
     }
 }

@@ -23,7 +23,7 @@ use warp::{Filter as _, Reply as _};
 use self::gate::Gate;
 use self::openapi::Document;
 pub use self::operation::{Body, Operation};
-pub use self::own::{Object, text};
+pub use self::own::{Object, file, text};
 use super::access::AccessTable;
 use super::answer::{self, Answer, into_response};
 use super::guard::Guard;
@@ -37,7 +37,6 @@ pub struct Api {
     document: Document,
     pages: Pages,
     operations: Vec<Operation>,
-    open: Vec<&'static str>,
 }
 
 impl Api {
@@ -51,7 +50,7 @@ impl Api {
         let pages = Pages::new(problems, rules);
         let operations = own::operations(&pages);
         let document = Document::new(title, about);
-        Self { document, pages, operations, open: vec!["docs"] }
+        Self { document, pages, operations }
     }
 
     /// Adds an operation.
@@ -59,20 +58,15 @@ impl Api {
         self.operations.push(operation);
     }
 
-    /// Lets every client have whatever lies below this first segment of the path.
-    pub fn open_below(&mut self, segment: &'static str) {
-        self.open.push(segment);
-    }
-
     /// The whole description. With an authenticator the service asks who its clients are.
     pub fn finish(self, authenticator: Option<&Arc<Authenticator>>) -> Description {
-        let Self { mut document, pages, operations, open } = self;
+        let Self { mut document, pages, operations } = self;
         for operation in &operations {
             document.add(operation, &pages, authenticator.is_some());
         }
         measured::know(&operations, &open);
         let guard = authenticator.map(|authenticator| {
-            let access = AccessTable::new(&operations, open);
+            let access = AccessTable::new(&operations);
             Guard::new(authenticator.clone(), Arc::new(access))
         });
         let openapi = Served::new(&document.finish(&pages, authenticator.is_some()));

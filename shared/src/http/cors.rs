@@ -9,8 +9,9 @@ use warp::reply::Response;
 /// What a page may read of an answer besides its body.
 const EXPOSED: &str = "consistency-token, etag, location, retry-after, x-request-id";
 /// What a page may send.
-const HEADERS: &str = "authorization, consistency-token, content-type, if-none-match, \
-                       last-event-id, prefer, x-request-id";
+const HEADERS: &str = "authorization, consistency-token, content-type, idempotency-key, if-match, \
+                       if-none-match, last-event-id, prefer, traceparent, x-causation-id, \
+                       x-correlation-id, x-request-id";
 /// Seconds that a browser need not ask again.
 const MAX_AGE: &str = "600";
 
@@ -19,7 +20,8 @@ const MAX_AGE: &str = "600";
 pub struct Origins(BTreeSet<String>);
 
 impl Origins {
-    /// Reads `WAYBILL_CORS_ORIGINS`: origins, separated by commas.
+    /// Reads origins, separated by commas. `*` is none: who asks is always named, so an answer that is
+    /// for a page with a cookie is never for any page.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
             format!(
@@ -62,22 +64,27 @@ pub fn origin(text: &str) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cors {
     /// Pages that may read answers.
-    pub origins: Origins,
-    /// Whether they may change something, too.
-    pub may_write: bool,
+    pub readers: Origins,
+    /// Pages that may read answers and change something.
+    pub writers: Origins,
     /// Whether browsers send the cookie of a session for them.
     pub with_cookie: bool,
 }
 
 impl Cors {
     /// With all that it is made of.
-    pub fn new(origins: Origins, may_write: bool, with_cookie: bool) -> Self {
-        Self { origins, may_write, with_cookie }
+    pub fn new(readers: Origins, writers: Origins, with_cookie: bool) -> Self {
+        Self { readers, writers, with_cookie }
     }
 
     /// The origin that the headers name, where it is allowed.
     pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        self.origins.allowed(headers)
+        self.writers.allowed(headers).or_else(|| self.readers.allowed(headers))
+    }
+
+    /// Whether the headers name an origin whose pages may change something.
+    pub fn may_write(&self, headers: &HeaderMap) -> bool {
+        self.writers.allowed(headers).is_some()
     }
 
     /// The answer to a browser that asks what a page may send.
@@ -87,7 +94,10 @@ impl Cors {
             return None;
         }
         let origin = self.allowed(headers)?;
-        let methods = if self.may_write { "GET, HEAD, POST, DELETE" } else { "GET, HEAD" };
+        let methods = match self.may_write(headers) {
+            true => "GET, HEAD, POST, DELETE",
+            false => "GET, HEAD",
+        };
         let mut response = crate::http::answer::no_content();
         debug_assert_eq!(response.status(), StatusCode::NO_CONTENT);
         let fixed = [
@@ -104,7 +114,7 @@ impl Cors {
 
     /// Lets a page of this origin read the answer.
     pub fn allow(&self, response: &mut Response, origin: Option<HeaderValue>) {
-        if self.origins.0.is_empty() {
+        if self.readers.0.is_empty() && self.writers.0.is_empty() {
             return;
         }
         let headers = response.headers_mut();
@@ -156,8 +166,8 @@ mod tests {
     #[test]
     fn only_named_origins_are_allowed() {
         let origins = Origins::of_loopback("http", 8081);
-        let read = Cors { origins: origins.clone(), ..Cors::default() };
-        let write = Cors { origins, may_write: true, with_cookie: false };
+        let read = Cors { readers: origins.clone(), ..Cors::default() };
+        let write = Cors { writers: origins, ..Cors::default() };
         let ask = |cors: &Cors, origin| cors.preflight(&Method::OPTIONS, &from(origin));
         assert!(ask(&read, "http://localhost:8082").is_none());
         assert!(ask(&Cors::default(), "http://localhost:8081").is_none());

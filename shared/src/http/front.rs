@@ -56,7 +56,8 @@ impl Front {
         let waits_to_continue = waits_to_continue(&request);
         let measured = Measured::start(&mut request);
         request_id::is_traced(request.headers());
-        let response = self.admit(request, origin.is_some() && cors.may_write).await;
+        let from_page = cors.may_write(request.headers());
+        let response = self.admit(request, from_page).await;
         let mut response = codings.apply(response).await;
         measured.end(response.status());
         cors.allow(&mut response, origin);

@@ -23,7 +23,7 @@ impl Hosts {
             let valid = name.len() <= 253 && name.split('.').all(is_label);
             valid.then_some(name).ok_or_else(|| {
                 format!(
-                    "expected names without port, such as orders.example.com,waybill, got {text:?}"
+                    "expected names without port, such as shop.example.com,waybill, got {text:?}"
                 )
             })
         };

@@ -53,7 +53,7 @@ fn alive(liveness: &Liveness) -> Response {
     let seconds = stuck.iter().map(|(work, time)| (*work, time.as_secs().into()));
     let facts: serde_json::Map<String, serde_json::Value> =
         seconds.map(|(work, seconds)| (work.to_owned(), seconds)).collect();
-    Problem::unavailable(format!("No progress of {told}: restart the service."))
+    Problem::stuck(format!("No progress of {told}: restart the service."))
         .with("stuck", facts)
         .into_response()
 }

@@ -18,8 +18,8 @@ use crate::auth::Roles;
 use crate::http::request_id::with_current;
 
 pub(crate) use self::kinds::is_to_be_retried;
-pub(crate) use self::page::Pages;
 pub use self::page::{HTML, JSON};
+pub(crate) use self::page::{Page, Pages};
 
 /// `type` is stable and for programs, `detail` is for people and says what was expected.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -124,7 +124,9 @@ impl Problem {
                 Self::new(StatusCode::CONFLICT, &slug, "It exists already", detail)
             }
             RefusalKind::Illegal => Self::illegal_transition(detail),
-            RefusalKind::OutOfRange => Self::validation(detail),
+            RefusalKind::OutOfRange => {
+                Self { errors: refusal.errors.into(), ..Self::validation(detail) }
+            }
         };
         problem.facts = refusal.facts;
         problem.with("rule", refusal.rule)

@@ -2,18 +2,22 @@
 
 pub mod cookie;
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use kernel::aggregate::Invalid;
 use kernel::contract::Shape;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::api::Operation;
+use super::fields::Fields;
 use super::origin::same_origin;
 use super::probes::get_or_head;
 use super::problem::{JSON, Problem};
@@ -90,12 +94,37 @@ fn sign_in(
     same_origin(headers)?;
     let json = strict_json::read(&body?);
     let json = json.map_err(|error| Problem::malformed(format!("This is no JSON: {error}.")))?;
-    // What was found is not repeated: it may be a token.
-    let expected = |_| Problem::from(Invalid::new("Expected {\"token\": \"…\"} and nothing else."));
-    let SignIn { token } = serde_json::from_value(json).map_err(expected)?;
+    // serde would take an array for the fields of a struct as well.
+    let given = SignIn::deserialize(&json).ok().filter(|_| json.is_object());
+    let SignIn { token } = given.ok_or_else(|| wrong(&json))?;
     let Peer(address) = peer.ok_or_else(|| Problem::internal("the request has no address"))?;
     let principal = guard.sign_in(address, &token)?;
     with_cookie(told(&Session::from(&*principal))?, cookie::set(&token, cookie::is_secure(headers)))
+}
+
+/// Every field that is wrong. What was found is told by its type alone: it may be a token.
+fn wrong(body: &Value) -> Problem {
+    static FIELDS: LazyLock<Result<Fields, String>> = LazyLock::new(|| {
+        let settings = SchemaSettings::draft2020_12().for_deserialize();
+        Fields::of(settings.into_generator().into_root_schema_for::<SignIn>().as_value())
+    });
+    let mut errors = FIELDS.as_ref().map(|fields| fields.wrong(body)).unwrap_or_default();
+    for error in &mut errors {
+        error.found = body.pointer(&error.pointer).map_or("nothing", type_of).to_owned();
+    }
+    let detail = "Expected {\"token\": \"…\"} and nothing else.".to_owned();
+    Invalid { detail, errors }.into()
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
 }
 
 fn sign_out(headers: &HeaderMap) -> Answer {
@@ -138,12 +167,13 @@ pub fn operations() -> [Operation; 3] {
             .about(format!("Signs a page in. {cookie}"))
             .takes(JSON, Shape::of::<SignIn>(json!({ "token": token })), true)
             .answers(200, "It is signed in.", JSON, session())
-            .with(["Cache-Control"])
+            .with(["Cache-Control", "Set-Cookie"])
             .fails(["validation", "unauthorized", "too-many-requests"]),
         Operation::new("DELETE", "/session", "signOut")
             .access(Access::OPEN)
             .tag("session")
             .about("Ends the session of a page: its browser forgets the cookie.")
-            .answers_nothing(204, "It is signed out."),
+            .answers_nothing(204, "It is signed out.")
+            .with(["Set-Cookie"]),
     ]
 }

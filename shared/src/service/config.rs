@@ -146,12 +146,17 @@ impl Settings {
         self.or("WAYBILL_CORS_ORIGINS", Origins::default(), Origins::parse)
     }
 
+    /// Origins whose pages may send commands.
+    pub fn cors_write_origins(&mut self) -> Origins {
+        self.or("WAYBILL_CORS_WRITE_ORIGINS", Origins::default(), Origins::parse)
+    }
+
     /// Where browsers reach another service.
     pub fn public_url(&mut self, name: &str) -> Option<String> {
         self.or(name, None, |value| match origin(value) {
             Some(url) => Ok(Some(url)),
             None => Err(format!(
-                "expected a URL without path, such as https://orders.example.com, got {value:?}"
+                "expected a URL without path, such as https://shop.example.com, got {value:?}"
             )),
         })
     }

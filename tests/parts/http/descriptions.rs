@@ -122,6 +122,13 @@ async fn the_exchange_is_described_by_valid_asyncapi() {
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
     assert_eq!(document["channels"]["events"]["address"], "waybill.events");
+    // The file of the repository says the same, as others read YAML.
+    let files = TempDir::default();
+    std::fs::write(files.0.join("served.json"), document.to_string()).unwrap();
+    let same = "import json, sys, yaml; \
+                assert yaml.safe_load(open(sys.argv[1])) == json.load(open('served.json'))";
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/asyncapi.yaml");
+    python(&files.0, ["-c", same, kept], WAIT_TIMEOUT).await;
     system.stop().await;
 }
 

@@ -1,11 +1,13 @@
 //! What is told of a body that is wrong, and what is agreed on in headers: types, methods, caching.
 
+use ::orders::order::bounds::MAX_UNITS;
 use http::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, OrderClient};
 use tests::embedded::Embedded;
 use tests::orders;
 use tests::stores::TempDir;
+use tests::tokens::Tokens;
 
 /// The fields that are wrong: where, what was expected, what was found.
 fn errors(answer: &Answer) -> Vec<(String, String, String)> {
@@ -17,6 +19,15 @@ fn errors(answer: &Answer) -> Vec<(String, String, String)> {
     let mut errors: Vec<_> = body["errors"].as_array().unwrap().iter().map(error).collect();
     errors.sort();
     errors
+}
+
+/// The same of a result of a batch: where alone.
+fn pointers_of(result: &Value) -> Vec<&str> {
+    assert_eq!(result["status"], 422, "{result}");
+    let errors = result["errors"].as_array().unwrap().iter();
+    let mut pointers: Vec<_> = errors.map(|error| error["pointer"].as_str().unwrap()).collect();
+    pointers.sort_unstable();
+    pointers
 }
 
 fn pointers(answer: &Answer) -> Vec<String> {
@@ -59,14 +70,93 @@ async fn every_field_that_is_wrong_is_listed() {
     let path_says = json!({ "amount": 1, "order_id": "x", "type": "y" });
     let answer = commands.post_to(uuid::Uuid::new_v4(), "payments", &path_says).await;
     assert_eq!(pointers(&answer), ["/order_id", "/type"]);
-    // In a batch each command is told its own.
-    let batch = [json!({ "type": "ProcessPayment" }), json!({ "type": "Nothing" }), json!(7)];
+    // Each of these is found by another part of the service; none keeps the others from being told.
+    let all = json!({ "amount": "y", "colour": "red", "type": "x" });
+    let answer = commands.post_to(uuid::Uuid::new_v4(), "payments", &all).await;
+    assert_eq!(pointers(&answer), ["/amount", "/colour", "/type"]);
+    let mut both = orders::order_of(&[orders::item("A", 1, 5), orders::item("A", 0, 5)]);
+    (both["currency"], both["type"]) = (json!("euro"), json!("CreateOrder"));
+    let answer = commands.create_order(&both).await;
+    assert_eq!(pointers(&answer), ["/currency", "/items/1/quantity", "/items/1/sku", "/type"]);
+    assert_eq!(commands.get("/events").await.json()["head"], 0, "nothing of all this happened");
+    drop(commands);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_of_a_batch_is_told_its_own_fields() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let commands = OrderClient::new(&system.commands);
+    let batch = [
+        json!({ "type": "ProcessPayment" }),
+        json!({ "type": "Nothing" }),
+        json!(7),
+        json!({ "type": "ProcessPayment", "amount": "y", "idempotency_key": 7 }),
+        json!({ "type": "CancelOrder", "order_id": "x", "idempotency_key": "" }),
+    ];
     let results = commands.batch(&batch).await.json()["results"].clone();
+    for (index, expected) in [
+        (3, ["/amount", "/idempotency_key", "/order_id"].as_slice()),
+        (4, &["/idempotency_key", "/order_id"]),
+    ] {
+        assert_eq!(pointers_of(&results[index]), expected, "{results}");
+    }
     let pointer = |index: usize, error: usize| &results[index]["errors"][error]["pointer"];
     assert_eq!(results[0]["errors"].as_array().unwrap().len(), 2, "{results}");
     assert_eq!((pointer(1, 0), pointer(2, 0)), (&json!("/type"), &json!("")));
     assert_eq!(commands.get("/events").await.json()["head"], 0, "nothing of all this happened");
     drop(commands);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_becomes_too_large_is_told_by_which_field() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let commands = OrderClient::new(&system.commands);
+    let large = orders::item("A", MAX_UNITS + 1, 1);
+    let answer = commands.create_order(&orders::order_of(&[large])).await;
+    assert_eq!(answer.json()["rule"], "out-of-range");
+    let (expected, found) =
+        (format!("an order of up to {MAX_UNITS} units"), format!("{} in all", MAX_UNITS + 1));
+    assert_eq!(errors(&answer), [("/items".to_owned(), expected.clone(), found)]);
+    let id = commands.create_lamp(5).await.order_id();
+    let large = orders::item("B", MAX_UNITS + 1, 1);
+    let answer = commands.post_to(id, "items", &large).await;
+    let told = errors(&answer);
+    let [(pointer, told, _)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((pointer.as_str(), told), ("", &expected));
+    drop(commands);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_is_told_what_is_wrong_and_never_what_it_sent() {
+    let (folder, tokens) = (TempDir::default(), Tokens::default());
+    let system = Embedded::start_with(&folder, tokens.config()).await;
+    let queries = OrderClient::new(&system.queries);
+    let told = |pointer: &str, expected: &str, found: &str| {
+        (pointer.to_owned(), expected.to_owned(), found.to_owned())
+    };
+    for (body, expected) in [
+        (json!({}), vec![told("/token", "a value", "nothing")]),
+        (json!({ "token": 7 }), vec![told("/token", "a string", "a number")]),
+        (json!(["secret"]), vec![told("", "an object", "an array")]),
+        (
+            json!({ "password": "secret", "token": null }),
+            vec![
+                told("/password", "no such field", "a string"),
+                told("/token", "a string", "null"),
+            ],
+        ),
+    ] {
+        let answer = queries.post("/session", body.to_string()).await;
+        assert_eq!(errors(&answer), expected, "{body}");
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(!text.contains("secret"), "{text}");
+    }
+    drop(queries);
     system.stop().await;
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use kernel::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::auth::Role::{self, Command, Operate, Query};
 use tests::client::{Answer, OrderClient};
-use tests::descriptions::{example_order, openapi, operations};
+use tests::descriptions::{example_order, example_request, openapi, operations};
 use tests::embedded::Embedded;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
@@ -36,6 +36,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("get /metrics", OPERATES),
     ("get /openapi.json", OPEN),
     ("get /docs", OPEN),
+    ("get /docs/{file}", OPEN),
     ("get /problems/{name}", OPEN),
     ("post /orders", SENDS),
     ("post /orders/{order_id}/items", SENDS),
@@ -52,6 +53,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("get /schemas/{event}/{version}", OPEN),
     ("get /asyncapi.json", OPEN),
     ("get /", OPEN),
+    ("get /assets/{file}", OPEN),
+    ("get /assets/{folder}/{file}", OPEN),
     ("get /config.json", OPEN),
     ("get /session", Needs(&Role::ALL, true)),
     ("post /session", OPEN),
@@ -117,24 +120,6 @@ impl Everyone {
     }
 }
 
-/// An example of a request: its path and its body.
-pub(super) fn example(path: &str, operation: &Value, token: &str) -> (String, Option<String>) {
-    let mut filled = path.to_owned();
-    for parameter in operation["parameters"].as_array().into_iter().flatten() {
-        if parameter["in"] == "path" {
-            let name = parameter["name"].as_str().unwrap();
-            let value = parameter["example"].to_string();
-            filled = filled.replace(&format!("{{{name}}}"), value.trim_matches('"'));
-        }
-    }
-    let body = &operation["requestBody"]["content"]["application/json"]["example"];
-    let body = match path {
-        "/session" => json!({ "token": token }),
-        _ => body.clone(),
-    };
-    (filled, (!operation["requestBody"].is_null()).then(|| body.to_string()))
-}
-
 struct Subject<'a> {
     client: &'a Client,
     method: Method,
@@ -188,10 +173,12 @@ async fn check(what: &str, subject: &Subject<'_>, needs: Needs, everyone: &Every
     }
 }
 
-/// What the description says of it: the roles with which a token may be bound or not.
-fn described(operation: &Value) -> BTreeSet<Vec<String>> {
+/// What the description says of it: the roles with which a token may be bound or not, whether it comes
+/// in the header (`token`) or in the cookie of a page (`session`).
+fn described(operation: &Value, scheme: &str) -> BTreeSet<Vec<String>> {
     let alternatives = operation["security"].as_array().unwrap();
-    alternatives.iter().map(|it| serde_json::from_value(it["token"].clone()).unwrap()).collect()
+    let of_scheme = alternatives.iter().filter_map(|it| it.get(scheme));
+    of_scheme.map(|roles| serde_json::from_value(roles.clone()).unwrap()).collect()
 }
 
 fn expected(Needs(roles, bound): Needs) -> BTreeSet<Vec<String>> {
@@ -221,11 +208,13 @@ async fn everything_is_asked_by_everyone(system: &Three, tokens: &Tokens) {
             let found = TABLE.iter().find(|(known, _)| *known == what);
             let (name, needs) = *found.unwrap_or_else(|| panic!("{what}: say who may in TABLE"));
             seen.insert(name);
-            assert_eq!(described(operation), expected(needs), "{what}");
+            for scheme in ["token", "session"] {
+                assert_eq!(described(operation, scheme), expected(needs), "{what}");
+            }
             let is_open = needs.0.is_empty();
             let told = operation["responses"].as_object().unwrap();
             assert_eq!(told.contains_key("401"), !is_open || what == "post /session", "{what}");
-            let (path, body) = example(path, operation, &all);
+            let (path, body) = example_request(path, operation, &all);
             let method = method.to_uppercase();
             // A stream of events does not end.
             let method = if path == "/live" { "HEAD" } else { &method };

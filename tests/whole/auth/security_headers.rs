@@ -7,13 +7,11 @@ use shared::auth;
 use shared::auth::Role::{self, Command, Operate, Query};
 use shared::http::rate::Rate;
 use tests::client::{Answer, OrderClient};
-use tests::descriptions::{openapi, operations};
+use tests::descriptions::{example_request, openapi, operations};
 use tests::embedded::Embedded;
 use tests::stores::TempDir;
 use tests::tokens::{Tokens, with};
 use waybill::client::Client;
-
-use super::access::example;
 
 /// Requests that a principal may send at once: more than there are operations of a service.
 const RATE: usize = 60;
@@ -40,7 +38,7 @@ async fn every_operation(client: &Client, token: &str) -> BTreeSet<u16> {
     let document = openapi(client).await;
     for (path, method, operation) in operations(&document) {
         let what = format!("{method} {path}");
-        let (filled, body) = example(path, operation, token);
+        let (filled, body) = example_request(path, operation, token);
         // A stream of events does not end.
         let method = if path == "/live" { "HEAD".to_owned() } else { method.to_uppercase() };
         for client in [client.clone(), with(client, token)] {

@@ -63,7 +63,7 @@ pub fn consistency_token() -> Parameter {
         "Consistency-Token",
         "What the client has seen: the answer contains at least that, and waits for it up to 2 s, or \
          as long as `Prefer` says.",
-        "0f8fad5bd9cb469fa16570867728950e.3@order-809266d8-6c0c-4b69-812e-c155352a1fea",
+        "0f8fad5bd9cb469fa16570867728950e.3@thing-809266d8-6c0c-4b69-812e-c155352a1fea",
     )
 }
 
@@ -136,19 +136,47 @@ pub fn trace() -> [Parameter; 3] {
 /// Of every answer.
 pub const REQUEST_ID: &str = "X-Request-Id";
 
+/// Of every answer, each with whether it is always there: what browsers are told of all of them depends
+/// on the kind of the answer, and on whether it went over TLS.
+pub const OF_EVERY_ANSWER: [(&str, bool); 5] = [
+    (REQUEST_ID, true),
+    ("Content-Security-Policy", false),
+    ("Referrer-Policy", false),
+    ("Strict-Transport-Security", false),
+    ("X-Content-Type-Options", false),
+];
+
 /// Headers of answers: name, what it says, and the pattern of its value.
-pub const OF_ANSWERS: [(&str, &str, &str); 9] = [
+pub const OF_ANSWERS: &[(&str, &str, &str)] = &[
     (
         REQUEST_ID,
         "Names the request in the log of the service: the client's, or one that the service made.",
         "^[0-9A-Za-z._~:+/=@-]{1,128}$",
     ),
-    ("ETag", "Names the version that is shown, for `If-Match` and `If-None-Match`.", "^\".+\"$"),
+    (
+        "ETag",
+        "Names the version that is shown, for `If-Match` and `If-None-Match`.",
+        "^(W/)?\".+\"$",
+    ),
     ("Consistency-Token", "What the answer shows, for queries that are to show no less.", TOKEN),
     ("Location", "The path of what was created, on query-api.", "^/.+$"),
     ("Retry-After", "Seconds after which trying again makes sense.", "^[0-9]+$"),
     ("Cache-Control", "How long the answer may be kept.", "^.+$"),
     ("Vary", "The headers of the request on which the answer depends.", "^.+$"),
-    ("WWW-Authenticate", "Asks for a token (RFC 6750).", "^Bearer .+$"),
+    ("WWW-Authenticate", "Asks for a token, or for another one (RFC 6750).", "^Bearer .+$"),
     ("Allow", "The methods of the path.", "^[A-Z]+(, [A-Z]+)*$"),
+    (
+        "Set-Cookie",
+        "The token, for the browser to send back; empty where the session ends.",
+        "^(__Host-)?waybill_session=[^;]*; HttpOnly; SameSite=Strict; Path=/(; Secure)?(; Max-Age=0)?$",
+    ),
+    ("X-Accel-Buffering", "Asks a proxy to pass the events on as they come.", "^no$"),
+    ("Content-Security-Policy", "What a page may load, where a browser shows it.", "^.+$"),
+    ("Referrer-Policy", "Whether other sites are told where a visitor comes from.", "^.+$"),
+    (
+        "Strict-Transport-Security",
+        "Over TLS, asked for by a name: browsers shall ask by no other way (RFC 6797).",
+        "^max-age=[0-9]+",
+    ),
+    ("X-Content-Type-Options", "The answer is of its `Content-Type` and of no other.", "^nosniff$"),
 ];

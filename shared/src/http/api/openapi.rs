@@ -103,7 +103,7 @@ impl Document {
         }
         let mut failures: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
         let of_access = match is_secured && !operation.access.is_open() {
-            true => &["unauthorized", "forbidden", "too-many-requests"][..],
+            true => &["unauthorized", "forbidden"][..],
             false => &[],
         };
         let of_all = operation.problems.iter().map(String::as_str);
@@ -130,8 +130,7 @@ impl Document {
         if !contents.is_empty() {
             written["content"] = contents.into();
         }
-        let all: Vec<&str> = success.headers.iter().copied().chain([headers::REQUEST_ID]).collect();
-        written["headers"] = references("headers", &all);
+        written["headers"] = of_answer(&success.headers);
         let links: Map<String, Value> = links
             .map(|Link { to, parameter, value, .. }| {
                 let link = json!({ "operationId": to, "parameters": { parameter: value } });
@@ -162,20 +161,14 @@ impl Document {
             "description": about.join("\n\n"),
             "content": { PROBLEM: { "schema": schema, "examples": examples } },
         });
-        let mut of_status = vec![headers::REQUEST_ID];
-        if names.contains(&"method-not-allowed") {
-            of_status.push("Allow");
+        let mut of_status = vec![("Cache-Control", true)];
+        for header in ["Allow", "WWW-Authenticate", "Retry-After"] {
+            let having = names.iter().filter(|name| is_in(header, name)).count();
+            if having > 0 {
+                of_status.push((header, having == names.len()));
+            }
         }
-        if names.contains(&"unauthorized") {
-            of_status.push("WWW-Authenticate");
-        }
-        written["headers"] = references("headers", &of_status);
-        let retried = names.iter().filter(|name| is_to_be_retried(name)).count();
-        if retried > 0 {
-            let mut header = header("Retry-After");
-            header["required"] = (retried == names.len()).into();
-            written["headers"]["Retry-After"] = header;
-        }
+        written["headers"] = of_answer(&of_status);
         written
     }
 
@@ -183,9 +176,13 @@ impl Document {
         let example =
             |name: &'static str| Some((name.to_owned(), json!({ "value": pages.example(name)? })));
         let examples: Map<String, Value> = pages.names().filter_map(example).collect();
+        let is_required = |name: &str| {
+            let of_every = headers::OF_EVERY_ANSWER.iter().find(|(every, _)| *every == name);
+            of_every.is_none_or(|(_, is_required)| *is_required)
+        };
         let headers: Map<String, Value> = headers::OF_ANSWERS
             .iter()
-            .map(|(name, ..)| ((*name).to_owned(), header(name)))
+            .map(|(name, ..)| ((*name).to_owned(), header(name, is_required(name))))
             .collect();
         let mut document = json!({
             "openapi": "3.1.1",
@@ -206,12 +203,34 @@ impl Document {
     }
 }
 
-/// A header that an answer always has.
-fn header(name: &str) -> Value {
+/// Whether a problem of this type has the header.
+fn is_in(header: &str, problem: &str) -> bool {
+    match header {
+        "Allow" => problem == "method-not-allowed",
+        "WWW-Authenticate" => ["unauthorized", "forbidden"].contains(&problem),
+        "Retry-After" => is_to_be_retried(problem),
+        _ => false,
+    }
+}
+
+/// The headers of an answer, each with whether it is always there, and those of every answer.
+fn of_answer(own: &[(&'static str, bool)]) -> Value {
+    let reference = |name: &str| json!({ "$ref": format!("#/components/headers/{name}") });
+    let own = own.iter().map(|(name, is_required)| {
+        let written = if *is_required { reference(name) } else { header(name, false) };
+        ((*name).to_owned(), written)
+    });
+    let every = headers::OF_EVERY_ANSWER.iter();
+    own.chain(every.map(|(name, _)| ((*name).to_owned(), reference(name))))
+        .collect::<Map<String, Value>>()
+        .into()
+}
+
+fn header(name: &str, is_required: bool) -> Value {
     let known = headers::OF_ANSWERS.iter().find(|(known, ..)| *known == name);
     let (_, about, pattern) = known.copied().unwrap_or(("", "", ""));
     let schema = json!({ "type": "string", "pattern": pattern });
-    json!({ "description": about, "required": true, "schema": schema })
+    json!({ "description": about, "required": is_required, "schema": schema })
 }
 
 fn content(generator: &mut SchemaGenerator, body: &Body) -> Value {
@@ -222,11 +241,4 @@ fn content(generator: &mut SchemaGenerator, body: &Body) -> Value {
         }
         Body::Written { schema, example } => json!({ "schema": schema, "example": example }),
     }
-}
-
-fn references(kind: &str, names: &[&str]) -> Value {
-    let reference = |name: &&str| {
-        ((*name).to_owned(), json!({ "$ref": format!("#/components/{kind}/{name}") }))
-    };
-    names.iter().map(reference).collect::<Map<String, Value>>().into()
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::auth::Role;
 use crate::http::access::Access;
+use crate::http::probes::is_probe;
 
 /// Where a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,8 @@ pub(super) struct Success {
     pub status: u16,
     pub about: &'static str,
     pub bodies: Vec<(&'static str, Body)>,
-    pub headers: Vec<&'static str>,
+    /// Each with whether it is always there.
+    pub headers: Vec<(&'static str, bool)>,
 }
 
 /// A value of an answer, that another operation takes.
@@ -87,14 +89,18 @@ pub struct Operation {
 impl Operation {
     /// `id` names it in generated clients. Problems that any such request may get are added.
     pub fn new(method: &'static str, path: impl Into<String>, id: impl Into<String>) -> Self {
+        let path = path.into();
         let mut problems = vec!["malformed", "not-acceptable", "misdirected", "internal"];
         problems.extend(["method-not-allowed", "unavailable"]);
         if method != "GET" {
             problems.push("cross-origin");
         }
+        if !is_probe(&path) {
+            problems.push("too-many-requests"); // Of one address.
+        }
         Self {
             method,
-            path: path.into(),
+            path,
             access: Access::of(&[Role::Operate]),
             id: id.into(),
             about: String::new(),
@@ -183,7 +189,15 @@ impl Operation {
     /// The latest answer always has these headers: see `headers::OF_ANSWERS`.
     pub fn with(mut self, headers: impl IntoIterator<Item = &'static str>) -> Self {
         if let Some(answer) = self.answers.last_mut() {
-            answer.headers.extend(headers);
+            answer.headers.extend(headers.into_iter().map(|name| (name, true)));
+        }
+        self
+    }
+
+    /// The latest answer has these headers in some cases.
+    pub fn may_have(mut self, headers: impl IntoIterator<Item = &'static str>) -> Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.headers.extend(headers.into_iter().map(|name| (name, false)));
         }
         self
     }

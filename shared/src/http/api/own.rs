@@ -6,11 +6,11 @@ use kernel::contract::{Parameter, Shape};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::headers;
 use super::operation::{Body, Operation};
+use super::{docs, headers};
 use crate::auth::Role;
 use crate::http::Access;
-use crate::http::problem::{HTML, JSON, Pages};
+use crate::http::problem::{HTML, JSON, Page, Pages};
 use crate::service::metrics;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -20,21 +20,15 @@ pub fn text(example: &str) -> Body {
     Body::Written { schema: json!({ "type": "string" }), example: example.into() }
 }
 
+/// Bytes of whatever type.
+pub fn file() -> Body {
+    Body::Written { schema: json!({}), example: "…".into() }
+}
+
 pub fn operations(pages: &Pages) -> Vec<Operation> {
     let names: Vec<&str> = pages.names().collect();
-    let page = pages.find("malformed").map(|page| pages.json(page)).unwrap_or_default();
-    let page_schema = json!({
-        "type": "object",
-        "properties": {
-            "type": { "type": "string", "format": "uri-reference" },
-            "status": { "type": "integer" },
-            "title": { "type": "string" },
-            "meaning": { "type": "string" },
-            "remedy": { "type": "string" },
-            "rules": { "type": "object", "additionalProperties": { "type": "string" } },
-        },
-        "required": ["type", "status", "title", "meaning", "remedy"],
-    });
+    let page = pages.find("malformed").map(|page| json!(pages.json(page)));
+    let page = Shape::of::<Page<'static>>(page.unwrap_or_default());
     let about = "Which type of problem.";
     let name =
         Parameter { name: "name", about, value: Shape::of::<String>(names.first().copied()) };
@@ -42,7 +36,8 @@ pub fn operations(pages: &Pages) -> Vec<Operation> {
         Operation::new("GET", "/livez", "livez")
             .access(Access::OPEN)
             .about("Whether the process serves HTTP and gets on.")
-            .answers(200, "It does.", TEXT, text("alive")),
+            .answers(200, "It does.", TEXT, text("alive"))
+            .fails(["stuck"]),
         Operation::new("GET", "/readyz", "readyz")
             .access(Access::OPEN)
             .about(
@@ -59,18 +54,28 @@ pub fn operations(pages: &Pages) -> Vec<Operation> {
             .headers([headers::if_none_match()])
             .answers(200, "OpenAPI 3.1.", JSON, Shape::of::<Object>(json!({ "openapi": "3.1.1" })))
             .with(["ETag", "Cache-Control"])
-            .answers_nothing(304, "The client has it."),
+            .answers_nothing(304, "The client has it.")
+            .with(["ETag", "Cache-Control"]),
         Operation::new("GET", "/docs", "docs")
             .access(Access::OPEN)
             .about("A page that shows this description.")
-            .answers(200, "The page.", HTML, text("<!doctype html>")),
+            .answers(200, "The page.", HTML, text("<!doctype html>"))
+            .with(["Cache-Control"]),
+        Operation::new("GET", "/docs/{file}", "docsFile")
+            .access(Access::OPEN)
+            .about("A file of that page.")
+            .parameters([Parameter::of::<String>("file", "Its name.", "start.js")])
+            .answers(200, "The file.", docs::SCRIPT, file())
+            .answers(200, "The file.", docs::STYLE, file())
+            .with(["Cache-Control"])
+            .fails(["not-found"]),
         Operation::new("GET", "/problems/{name}", "problem")
             .access(Access::OPEN)
             .about(
                 "What a type of problem means, and what to do. HTML for a client that prefers it.",
             )
             .parameters([name])
-            .answers(200, "The page.", JSON, Body::Written { schema: page_schema, example: page })
+            .answers(200, "The page.", JSON, page)
             .answers(200, "The page.", HTML, text("<!doctype html>"))
             .with(["Vary", "Cache-Control"])
             .fails(["not-found"]),

@@ -67,13 +67,19 @@ problems! {
     /// A page of another site may not send commands.
     cross_origin: FORBIDDEN, "cross-origin", NEVER, "Not from another site",
         "The request comes from a page of another site: the `Origin` of a POST or DELETE is not its \
-         `Host`; or it has a cookie, and no `Origin`.",
+         `Host`, and none that the operator has named; or it has a cookie, and no `Origin`.",
         "Send the request from a page of the service itself, or from a program that is no browser.";
     /// No route, or nothing by this id.
     not_found: NOT_FOUND, "not-found", NEVER, "There is nothing here",
         "There is no such path; or what was asked for had no such version, or did not exist at that \
          time.",
         "Compare the path with those of /docs.";
+    /// No message by this id, as far as can be seen while another request looks at some.
+    dead_letter_not_found: NOT_FOUND, "dead-letter-not-found", LATER,
+        "There is nothing by this id, at this moment",
+        "There is no dead letter by this id, or another request looks at it at this moment.",
+        "GET /dead-letters lists those that are there. Where it may be one that another request looks \
+         at, ask again after the seconds of `Retry-After`.";
     /// No method of this path: `Problem::method_not_allowed` says which there are.
     wrong_method: METHOD_NOT_ALLOWED, "method-not-allowed", NEVER, "Not with this method",
         "The path exists, and does not have this method.",
@@ -158,6 +164,11 @@ problems! {
         "A server that is needed is away, the command could not start in time, or the service starts \
          or stops. Nothing was done.",
         "Send the request again after the seconds of `Retry-After`.";
+    /// Work of the process does not get on: waiting does not help.
+    stuck: SERVICE_UNAVAILABLE, "stuck", NEVER, "The process gets on no more",
+        "Work of this process has made no progress for too long, although it should. `stuck` names it, \
+         with the seconds.",
+        "Restart the process; what it was asked to do meanwhile has no certain outcome.";
     /// Nothing was done: more is asked for than can be done now (RFC 6585, section 4).
     too_many_requests: TOO_MANY_REQUESTS, "too-many-requests", LATER,
         "Too much is asked for at a time",

@@ -1,11 +1,15 @@
 //! `/problems/<name>`: what a type of problem means, and what a client can do.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, StatusCode};
 use kernel::contract::{ProblemPage, Rule};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use super::{Problem, kinds};
+use super::{Problem, is_to_be_retried, kinds};
 use crate::http::accept::accepts;
 use crate::http::{Answer, answer};
 
@@ -13,6 +17,28 @@ use crate::http::{Answer, answer};
 pub const HTML: &str = "text/html; charset=utf-8";
 /// The type of pages for programs.
 pub const JSON: &str = "application/json";
+
+/// What a type of problem means.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProblemPage")]
+pub struct Page<'a> {
+    /// As in the problem.
+    #[schemars(extend("format" = "uri-reference"))]
+    r#type: String,
+    /// Of answers with such a problem.
+    status: u16,
+    /// The type in words.
+    title: &'a str,
+    /// What it means.
+    meaning: &'a str,
+    /// What the client can do.
+    remedy: &'a str,
+    /// Whether answers have a `Retry-After`: waiting may help.
+    retry_after: bool,
+    /// The rules that its member `rule` may name, each with what it says.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    rules: BTreeMap<&'a str, &'a str>,
+}
 
 /// The pages of a service.
 #[derive(Debug, Clone, Default)]
@@ -58,19 +84,18 @@ impl Pages {
         }
     }
 
-    pub fn json(&self, page: &ProblemPage) -> Value {
-        let ProblemPage { name, status, title, meaning, remedy } = page;
+    pub fn json(&self, page: &ProblemPage) -> Page<'_> {
+        let ProblemPage { name, status, title, meaning, remedy } = *page;
         let rules = self.rules_of(page).iter();
-        let rules: serde_json::Map<String, Value> =
-            rules.map(|rule| (rule.name.to_owned(), rule.about.into())).collect();
-        let mut body = json!({
-            "type": format!("/problems/{name}"), "status": status, "title": title,
-            "meaning": meaning, "remedy": remedy,
-        });
-        if !rules.is_empty() {
-            body["rules"] = rules.into();
+        Page {
+            r#type: format!("/problems/{name}"),
+            status,
+            title,
+            meaning,
+            remedy,
+            retry_after: is_to_be_retried(name),
+            rules: rules.map(|rule| (rule.name, rule.about)).collect(),
         }
-        body
     }
 
     fn html(&self, page: &ProblemPage) -> String {

@@ -3,10 +3,10 @@
 use http::{HeaderMap, header};
 
 /// Holds the token.
-const NAME: &str = "waybill_session";
+pub const NAME: &str = "waybill_session";
 /// The same where the page came over TLS: browsers take a cookie with this prefix from a secure page
 /// alone, and for this very host (RFC 6265bis, section 4.1.3.2).
-const SECURE_NAME: &str = "__Host-waybill_session";
+pub const SECURE_NAME: &str = "__Host-waybill_session";
 
 /// The token of the cookie. None when there are several: another service of the same host may have set
 /// one; and none for a page of another site.

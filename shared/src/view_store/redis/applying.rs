@@ -13,7 +13,7 @@ use super::scripts::{Apply, ApplyBatch};
 use crate::view_store::{Applied, GenerationId};
 
 /// Streams of one call at most. A script holds up all other commands while it runs: 128 changes of
-/// usual orders take about 4 ms.
+/// usual views take about 4 ms.
 const MAX_STREAMS: usize = 128;
 /// Sums, entries and texts of one call; a change with more is applied alone. A command of a script takes
 /// up to 8,000 values, and a part is two of them (`LUAI_MAXCSTACK` in the Lua 5.1 of Redis).
