@@ -15,9 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use warp::Reply as _;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
+use warp::{Filter, Reply as _};
 
 use super::front::{Callers, Front};
 use super::handshake::{Begun, begin, strict_transport};
@@ -45,6 +45,16 @@ const HEADER: usize = 32 << 10;
 #[derive(Debug, Clone, Copy)]
 pub struct OverTls;
 
+/// Where a request came from: an extension of it.
+#[derive(Debug, Clone, Copy)]
+struct Address(IpAddr);
+
+/// The address that the request came from, as those count that one caller has; none where it came by no
+/// connection.
+pub fn address() -> impl Filter<Extract = (Option<IpAddr>,), Error = Infallible> + Clone {
+    warp::ext::optional::<Address>().map(|address: Option<Address>| address.map(|it| it.0))
+}
+
 /// Serves until `stop`, then lets requests under way end, up to the deadline. Returns how many
 /// connections were abandoned then.
 pub async fn serve(
@@ -65,8 +75,10 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => match places.take(peer.ip()) {
                 Ok(place) => {
-                    let limit = rate.as_ref().map(|rate| (rate.clone(), caller(peer.ip())));
-                    let connection = Connection::new(&front, graceful.watcher(), place, limit);
+                    let address = caller(peer.ip());
+                    let limit = rate.as_ref().map(|rate| (rate.clone(), address));
+                    let known = (place, address, limit);
+                    let connection = Connection::new(&front, graceful.watcher(), known);
                     connection.start(stream, tls.as_ref(), &stop);
                 }
                 Err(reason) => REFUSED.add_to(reason, 1),
@@ -91,6 +103,7 @@ struct Connection {
     front: Arc<Front>,
     watcher: Watcher,
     place: Place,
+    address: IpAddr,
     limit: Option<Limit>,
     /// For the header of a request.
     header: Duration,
@@ -99,13 +112,17 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(front: &Arc<Front>, watcher: Watcher, place: Place, limit: Option<Limit>) -> Self {
+    fn new(
+        front: &Arc<Front>,
+        watcher: Watcher,
+        (place, address, limit): (Place, IpAddr, Option<Limit>),
+    ) -> Self {
         let limits = &front.limits;
         let (header, answer) = match place.is_spare {
             true => (limits.spare_header, limits.spare_header),
             false => (limits.header, limits.answer),
         };
-        Self { front: front.clone(), watcher, place, limit, header, answer }
+        Self { front: front.clone(), watcher, place, address, limit, header, answer }
     }
 
     /// Serves it, in a task of its own.
@@ -138,9 +155,11 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (front, is_spare, limit) = (self.front, self.place.is_spare, self.limit);
+        let address = Address(self.address);
         let service = service_fn(move |request: Request<Incoming>| {
             let front = front.clone();
             let mut request = ReadToTheEnd::wrap(request, front.limits.body);
+            request.extensions_mut().insert(address);
             let current = Current::of(request.headers_mut());
             let too_many = limit.as_ref().and_then(|limit| too_many(limit, request.uri().path()));
             let answer = async move {
