@@ -6,8 +6,10 @@ use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::live::LiveClient;
 use tests::load::{drive, plan};
-use tests::services::{System, Urls};
+use tests::servers;
+use tests::services::{Service, System, Urls};
 use tests::stores::TempDir;
+use tests::until;
 use waybill::client::Client;
 
 /// What every system does, whatever it is made of.
@@ -99,5 +101,55 @@ async fn changes_are_told_as_they_happen_and_ids_outlive_query_api() {
     assert!(reset.id.contains(&id), "{} is of {id}", reset.id);
     let mut live = LiveClient::open(&queries, "/live", Some(&told.id)).await;
     assert_eq!(live.next("reset").await.id.split('.').nth(1), Some(id.as_str()));
+    system.remove().await;
+}
+
+/// Connections to Redis of this user whose latest command is a read of updates: whether each is blocked
+/// by it now.
+async fn reads_of(redis: &mut redis::aio::MultiplexedConnection, user: &str) -> Vec<bool> {
+    let list = redis::cmd("CLIENT").arg("LIST").query_async::<String>(redis).await.unwrap();
+    let has = |line: &str, field: &str| line.split(' ').any(|it| it == field);
+    let of_user = format!("user={user}");
+    let reads = list.lines().filter(|line| has(line, &of_user) && has(line, "cmd=xread"));
+    reads
+        .map(|line| line.split(' ').any(|it| it.starts_with("flags=") && it.contains('b')))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_streams_of_a_process_share_one_blocking_read() {
+    let urls = Urls::of_the_run();
+    let system = System::start(&urls, 1, 1).await;
+    let user = system.own.namespace.as_str();
+    let redis = redis::Client::open(servers::redis()).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    let mut acl = redis::cmd("ACL");
+    acl.arg(&["SETUSER", user, "on", ">secret", "~*", "&*", "+@all"]);
+    acl.query_async::<()>(&mut redis).await.unwrap();
+    // A query-api whose connections are known by their user.
+    let url = servers::redis().replace("redis://", &format!("redis://{user}:secret@"));
+    let service = Service::start("query-api", user, &Urls { redis: url, ..urls });
+    service.until_ready().await;
+    let before = reads_of(&mut redis, user).await;
+    assert!(before.is_empty(), "nothing is read while none wants it: {before:?}");
+    let mut streams = vec![];
+    for _ in 0..20 {
+        streams.push(LiveClient::open(&service.client, "/live?data=none", None).await);
+    }
+    let created = system.commands[0].api().create_lamp(5).await;
+    for live in &mut streams {
+        live.view_of(&format!("order-{}", created.order_id())).await;
+    }
+    let one = until("the read waits for more", || {
+        let mut redis = redis.clone();
+        async move {
+            let reads = reads_of(&mut redis, user).await;
+            reads.contains(&true).then_some(reads)
+        }
+    });
+    assert_eq!(one.await, vec![true]);
+    drop(streams);
+    service.process.stop();
+    redis::cmd("ACL").arg(&["DELUSER", user]).query_async::<()>(&mut redis).await.unwrap();
     system.remove().await;
 }
