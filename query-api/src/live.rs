@@ -32,6 +32,7 @@ use warp::Reply as _;
 
 use self::allowance::{Allowance, MAX_PER_SECOND};
 pub use self::body::Body;
+pub(crate) use self::event::events;
 pub use self::event_id::EventId;
 pub(crate) use self::hub::Hub;
 pub use self::subscribers::{Bounds, Client};

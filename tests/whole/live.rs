@@ -1,8 +1,11 @@
 //! Changes as they happen, from the command to the event.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
+use serde_json::{Value, json};
 use tests::client::OrderClient;
+use tests::descriptions::{assert_fits, openapi, schema_in};
 use tests::embedded::Embedded;
 use tests::live::LiveClient;
 use tests::load::{drive, plan};
@@ -152,4 +155,62 @@ async fn all_streams_of_a_process_share_one_blocking_read() {
     service.process.stop();
     redis::cmd("ACL").arg(&["DELUSER", user]).query_async::<()>(&mut redis).await.unwrap();
     system.remove().await;
+}
+
+/// The schema of an event whose data is read.
+fn events_described(document: &Value) -> jsonschema::Validator {
+    let answer = &document["paths"]["/live"]["get"]["responses"]["200"];
+    let mut schema = answer["content"]["text/event-stream"]["schema"].clone();
+    for event in schema["oneOf"].as_array_mut().expect("several kinds of events") {
+        let data = &mut event["properties"]["data"];
+        *data = data["contentSchema"].clone();
+        assert!(data.is_object(), "{event:#}");
+    }
+    schema_in(document, &schema)
+}
+
+/// The next event of each of these names, as the description shows events.
+async fn events_of(live: &mut LiveClient, names: &[&str]) -> Vec<Value> {
+    let mut wanted = BTreeSet::from_iter(names.iter().copied());
+    let mut events = vec![];
+    while !wanted.is_empty() {
+        let event = live.try_next().await.expect("the stream goes on");
+        if wanted.remove(event.name.as_str()) {
+            events.push(json!({ "event": event.name, "id": event.id, "data": event.data }));
+        }
+    }
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_fit_their_description() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let document = openapi(&system.queries).await;
+    let schema = events_described(&document);
+    let open = async |path, last| LiveClient::open(&system.queries, path, last).await;
+    let (mut all, mut bare) = (open("/live", None).await, open("/live?data=none", None).await);
+    let mut little = open("/live?max_per_second=1", None).await;
+    drive(&plan(300), &system.commands).await;
+    let mut events = events_of(&mut all, &["view", "checkpoint"]).await;
+    events.extend(events_of(&mut bare, &["view"]).await);
+    events.extend(events_of(&mut little, &["skipped"]).await);
+    let mut again = open("/live", Some("another.generation.0-1")).await;
+    events.extend(events_of(&mut again, &["reset"]).await);
+    for event in &events {
+        assert_fits("an event", &schema, event);
+        // It is not just any object that fits.
+        let mut broken = event.clone();
+        broken["data"] = json!({ "nothing": "of it" });
+        assert!(!schema.is_valid(&broken), "{broken:#}");
+        broken = event.clone();
+        broken["event"] = json!("another");
+        assert!(!schema.is_valid(&broken), "{broken:#}");
+    }
+    let shown = events.iter().find(|it| it["data"]["view"].is_object()).expect("a view");
+    let mut broken = shown.clone();
+    broken["data"]["view"]["status"] = json!("nowhere");
+    assert!(!schema.is_valid(&broken), "the view has the schema of an order");
+    drop((all, bare, little, again));
+    system.stop().await;
 }
