@@ -39,6 +39,9 @@ pub struct Entry {
     pub unit: Unit,
     pub yardstick: Option<String>,
     pub bar: Option<f64>,
+    /// The greatest value that meets what is asked for.
+    #[serde(default)]
+    pub ceiling: Option<f64>,
     pub value: Spread,
     /// To the yardstick of the same round; more is better.
     pub ratio: Option<Spread>,
@@ -90,12 +93,18 @@ impl Entry {
             unit: scenario.unit(),
             yardstick: scenario.yardstick().map(str::to_owned),
             bar: scenario.bar(),
+            ceiling: scenario.ceiling(),
             value: Spread::of(rounds.iter().map(|one| one.value))?,
             ratio,
             cpu: medians(&rounds, |one| &one.cpu),
             more: medians(&rounds, |one| &one.more),
             rounds,
         })
+    }
+
+    /// Whether the median is above what is asked for.
+    pub fn exceeds(&self) -> bool {
+        self.ceiling.is_some_and(|ceiling| self.value.median > ceiling)
     }
 
     /// CPU of all processes together.
@@ -117,6 +126,11 @@ fn medians(
 }
 
 impl Results {
+    /// What is above its ceiling.
+    pub fn exceeding(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.exceeds())
+    }
+
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
@@ -149,6 +163,7 @@ pub mod tests {
             unit: Unit::PerSecond,
             yardstick: ratio.map(|_| "raw".to_owned()),
             bar: Some(0.8),
+            ceiling: None,
             value: spread(1_000.0),
             ratio: ratio.map(spread),
             cpu: BTreeMap::from([("mongod".to_owned(), 10.0), ("load".to_owned(), 5.0)]),

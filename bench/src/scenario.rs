@@ -37,6 +37,11 @@ pub trait Scenario {
         None
     }
 
+    /// The greatest value that the project asks of itself, on any machine.
+    fn ceiling(&self) -> Option<f64> {
+        None
+    }
+
     /// Measures once, on servers that nothing else uses meanwhile, and leaves nothing on them.
     async fn run(&self, context: &Context) -> Result<Measurement>;
 }

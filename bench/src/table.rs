@@ -54,28 +54,36 @@ fn write_all(text: &mut String, results: &Results) -> std::fmt::Result {
     )?;
     writeln!(
         text,
-        "{:<14} {:>26}   {:<14} {:>26}   {:>20} {:>6}",
+        "{:<14} {:>26}   {:<14} {:>26}   {:>20} {:>8}",
         "scenario", "Waybill", "yardstick", "", "ratio", "bar"
     )?;
     for entry in results.entries.iter().filter(|entry| !is_yardstick(entry)) {
         let yardstick = entry.yardstick.as_deref();
         let found = yardstick.and_then(|name| results.entry(name));
         let measured = found.map(|found| value(found.value, found.unit)).unwrap_or_default();
-        let missed = |bar: f64| entry.ratio.is_some_and(|ratio| ratio.median < bar);
-        let bar = entry.bar.map(|bar| format!("{bar:.2}{}", if missed(bar) { "!" } else { " " }));
         writeln!(
             text,
-            "{:<14} {:>26}   {:<14} {:>26}   {:>20} {:>6}",
+            "{:<14} {:>26}   {:<14} {:>26}   {:>20} {:>8}",
             entry.name,
             value(entry.value, entry.unit),
             yardstick.unwrap_or_default(),
             measured,
             entry.ratio.map(ratio).unwrap_or_default(),
-            bar.unwrap_or_default()
+            bar(entry)
         )?;
     }
     write_cpu(text, &results.entries.iter().collect::<Vec<_>>())?;
     write_more(text, results)
+}
+
+/// The least ratio, or the greatest value, that is asked for; with `!` where it is missed.
+fn bar(entry: &Entry) -> String {
+    let mark = |is_missed| if is_missed { "!" } else { " " };
+    if let Some(ceiling) = entry.ceiling {
+        return format!("<={ceiling}{}{}", entry.unit.symbol(), mark(entry.exceeds()));
+    }
+    let missed = |bar: f64| entry.ratio.is_some_and(|ratio| ratio.median < bar);
+    entry.bar.map(|bar| format!("{bar:.2}{}", mark(missed(bar)))).unwrap_or_default()
 }
 
 /// Yardsticks are compared with nothing.
@@ -156,5 +164,20 @@ mod tests {
         assert!(line("a ").ends_with("0.80!"), "{text}");
         assert!(line("b ").trim_end().ends_with("0.80"), "{text}");
         assert!(text.contains("15.0"), "{text}");
+    }
+
+    #[test]
+    fn a_ceiling_that_is_missed_is_marked_and_fails_the_run() {
+        let at_most = |name: &str, ceiling| {
+            let (unit, bar, ceiling) = (Unit::Milliseconds, None, Some(ceiling));
+            Entry { unit, bar, ceiling, ..entry(name, None) }
+        };
+        let results = results(vec![at_most("slow", 999.0), at_most("fast", 1_000.0)]);
+        let text = render(&results);
+        let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(line("slow").ends_with("<=999ms!"), "{text}");
+        assert!(line("fast").ends_with("<=1000ms "), "{text}");
+        let exceeding: Vec<&str> = results.exceeding().map(|it| it.name.as_str()).collect();
+        assert_eq!(exceeding, ["slow"]);
     }
 }

@@ -12,6 +12,7 @@ use shared::http::problem::{HTML, JSON};
 use shared::http::{Access, session};
 
 use crate::dashboard::{PageConfig, assets};
+use crate::live::events;
 
 /// Headers of the files of the dashboard.
 const OF_FILES: [&str; 3] = ["ETag", "Cache-Control", "Vary"];
@@ -27,7 +28,7 @@ const ABOUT: &str = "Answers queries from the views.\n\nAmounts of money are in 
 const READS: Access = Access::of(&[Role::Query]);
 
 pub fn describe(contract: ReadContract, authenticator: Option<&Arc<Authenticator>>) -> Description {
-    let ReadContract { queries, filters, problems } = contract;
+    let ReadContract { queries, filters, view, problems } = contract;
     let mut api = Api::new("Waybill: queries", ABOUT, problems, vec![]);
     api.add(
         Operation::new("GET", "/", "page")
@@ -63,7 +64,7 @@ pub fn describe(contract: ReadContract, authenticator: Option<&Arc<Authenticator
     for described in queries {
         api.add(query(described));
     }
-    api.add(live(filters));
+    api.add(live(filters, view));
     api.finish(authenticator)
 }
 
@@ -142,22 +143,7 @@ enum Data {
 #[expect(dead_code, reason = "only its schema is used")]
 struct MaxPerSecond(#[schemars(range(min = 1, max = 10_000))] u32);
 
-fn live(filters: Vec<Parameter>) -> Operation {
-    let example = json!({
-        "event": "checkpoint",
-        "id": header::EVENT_ID,
-        "data": json!({ "position": 1, "applied": 1, "lag_ms": null }).to_string(),
-    });
-    let event = json!({
-        "type": "object",
-        "description": "One event; `data` is JSON.",
-        "properties": {
-            "event": { "type": "string", "enum": ["view", "checkpoint", "skipped", "reset"] },
-            "id": { "type": "string" },
-            "data": { "type": "string" },
-            "retry": { "type": "integer" },
-        },
-    });
+fn live(filters: Vec<Parameter>, view: Option<Shape>) -> Operation {
     let data = "`none`: events tell the versions alone, without the views.";
     let most = "At most so many views a second: for a client that shows some of many changes.";
     let after = "The `id` of the last event that the client has seen: it is told what it missed.";
@@ -177,8 +163,9 @@ fn live(filters: Vec<Parameter>) -> Operation {
             Parameter::of::<header::EventId>("after", after, header::EVENT_ID),
         ])
         .headers([header::last_event_id()])
-        .answers(200, "The events.", EVENTS, Body::Written { schema: event, example })
+        .answers(200, "The events.", EVENTS, Body::Events(events(view, header::EVENT_ID)))
         .with(["Cache-Control", "X-Accel-Buffering"])
+        .fails(["too-many-requests"])
 }
 
 #[cfg(test)]

@@ -6,15 +6,19 @@
 
 mod allowance;
 mod body;
+mod budget;
 mod catch_up;
 mod event;
 mod event_id;
 mod hub;
 mod pending;
+mod queue;
 mod subscriber;
+mod subscribers;
 mod traced;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +32,10 @@ use warp::Reply as _;
 
 use self::allowance::{Allowance, MAX_PER_SECOND};
 pub use self::body::Body;
+pub(crate) use self::event::events;
 pub use self::event_id::EventId;
 pub(crate) use self::hub::Hub;
+pub use self::subscribers::{Bounds, Client};
 use crate::Service;
 
 /// For the reader to begin.
@@ -48,15 +54,27 @@ pub struct Wanted {
     pub after: Option<EventId>,
     /// How many views a second it takes, where it does not take all.
     pub max_per_second: Option<u32>,
+    /// Who asks; without it the stream is counted among all alone.
+    pub client: Option<Client>,
 }
 
 impl Wanted {
-    /// Narrows it to what belongs to the only owner that the client may see.
-    fn of(self, caller: &Caller, live: &dyn kernel::query::Queries) -> Self {
-        match caller.owner() {
-            Some(owner) => Self { filter: live.owned(self.filter, owner), ..self },
-            None => self,
-        }
+    /// Narrows it to what belongs to the only owner that the client may see, and counts it as the
+    /// client's.
+    fn of(
+        self,
+        (caller, address): (&Caller, Option<IpAddr>),
+        live: &dyn kernel::query::Queries,
+    ) -> Self {
+        let filter = match caller.owner() {
+            Some(owner) => live.owned(self.filter, owner),
+            None => self.filter,
+        };
+        let client = match caller.actor() {
+            Some(name) => Some(Client::Principal(name.to_owned())),
+            None => address.map(Client::Address),
+        };
+        Self { filter, client, ..self }
     }
 
     /// Reads the parameters and the header `Last-Event-ID`, which counts more than `after`: a browser
@@ -82,7 +100,7 @@ impl Wanted {
         let after = after.map(id).transpose()?;
         let last = last.filter(|last| !last.is_empty()).map(id).transpose()?;
         let after = last.or(after);
-        Ok(Self { filter, with_views: data.is_none(), after, max_per_second })
+        Ok(Self { filter, with_views: data.is_none(), after, max_per_second, client: None })
     }
 }
 
@@ -92,11 +110,10 @@ pub(crate) async fn open(
     wanted: Wanted,
     begin_reading: impl FnOnce(),
 ) -> Result<Body, Problem> {
-    let Wanted { filter, with_views, after, max_per_second } = wanted;
+    let Wanted { filter, with_views, after, max_per_second, client } = wanted;
     let allowance = max_per_second.map(Allowance::new);
     let (subscriber, inbox) = subscriber::subscriber(filter.clone(), with_views, allowance);
-    let full = || Problem::too_many_requests("As many streams of events are open as may be.");
-    let subscription = hub.subscribe(subscriber).ok_or_else(full)?;
+    let subscription = hub.subscribe(subscriber, client)?;
     begin_reading();
     let stopping = || Problem::unavailable("The service is stopping.");
     let (generation, place) = hub.place().await.ok_or_else(stopping)?;
@@ -112,12 +129,16 @@ pub(crate) async fn open(
                 since
                     .and_then(|since| catch_up::latest(since, most))
                     .ok_or("too much has changed since")
+                    .and_then(|since| {
+                        let charge = catch_up::charge(hub, &since);
+                        Ok((since, charge.ok_or("too many clients come back at once")?))
+                    })
             }
         };
         match why {
             Err(why) => first.push(event::reset(why, &id)?),
             Ok(since) => {
-                let told = since.last().map_or(after.place, |(place, _)| *place);
+                let told = since.0.last().map_or(after.place, |(place, _)| *place);
                 let sent = catch_up::send(hub.clone(), generation, since, filter, with_views);
                 missed = Some((told, sent));
             }
@@ -136,10 +157,10 @@ pub async fn answer(
     given: &BTreeMap<String, String>,
     last: Option<&str>,
     is_head: bool,
-    caller: Caller,
+    (caller, address): (Caller, Option<IpAddr>),
 ) -> Answer {
     let wanted = Wanted::read(given, last, service.queries())?;
-    let wanted = wanted.of(&caller, service.queries());
+    let wanted = wanted.of((&caller, address), service.queries());
     let mut response = match is_head {
         true => warp::reply::Response::new(bytes::Bytes::new().into()),
         false => {

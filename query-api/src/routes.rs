@@ -1,6 +1,7 @@
 //! The routes of query-api: the probes, the dashboard, live changes, and whatever the domain answers.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use shared::http::answer::{self, into_response};
 use shared::http::consistency_token::{self, Token};
 use shared::http::probes::{get_or_head, probes};
 use shared::http::problem::Problem;
-use shared::http::serve::Routes;
+use shared::http::serve::{Routes, address};
 use shared::http::{Answer, Guard, close, path, wait};
 use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
@@ -47,13 +48,15 @@ pub fn routes(
         .and(warp::query::<BTreeMap<String, String>>())
         .and(warp::header::optional::<String>("last-event-id"))
         .and(caller())
+        .and(address())
         .then({
             let slot = slot.clone();
-            move |method, parameters, last: Option<String>, caller| {
+            move |method, parameters, last: Option<String>, caller, address| {
                 let slot = slot.clone();
                 async move {
-                    let is_head = method == Method::HEAD;
-                    into_response(live(&slot, &parameters, last.as_deref(), is_head, caller).await)
+                    let (last, is_head) = (last.as_deref(), method == Method::HEAD);
+                    let of = (caller, address);
+                    into_response(live(&slot, &parameters, last, is_head, of).await)
                 }
             }
         });
@@ -79,9 +82,9 @@ async fn live(
     parameters: &BTreeMap<String, String>,
     last: Option<&str>,
     is_head: bool,
-    caller: Caller,
+    of: (Caller, Option<IpAddr>),
 ) -> Answer {
-    live::answer(slot.service()?.as_ref(), parameters, last, is_head, caller).await
+    live::answer(slot.service()?.as_ref(), parameters, last, is_head, of).await
 }
 
 async fn query(

@@ -13,7 +13,7 @@ use shared::view_store::{Generation, GenerationId, GenerationViews, Progress, Vi
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::live::{self, Body, Hub, Wanted};
+use crate::live::{self, Body, Bounds, Hub, Wanted};
 use crate::metrics;
 use crate::reader::Reader;
 
@@ -80,8 +80,18 @@ impl Service {
         queries: Arc<dyn Queries>,
         stop: CancellationToken,
     ) -> Self {
+        Self::bounded(views, queries, stop, Bounds::default())
+    }
+
+    /// The same, with other bounds of live changes.
+    pub fn bounded(
+        views: Arc<dyn ViewStore>,
+        queries: Arc<dyn Queries>,
+        stop: CancellationToken,
+        bounds: Bounds,
+    ) -> Self {
         metrics::tell();
-        let hub = Arc::new(Hub::new(views.clone(), queries.clone(), stop.clone()));
+        let hub = Arc::new(Hub::new(views.clone(), queries.clone(), stop.clone(), bounds));
         let reader = Reader::new(views.clone(), hub.clone());
         Self { views, queries, reader, hub, stop, live: RwLock::new(None) }
     }

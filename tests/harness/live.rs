@@ -58,9 +58,11 @@ impl LiveClient {
         Self::open_saying(client, path, &last).await
     }
 
-    /// Opens a stream with this token.
-    pub async fn open_with(client: &Client, path: &str, token: &str) -> Self {
-        Self::open_saying(client, path, &format!("Authorization: Bearer {token}\r\n")).await
+    /// Opens a stream with this token, from behind the event `last` where that is given.
+    pub async fn open_with(client: &Client, path: &str, token: &str, last: Option<&str>) -> Self {
+        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        let headers = format!("Authorization: Bearer {token}\r\n{last}");
+        Self::open_saying(client, path, &headers).await
     }
 
     async fn open_saying(client: &Client, path: &str, headers: &str) -> Self {

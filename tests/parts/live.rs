@@ -1,5 +1,7 @@
 //! Streams of events, over views in memory.
 
+mod bounds;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,8 +10,9 @@ use kernel::log::{LogId, StreamName, Version};
 use kernel::projection::Change;
 use orders::OrderQueries;
 use query_api::Service;
-use query_api::live::{Body, Wanted};
+use query_api::live::{Body, Bounds, Client, Wanted};
 use serde_json::json;
+use shared::http::problem::Problem;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Applied, Generation, ViewStore as _};
 use tests::live::{LiveEvent, Parser};
@@ -25,25 +28,49 @@ struct Subject {
 
 impl Subject {
     async fn new() -> Self {
+        Self::bounded(Bounds::default()).await
+    }
+
+    async fn bounded(bounds: Bounds) -> Self {
         let (views, stop) = (Arc::new(Memory::default()), CancellationToken::new());
         let live = Generation::new(LogId::random(), 1);
         assert!(views.begin(&live).await.unwrap());
         assert!(views.promote(None, &live.id).await.unwrap());
-        let service = Service::new(views.clone(), Arc::new(OrderQueries), stop.clone());
+        let queries = Arc::new(OrderQueries);
+        let service = Service::bounded(views.clone(), queries, stop.clone(), bounds);
         Self { views, service, live, stop }
     }
 
     async fn open(&self, given: &[(&str, &str)], last: Option<&str>) -> Reader {
+        self.open_as(None, given, last).await.map_err(|it| it.detail).unwrap()
+    }
+
+    async fn open_as(
+        &self,
+        client: Option<Client>,
+        given: &[(&str, &str)],
+        last: Option<&str>,
+    ) -> Result<Reader, Problem> {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let given: BTreeMap<String, String> = given.collect();
         let wanted = Wanted::read(&given, last, &OrderQueries).map_err(|it| it.detail).unwrap();
-        let body = self.service.live(wanted).await.map_err(|it| it.detail).unwrap();
-        Reader { body, parser: Parser::default(), read: vec![] }
+        let body = self.service.live(Wanted { client, ..wanted }).await?;
+        Ok(Reader { body, parser: Parser::default(), read: vec![] })
     }
 
     async fn change(&self, stream: &StreamName, to: Version, customer: &str, status: &str) {
+        self.change_noting(stream, to, (customer, status), "two\nlines").await;
+    }
+
+    async fn change_noting(
+        &self,
+        stream: &StreamName,
+        to: Version,
+        (customer, status): (&str, &str),
+        note: &str,
+    ) {
         let document = json!({ "order_id": stream.id(), "customer_id": customer, "status": status,
-            "updated_at": "2026-01-01T00:00:00.000Z", "note": "two\nlines" });
+            "updated_at": "2026-01-01T00:00:00.000Z", "note": note });
         let change = Change {
             traceparent: None,
             stream: stream.clone(),

@@ -20,12 +20,13 @@ const DASHBOARDS: usize = 20;
 pub struct Live {
     name: &'static str,
     mix: Mix,
+    ceiling: Option<f64>,
 }
 
 /// Each customer has as many streams as every other.
-pub const LIVE: Live = Live { name: "live", mix: Mix::Live };
+pub const LIVE: Live = Live { name: "live", mix: Mix::Live, ceiling: Some(60.0) };
 /// Most streams follow the few customers who order most: each command is told to many.
-pub const CROWD: Live = Live { name: "live-crowd", mix: Mix::Crowd };
+pub const CROWD: Live = Live { name: "live-crowd", mix: Mix::Crowd, ceiling: None };
 
 #[async_trait(?Send)]
 impl Scenario for Live {
@@ -35,6 +36,10 @@ impl Scenario for Live {
 
     fn unit(&self) -> Unit {
         Unit::Milliseconds
+    }
+
+    fn ceiling(&self) -> Option<f64> {
+        self.ceiling
     }
 
     async fn run(&self, context: &Context) -> Result<Measurement> {

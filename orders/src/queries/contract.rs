@@ -24,6 +24,7 @@ pub fn contract() -> ReadContract {
             Parameter::of::<String>("customer_id", "Orders of this customer alone.", "C-00042"),
             Parameter::of::<Status>("status", "Orders that have this status now.", "paid"),
         ],
+        view: Some(Shape::of::<Order>(order())),
         problems: vec![order_not_found(), customer_not_found()],
     }
 }

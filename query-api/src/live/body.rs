@@ -13,9 +13,10 @@ use shared::view_store::Place;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use super::budget::Piece;
 use super::catch_up::CutOff;
 use super::hub::Subscription;
-use super::subscriber::Inbox;
+use super::queue::Inbox;
 
 /// A comment is sent so often, so that neither side nor a proxy takes a silent stream for a dead one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -28,7 +29,9 @@ pub struct Body {
     /// What comes before all else.
     first: VecDeque<Bytes>,
     /// What the client missed, until all of it is told.
-    missed: Option<mpsc::Receiver<Result<Bytes, CutOff>>>,
+    missed: Option<mpsc::Receiver<Result<Piece, CutOff>>>,
+    /// What is handed on of that, and how far it is.
+    handed: Option<(Piece, usize)>,
     /// Everything up to here is told by the above.
     told: Option<Place>,
     inbox: Inbox,
@@ -42,7 +45,7 @@ pub struct Body {
 impl Body {
     pub(crate) fn new(
         first: Vec<Bytes>,
-        missed: Option<(Place, mpsc::Receiver<Result<Bytes, CutOff>>)>,
+        missed: Option<(Place, mpsc::Receiver<Result<Piece, CutOff>>)>,
         inbox: Inbox,
         subscription: Subscription,
     ) -> Self {
@@ -53,6 +56,7 @@ impl Body {
         Self {
             first: first.into(),
             missed,
+            handed: None,
             told,
             inbox,
             keep_alive,
@@ -81,19 +85,30 @@ impl Body {
             return Poll::Ready(Some(first));
         }
         if let Some(missed) = &mut self.missed {
-            match missed.poll_recv(cx) {
-                Poll::Ready(None) => self.missed = None,
-                // The stream ends here, and the client resumes from its last event.
-                Poll::Ready(Some(missed)) => return Poll::Ready(missed.ok()),
-                Poll::Pending => return Poll::Pending,
+            if self.handed.is_none() {
+                match missed.poll_recv(cx) {
+                    Poll::Ready(None) => self.missed = None,
+                    Poll::Ready(Some(Ok(piece))) => self.handed = Some((piece, 0)),
+                    // The stream ends here, and the client resumes from its last event.
+                    Poll::Ready(Some(Err(CutOff))) => return Poll::Ready(None),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            if let Some((piece, from)) = &mut self.handed {
+                let chunk = piece.chunk(*from);
+                *from += chunk.len();
+                if *from >= piece.len() {
+                    self.handed = None;
+                }
+                return Poll::Ready(Some(chunk));
             }
         }
         loop {
             match self.inbox.poll(cx) {
-                Poll::Ready(Some(frame)) if frame.place.is_some() && frame.place <= self.told => {}
-                Poll::Ready(frame) => {
+                Poll::Ready(Some((place, _))) if place.is_some() && place <= self.told => {}
+                Poll::Ready(next) => {
                     self.told = None;
-                    return Poll::Ready(frame.map(|frame| frame.bytes));
+                    return Poll::Ready(next.map(|(_, bytes)| bytes));
                 }
                 Poll::Pending => return Poll::Pending,
             }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use kernel::live::Filter;
 use kernel::log::StreamName;
 use shared::view_store::{Generation, Place, Update};
 use tokio::sync::mpsc;
 
 use super::EventId;
+use super::budget::{Charge, Piece};
 use super::hub::{Hub, PAGE};
 use super::subscriber::Page;
 
@@ -38,14 +38,22 @@ pub fn latest(updates: Vec<(Place, Update)>, most: usize) -> Option<Vec<(Place, 
     (latest.len() <= most).then_some(latest)
 }
 
+/// Counts what is kept of them until they are told; none where too much is kept for others.
+pub fn charge(hub: &Hub, missed: &[(Place, StreamName)]) -> Option<Charge> {
+    let bytes = |(_, stream): &(Place, StreamName)| {
+        size_of::<(Place, StreamName)>() + stream.as_str().len()
+    };
+    hub.missed.try_charge(missed.iter().map(bytes).sum())
+}
+
 /// Loads and sends them, as fast as the client takes them.
 pub fn send(
     hub: Arc<Hub>,
     generation: Generation,
-    missed: Vec<(Place, StreamName)>,
+    (missed, charge): (Vec<(Place, StreamName)>, Charge),
     filter: Filter,
     with_views: bool,
-) -> mpsc::Receiver<Result<Bytes, CutOff>> {
+) -> mpsc::Receiver<Result<Piece, CutOff>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         for (number, page) in missed.chunks(PAGE).enumerate() {
@@ -62,11 +70,16 @@ pub fn send(
             let next = missed.get((number + 1) * PAGE);
             let goes_on = next.is_some_and(|(place, _)| *place == last);
             let id = EventId::new(&generation, last);
-            let bytes = {
-                let page = Page::new(&changed, last, (!goes_on).then_some(&id));
+            let piece = {
+                let page = Page::new(&changed, last, (!goes_on).then_some(&id), &hub.missed);
                 page.fitting(&filter, with_views)
             };
-            if !bytes.is_empty() && sender.send(Ok(bytes)).await.is_err() {
+            let Some(piece) = piece else { continue };
+            if hub.missed.is_exceeded() {
+                drop((piece, missed, charge)); // The client may take long to hear of it.
+                return drop(sender.send(Err(CutOff)).await);
+            }
+            if sender.send(Ok(piece)).await.is_err() {
                 return;
             }
         }

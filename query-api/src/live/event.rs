@@ -2,12 +2,16 @@
 
 use bytes::Bytes;
 use kernel::Result;
+use kernel::contract::Shape;
 use kernel::live::{Facet, Live, Shown, unreadable};
 use kernel::log::{Position, StreamName, Version};
 use kernel::projection::Stored;
 use kernel::timestamp::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
+use shared::http::api::ServerSentEvent;
 
 use super::EventId;
 
@@ -20,12 +24,26 @@ pub struct Changed {
     without: Bytes,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Data<'a> {
     stream: &'a StreamName,
     version: Version,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
     view: Option<&'a RawValue>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Skipped {
+    views: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Reset<'a> {
+    reason: &'a str,
 }
 
 impl Changed {
@@ -49,7 +67,8 @@ impl Changed {
 }
 
 /// How far the views are.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Checkpoint {
     /// Every commit up to here is in the views, or parked.
     pub position: Position,
@@ -79,12 +98,28 @@ pub fn checkpoint(checkpoint: Checkpoint, id: &EventId) -> Result<Bytes> {
 
 /// So many changes were not told, since more came than the client takes.
 pub fn skipped(views: u64) -> Result<Bytes> {
-    event("skipped", &serde_json::json!({ "views": views }))
+    event("skipped", &Skipped { views })
 }
 
 /// The client has to read afresh whatever it shows; from this id on it is told all changes again.
 pub fn reset(why: &str, id: &EventId) -> Result<Bytes> {
-    Ok(frame(&[&event("reset", &serde_json::json!({ "reason": why }))?], Some(id)))
+    Ok(frame(&[&event("reset", &Reset { reason: why })?], Some(id)))
+}
+
+/// All that there are, for the description; `view` is what one shows, `id` what its id looks like.
+pub fn events(view: Option<Shape>, id: &'static str) -> Vec<ServerSentEvent> {
+    let changed = json!({ "stream": "a-stream", "version": 1 });
+    let told = json!({ "position": 1, "applied": 1, "lag_ms": null });
+    let event = |name, data| ServerSentEvent { name, id, data, member: None };
+    vec![
+        event("checkpoint", Shape::of::<Checkpoint>(told)),
+        ServerSentEvent {
+            member: view.map(|view| ("view", view)),
+            ..event("view", Shape::of::<Data<'_>>(changed))
+        },
+        event("skipped", Shape::of::<Skipped>(json!({ "views": 17 }))),
+        event("reset", Shape::of::<Reset<'_>>(json!({ "reason": "other views are live" }))),
+    ]
 }
 
 fn event(name: &str, data: &impl Serialize) -> Result<Bytes> {

@@ -1,6 +1,6 @@
 //! Where all streams of events hang together: what was read is collected, loaded once, and handed out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use kernel::log::StreamName;
 use kernel::query::Queries;
 use kernel::views::Batch;
 use kernel::{Result, Timestamp};
+use shared::http::problem::Problem;
 use shared::service::metrics::OneMore;
 use shared::view_store::{Generation, Place, Update, ViewStore};
 use tokio::sync::{Notify, watch};
@@ -15,10 +16,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::EventId;
+use super::budget::Budget;
 use super::catch_up::MAX_STREAMS;
 use super::event::{self, Changed, Checkpoint};
 use super::pending::Pending;
-use super::subscriber::{Frame, Page, Subscriber};
+use super::queue::Frame;
+use super::subscriber::{Page, Subscriber};
+use super::subscribers::{Bounds, Client, Subscribers};
 use super::traced::Traced;
 use crate::metrics;
 
@@ -31,8 +35,6 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 /// Views that are loaded and told at a time.
 pub const PAGE: usize = 100;
-/// Streams of events at a time.
-const MAX_SUBSCRIBERS: usize = 5_000;
 
 pub(crate) struct Hub {
     views: Arc<dyn ViewStore>,
@@ -40,18 +42,14 @@ pub(crate) struct Hub {
     stop: CancellationToken,
     pending: Mutex<Pending>,
     subscribers: Mutex<Subscribers>,
+    /// For what waits for them.
+    waiting: Arc<Budget>,
+    /// For what clients that come back have missed.
+    pub missed: Arc<Budget>,
     /// There is something to tell.
     news: Notify,
     /// The generation whose updates are read.
     read: watch::Sender<Option<Generation>>,
-}
-
-#[derive(Default)]
-struct Subscribers {
-    all: HashMap<u64, Subscriber>,
-    next: u64,
-    /// A task tells them.
-    are_told: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,14 +61,17 @@ impl Hub {
         views: Arc<dyn ViewStore>,
         queries: Arc<dyn Queries>,
         stop: CancellationToken,
+        bounds: Bounds,
     ) -> Self {
-        let (pending, subscribers) = Default::default();
+        let (waiting, missed) = (Budget::new(bounds.waiting), Budget::new(bounds.missed));
+        let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
         let (news, read) = (Notify::new(), watch::Sender::new(None));
-        Self { views, queries, stop, pending, subscribers, news, read }
+        let pending = Mutex::default();
+        Self { views, queries, stop, pending, subscribers, waiting, missed, news, read }
     }
 
     pub fn is_empty(&self) -> bool {
-        lock(&self.subscribers).all.is_empty()
+        lock(&self.subscribers).is_empty()
     }
 
     /// From the reader: it reads this generation from this place on. What happened since it read the
@@ -115,21 +116,22 @@ impl Hub {
         self.read.send_replace(None);
     }
 
-    /// Adds a subscriber; none when there are too many. From now on it is told everything behind
-    /// `place`, and maybe some of before.
-    pub fn subscribe(self: &Arc<Self>, subscriber: Subscriber) -> Option<Subscription> {
+    /// Adds a subscriber. From now on it is told everything behind `place`, and maybe some of before.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        subscriber: Subscriber,
+        client: Option<Client>,
+    ) -> Result<Subscription, Problem> {
         let mut subscribers = lock(&self.subscribers);
-        if subscribers.all.len() >= MAX_SUBSCRIBERS || self.stop.is_cancelled() {
-            return None;
+        if self.stop.is_cancelled() {
+            return Err(Problem::unavailable("The service is stopping."));
         }
-        subscribers.next += 1;
-        let number = subscribers.next;
-        subscribers.all.insert(number, subscriber);
+        let number = subscribers.add(subscriber, client).map_err(Problem::too_many_requests)?;
         if !std::mem::replace(&mut subscribers.are_told, true) {
             tokio::spawn(self.clone().run());
         }
         let _counted = metrics::LIVE.one_more();
-        Some(Subscription { hub: self.clone(), number, _counted })
+        Ok(Subscription { hub: self.clone(), number, _counted })
     }
 
     /// The generation that is read and how far it is told, once it is read.
@@ -156,13 +158,13 @@ impl Hub {
         }
         let mut subscribers = lock(&self.subscribers);
         if self.stop.is_cancelled() {
-            *subscribers = Subscribers::default(); // Their streams end.
+            subscribers.clear();
         }
     }
 
     fn has_subscribers(&self) -> bool {
         let mut subscribers = lock(&self.subscribers);
-        subscribers.are_told = !subscribers.all.is_empty();
+        subscribers.are_told = !subscribers.is_empty();
         subscribers.are_told
     }
 
@@ -174,8 +176,8 @@ impl Hub {
         };
         let id = EventId::new(&generation, place);
         if let Some(why) = reset {
-            let bytes = event::reset(why, &id)?;
-            self.send(|one| one.send(Frame { place: None, bytes: bytes.clone() }));
+            let piece = self.waiting.piece(event::reset(why, &id)?);
+            self.send(|one| one.send(Frame { place: None, piece: piece.clone() }));
         }
         let told = self.tell_views(&generation, views, &id).await?;
         if let Some(millis) = told {
@@ -190,8 +192,8 @@ impl Hub {
             && let Some(bytes) = self.checkpoint(&id, lag.take()).await?
         {
             *due = Instant::now() + CHECKPOINT_INTERVAL;
-            let checkpoint = Frame { place: Some(place), bytes };
-            self.send(|one| one.tell_skipped(place) && one.send(checkpoint.clone()));
+            let checkpoint = Frame { place: Some(place), piece: self.waiting.piece(bytes) };
+            self.send(|one| one.tell_skipped(place, &self.waiting) && one.send(checkpoint.clone()));
         }
         Ok(())
     }
@@ -219,7 +221,8 @@ impl Hub {
             };
             let now = Timestamp::now().as_millis();
             lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
-            let mut page = Page::new(&changed, id.place, streams.is_empty().then_some(id));
+            let last = streams.is_empty().then_some(id);
+            let mut page = Page::new(&changed, id.place, last, &self.waiting);
             page.skipped = std::mem::take(&mut skipped);
             self.send(|one| one.tell(&page));
             traced.end();
@@ -229,19 +232,12 @@ impl Hub {
 
     /// As many views are loaded as one of the clients takes at least; one, so that the lag is known.
     fn takes(&self) -> usize {
-        lock(&self.subscribers).all.values().map(Subscriber::takes).max().unwrap_or(0).max(1)
+        lock(&self.subscribers).takes().max(1)
     }
 
     /// Hands something to all, and lets go of those that can't take it.
     fn send(&self, tell: impl Fn(&Subscriber) -> bool) {
-        let mut subscribers = lock(&self.subscribers);
-        let before = subscribers.all.len();
-        subscribers.all.retain(|_, one| tell(one));
-        let gone = before - subscribers.all.len();
-        if gone > 0 {
-            metrics::LIVE_CUT.add(gone);
-            tracing::debug!(gone, "streams of events were ended: their clients are too slow");
-        }
+        lock(&self.subscribers).tell(tell);
     }
 
     /// Loads views as they are now, each once for all streams of events.
@@ -290,6 +286,6 @@ pub struct Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        lock(&self.hub.subscribers).all.remove(&self.number);
+        lock(&self.hub.subscribers).remove(self.number);
     }
 }

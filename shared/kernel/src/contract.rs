@@ -80,6 +80,8 @@ pub struct ReadContract {
     pub queries: Vec<Query>,
     /// By what `GET /live` can be narrowed.
     pub filters: Vec<Parameter>,
+    /// A view, as `GET /live` tells it.
+    pub view: Option<Shape>,
     /// Problems that only this domain has.
     pub problems: Vec<ProblemPage>,
 }

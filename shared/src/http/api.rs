@@ -22,7 +22,7 @@ use warp::{Filter as _, Reply as _};
 
 use self::gate::Gate;
 use self::openapi::Document;
-pub use self::operation::{Body, Operation};
+pub use self::operation::{Body, Operation, ServerSentEvent};
 pub use self::own::{Object, file, text};
 use super::access::AccessTable;
 use super::answer::{self, Answer, into_response};

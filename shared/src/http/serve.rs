@@ -15,9 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use warp::Reply as _;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
+use warp::{Filter, Reply as _};
 
 use super::front::{Callers, Front};
 use super::handshake::{Begun, begin, strict_transport};
@@ -49,6 +49,12 @@ pub struct OverTls;
 /// Where a request comes from, as rates count it: an extension of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub IpAddr);
+
+/// The address that the request came from, as those count that one caller has; none where it came by no
+/// connection.
+pub fn address() -> impl Filter<Extract = (Option<IpAddr>,), Error = Infallible> + Clone {
+    warp::ext::optional::<Peer>().map(|peer: Option<Peer>| peer.map(|it| it.0))
+}
 
 /// Serves until `stop`, then lets requests under way end, up to the deadline. Returns how many
 /// connections were abandoned then.

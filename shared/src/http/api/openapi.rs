@@ -7,7 +7,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Body, Link, Operation, Place, Success};
+use super::operation::{Body, Link, Operation, Place, ServerSentEvent, Success};
 use super::{headers, security};
 use crate::http::problem::{Pages, Problem, is_to_be_retried};
 
@@ -240,5 +240,31 @@ fn content(generator: &mut SchemaGenerator, body: &Body) -> Value {
             json!({ "schema": shape.schema(generator), "example": example })
         }
         Body::Written { schema, example } => json!({ "schema": schema, "example": example }),
+        Body::Events(events) => {
+            let schemas: Vec<Value> = events.iter().map(|it| event(generator, it)).collect();
+            let example = events.first().map(|ServerSentEvent { name, id, data, .. }| {
+                json!({ "event": name, "id": id, "data": data.example.to_string() })
+            });
+            json!({ "schema": { "oneOf": schemas }, "example": example })
+        }
     }
+}
+
+/// The fields of an event, which are texts, and what the text of `data` is.
+fn event(generator: &mut SchemaGenerator, event: &ServerSentEvent) -> Value {
+    let mut data = event.data.schema(generator).to_value();
+    if let Some((name, shape)) = &event.member {
+        data["properties"][*name] = shape.schema(generator).to_value();
+    }
+    json!({
+        "type": "object",
+        "properties": {
+            "event": { "type": "string", "enum": [event.name] },
+            "id": { "type": "string" },
+            "data": {
+                "type": "string", "contentMediaType": "application/json", "contentSchema": data,
+            },
+        },
+        "required": ["event", "data"],
+    })
 }

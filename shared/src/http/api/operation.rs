@@ -40,6 +40,21 @@ pub enum Body {
         /// Valid for the schema.
         example: Value,
     },
+    /// Server-sent events, each of one of these.
+    Events(Vec<ServerSentEvent>),
+}
+
+/// An event of a stream. Its data is JSON.
+#[derive(Debug, Clone)]
+pub struct ServerSentEvent {
+    /// Its `event`.
+    pub name: &'static str,
+    /// Its `id`, in the example.
+    pub id: &'static str,
+    /// Its `data`.
+    pub data: Shape,
+    /// A member of the data whose type is not known to that of the data.
+    pub member: Option<(&'static str, Shape)>,
 }
 
 impl From<Shape> for Body {

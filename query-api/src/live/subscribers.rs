@@ -1,0 +1,196 @@
+//! All streams of events that are open, and what they may take together.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::budget::Budget;
+use super::subscriber::Subscriber;
+use crate::metrics;
+
+/// What all streams of events of the process may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Streams at a time.
+    pub streams: usize,
+    /// Of these, streams of one client: the others can still open some.
+    pub of_one: usize,
+    /// Bytes that wait for clients. What several streams share counts once.
+    pub waiting: usize,
+    /// Bytes of what clients that come back have missed, until they are told it.
+    pub missed: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { streams: 5_000, of_one: 2_500, waiting: 64 << 20, missed: 64 << 20 }
+    }
+}
+
+/// Whose streams are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// The principal of this name.
+    Principal(String),
+    /// Where no client is asked who it is: whoever is at this address.
+    Address(IpAddr),
+}
+
+pub struct Subscribers {
+    bounds: Bounds,
+    waiting: Arc<Budget>,
+    all: HashMap<u64, (Subscriber, Option<Client>)>,
+    /// How many streams each client has that has any.
+    clients: HashMap<Client, usize>,
+    next: u64,
+    /// A task tells them.
+    pub are_told: bool,
+}
+
+impl Subscribers {
+    pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
+        let (all, clients) = Default::default();
+        Self { bounds, waiting, all, clients, next: 0, are_told: false }
+    }
+
+    /// Its number; the error says why there is no place for it.
+    pub fn add(&mut self, one: Subscriber, client: Option<Client>) -> Result<u64, &'static str> {
+        if self.all.len() >= self.bounds.streams {
+            return Err("As many streams of events are open as may be.");
+        }
+        if let Some(client) = &client {
+            let open = self.clients.entry(client.clone()).or_default();
+            if *open >= self.bounds.of_one {
+                return Err("This client has as many streams of events open as it may.");
+            }
+            *open += 1;
+        }
+        self.next += 1;
+        self.all.insert(self.next, (one, client));
+        Ok(self.next)
+    }
+
+    pub fn remove(&mut self, number: u64) {
+        if let Some((_, client)) = self.all.remove(&number) {
+            leave(&mut self.clients, client.as_ref());
+        }
+    }
+
+    /// Their streams end.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.clients.clear();
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// How many views the one takes that takes most.
+    pub fn takes(&self) -> usize {
+        self.all.values().map(|(one, _)| one.takes()).max().unwrap_or(0)
+    }
+
+    /// Hands something to all, and lets go of those that can't take it.
+    pub fn tell(&mut self, tell: impl Fn(&Subscriber) -> bool) {
+        let mut gone = vec![];
+        for (number, (one, _)) in &self.all {
+            if !tell(one) {
+                gone.push(*number);
+            } else if self.waiting.is_exceeded() {
+                gone.extend(self.cut_slowest());
+            }
+        }
+        let before = self.all.len();
+        gone.into_iter().for_each(|number| self.remove(number));
+        let gone = before - self.all.len();
+        if gone > 0 {
+            metrics::LIVE_CUT.add(gone);
+            tracing::debug!(gone, "streams of events were ended: their clients are too slow");
+        }
+    }
+
+    /// Cuts off those whose first piece waits longest, until there is room: a client that reads has taken
+    /// by now what others have not even begun with, however much it is told. Returns their numbers.
+    fn cut_slowest(&self) -> Vec<u64> {
+        let first = |(number, (one, _)): (&u64, &(Subscriber, _))| Some((one.first()?, *number));
+        let mut slowest: Vec<(u64, u64)> = self.all.iter().filter_map(first).collect();
+        slowest.sort_unstable();
+        let mut cut = vec![];
+        for (_, number) in slowest {
+            if self.waiting.has_room() {
+                break;
+            }
+            if let Some((one, _)) = self.all.get(&number) {
+                one.cut();
+                cut.push(number);
+            }
+        }
+        tracing::info!(streams = cut.len(), "streams of events were ended: too much waits for all");
+        cut
+    }
+}
+
+fn leave(clients: &mut HashMap<Client, usize>, client: Option<&Client>) {
+    let Some(client) = client else { return };
+    if let Some(open) = clients.get_mut(client) {
+        *open -= 1;
+        if *open == 0 {
+            clients.remove(client);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kernel::live::Filter;
+
+    use super::super::queue::{Frame, Inbox};
+    use super::super::subscriber::subscriber;
+    use super::*;
+
+    fn bounds() -> Bounds {
+        Bounds { streams: 3, of_one: 2, waiting: 1_000, missed: 0 }
+    }
+
+    fn one() -> (Subscriber, Inbox) {
+        subscriber(Filter::default(), true, None)
+    }
+
+    #[test]
+    fn a_client_has_so_many_places_and_gets_them_back() {
+        let mut all = Subscribers::new(bounds(), Budget::new(1_000));
+        let client = |name: &str| Some(Client::Principal(name.to_owned()));
+        let first = all.add(one().0, client("a")).unwrap();
+        all.add(one().0, client("a")).unwrap();
+        assert!(all.add(one().0, client("a")).unwrap_err().contains("This client"));
+        all.remove(first);
+        all.add(one().0, client("a")).unwrap();
+        all.add(one().0, client("b")).unwrap();
+        assert!(all.add(one().0, client("b")).unwrap_err().contains("as many streams"));
+        all.tell(|_| false);
+        assert!(all.is_empty() && all.clients.is_empty(), "nothing is kept of those that left");
+    }
+
+    #[tokio::test]
+    async fn who_has_waited_longest_makes_room_and_who_reads_keeps_all() {
+        let budget = Budget::new(1_000);
+        let mut all = Subscribers::new(bounds(), budget.clone());
+        let ((silent, _silent), (reads, mut inbox)) = (one(), one());
+        all.add(silent, None).unwrap();
+        all.add(reads, None).unwrap();
+        let piece = |bytes| budget.piece(Bytes::from(vec![b'x'; bytes]));
+        let tell = |all: &mut Subscribers, bytes| {
+            all.tell(|one| one.send(Frame { place: None, piece: piece(bytes) }));
+        };
+        let mut told = vec![];
+        for bytes in [100, 300, 450] {
+            tell(&mut all, bytes);
+            let next = std::future::poll_fn(|cx| inbox.poll(cx)).await;
+            told.push(next.unwrap().1.len());
+        }
+        assert_eq!((told, all.all.len()), (vec![100, 300, 450], 1), "the other one was cut off");
+        assert!(budget.try_charge(1_000).is_some(), "what waited for it is given up");
+    }
+}
