@@ -21,7 +21,8 @@ pub struct Serving {
     pub api: OrderClient,
     slot: ServiceSlot<Service<OrderAggregate>>,
     stop: CancellationToken,
-    served: JoinHandle<()>,
+    /// Ends with the number of connections that were abandoned.
+    served: JoinHandle<usize>,
 }
 
 impl Serving {

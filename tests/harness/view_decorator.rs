@@ -9,8 +9,8 @@ use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
 use kernel::views::{Batch, Parked};
 use shared::view_store::{
-    Advance, Applied, Generation, GenerationId, Place, Progress, Reading, Update, Updates,
-    ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
+    Updates, ViewStore,
 };
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
@@ -126,8 +126,17 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
         self.views.progress(generation).await
     }
 
-    async fn parked(&self, generation: &GenerationId) -> Result<Vec<Parked>> {
-        self.views.parked(generation).await
+    async fn parked(
+        &self,
+        generation: &GenerationId,
+        after: Option<&StreamName>,
+        limit: usize,
+    ) -> Result<ParkedPage> {
+        self.views.parked(generation, after, limit).await
+    }
+
+    async fn count_parked(&self, generation: &GenerationId) -> Result<u64> {
+        self.views.count_parked(generation).await
     }
 
     async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {

@@ -64,7 +64,7 @@ impl Api {
         for operation in &operations {
             document.add(operation, &pages, authenticator.is_some());
         }
-        measured::know(&operations, &open);
+        measured::know(&operations);
         let guard = authenticator.map(|authenticator| {
             let access = AccessTable::new(&operations);
             Guard::new(authenticator.clone(), Arc::new(access))

@@ -47,11 +47,9 @@ static ROUTES: Routes = Routes(RwLock::new(vec![]));
 /// What is told of requests at paths that are not described: clients make them up.
 const UNKNOWN: &str = "unknown";
 
-/// Tells requests of these operations, and those for files below these first segments, by the paths that
-/// describe them.
-pub(crate) fn know(operations: &[Operation], open: &[&str]) {
-    operations.iter().for_each(|operation| ROUTES.add(&operation.path, false));
-    open.iter().for_each(|segment| ROUTES.add(&format!("/{segment}/{{path}}"), true));
+/// Tells requests of these operations by the paths that describe them.
+pub(crate) fn know(operations: &[Operation]) {
+    operations.iter().for_each(|operation| ROUTES.add(&operation.path));
 }
 
 /// The described paths of all services of the process.
@@ -62,8 +60,6 @@ struct Route {
     path: Arc<str>,
     /// `None` takes any segment.
     segments: Vec<Option<String>>,
-    /// Whether more segments may follow.
-    is_open: bool,
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
@@ -71,13 +67,12 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Routes {
-    /// Of two that take the same paths the first stays. Below one that is open lie more.
-    fn add(&self, path: &str, is_open: bool) {
+    /// Of two that take the same paths the first stays.
+    fn add(&self, path: &str) {
         let fixed = |segment: &str| (!segment.starts_with('{')).then(|| segment.to_owned());
-        let new =
-            Route { path: path.into(), segments: segments(path).map(fixed).collect(), is_open };
+        let new = Route { path: path.into(), segments: segments(path).map(fixed).collect() };
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if !known.iter().any(|it| (&it.segments, it.is_open) == (&new.segments, new.is_open)) {
+        if !known.iter().any(|it| it.segments == new.segments) {
             known.push(new);
         }
     }
@@ -99,7 +94,7 @@ impl Route {
             (None, Some(_)) => true,
             (Some(fixed), Some(given)) => fixed == given,
         });
-        fit && (self.is_open || given.next().is_none())
+        fit && given.next().is_none()
     }
 
     fn fixed(&self) -> usize {
@@ -133,9 +128,9 @@ mod tests {
             "/orders/{order_id}/payments",
             "/stats/daily",
             "/stats/{kind}",
-            "/assets/{path}",
+            "/assets/{folder}/{file}",
         ] {
-            routes.add(path, path == "/assets/{path}");
+            routes.add(path);
         }
         routes
     }
@@ -151,7 +146,7 @@ mod tests {
             ("/orders/7/payments", "/orders/{order_id}/payments"),
             ("/stats/daily", "/stats/daily"),
             ("/stats/weekly", "/stats/{kind}"),
-            ("/assets/js/main.js", "/assets/{path}"),
+            ("/assets/js/main.js", "/assets/{folder}/{file}"),
         ] {
             assert_eq!(routes.find(asked).as_deref(), Some(expected), "{asked}");
         }

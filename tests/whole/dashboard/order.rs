@@ -72,7 +72,7 @@ async fn of_a_long_history_a_part_is_drawn_and_only_what_is_new_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_command_api_an_order_shows_its_view_and_says_what_is_missing() {
-    let (mut system, browser) = start_services().await;
+    let (system, browser) = start_services().await;
     let created = system.commands[0].api().create_order(&order_by("C-1", "EUR", 1_250)).await;
     let reader = system.queries.api().with_token(created.token()).waiting(30);
     assert_eq!(reader.get(created.location()).await.status, 200);
