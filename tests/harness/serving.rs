@@ -21,7 +21,7 @@ pub struct Serving {
     pub api: OrderClient,
     slot: ServiceSlot<Service<OrderAggregate>>,
     stop: CancellationToken,
-    served: JoinHandle<()>,
+    served: JoinHandle<usize>,
 }
 
 impl Serving {
