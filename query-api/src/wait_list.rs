@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn every_stream_that_is_waited_for_has_its_turn() {
         let list = WaitList::default();
-        let stream = |number| StreamName::stored(&format!("order-{number}"));
+        let stream = |number| StreamName::stored(format!("order-{number}"));
         let of = |numbers: std::ops::Range<u32>| {
             list.join(&Seen::Streams(numbers.map(|number| (stream(number), 1)).collect()))
         };

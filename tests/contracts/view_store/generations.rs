@@ -131,7 +131,7 @@ async fn a_generation_is_described_until_its_keys_are_gone() {
     allow("-unlink").await;
     assert!(views.remove(&id).await.is_err());
     let left: Vec<_> = views.generations().await.unwrap().into_iter().map(|it| it.id).collect();
-    assert_eq!(left, [id.clone()]);
+    assert_eq!(left, std::slice::from_ref(&id));
     allow("+unlink").await;
     views.remove(&id).await.unwrap();
     assert_eq!(views.generations().await.unwrap(), []);
