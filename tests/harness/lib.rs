@@ -16,6 +16,7 @@ pub mod jwt_keys;
 pub mod key_server;
 pub mod live;
 pub mod load;
+pub mod memory;
 pub mod namespaces;
 pub mod operators;
 pub mod orders;
@@ -37,6 +38,7 @@ pub mod torture;
 pub mod toy;
 pub mod unguarded;
 pub mod until;
+pub mod view_decorator;
 pub mod watched;
 
 pub use namespaces::Own;

@@ -155,8 +155,9 @@ problems! {
         "Tell the operator: the log of the service says more.";
     /// Nothing was done; a server that is needed is away.
     unavailable: SERVICE_UNAVAILABLE, "unavailable", LATER, "Not available at the moment",
-        "A server that is needed is away, the command could not start in time, or the service starts \
-         or stops. Nothing was done.",
+        "A server that is needed is away, the command could not start in time, the service starts or \
+         stops, or large bodies or answers of others take all the memory that they may. Nothing was \
+         done.",
         "Send the request again after the seconds of `Retry-After`.";
     /// Nothing was done: more is asked for than can be done now (RFC 6585, section 4).
     too_many_requests: TOO_MANY_REQUESTS, "too-many-requests", LATER,
