@@ -71,6 +71,7 @@ mod whole {
     mod dead_letters;
     mod distributed;
     mod embedded;
+    mod large_orders;
     mod live;
     mod logs;
     mod metrics;

@@ -10,7 +10,7 @@ use waybill::client::Client;
 use xtask::servers::{Folder, Process, Servers};
 
 use crate::Result;
-use crate::load::{Plan, Report};
+use crate::load::{Plan, Report, unix_seconds};
 use crate::proc::Cpu;
 use crate::raw::{self, Stores};
 
@@ -78,6 +78,16 @@ impl Context {
 
     pub fn mongod(&self) -> (&'static str, u32) {
         ("mongod", self.servers.mongodb.process.id())
+    }
+
+    /// Stops mongod where it is for so many seconds; returns when it began and ended, as `unix_seconds`.
+    pub async fn freeze_mongod(&self, seconds: f64) -> (f64, f64) {
+        let mongod = &self.servers.mongodb.process;
+        mongod.signal("STOP");
+        let stopped = unix_seconds();
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        mongod.signal("CONT");
+        (stopped, unix_seconds())
     }
 
     /// Waits until the servers have done what was left over; for 12 s at most.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 pub use self::ids::Ids;
-pub use self::report::Report;
+pub use self::report::{Report, SLOT};
 use crate::Result;
 use crate::proc::own_cpu;
 
@@ -149,11 +149,18 @@ async fn run(plan: &Plan) -> Result<Report> {
         let ready = requests::ready(target(plan));
         tokio::time::timeout(GREETING, connection::greet(&mut connections, &ready)).await??;
     }
-    let (cpu, started) = (own_cpu()?, Instant::now());
+    let (cpu, started, started_unix_s) = (own_cpu()?, Instant::now(), unix_seconds());
     let mut report = clients::run(plan, ids, prepared, connections, started + limit).await?;
     report.seconds = started.elapsed().as_secs_f64();
+    report.started_unix_s = started_unix_s;
     report.cpu_seconds = (own_cpu()? - cpu).as_secs_f64();
     Ok(report)
+}
+
+/// Since 1970: what two processes have in common.
+pub fn unix_seconds() -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64()
 }
 
 fn target(plan: &Plan) -> &str {

@@ -3,6 +3,7 @@
 mod create;
 mod idle;
 mod live;
+mod outage;
 pub mod overload;
 mod projector;
 pub mod reads;
@@ -119,6 +120,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(idle::Idle),
         Box::new(scrape::Scrape),
         Box::new(overload::Overload),
+        Box::new(outage::Outage),
     ]
 }
 

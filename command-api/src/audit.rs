@@ -11,6 +11,7 @@ use shared::event_store::EventStore;
 use shared::feed::cursor::Cursor;
 use shared::http::consistency_token::FeedCursor;
 use shared::http::problem::Problem;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::Service;
@@ -23,6 +24,8 @@ pub struct Page {
     pub to: Position,
     /// The highest position of the log.
     pub head: Position,
+    /// Others read once this page is dropped.
+    _place: OwnedSemaphorePermit,
 }
 
 /// Reads a place in the feed of `log`, and refuses one of another log.
@@ -59,8 +62,8 @@ pub async fn feed<A: Aggregate>(
         service.stop.run_until_cancelled(more).await;
         place = service.reading().await?;
     };
-    drop(place);
-    Ok(Page { commits: run.commits, to: run.to, head: service.store.head().await? })
+    let head = service.store.head().await?;
+    Ok(Page { commits: run.commits, to: run.to, head, _place: place })
 }
 
 /// A part of a stream's events.

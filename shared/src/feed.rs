@@ -16,7 +16,7 @@ pub mod queue;
 ///
 /// *Ordering*: the first arrivals of the events come in log order, to a feed that is alone on its
 /// source; several on one queue share them out. *Duplicates*: any event may come again at any
-/// time. *Blocking*: `next` waits until there is something, and a queue gives nothing more while 128
+/// time. *Blocking*: `next` waits until there is something, and a queue gives nothing more while 64
 /// messages of it are not acknowledged. *Errors*: the feed is over; make a new
 /// one, which starts with everything that was not acknowledged.
 #[async_trait]

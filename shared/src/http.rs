@@ -30,6 +30,7 @@ pub mod session;
 pub mod strict_json;
 mod timed;
 mod unread;
+mod unsent;
 pub mod wait;
 
 pub use access::Access;

@@ -14,8 +14,8 @@ use shared::messaging::cloud_event::{CONTENT_TYPE, CloudEvent, source};
 use shared::messaging::dead_letter::DeadLetterPage;
 use shared::messaging::rabbitmq::Message;
 use shared::view_store::Generation;
-use tests::Own;
 use tests::stores::TempDir;
+use tests::{Own, until};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -24,16 +24,25 @@ use uuid::Uuid;
 pub trait Subject: Send + Sync {
     fn feeds(&self) -> &dyn Feeds;
     fn generation(&self) -> &Generation;
-    /// Makes events 1 to `count` available, one commit each, in this order.
-    async fn append(&self, from: i64, count: i64);
+    /// Makes so many events of about so many bytes available, one commit each, in this order.
+    async fn append_large(&self, from: i64, count: i64, bytes: usize);
+
+    /// The same, of small events.
+    async fn append(&self, from: i64, count: i64) {
+        self.append_large(from, count, 1).await;
+    }
 }
 
 pub fn commit(position: i64) -> Commit {
+    large(position, 1)
+}
+
+fn large(position: i64, bytes: usize) -> Commit {
     let event = Event {
         id: Uuid::now_v7(),
         kind: "Happened".to_owned(),
         schema: 1,
-        data: serde_json::json!({ "number": position }).into(),
+        data: serde_json::json!({ "number": position, "text": "x".repeat(bytes) }).into(),
     };
     Commit {
         position,
@@ -64,10 +73,10 @@ impl Subject for OfQueue {
         &self.generation
     }
 
-    async fn append(&self, from: i64, count: i64) {
+    async fn append_large(&self, from: i64, count: i64, bytes: usize) {
         let source = source(&self.own.namespace, &self.generation.log);
         let message = |position| {
-            let event = commit(position).recorded().next().unwrap();
+            let event = large(position, bytes).recorded().next().unwrap();
             let event = CloudEvent::new(event, &source);
             Message {
                 traceparent: None,
@@ -101,8 +110,9 @@ impl Subject for OfCursor {
         &self.generation
     }
 
-    async fn append(&self, from: i64, count: i64) {
-        let entries: Vec<Entry> = (from..from + count).map(|p| Entry::Commit(commit(p))).collect();
+    async fn append_large(&self, from: i64, count: i64, bytes: usize) {
+        let commits = (from..from + count).map(|position| large(position, bytes));
+        let entries: Vec<Entry> = commits.map(Entry::Commit).collect();
         self.store.insert(&entries).await.unwrap();
     }
 }
@@ -130,6 +140,31 @@ async fn events_come_in_log_order_within_the_limit(subject: &dyn Subject) {
         assert_eq!(take(feed.as_mut(), 100).await, (first..first + 100).collect::<Vec<_>>());
         feed.ack().await.unwrap();
     }
+}
+
+async fn what_is_taken_at_a_time_is_bounded_in_bytes(subject: &dyn Subject) {
+    const EVENTS: i64 = 20;
+    const BYTES: usize = 500 << 10;
+    const MOST: usize = (2 << 20) + BYTES;
+    let (feeds, generation) = (subject.feeds(), subject.generation());
+    feeds.open(generation).await.unwrap();
+    subject.append_large(1, EVENTS, BYTES).await;
+    let mut feed = feeds.subscribe(generation, 0).await.unwrap();
+    until("all of it is there to be taken", || async {
+        let waiting = feeds.waiting(generation).await.unwrap();
+        waiting.is_none_or(|waiting| waiting == 0).then_some(())
+    })
+    .await;
+    let (mut taken, mut batches) = (vec![], vec![]);
+    while taken.len() < EVENTS as usize {
+        let next = timeout(MAX_WAIT, feed.next(1_000)).await;
+        let events = next.expect("more than was taken so far").unwrap();
+        batches.push(events.len() * BYTES);
+        taken.extend(events.iter().map(|event| event.position));
+    }
+    feed.ack().await.unwrap();
+    assert_eq!(taken, (1..=EVENTS).collect::<Vec<_>>());
+    assert!(batches.iter().all(|bytes| *bytes <= MOST), "{batches:?}");
 }
 
 async fn a_feed_waits_for_what_is_not_there_yet(subject: &dyn Subject) {
@@ -211,6 +246,7 @@ macro_rules! contract {
 
 contract! {
     events_come_in_log_order_within_the_limit
+    what_is_taken_at_a_time_is_bounded_in_bytes
     a_feed_waits_for_what_is_not_there_yet
     what_was_not_acknowledged_comes_again
     opening_twice_and_closing_twice_are_fine

@@ -31,6 +31,19 @@ pub trait Hooks: Send + Sync + 'static {
     ) -> Result<Part> {
         store.read_streams(above).await
     }
+
+    async fn read(
+        &self,
+        store: &dyn EventStore,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        store.read(after, limit).await
+    }
+
+    async fn head(&self, store: &dyn EventStore) -> Result<Position> {
+        store.head().await
+    }
 }
 
 pub struct Decorator<H> {
@@ -75,7 +88,7 @@ impl<H: Hooks> EventStore for Decorator<H> {
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>> {
-        self.store.read(after, limit).await
+        self.hooks.read(&*self.store, after, limit).await
     }
 
     async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
@@ -83,7 +96,7 @@ impl<H: Hooks> EventStore for Decorator<H> {
     }
 
     async fn head(&self) -> Result<Position> {
-        self.store.head().await
+        self.hooks.head(&*self.store).await
     }
 
     async fn read_snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {

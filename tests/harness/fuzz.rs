@@ -11,6 +11,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, FileFailurePersistence};
 use xtask::servers::Process;
 
+use crate::memory::peak;
 use crate::services::program;
 use crate::stores::TempDir;
 
@@ -202,11 +203,7 @@ impl Target {
 
     /// The most memory that it took so far, in bytes.
     pub fn peak(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let status = status.expect("it lives");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-        let kilobytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
-        kilobytes << 10
+        peak(self.process.id())
     }
 }
 

@@ -16,6 +16,7 @@ pub mod jwt_keys;
 pub mod key_server;
 pub mod live;
 pub mod load;
+pub mod memory;
 pub mod namespaces;
 pub mod operators;
 pub mod orders;

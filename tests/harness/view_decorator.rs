@@ -20,6 +20,24 @@ pub trait ViewHooks: Send + Sync + 'static {
         views.live().await
     }
 
+    async fn load(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        streams: &[&StreamName],
+    ) -> Result<Vec<Option<Stored>>> {
+        views.load(generation, streams).await
+    }
+
+    async fn apply(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        changes: &[Change],
+    ) -> Result<Vec<Applied>> {
+        views.apply(generation, changes).await
+    }
+
     async fn read(
         &self,
         views: &dyn ViewStore,
@@ -76,11 +94,11 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
         generation: &GenerationId,
         streams: &[&StreamName],
     ) -> Result<Vec<Option<Stored>>> {
-        self.views.load(generation, streams).await
+        self.hooks.load(&*self.views, generation, streams).await
     }
 
     async fn apply(&self, generation: &GenerationId, changes: &[Change]) -> Result<Vec<Applied>> {
-        self.views.apply(generation, changes).await
+        self.hooks.apply(&*self.views, generation, changes).await
     }
 
     async fn checkpoint(&self, generation: &GenerationId) -> Result<Option<Position>> {

@@ -44,7 +44,7 @@ pub async fn run(
         known: (plan.mix == Mix::Get).then_some(plan.known.max(1)),
         orders,
         pace: plan.rate.map(Pace::new),
-        counts: RefCell::default(),
+        counts: RefCell::new(Counts::from_now()),
         left: Cell::new(plan.count.unwrap_or(u64::MAX)),
         end,
     });

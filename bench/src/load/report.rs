@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::percentile_ms;
 
+/// For which accepted requests are counted together, in seconds.
+pub const SLOT: f64 = 0.1;
+
 /// Counted while a run is under way.
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -17,6 +20,12 @@ pub struct Counts {
     pub broken: u64,
     /// Requests that had no answer when the run ended.
     pub unanswered: u64,
+    /// When the first request may be sent, where it matters when which were accepted.
+    started: Option<Instant>,
+    /// Accepted requests in each `SLOT` since then.
+    accepted_by_slot: Vec<u64>,
+    /// Of answers of any kind, in microseconds from when they were sent.
+    slowest: u32,
     /// Of accepted requests, in microseconds: from when they were due, and from when they were sent.
     from_due: Vec<u32>,
     from_sent: Vec<u32>,
@@ -29,15 +38,31 @@ fn micros_since(from: Instant) -> u32 {
 }
 
 impl Counts {
+    /// Tells for each `SLOT` from now on how many were accepted.
+    pub fn from_now() -> Self {
+        Self { started: Some(Instant::now()), ..Self::default() }
+    }
+
     /// Counts an answer; true when it accepts.
     pub fn answered(&mut self, status: u16, due: Instant, sent: Instant) -> bool {
         *self.statuses.entry(status).or_default() += 1;
+        self.slowest = self.slowest.max(micros_since(sent));
         let accepted = (200..300).contains(&status);
         if accepted {
+            self.accepted_now();
             self.from_due.push(micros_since(due));
             self.from_sent.push(micros_since(sent));
         }
         accepted
+    }
+
+    fn accepted_now(&mut self) {
+        let Some(started) = self.started else { return };
+        let slot = (started.elapsed().as_secs_f64() / SLOT) as usize;
+        if self.accepted_by_slot.len() <= slot {
+            self.accepted_by_slot.resize(slot + 1, 0);
+        }
+        self.accepted_by_slot[slot] += 1;
     }
 
     /// Counts a change that a stream showed.
@@ -69,6 +94,8 @@ impl Counts {
             sent_p50_ms: percentile_ms(&self.from_sent, 50),
             sent_p99_ms: percentile_ms(&self.from_sent, 99),
             sent_max_ms: percentile_ms(&self.from_sent, 100),
+            slowest_ms: f64::from(self.slowest) / 1_000.0,
+            accepted_by_slot: self.accepted_by_slot,
             told: self.until_told.len() as u64,
             told_p50_ms: percentile_ms(&self.until_told, 50),
             told_p99_ms: percentile_ms(&self.until_told, 99),
@@ -102,6 +129,12 @@ pub struct Report {
     pub sent_p50_ms: f64,
     pub sent_p99_ms: f64,
     pub sent_max_ms: f64,
+    /// The slowest answer of any kind, from when it was sent.
+    pub slowest_ms: f64,
+    /// When the first request was sent, in seconds since 1970, and how many were accepted in each `SLOT`
+    /// from then on; nothing where that was not asked for.
+    pub started_unix_s: f64,
+    pub accepted_by_slot: Vec<u64>,
     /// Changes that streams showed, and changes that a stream should have shown and did not.
     pub told: u64,
     pub missed: u64,

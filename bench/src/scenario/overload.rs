@@ -9,8 +9,8 @@ use crate::load::{Mix, Plan};
 use crate::subject::Subject;
 
 /// Enough connections that a queue fills up in Waybill, not before it.
-const CLIENTS: usize = 6_000;
-const TIMES: f64 = 3.0;
+pub const CLIENTS: usize = 6_000;
+pub const TIMES: f64 = 3.0;
 
 pub struct Overload;
 

@@ -22,8 +22,11 @@ use crate::view_store::{Generation, GenerationId};
 /// Bytes of the messages that are taken at a time, but for the last one.
 const MAX_TAKEN: usize = 2 << 20;
 /// Deliveries of one worker that are not acknowledged: a few batches, so that the next one is always
-/// there. A message has up to 64 KiB.
-const PREFETCH: u16 = 128;
+/// there. A message has up to 64 KiB, so these are 4 MiB; one of a commit that is larger has up to some
+/// 1 MiB, in a log that is older than the bounds of orders. They are bounded in number, as RabbitMQ does
+/// not bound them in bytes: it refuses any `prefetch-size` but 0, and where the queue is a quorum queue,
+/// the number can't be changed for a consumer that is there.
+const PREFETCH: u16 = 64;
 
 /// Takes events from a queue, and settles the messages that brought them.
 struct Queue {

@@ -13,7 +13,10 @@ use super::REFUSED;
 use super::refused::BODIES;
 use crate::http::problem::Problem;
 
-/// For bytes of bodies that are not complete, of all requests of the process.
+/// Bytes of a body for which there always is room: as many as a command may have. So no large bodies keep
+/// out commands that come alone.
+const FREE: usize = 64 << 10;
+/// For further bytes of bodies that are not complete, of all requests of the process.
 static ROOM: Semaphore = Semaphore::const_new(256 << 20);
 
 /// The whole body, or a problem when it has more than `limit` bytes, ends early, or is late.
@@ -65,10 +68,12 @@ async fn collect<B: bytes::Buf>(
         if length > limit {
             return Err(Problem::too_large(format!("A body may have up to {limit} bytes.")));
         }
-        let bytes = u32::try_from(part.remaining()).unwrap_or(u32::MAX);
+        let held = room.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let bytes = length.saturating_sub(FREE).saturating_sub(held);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let Ok(more) = ROOM.try_acquire_many(bytes) else {
             REFUSED.add_to(BODIES, 1);
-            return Err(Problem::unavailable("Too many bodies are on their way; try again."));
+            return Err(Problem::unavailable("Too many large bodies are on their way; try again."));
         };
         match &mut room {
             Some(room) => room.merge(more),

@@ -13,6 +13,7 @@ use super::encoding::Codings;
 use super::measured::Measured;
 use super::serve::Routes;
 use super::unread::{ReadToTheEnd, waits_to_continue};
+use super::unsent::room_for;
 use super::{Cors, Guard, Hosts, Limits, probes, request_id};
 use crate::http::problem::Problem;
 
@@ -57,8 +58,12 @@ impl Front {
         let measured = Measured::start(&mut request);
         request_id::is_traced(request.headers());
         let from_page = cors.may_write(request.headers());
+        let (room, method) = (room_for(request.uri().path()), request.method().clone());
         let response = self.admit(request, from_page).await;
-        let mut response = codings.apply(response).await;
+        let mut response = match room.take(&response, &method).await {
+            Ok(held) => held.keep(codings.apply(response).await).await,
+            Err(problem) => problem.into_response(),
+        };
         measured.end(response.status());
         cors.allow(&mut response, origin);
         match response.status() {

@@ -1,4 +1,4 @@
-//! What is turned away before anything is done for it.
+//! What is turned away because there is no room for it, or because it asks too often.
 
 use crate::service::metrics::Counter;
 
@@ -16,10 +16,12 @@ pub const SIGN_INS: &str = "sign_ins";
 pub const HANDSHAKE: &str = "handshake";
 /// There is no room for another body.
 pub const BODIES: &str = "bodies";
+/// There is no room for another answer until clients have taken others.
+pub const ANSWERS: &str = "answers";
 
 pub static REFUSED: Counter = Counter::by(
     "waybill_http_refused_total",
-    "Connections and requests that were turned away before anything was done for them, by reason.",
+    "Connections and requests that were turned away, by reason.",
     &["reason"],
     &[
         CONNECTIONS,
@@ -29,5 +31,6 @@ pub static REFUSED: Counter = Counter::by(
         SIGN_INS,
         HANDSHAKE,
         BODIES,
+        ANSWERS,
     ],
 );

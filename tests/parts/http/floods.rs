@@ -9,8 +9,9 @@ use http::Method;
 use shared::http::rate::Rate;
 use shared::http::{Limits, ListenerOptions};
 use tests::embedded::Embedded;
-use tests::fuzz::{Request, Target};
+use tests::fuzz::{Answer, Request, Target};
 use tests::let_pass;
+use tests::memory::peak;
 use tests::orders;
 use tests::stores::TempDir;
 use tests::until;
@@ -245,25 +246,73 @@ fn batches_with_many_wrong_fields_take_little_memory() {
     target.check(256 << 20);
 }
 
+/// Asks until it is refused for want of room, and returns the answer.
+async fn refused(server: &Server, header: &str) -> String {
+    until("there is no room for another answer", || async {
+        let request = format!("GET /large HTTP/1.1\r\nhost: localhost\r\n{header}\r\n\r\n");
+        let answer = rest(server.send(&request).await).await;
+        (status(&answer) == Some(503)).then_some(answer)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_are_not_taken_take_so_much_memory_in_all() {
+    let server = Server::start(patient()).await;
+    let large = "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let held = join_all((0..20).map(|_| server.send(large))).await;
+    for header in ["connection: close", "accept-encoding: gzip\r\nconnection: close"] {
+        let answer = refused(&server, header).await;
+        assert!(answer.contains("/problems/unavailable") && answer.contains("answers"), "{answer}");
+        assert_eq!(retry_after(&answer), Some(1), "{answer}");
+    }
+    let small = "POST /length HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\
+                 connection: close\r\n\r\nx";
+    assert_eq!(status(&rest(server.send(small).await).await), Some(200), "small ones are given");
+    assert_eq!(status(&server.ask("GET", "/metrics", "localhost").await), Some(200));
+    drop(held);
+    until("there is room again", || async {
+        (status(&server.ask("GET", "/large", "localhost").await) == Some(200)).then_some(())
+    })
+    .await;
+    let peak = peak(std::process::id());
+    assert!(peak < 600 << 20, "{} MiB of memory", peak >> 20);
+}
+
+/// Sends it until the answer has this status, and returns the answer.
+fn until_answered(target: &mut Target, request: &Request, status: u16) -> Answer {
+    let started = std::time::Instant::now();
+    loop {
+        let answer = target.send(request).unwrap();
+        if answer.status == status {
+            return answer;
+        }
+        assert!(started.elapsed() < LONG, "{answer:?}");
+    }
+}
+
 /// As programs: what is incomplete is counted for the whole process.
 #[test]
-fn bodies_that_do_not_end_take_so_much_memory_in_all() {
+fn bodies_that_do_not_end_take_so_much_memory_in_all_and_keep_no_command_out() {
     const LENGTH: usize = 1 << 20;
     let mut target = Target::start();
-    let order = Request {
+    let request = |target: &str, body: Vec<u8>| Request {
         service: 0,
         method: "POST".to_owned(),
-        target: b"/orders".to_vec(),
+        target: target.as_bytes().to_vec(),
         headers: vec![("content-type".to_owned(), b"application/json".to_vec())],
-        body: format!("{{{}}}", " ".repeat(1_000)).into_bytes(),
+        body,
     };
+    let order = request("/orders", format!("{{{}}}", " ".repeat(1_000)).into_bytes());
+    let batch = request("/commands", vec![b' '; LENGTH]);
     assert_eq!(target.send(&order).unwrap().status, 422);
+    assert_eq!(target.send(&batch).unwrap().status, 400);
     let head = format!(
         "POST /commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {LENGTH}\r\n\r\n"
     );
     let incomplete = [head.as_bytes(), &vec![b' '; LENGTH - 1]].concat();
-    let held: Vec<_> = (0..260)
+    let held: Vec<_> = (0..300)
         .map(|_| {
             let mut connection = std::net::TcpStream::connect(target.address(0)).unwrap();
             // One that finds no room is answered before all of it is sent.
@@ -271,19 +320,14 @@ fn bodies_that_do_not_end_take_so_much_memory_in_all() {
             connection
         })
         .collect();
-    let started = std::time::Instant::now();
-    let answer = loop {
-        let answer = target.send(&order).unwrap();
-        if answer.status == 503 || started.elapsed() > LONG {
-            break answer;
-        }
-    };
+    let answer = until_answered(&mut target, &batch, 503);
     let told = String::from_utf8_lossy(&answer.body);
-    assert!(told.contains("/problems/unavailable") && told.contains("bodies"), "{answer:?}");
+    assert!(told.contains("/problems/unavailable") && told.contains("large bodies"), "{answer:?}");
     assert!(answer.head.contains("retry-after: 1"), "{answer:?}");
-    drop(held);
-    while target.send(&order).unwrap().status != 422 {
-        assert!(started.elapsed() < LONG, "there is room again");
+    for _ in 0..10 {
+        assert_eq!(target.send(&order).unwrap().status, 422, "there is room for small ones");
     }
+    drop(held);
+    until_answered(&mut target, &batch, 400);
     target.check(1 << 30);
 }

@@ -1,17 +1,21 @@
 //! What a worker does with events that are duplicated, shuffled, missing or poisonous.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use kernel::Result;
 use kernel::log::{Recorded, StreamName};
 use kernel::projection::{Change, FieldKey, Sum};
 use projector::BatchOutcome;
 use proptest::test_runner::{Config, TestRunner};
 use shared::view_store::memory::Memory;
+use shared::view_store::{Applied, GenerationId, ViewStore};
 use tests::Own;
-use tests::orders::{commit, created, paid, stream, unreadable};
+use tests::orders::{commit, created, created_of, item, paid, stream, unreadable};
 use tests::stores::TempDir;
 use tests::subject::Subject;
+use tests::view_decorator::{ViewDecorator, ViewHooks};
 use tokio::time::Instant;
 
 async fn shuffled_and_repeated_events_count_once(subject: Subject) {
@@ -112,10 +116,58 @@ async fn later_events_of_a_parked_stream_cost_the_others_no_time() {
     assert_eq!(subject.parked().await, [(bad, 2)]);
 }
 
+/// Bytes of the documents of each call that writes views.
+#[derive(Default)]
+struct Written(Mutex<Vec<Vec<usize>>>);
+
+#[async_trait]
+impl ViewHooks for Written {
+    async fn apply(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        changes: &[Change],
+    ) -> Result<Vec<Applied>> {
+        let documents = changes.iter().map(|change| change.document.len());
+        self.0.lock().unwrap().push(documents.collect());
+        views.apply(generation, changes).await
+    }
+}
+
+/// The calls in which so many orders with so many items are written.
+async fn written(orders: usize, items: usize) -> Vec<Vec<usize>> {
+    let folder = TempDir::default();
+    let views = ViewDecorator::over(Arc::new(Memory::default()), Written::default());
+    let subject = Subject::new(Arc::new(folder.sqlite()), views.clone()).await;
+    let item = |number| item(&format!("{number:0>64}"), 1, 1);
+    let items: Vec<_> = (0..items).map(item).collect();
+    let mut events = vec![];
+    for _ in 0..orders {
+        let stream = stream();
+        events.extend(subject.append(&stream, 1, &[created_of(&stream, &items)]).await);
+    }
+    subject.apply(&events).await;
+    views.hooks.0.lock().unwrap().iter().filter(|call| !call.is_empty()).cloned().collect()
+}
+
+#[tokio::test]
+async fn what_is_written_at_a_time_is_bounded_in_bytes() {
+    const MOST: usize = 2 << 20;
+    let large = written(12, 3_000).await;
+    let of_all: Vec<usize> = large.concat();
+    assert_eq!(of_all.len(), 12);
+    assert!(of_all.iter().sum::<usize>() > 2 * MOST, "{large:?}");
+    for call in &large {
+        assert!(call[..call.len() - 1].iter().sum::<usize>() < MOST, "{large:?}");
+    }
+    let small = written(12, 1).await;
+    assert_eq!(small.iter().map(Vec::len).collect::<Vec<_>>(), [12]);
+}
+
 /// Orders counted after two workers got the same event at the same moment.
 async fn counted_after_a_meeting(guarded: bool) -> Option<String> {
     let folder = TempDir::default();
-    let views = tests::unguarded::Meeting::new(guarded);
+    let views = tests::unguarded::Meeting::over_memory(guarded);
     let subject = Subject::new(Arc::new(folder.sqlite()), views).await;
     let stream = stream();
     let events = subject.append(&stream, 1, &[created(&stream, 5)]).await;

@@ -1,15 +1,30 @@
-//! What the write side holds and sends is bound by bytes.
+//! What the write side holds, sends and reads is bound by bytes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use command_api::write::{Request, Writer};
+use async_trait::async_trait;
+use command_api::Service;
+use command_api::write::{FlowControl, Request, Writer};
 use futures::future::join_all;
-use kernel::log::StreamName;
+use http::Method;
+use kernel::log::{Entry, Position, StreamName};
+use kernel::{Namespace, Result};
+use orders::OrderAggregate;
 use shared::event_store::EventStore;
+use shared::http::{Hosts, Limits, serve};
 use shared::service::health::Health;
+use shared::service::slot::ServiceSlot;
 use tests::counted::Counted;
+use tests::decorator::{Decorator, Hooks};
 use tests::held::Held;
+use tests::stores::TempDir;
 use tests::toy::{Toy, stream, write};
+use tests::until;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use waybill::client::Client;
 
 type Store = Arc<dyn EventStore>;
 
@@ -73,6 +88,77 @@ async fn known_states_are_bound_in_bytes(store: Store) {
     assert_eq!(reads[39], 1, "the first is not");
     drop(writer);
     scheduler.await.unwrap();
+}
+
+/// Counts reads of the log. Nothing tells how long it is before it is let go.
+struct Slow {
+    reads: AtomicUsize,
+    released: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl Hooks for Slow {
+    async fn read(
+        &self,
+        store: &dyn EventStore,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        store.read(after, limit).await
+    }
+
+    async fn head(&self, store: &dyn EventStore) -> Result<Position> {
+        self.released.subscribe().wait_for(|released| *released).await.unwrap();
+        store.head().await
+    }
+}
+
+/// A part of the log has its place from when it is read until its answer is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn four_parts_of_the_log_are_in_memory_at_a_time() {
+    let folder = TempDir::default();
+    let slow = Slow { reads: AtomicUsize::new(0), released: watch::channel(false).0 };
+    let store = Decorator::over(Arc::new(folder.sqlite()), slow);
+    let (slot, health, stop) =
+        (ServiceSlot::default(), Health::default(), CancellationToken::new());
+    let (namespace, flow_control) = (Namespace::default(), FlowControl::off());
+    let service = Service::<OrderAggregate>::start(
+        store.clone(),
+        &namespace,
+        &health,
+        flow_control,
+        stop.clone(),
+    );
+    slot.fill(service.await.unwrap().0);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
+    let (routes, _) = command_api::routes::routes(slot, health, None);
+    let served =
+        tokio::spawn(serve(listener, routes, Hosts::default(), Limits::default(), stop.clone()));
+    let asked: Vec<_> = (0..10)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.send(Method::GET, "/events", &[], "").await })
+        })
+        .collect();
+    until("all places are taken", || async {
+        (store.hooks.reads.load(Ordering::SeqCst) >= 4).then_some(())
+    })
+    .await;
+    // Of ten requests before these more would have begun by now.
+    for _ in 0..100 {
+        client.send(Method::GET, "/livez", &[], "").await.unwrap();
+    }
+    assert_eq!(store.hooks.reads.load(Ordering::SeqCst), 4);
+    store.hooks.released.send_replace(true);
+    for answer in join_all(asked).await {
+        assert_eq!(answer.unwrap().unwrap().status, 200);
+    }
+    assert_eq!(store.hooks.reads.load(Ordering::SeqCst), 10);
+    stop.cancel();
+    drop(client);
+    served.await.unwrap();
 }
 
 tests::on_both_logs! {

@@ -161,8 +161,9 @@ problems! {
         "Tell the operator: the log of the service says more.";
     /// Nothing was done; a server that is needed is away.
     unavailable: SERVICE_UNAVAILABLE, "unavailable", LATER, "Not available at the moment",
-        "A server that is needed is away, the command could not start in time, or the service starts \
-         or stops. Nothing was done.",
+        "A server that is needed is away, the command could not start in time, the service starts or \
+         stops, or large bodies or answers of others take all the memory that they may. Nothing was \
+         done.",
         "Send the request again after the seconds of `Retry-After`.";
     /// Work of the process does not get on: waiting does not help.
     stuck: SERVICE_UNAVAILABLE, "stuck", NEVER, "The process gets on no more",

@@ -1,0 +1,207 @@
+//! Many of the largest orders that are allowed, and a log from before the bounds that holds larger ones:
+//! each service keeps within its memory, and small orders beside them do not wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use kernel::log::Entry;
+use serde_json::{Value, json};
+use shared::event_store::{EventStore as _, Inserted};
+use tests::client::OrderClient;
+use tests::memory::peak;
+use tests::orders;
+use tests::services::{Service, System, Urls};
+use tests::within;
+
+/// Orders that are sent, where `WAYBILL_LARGE_ORDERS` does not ask for another number.
+const ORDERS: usize = 300;
+/// Requests with them under way at a time.
+const CLIENTS: usize = 8;
+/// Commits of about 1 MiB of an old log, and those of one insert.
+const PLANTED: usize = 100;
+const GROUP: usize = 10;
+/// That each service may have at most.
+const MEMORY: u64 = 256 << 20;
+/// From a small order to its view at most, on any machine: as long as a command may take. What a quiet
+/// one takes is printed.
+const SMALL: Duration = Duration::from_secs(10);
+/// For a step with all of them.
+const STEP: Duration = Duration::from_secs(180);
+
+fn number_of_orders() -> usize {
+    match std::env::var("WAYBILL_LARGE_ORDERS") {
+        Ok(text) => text.parse().expect("WAYBILL_LARGE_ORDERS is a number of orders"),
+        Err(_) => ORDERS,
+    }
+}
+
+/// So many items with texts of these lengths.
+fn items(count: usize, sku: usize, name: usize) -> Vec<Value> {
+    let item = |number: usize| {
+        let mut item = orders::item(&format!("{number:0>sku$}"), 1, 1);
+        item["name"] = json!("x".repeat(name));
+        item
+    };
+    (0..count).map(item).collect()
+}
+
+/// As large as an order and a command may be.
+fn largest() -> String {
+    let order = orders::order_of(&items(500, 64, 17)).to_string();
+    assert!((64_000..=64 << 10).contains(&order.len()), "{}", order.len());
+    order
+}
+
+async fn send(client: OrderClient, order: String, count: usize) {
+    for _ in 0..count {
+        let created = client.post("/orders", order.clone()).await;
+        assert_eq!(created.status, 201, "{:?}", created.body);
+    }
+}
+
+/// How long it takes from a small order to its view.
+async fn small_order(commands: &OrderClient, queries: &OrderClient) -> Duration {
+    let started = Instant::now();
+    let created = commands.create_lamp(5).await;
+    let reader = queries.with_token(created.token()).waiting(30);
+    assert_eq!(reader.get(created.location()).await.status, 200);
+    started.elapsed()
+}
+
+/// Small orders, one after the other, as long as other things happen.
+struct Beside {
+    over: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<Vec<Duration>>,
+}
+
+impl Beside {
+    fn start(system: &System) -> Self {
+        let (commands, queries) = (system.commands[0].api(), system.queries.api());
+        let over = Arc::new(AtomicBool::new(false));
+        let ends = over.clone();
+        let task = tokio::spawn(async move {
+            let mut times = vec![];
+            while !ends.load(Ordering::SeqCst) || times.is_empty() {
+                times.push(small_order(&commands, &queries).await);
+            }
+            times
+        });
+        Self { over, task }
+    }
+
+    async fn end(self, what: &str) {
+        self.over.store(true, Ordering::SeqCst);
+        let times = self.task.await.unwrap();
+        let most = times.iter().max().unwrap();
+        println!("{what}: {} small orders were visible within {most:?}", times.len());
+        assert!(*most < SMALL, "{what}: a small order took {most:?}");
+    }
+}
+
+fn check_memory(system: &System, when: &str) {
+    for service in system.all() {
+        let (name, peak) = (service.process.name(), peak(service.process.id()));
+        println!("{when}: {name} had at most {} MiB", peak >> 20);
+        assert!(peak < MEMORY, "{when}: {name} had {} MiB", peak >> 20);
+    }
+}
+
+async fn generations(system: &System) -> (Value, bool) {
+    let all = system.projectors[0].get("/generations").await;
+    let items = all["items"].as_array().unwrap();
+    let live = items.iter().find(|one| one["live"] == true).unwrap()["id"].clone();
+    (live, items.iter().any(|one| one["building"] == true))
+}
+
+async fn rebuild(system: &System) {
+    let (before, _) = generations(system).await;
+    let asked = system.projectors[0].client.post("/rebuild", &[], "").await.unwrap();
+    assert_eq!(asked.status.as_u16(), 202);
+    within(STEP, "the new views are live", || async {
+        let (live, building) = generations(system).await;
+        (live != before && !building).then_some(())
+    })
+    .await;
+}
+
+/// Reads all pages behind each other; returns how many things were on them.
+async fn read_all(client: &OrderClient, path: &str, of: &str, cursor: &str) -> usize {
+    let (mut count, mut after) = (0, String::new());
+    loop {
+        let page = client.get(&format!("{path}?limit=1000{after}")).await;
+        assert_eq!(page.status, 200, "{:?}", page.body);
+        let page = page.json();
+        count += page[of].as_array().unwrap().len();
+        let before = std::mem::take(&mut after);
+        after = page["next"].as_str().map(|next| format!("&{cursor}={next}")).unwrap_or_default();
+        // The last page of the feed leads to itself.
+        if after.is_empty() || after == before {
+            return count;
+        }
+    }
+}
+
+async fn restart(service: &mut Service) {
+    service.process.stop();
+    service.restart();
+    service.until_ready().await;
+}
+
+/// What each service may have to do with so many large orders, with small ones beside it.
+async fn exercise(mut system: System, large: usize) {
+    let beside = Beside::start(&system);
+    rebuild(&system).await;
+    let (commands, queries) = (system.commands[0].api(), system.queries.api());
+    assert!(read_all(&commands, "/events", "events", "after").await >= large);
+    assert!(read_all(&queries, "/orders", "items", "cursor").await >= large);
+    beside.end("rebuild and reads").await;
+    check_memory(&system, "before the restart");
+    restart(&mut system.commands[0]).await;
+    restart(&mut system.projectors[0]).await;
+    restart(&mut system.queries).await;
+    let took = small_order(&commands, &queries).await;
+    println!("after the restart: {took:?}");
+    assert!(took < SMALL, "after the restart: {took:?}");
+    system.verify().await;
+    check_memory(&system, "after the restart");
+    system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_orders_take_little_memory_and_hold_nobody_up() {
+    let system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let (each, order) = (number_of_orders().div_ceil(CLIENTS), largest());
+    let beside = Beside::start(&system);
+    join_all((0..CLIENTS).map(|_| send(system.commands[0].api(), order.clone(), each))).await;
+    beside.end("beside the largest orders").await;
+    exercise(system, each * CLIENTS).await;
+}
+
+/// Written when an order could have any number of items, in a request of up to 1 MiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_holds_larger_orders_takes_no_more_memory() {
+    let system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let store = system.own.mongodb().await;
+    let items = items(3_300, 64, 200);
+    for _ in 0..PLANTED / GROUP {
+        let positions = store.reserve_positions(GROUP).await.unwrap();
+        let entries = positions.map(|position| {
+            let stream = orders::stream();
+            let created = orders::created_of(&stream, &items);
+            Entry::Commit(orders::commit(position, &stream, 1, &created))
+        });
+        let inserted = store.insert(&entries.collect::<Vec<_>>()).await.unwrap();
+        assert!(inserted.iter().all(|one| matches!(one, Inserted::Written)), "{inserted:?}");
+    }
+    store.raise_counter(0).await.unwrap();
+    let last = system.commands[0].api().create_lamp(5).await;
+    let queries = system.queries.api();
+    within(STEP, "the views have all of them", || async {
+        (queries.get(last.location()).await.status == 200).then_some(())
+    })
+    .await;
+    check_memory(&system, "once the views had all of them");
+    exercise(system, PLANTED).await;
+}
