@@ -84,7 +84,7 @@ async fn what_becomes_of_events_is_counted_by_outcome() {
     // Two workers with the same event at the same moment.
     let duplicates = || counted_here("waybill_changes_total{outcome=\"duplicate\"}");
     let before = duplicates();
-    let met = Subject::new(store, Meeting::new(true)).await;
+    let met = Subject::new(store, Meeting::over_memory(true)).await;
     let stream = stream();
     let events = met.append(&stream, 1, &[created(&stream, 5)]).await;
     tokio::join!(met.apply(&events), met.apply(&events));
