@@ -81,7 +81,7 @@ fn every_bound_that_is_passed_is_told_where_the_command_passes_it() {
             (pointer.to_owned(), format!("an order of up to {MAX_TOTAL} minor units as its total")),
         ]
     };
-    assert_eq!(passed(decide(&None, create(&[large.clone()]))), expected("/items"));
+    assert_eq!(passed(decide(&None, create(std::slice::from_ref(&large)))), expected("/items"));
     let mut order = None;
     for event in decide(&None, create(&[item("B", "n", 1, 1)])).unwrap() {
         OrderAggregate::evolve(&mut order, &event);
