@@ -19,9 +19,14 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Whether the text has a test of this name.
+/// Whether the text has a test of this name: a function that is marked as one, or one that a macro makes
+/// a test for each adapter of.
 fn has_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut of_macros = text.split("tests::on_").skip(1).filter_map(|rest| rest.split_once('}'));
+    if of_macros.any(|(list, _)| list.lines().any(|line| line.trim() == name)) {
+        return true;
+    }
     let of_name = |line: &&str| {
         let signature = line.trim_start_matches("async ");
         signature.strip_prefix("fn ").is_some_and(|rest| rest.starts_with(&format!("{name}(")))

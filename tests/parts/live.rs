@@ -55,7 +55,7 @@ impl Subject {
         let given: BTreeMap<String, String> = given.collect();
         let wanted = Wanted::read(&given, last, &OrderQueries).map_err(|it| it.detail).unwrap();
         let body = self.service.live(Wanted { client, ..wanted }).await?;
-        Ok(Reader { body, parser: Parser::default(), read: vec![] })
+        Ok(Reader { body, line: String::new(), parser: Parser::default(), read: vec![] })
     }
 
     async fn change(&self, stream: &StreamName, to: Version, customer: &str, status: &str) {
@@ -90,6 +90,8 @@ impl Subject {
 
 struct Reader {
     body: Body,
+    /// What is read of a line; its end comes with a later piece.
+    line: String,
     parser: Parser,
     read: Vec<LiveEvent>,
 }
@@ -105,8 +107,11 @@ impl Reader {
                 }
             }
             let Ok(bytes) = self.body.next().await?;
-            let text = std::str::from_utf8(&bytes).unwrap();
-            self.read.extend(text.split('\n').filter_map(|line| self.parser.line(line)));
+            self.line.push_str(std::str::from_utf8(&bytes).unwrap());
+            let Some(end) = self.line.rfind('\n') else { continue };
+            let rest = self.line.split_off(end + 1);
+            let lines = std::mem::replace(&mut self.line, rest);
+            self.read.extend(lines.lines().filter_map(|line| self.parser.line(line)));
         }
     }
 

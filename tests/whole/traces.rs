@@ -117,7 +117,7 @@ async fn a_trace_leads_from_the_request_to_the_live_update() {
     system.remove().await;
 }
 
-/// Also where no traces are recorded: whoever gets the message may.
+/// Also where no traces are recorded: the process that gets the message may.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_carries_the_trace_of_its_first_event_that_has_one_as_a_header() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;

@@ -26,9 +26,11 @@ use super::subscribers::{Bounds, Client, Subscribers};
 use super::traced::Traced;
 use crate::metrics;
 
-/// The shortest time from telling to telling: what changes meanwhile is told together, the first
+/// From the start of a telling to the next one: what changes meanwhile is told together, the first
 /// change after a silence at once.
 const TICK: Duration = Duration::from_millis(10);
+/// The least time between two tellings, where one of them takes long.
+const REST: Duration = Duration::from_millis(2);
 /// The same of checkpoints.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// Before what could not be loaded is tried again.
@@ -150,11 +152,12 @@ impl Hub {
                 () = self.stop.cancelled() => break,
                 _ = tokio::time::timeout(CHECKPOINT_INTERVAL, self.news.notified()) => {}
             }
+            let begun = Instant::now();
             if let Err(failure) = self.tell_all(&mut lag, &mut due).await {
                 tracing::warn!(%failure, "changes of the views are told later");
                 tokio::time::sleep(RETRY_DELAY).await;
             }
-            tokio::time::sleep(TICK).await;
+            tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
         }
         let mut subscribers = lock(&self.subscribers);
         if self.stop.is_cancelled() {

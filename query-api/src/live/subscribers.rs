@@ -32,7 +32,7 @@ impl Default for Bounds {
 pub enum Client {
     /// The principal of this name.
     Principal(String),
-    /// Where no client is asked who it is: whoever is at this address.
+    /// Where no client is asked who it is: all that come from this address.
     Address(IpAddr),
 }
 
@@ -168,7 +168,7 @@ mod tests {
         all.remove(first);
         all.add(one().0, client("a")).unwrap();
         all.add(one().0, client("b")).unwrap();
-        assert!(all.add(one().0, client("b")).unwrap_err().contains("as many streams"));
+        assert!(all.add(one().0, client("b")).unwrap_err().contains("may be"));
         all.tell(|_| false);
         assert!(all.is_empty() && all.clients.is_empty(), "nothing is kept of those that left");
     }

@@ -1,14 +1,11 @@
 //! A principal that is bound to one owner sees and changes what belongs to it, and learns nothing of
 //! what belongs to others. Who acts is named in the events.
 
-use std::time::Duration;
-
 use http::Method;
 use serde_json::{Value, json};
 use shared::auth::Role::{self, Command, Query};
 use tests::client::{Answer, OrderClient};
 use tests::embedded::Embedded;
-use tests::live::LiveClient;
 use tests::orders;
 use tests::program::CommandLine;
 use tests::services::{System, Urls};
@@ -17,6 +14,8 @@ use tests::tokens::{Tokens, with};
 use uuid::Uuid;
 
 use super::Three;
+
+mod live;
 
 fn of(customer: &str, mut order: Value) -> Value {
     order["customer_id"] = json!(customer);
@@ -238,59 +237,6 @@ async fn an_import_names_its_actor_and_shares_no_key(system: &Three, tokens: &To
     assert_eq!(actor_of(&all, &order.to_string()).await, "importer");
 }
 
-/// The stream tells its own, and ends soon after the token is revoked.
-async fn live_changes_are_its_own(system: &Three, tokens: &Tokens) {
-    let all = One::new(system, &tokens.of("shop", &Role::ALL));
-    let token = tokens.bound("live", &[Query]);
-    all.until_known().await;
-    One::new(system, &token).until_known().await;
-    let open = |path| LiveClient::open_with(&system.queries, path, &token, None);
-    let (mut live, mut other) = (open("/live").await, open("/live?customer_id=theirs").await);
-    all.create("theirs").await;
-    let created = all.create("live").await;
-    let told = live.next("view").await;
-    assert_eq!(told.data["view"]["customer_id"], "live", "{told:?}");
-    assert_eq!(told.data["stream"], format!("order-{}", created.order_id()));
-    what_it_missed_is_its_own(system, &all, &token, &told.id).await;
-    tokens.revoke(&token);
-    let ended = async {
-        while let Some(event) = live.try_next().await {
-            assert_ne!(event.name, "view", "{event:?}");
-        }
-        while let Some(event) = other.try_next().await {
-            assert_ne!(event.name, "view", "{event:?}");
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(40), ended).await.expect("the streams end");
-}
-
-/// A stream that resumes, by the header or by the parameter, tells what the owner missed of its own.
-async fn what_it_missed_is_its_own(system: &Three, all: &One, token: &str, last: &str) {
-    let theirs = all.create("theirs").await;
-    let paid = all.commands.pay(theirs.order_id(), 500).await;
-    let own = all.create("live").await;
-    for (order, told) in [(&theirs, &paid), (&own, &own)] {
-        let seen = all.queries.with_token(told.token()).waiting(30);
-        assert_eq!(seen.order(order.order_id()).await.status, 200);
-    }
-    for (path, last) in [("/live".to_owned(), Some(last)), (format!("/live?after={last}"), None)] {
-        let mut live = LiveClient::open_with(&system.queries, &path, token, last).await;
-        let missed = live.try_next().await.expect("the stream goes on");
-        assert_eq!(missed.name, "view", "{path}: {missed:?}");
-        assert_eq!(missed.data["stream"], format!("order-{}", own.order_id()), "{path}");
-        // Changes that are told later come behind all that was missed.
-        let later = all.create("live").await;
-        let later = format!("order-{}", later.order_id());
-        loop {
-            let told = live.next("view").await;
-            assert_eq!(told.data["view"]["customer_id"], "live", "{path}: {told:?}");
-            if told.data["stream"] == later.as_str() {
-                break;
-            }
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn in_the_embedded_mode_each_owner_has_its_own() {
     let (folder, tokens) = (TempDir::default(), Tokens::default());
@@ -301,7 +247,7 @@ async fn in_the_embedded_mode_each_owner_has_its_own() {
     keys_of_one_principal_never_answer_another(&three, &tokens).await;
     batches_name_their_actor_and_share_no_key(&three, &tokens).await;
     an_import_names_its_actor_and_shares_no_key(&three, &tokens).await;
-    live_changes_are_its_own(&three, &tokens).await;
+    live::changes_are_its_own(&three, &tokens).await;
     drop(three);
     system.stop().await;
 }
@@ -318,7 +264,7 @@ async fn in_the_services_each_owner_has_its_own() {
     keys_of_one_principal_never_answer_another(&three, &tokens).await;
     batches_name_their_actor_and_share_no_key(&three, &tokens).await;
     an_import_names_its_actor_and_shares_no_key(&three, &tokens).await;
-    live_changes_are_its_own(&three, &tokens).await;
+    live::changes_are_its_own(&three, &tokens).await;
     system.until_relayed().await;
     system.until_queues_are_empty().await;
     system.remove().await;

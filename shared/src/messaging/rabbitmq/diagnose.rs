@@ -55,7 +55,7 @@ impl RabbitMq {
     }
 
     /// The same as far as nothing is written: the version, and the queue of dead letters. That the broker
-    /// is away is no finding: whoever needs it tells that. Takes about 30 s at most.
+    /// is away is no finding: the service that needs it tells that. Takes about 30 s at most.
     pub async fn diagnose_quietly(&self) -> Vec<Finding> {
         let mut findings = Findings::about("rabbitmq");
         let checks = async {
