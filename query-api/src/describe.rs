@@ -80,7 +80,7 @@ fn asset<const N: usize>(
         .parameters(parameters)
         .headers([header::if_none_match()]);
     let answer = |operation: Operation, kind: &&'static str| {
-        operation.answers(200, "The file.", *kind, file())
+        operation.answers(200, "The file.", kind, file())
     };
     kinds
         .iter()

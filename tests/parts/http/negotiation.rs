@@ -3,6 +3,7 @@
 use ::orders::order::bounds::MAX_UNITS;
 use http::Method;
 use serde_json::{Value, json};
+use shared::auth::Role;
 use tests::client::{Answer, OrderClient};
 use tests::embedded::Embedded;
 use tests::orders;
@@ -134,6 +135,7 @@ async fn an_order_that_becomes_too_large_is_told_by_which_field() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_is_told_what_is_wrong_and_never_what_it_sent() {
     let (folder, tokens) = (TempDir::default(), Tokens::default());
+    tokens.of("ops", &[Role::Operate]); // The file has to be there.
     let system = Embedded::start_with(&folder, tokens.config()).await;
     let queries = OrderClient::new(&system.queries);
     let told = |pointer: &str, expected: &str, found: &str| {
