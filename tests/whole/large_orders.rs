@@ -16,11 +16,11 @@ use tests::services::{Service, System, Urls};
 use tests::within;
 
 /// Orders that are sent, where `WAYBILL_LARGE_ORDERS` does not ask for another number.
-const ORDERS: usize = 300;
+const ORDERS: usize = 64;
 /// Requests with them under way at a time.
 const CLIENTS: usize = 8;
 /// Commits of about 1 MiB of an old log, and those of one insert.
-const PLANTED: usize = 100;
+const PLANTED: usize = 20;
 const GROUP: usize = 10;
 /// That each service may have at most.
 const MEMORY: u64 = 256 << 20;
