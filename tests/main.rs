@@ -53,6 +53,7 @@ mod parts {
         mod appends;
         mod backlog;
         mod bytes;
+        mod chains;
         mod long_streams;
         mod panics;
         mod positions;

@@ -50,7 +50,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// more where another writer would have taken what is right above.
     async fn raise_counter(&self, margin: Position) -> Result<()>;
 
-    /// Inserts each entry, or refuses it, independently of the others; in one round trip.
+    /// Inserts each entry, or refuses it, independently of the others; in one round trip. But where a
+    /// commit goes on with a stream right behind the entry before it (`goes_on`), it is only written if
+    /// that one is, at any time.
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted>;
 
     /// What stands at these positions, ascending.
@@ -196,6 +198,18 @@ pub enum Inserted {
     Written,
     /// Its position, its (stream, from) or its key was there already; the store does not say which.
     Duplicate,
+    /// It goes on with a commit that was refused, and was not tried.
+    NotAttempted,
+}
+
+/// Whether an entry goes on with the stream where the one before it in an insert ends.
+pub fn goes_on(before: &Entry, entry: &Entry) -> bool {
+    match (before, entry) {
+        (Entry::Commit(before), Entry::Commit(commit)) => {
+            before.stream == commit.stream && before.to + 1 == commit.from
+        }
+        _ => false,
+    }
 }
 
 /// The folded state of a stream as of a commit, so that a long stream need not be read from its

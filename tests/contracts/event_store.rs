@@ -80,6 +80,30 @@ async fn each_of_the_three_unique_things_refuses_alone(store: Store) {
     assert_eq!(store.read(0, 10).await.unwrap(), [Entry::Commit(first), Entry::Commit(fine)]);
 }
 
+/// Of commits that go on with each other none is there without the one before it.
+async fn what_goes_on_with_a_refused_commit_is_not_written(store: Store) {
+    let (taken, alone, half) = (stream(), stream(), stream());
+    let theirs = commit(1, &taken, 1, 1);
+    assert_eq!(insert(&store, std::slice::from_ref(&theirs)).await, [WRITTEN]);
+    let all = [
+        commit(2, &taken, 1, 2), // As long as two of theirs: what goes on with it fits no other.
+        commit(3, &taken, 3, 1),
+        commit(4, &taken, 4, 1),
+        commit(5, &alone, 1, 1),
+        commit(6, &half, 1, 1),
+        commit(7, &half, 2, 1),
+        commit(1, &half, 3, 1), // Its position is taken.
+        commit(8, &half, 4, 1),
+    ];
+    let [not, end] = [Inserted::NotAttempted; 2];
+    let expected = [DUPLICATE, not, not, WRITTEN, WRITTEN, WRITTEN, DUPLICATE, end];
+    assert_eq!(insert(&store, &all).await, expected);
+    let written = [&theirs, &all[3], &all[4], &all[5]].map(|commit| Entry::Commit(commit.clone()));
+    assert_eq!(store.read(0, 10).await.unwrap(), written);
+    // Nothing is left of them: they can be written yet.
+    assert_eq!(insert(&store, &all[1..3]).await, [WRITTEN; 2]);
+}
+
 async fn tombstones_collide_with_nothing_but_their_position(store: Store) {
     let tombstones: Vec<Entry> = [1, 2, 4].map(Entry::Tombstone).to_vec();
     assert_eq!(store.insert(&tombstones).await.unwrap(), [WRITTEN; 3]);
@@ -246,6 +270,7 @@ tests::on_both_logs! {
     an_empty_log_has_an_identity_and_nothing_else
     a_commit_is_read_back_as_it_was_written
     each_of_the_three_unique_things_refuses_alone
+    what_goes_on_with_a_refused_commit_is_not_written
     tombstones_collide_with_nothing_but_their_position
     a_reader_stops_at_a_hole_and_goes_on_when_it_is_filled
     streams_are_read_from_behind_a_version_in_order

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::group_event::GroupEvent;
 use super::pending_command::PendingCommand;
 use super::pending_commit::{PendingCommit, decide};
+use super::queues::Chain;
 use super::replies::Replies;
 use super::request::Rejected;
 use super::resolve::{Resolver, by_key, count_tombstones};
@@ -31,8 +32,8 @@ pub struct CommitGroup<A: Aggregate> {
     work: Work,
 }
 
-/// Commands, each with the cached state of its stream.
-type Commands<A> = Vec<(PendingCommand<A>, Option<StreamState<A>>)>;
+/// Commands, with the cached states of their streams.
+type Chains<A> = Vec<(Chain<A>, Option<StreamState<A>>)>;
 
 impl<A: Aggregate> CommitGroup<A> {
     /// `work` is told whenever the group gets on.
@@ -47,9 +48,9 @@ impl<A: Aggregate> CommitGroup<A> {
     }
 
     /// Answers every command, frees every stream, and tells which positions are left to fill.
-    pub async fn run(self, commands: Commands<A>, unused_positions: Vec<Position>) {
+    pub async fn run(self, chains: Chains<A>, unused_positions: Vec<Position>) {
         let mut unused_positions: BTreeSet<Position> = unused_positions.into_iter().collect();
-        let commits = self.decide(commands).await;
+        let commits = self.decide(chains).await;
         self.work.progress();
         self.append(commits, &mut unused_positions).await;
         let unused_positions = unused_positions.into_iter().collect();
@@ -57,18 +58,25 @@ impl<A: Aggregate> CommitGroup<A> {
     }
 
     /// Decides all commands: first on cached states, then those that were refused on a fresh read.
-    async fn decide(&self, commands: Commands<A>) -> Vec<PendingCommit<A>> {
-        let mut commits = Vec::with_capacity(commands.len());
+    /// Only commands whose first one is accepted on a cached state are decided with those behind it.
+    async fn decide(&self, chains: Chains<A>) -> Vec<PendingCommit<A>> {
+        let mut commits = Vec::with_capacity(chains.len());
         let mut unsure = vec![];
-        for (command, state) in commands {
+        for (chain, state) in chains {
+            let Chain { first: command, behind } = chain;
             metrics::STATES.add_to(origin(&command, state.is_some()), 1);
             let state = state.or_else(|| command.request.fresh.then(StreamState::empty));
             let accepted = state.map(|state| (decide(&command.request, &state), state));
             match accepted {
-                Some((Ok(events), state)) => commits.extend(self.commit(command, state, &events)),
+                Some((Ok(events), state)) => {
+                    let first = self.commit(command, state, &events);
+                    self.go_on(first, behind, &mut commits);
+                    continue;
+                }
                 Some((Err(_), state)) => unsure.push((command, Some(state))),
                 None => unsure.push((command, None)),
             }
+            behind.into_iter().for_each(|command| self.replies.give_back(command));
         }
         if !unsure.is_empty() {
             let (commands, states): (Vec<_>, Vec<_>) = unsure.into_iter().unzip();
@@ -82,6 +90,32 @@ impl<A: Aggregate> CommitGroup<A> {
             }
         }
         commits
+    }
+
+    /// Adds the first commit, and behind it those of the commands that are accepted on what it leads to,
+    /// one on the other. The rest waits for a later group: a refusal needs a state that is in the log.
+    fn go_on(
+        &self,
+        first: Option<PendingCommit<A>>,
+        behind: Vec<PendingCommand<A>>,
+        commits: &mut Vec<PendingCommit<A>>,
+    ) {
+        let mut behind = behind.into_iter();
+        let mut last = first;
+        while let Some(before) = last.take() {
+            if let Some(command) = behind.next() {
+                let state = before.next_state();
+                match decide(&command.request, &state) {
+                    Ok(events) => match PendingCommit::new(command, state, &events) {
+                        Ok(next) => last = Some(PendingCommit { goes_on: true, ..next }),
+                        Err(broken) => self.replies.give_back(broken.0),
+                    },
+                    Err(_) => self.replies.give_back(command),
+                }
+            }
+            commits.push(before);
+        }
+        behind.for_each(|command| self.replies.give_back(command));
     }
 
     fn commit(
@@ -155,11 +189,18 @@ impl<A: Aggregate> CommitGroup<A> {
         unused_positions: &mut BTreeSet<Position>,
     ) {
         let step = Step::begin("append", Kind::Internal);
-        let after: Vec<Position> = commits.iter().map(|pending| pending.state.position).collect();
+        let after =
+            |pending: &PendingCommit<A>| (!pending.goes_on).then_some(pending.state.position);
+        let after: Vec<Option<Position>> = commits.iter().map(after).collect();
         match positions::assign(&self.store, &after, unused_positions).await {
             Ok(positions) => {
+                let mut before = 0;
                 for (pending, position) in commits.iter_mut().zip(positions) {
+                    if pending.goes_on {
+                        pending.state.position = before;
+                    }
                     pending.commit.position = position;
+                    before = position;
                 }
             }
             Err(failure) => {
@@ -184,15 +225,21 @@ impl<A: Aggregate> CommitGroup<A> {
                 failpoint::hit("insert.after");
                 count_tombstones(outcomes.get(commits.len()..).unwrap_or_default());
                 unused_positions.clear(); // A tombstone that was refused stood there already.
-                let (written, refused): (Vec<_>, Vec<_>) = commits
-                    .into_iter()
-                    .zip(outcomes)
-                    .partition(|(_, outcome)| *outcome == Inserted::Written);
-                if let Some(step) = step {
-                    step.end(vec![], written.iter().map(|(pending, _)| told(&pending.commit)));
+                let (mut written, mut refused) = (vec![], vec![]);
+                for (pending, outcome) in commits.into_iter().zip(outcomes) {
+                    match outcome {
+                        Inserted::Written => written.push(pending),
+                        Inserted::Duplicate => refused.push(pending),
+                        Inserted::NotAttempted => {
+                            unused_positions.insert(pending.commit.position);
+                            self.replies.give_back(pending.command);
+                        }
+                    }
                 }
-                written.into_iter().for_each(|(pending, _)| self.replies.accept(pending));
-                let refused: Vec<_> = refused.into_iter().map(|(pending, _)| pending).collect();
+                if let Some(step) = step {
+                    step.end(vec![], written.iter().map(|pending| told(&pending.commit)));
+                }
+                written.into_iter().for_each(|pending| self.replies.accept(pending));
                 metrics::DUPLICATES.add(refused.len());
                 self.resolver.resolve_duplicates(refused, unused_positions).await;
             }

@@ -8,12 +8,12 @@ use super::stream_state::StreamState;
 
 #[expect(clippy::large_enum_variant, reason = "nearly all events are of free streams")]
 pub enum GroupEvent<A: Aggregate> {
-    /// A stream is no longer in the group.
+    /// A command of a stream is no longer in the group.
     StreamFree {
         stream: StreamName,
-        /// Its state, where it is known for certain.
+        /// The stream's state, where it is known for certain.
         state: Option<StreamState<A>>,
-        /// A command that must start afresh; it goes before those that wait.
+        /// The command, where it must start afresh; it goes before those that wait.
         retry: Option<PendingCommand<A>>,
         /// The idempotency key of the command that was answered.
         key: Option<String>,

@@ -26,6 +26,11 @@ impl<A: Aggregate> PendingCommand<A> {
         Self { request, attempts: 0, collisions: 0, reply, place, link }
     }
 
+    /// Whether it is one of the commands of a request that depend on each other.
+    pub fn is_in_sequence(&self) -> bool {
+        self.link.is_some()
+    }
+
     /// Tells its sequence of the outcome: before the next command of the stream can start.
     pub fn conclude(&mut self, outcome: &Outcome) {
         if let Some(link) = self.link.take() {

@@ -16,6 +16,8 @@ pub struct PendingCommit<A: Aggregate> {
     pub commit: Commit,
     /// The state that it was decided on.
     pub state: StreamState<A>,
+    /// It was decided on what the commit before it in the group leads to.
+    pub goes_on: bool,
     after: A::State,
 }
 
@@ -99,12 +101,23 @@ impl<A: Aggregate> PendingCommit<A> {
             key: request.key.clone(),
             fingerprint: request.fingerprint.clone(),
         };
-        Ok(Self { command, commit, state, after })
+        Ok(Self { command, commit, state, goes_on: false, after })
+    }
+
+    /// The state that it leads to, before it has a position.
+    pub fn next_state(&self) -> StreamState<A> {
+        StreamState {
+            state: self.after.clone(),
+            version: self.commit.to,
+            position: 0,
+            at: self.commit.at,
+            bytes: self.state.bytes + data_length(&self.commit),
+        }
     }
 
     /// The command, its commit, and the state of the stream once the commit is acknowledged.
     pub fn acknowledged(self) -> (PendingCommand<A>, Commit, StreamState<A>) {
-        let Self { command, commit, after, state } = self;
+        let Self { command, commit, after, state, .. } = self;
         let state = StreamState {
             state: after,
             version: commit.to,

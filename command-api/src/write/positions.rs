@@ -23,11 +23,11 @@ pub fn margin(collisions: u32) -> Position {
     }
 }
 
-/// Finds a position above each of `after`. Positions that are left over stay in `unused_positions`, and all of
+/// Finds a position above each of `after`, and above the one before it where that is `None`. Positions that are left over stay in `unused_positions`, and all of
 /// them after a failure.
 pub async fn assign(
     store: &Arc<dyn EventStore>,
-    after: &[Position],
+    after: &[Option<Position>],
     unused_positions: &mut BTreeSet<Position>,
 ) -> Result<Vec<Position>> {
     let mut assigned = vec![None; after.len()];
@@ -44,13 +44,15 @@ pub async fn assign(
 
 async fn fill(
     store: &Arc<dyn EventStore>,
-    after: &[Position],
+    after: &[Option<Position>],
     unused_positions: &mut BTreeSet<Position>,
     assigned: &mut [Option<Position>],
 ) -> Result<()> {
     for draw in 0..=DRAWS {
+        let mut before = None;
         for (position, after) in assigned.iter_mut().zip(after) {
-            *position = position.or_else(|| take(unused_positions, *after));
+            *position = position.or_else(|| take(unused_positions, after.or(before)?));
+            before = *position;
         }
         let missing = assigned.iter().filter(|position| position.is_none()).count();
         if missing == 0 {

@@ -1,4 +1,5 @@
-//! What waits: a queue for each stream. A stream is in one group at most.
+//! What waits: a queue for each stream. A stream is in one group at most, with several of its commands where
+//! many wait.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -8,12 +9,29 @@ use kernel::log::StreamName;
 use super::pending_command::PendingCommand;
 use super::request::Rejected;
 
+/// Commands of a stream in a group, beyond the first.
+const MAX_BEHIND: usize = 31;
+
+/// Commands of one stream, to be decided one on what the other leads to.
+pub struct Chain<A: Aggregate> {
+    pub first: PendingCommand<A>,
+    pub behind: Vec<PendingCommand<A>>,
+}
+
+/// A stream that is in a group.
+struct Busy<A: Aggregate> {
+    /// How many of its commands are.
+    commands: usize,
+    /// Those of them that start afresh, once none is in the group any more.
+    retries: Vec<PendingCommand<A>>,
+}
+
 pub struct Queues<A: Aggregate> {
     streams: HashMap<StreamName, VecDeque<PendingCommand<A>>>,
     /// Streams that have commands and are in no group.
     ready: VecDeque<StreamName>,
     /// Streams that are in a group.
-    busy: HashSet<StreamName>,
+    busy: HashMap<StreamName, Busy<A>>,
     /// Idempotency keys of all commands, those in groups too.
     keys: HashSet<String>,
     /// A group died: everything is turned away from then on.
@@ -25,7 +43,7 @@ impl<A: Aggregate> Default for Queues<A> {
         Self {
             streams: HashMap::new(),
             ready: VecDeque::new(),
-            busy: HashSet::new(),
+            busy: HashMap::new(),
             keys: HashSet::new(),
             failed: false,
         }
@@ -54,23 +72,30 @@ impl<A: Aggregate> Queues<A> {
         let stream = command.request.stream.clone();
         let queue = self.streams.entry(stream.clone()).or_default();
         queue.push_back(command);
-        if queue.len() == 1 && !self.busy.contains(&stream) {
+        if queue.len() == 1 && !self.busy.contains_key(&stream) {
             self.ready.push_back(stream);
         }
     }
 
-    /// A stream is in no group any more; a command that must start afresh goes first.
+    /// A command of a stream is in no group any more. With the last one of them the stream is free; those
+    /// that must start afresh go first.
     pub fn free(
         &mut self,
         stream: StreamName,
         retry: Option<PendingCommand<A>>,
         key: Option<String>,
     ) {
-        self.busy.remove(&stream);
         if let Some(key) = key {
             self.keys.remove(&key);
         }
-        if let Some(command) = retry {
+        let Some(busy) = self.busy.get_mut(&stream) else { return };
+        busy.commands -= 1;
+        busy.retries.extend(retry);
+        if busy.commands > 0 {
+            return;
+        }
+        let retries = self.busy.remove(&stream).map(|busy| busy.retries).unwrap_or_default();
+        for command in retries.into_iter().rev() {
             match self.turned_away(&command) {
                 None => self.streams.entry(stream.clone()).or_default().push_front(command),
                 Some(rejected) => turn_away(&mut self.keys, command, rejected),
@@ -83,24 +108,53 @@ impl<A: Aggregate> Queues<A> {
         }
     }
 
-    /// The commands of the next group: the first of each stream, up to so many and so many bytes.
-    pub fn next(&mut self, most: usize, most_bytes: usize) -> Vec<PendingCommand<A>> {
-        let mut commands = Vec::with_capacity(self.ready.len().min(most));
-        let mut bytes = 0;
-        while commands.len() < most
+    /// The commands of the next group, up to so many and so many bytes: the first of each stream, and where
+    /// there is room then, those behind them.
+    pub fn next(&mut self, most: usize, most_bytes: usize) -> Vec<Chain<A>> {
+        let mut chains: Vec<Chain<A>> = Vec::with_capacity(self.ready.len().min(most));
+        let (mut commands, mut bytes) = (0, 0);
+        while commands < most
             && let Some(stream) = self.ready.pop_front()
         {
-            let Some(command) = self.next_of(&stream) else { continue };
-            bytes += command.request.bytes;
-            if bytes > most_bytes && !commands.is_empty() {
-                self.streams.entry(stream.clone()).or_default().push_front(command);
+            let Some(first) = self.next_of(&stream) else { continue };
+            if bytes + first.request.bytes > most_bytes && !chains.is_empty() {
+                self.streams.entry(stream.clone()).or_default().push_front(first);
                 self.ready.push_front(stream);
                 break;
             }
-            commands.push(command);
-            self.busy.insert(stream);
+            commands += 1;
+            bytes += first.request.bytes;
+            chains.push(Chain { first, behind: vec![] });
         }
-        commands
+        for chain in &mut chains {
+            let stream = chain.first.request.stream.clone();
+            while chain.behind.len() < MAX_BEHIND
+                && commands < most
+                && let Some(command) = self.next_behind(&stream, most_bytes.saturating_sub(bytes))
+            {
+                commands += 1;
+                bytes += command.request.bytes;
+                chain.behind.push(command);
+            }
+            let busy = Busy { commands: 1 + chain.behind.len(), retries: vec![] };
+            self.busy.insert(stream, busy);
+        }
+        chains
+    }
+
+    /// The next command of a stream that may go with those before it. One that depends on their outcome
+    /// waits for it.
+    fn next_behind(&mut self, stream: &StreamName, most_bytes: usize) -> Option<PendingCommand<A>> {
+        let fits = |command: &PendingCommand<A>| {
+            !command.is_in_sequence() && command.request.bytes <= most_bytes
+        };
+        while let Some(command) = self.streams.get_mut(stream)?.pop_front_if(|it| fits(it)) {
+            match self.turned_away(&command) {
+                None => return Some(command),
+                Some(rejected) => turn_away(&mut self.keys, command, rejected),
+            }
+        }
+        None
     }
 
     /// The next command of a stream that is still to be started.

@@ -129,6 +129,12 @@ impl<A: Aggregate> Replies<A> {
         self.answer(command, None, Ok(Accepted::from(commit)));
     }
 
+    /// Lets a command wait for a later group: nothing was tried of it.
+    pub fn give_back(&self, command: PendingCommand<A>) {
+        let stream = command.request.stream.clone();
+        self.tell(GroupEvent::StreamFree { stream, state: None, retry: Some(command), key: None });
+    }
+
     /// Starts the request afresh: on the state that it was decided on with what `later` adds to it, or on
     /// a fresh read where that can't be known.
     pub fn retry(&self, pending: PendingCommit<A>, cause: RetryCause, later: &[Commit]) {

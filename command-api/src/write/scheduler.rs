@@ -16,7 +16,7 @@ use super::commit_group::CommitGroup;
 use super::flow_control::Flow;
 use super::group_event::GroupEvent;
 use super::pending_command::PendingCommand;
-use super::queues::Queues;
+use super::queues::{Chain, Queues};
 use super::stream_state::StreamState;
 
 /// Groups under way at a time: the second one starts when the first takes long.
@@ -193,23 +193,23 @@ impl<A: Aggregate> Scheduler<A> {
     }
 
     fn start(&mut self) {
-        let commands = self.queues.next(MAX_COMMITS, MAX_BYTES);
-        if commands.is_empty() && self.unused_positions.is_empty() {
+        let chains = self.queues.next(MAX_COMMITS, MAX_BYTES);
+        if chains.is_empty() && self.unused_positions.is_empty() {
             return;
         }
         self.work.progress();
         self.groups += 1;
         self.started = Some(Instant::now());
-        self.latest = commands.len();
-        let with_state = |command: PendingCommand<A>| {
-            let state = self.cache.take(&command.request.stream);
-            (command, state)
+        self.latest = chains.iter().map(|chain| 1 + chain.behind.len()).sum();
+        let with_state = |chain: Chain<A>| {
+            let state = self.cache.take(&chain.first.request.stream);
+            (chain, state)
         };
-        let commands = commands.into_iter().map(with_state).collect();
+        let chains = chains.into_iter().map(with_state).collect();
         let unused_positions = std::mem::take(&mut self.unused_positions);
         let work = self.health.work("commands");
         let group = CommitGroup::new(self.store.clone(), self.sender.clone(), work);
-        let group = tokio::spawn(group.run(commands, unused_positions));
+        let group = tokio::spawn(group.run(chains, unused_positions));
         let (sender, health) = (self.sender.clone(), self.health.clone());
         tokio::spawn(async move {
             if let Err(error) = group.await {

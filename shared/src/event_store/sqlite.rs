@@ -17,7 +17,9 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql};
 
 use self::reading::{Taken, pages};
 use self::rows::Stored;
-use super::{EventStore, Inserted, Mark, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport};
+use super::{
+    EventStore, Inserted, Mark, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport, goes_on,
+};
 use crate::event_store::append_notifier::AppendNotifier;
 
 const COLUMNS: &str = r#"position, stream, "from", "to", events, at, meta, key, fingerprint"#;
@@ -89,7 +91,12 @@ impl EventStore for Sqlite {
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted> {
         let what = "appending to the log";
-        let rows = entries.iter().map(Stored::try_from).collect::<Result<Vec<_>>>();
+        let go_on = std::iter::once(false).chain(entries.windows(2).map(|pair| match pair {
+            [before, entry] => goes_on(before, entry),
+            _ => false,
+        }));
+        let rows = entries.iter().map(Stored::try_from).zip(go_on);
+        let rows = rows.map(|(row, goes_on)| Ok((row?, goes_on))).collect::<Result<Vec<_>>>();
         let rows = rows.map_err(NotInserted::Never)?;
         let inserted = self.run(what, &self.writer, move |connection| insert(connection, &rows));
         let outcomes = inserted.await.map_err(NotInserted::Unknown)?;
@@ -249,14 +256,19 @@ fn head(connection: &Connection) -> rusqlite::Result<Position> {
     connection.query_row("SELECT coalesce(max(position), 0) FROM commits", [], |row| row.get(0))
 }
 
-/// One transaction for the group; a row that violates a constraint undoes only itself.
-fn insert(connection: &mut Connection, rows: &[Stored]) -> rusqlite::Result<Vec<Inserted>> {
+/// One transaction for the group; a row that violates a constraint undoes only itself, and those that go
+/// on with it are not tried.
+fn insert(connection: &mut Connection, rows: &[(Stored, bool)]) -> rusqlite::Result<Vec<Inserted>> {
     let transaction = connection.transaction()?;
     let mut outcomes = Vec::with_capacity(rows.len());
     {
         let sql = format!("INSERT INTO commits ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
         let mut statement = transaction.prepare_cached(&sql)?;
-        for row in rows {
+        for (row, goes_on) in rows {
+            if *goes_on && outcomes.last() != Some(&Inserted::Written) {
+                outcomes.push(Inserted::NotAttempted);
+                continue;
+            }
             let written = statement.execute(rusqlite::params![
                 row.position,
                 row.stream,
