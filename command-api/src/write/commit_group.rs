@@ -107,7 +107,10 @@ impl<A: Aggregate> CommitGroup<A> {
                 let state = before.next_state();
                 match decide(&command.request, &state) {
                     Ok(events) => match PendingCommit::new(command, state, &events) {
-                        Ok(next) => last = Some(PendingCommit { goes_on: true, ..next }),
+                        Ok(mut next) => {
+                            next.goes_on = true;
+                            last = Some(next);
+                        }
                         Err(broken) => self.replies.give_back(broken.0),
                     },
                     Err(_) => self.replies.give_back(command),

@@ -131,7 +131,7 @@ mod tests {
         let client = connect::client(&Endpoint::from(nowhere), None).await.expect("a client");
         let store = MongoDb::over(client.database("waybill"), Arc::default());
         let document = document::encode(&Entry::Tombstone(1)).expect("a document");
-        let outcome = store.insert_documents(vec![document]).await;
+        let outcome = store.insert_documents(vec![document], false).await;
         assert!(matches!(outcome, Err(NotInserted::Never(_))), "{outcome:?}");
     }
 
