@@ -26,9 +26,9 @@ impl<A: Aggregate> PendingCommand<A> {
         Self { request, attempts: 0, collisions: 0, reply, place, link }
     }
 
-    /// Whether it is one of the commands of a request that depend on each other.
-    pub fn is_in_sequence(&self) -> bool {
-        self.link.is_some()
+    /// Whether it depends on the outcome of another command of its request.
+    pub fn is_behind(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::is_behind)
     }
 
     /// Tells its sequence of the outcome: before the next command of the stream can start.

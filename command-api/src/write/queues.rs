@@ -146,7 +146,7 @@ impl<A: Aggregate> Queues<A> {
     /// waits for it.
     fn next_behind(&mut self, stream: &StreamName, most_bytes: usize) -> Option<PendingCommand<A>> {
         let fits = |command: &PendingCommand<A>| {
-            !command.is_in_sequence() && command.request.bytes <= most_bytes
+            !command.is_behind() && command.request.bytes <= most_bytes
         };
         while let Some(command) = self.streams.get_mut(stream)?.pop_front_if(|it| fits(it)) {
             match self.turned_away(&command) {
@@ -172,6 +172,12 @@ impl<A: Aggregate> Queues<A> {
     /// Turns away what waits, and all that will come.
     pub fn fail(&mut self) {
         self.failed = true;
+        let retries = self.busy.values_mut().flat_map(|busy| std::mem::take(&mut busy.retries));
+        for command in retries.collect::<Vec<_>>() {
+            if let Some(rejected) = self.turned_away(&command) {
+                turn_away(&mut self.keys, command, rejected); // The group that had it may never end.
+            }
+        }
         self.purge();
     }
 

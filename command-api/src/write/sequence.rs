@@ -39,6 +39,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// Whether there is one before it.
+    pub fn is_behind(&self) -> bool {
+        self.number > 0
+    }
+
     /// Whether one before it broke the sequence.
     pub fn is_cut_off(&self) -> bool {
         self.sequence.0.broken.load(Ordering::SeqCst) < self.number
