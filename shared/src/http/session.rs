@@ -102,6 +102,12 @@ fn sign_in(
     with_cookie(told(&Session::from(&*principal))?, cookie::set(&token, cookie::is_secure(headers)))
 }
 
+/// Whether this is the pointer to a field with a plain name: what else is in its place may be a token.
+fn is_plain(pointer: &str) -> bool {
+    let name = pointer.trim_start_matches('/');
+    name.len() <= 24 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
 /// Every field that is wrong. What was found is told by its type alone: it may be a token.
 fn wrong(body: &Value) -> Problem {
     static FIELDS: LazyLock<Result<Fields, String>> = LazyLock::new(|| {
@@ -111,6 +117,9 @@ fn wrong(body: &Value) -> Problem {
     let mut errors = FIELDS.as_ref().map(|fields| fields.wrong(body)).unwrap_or_default();
     for error in &mut errors {
         error.found = body.pointer(&error.pointer).map_or("nothing", type_of).to_owned();
+        if !is_plain(&error.pointer) {
+            error.pointer.clear();
+        }
     }
     let detail = "Expected {\"token\": \"…\"} and nothing else.".to_owned();
     Invalid { detail, errors }.into()
