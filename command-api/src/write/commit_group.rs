@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use kernel::Failure;
 use kernel::aggregate::Aggregate;
 use kernel::log::{Commit, Entry, Position};
+use kernel::{Failure, Result};
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::failpoint;
 use shared::service::liveness::Work;
@@ -185,6 +185,27 @@ impl<A: Aggregate> CommitGroup<A> {
         }
     }
 
+    /// Gives each commit its position.
+    async fn place(
+        &self,
+        commits: &mut [PendingCommit<A>],
+        unused_positions: &mut BTreeSet<Position>,
+    ) -> Result<()> {
+        let after =
+            |pending: &PendingCommit<A>| (!pending.goes_on).then_some(pending.state.position);
+        let after: Vec<Option<Position>> = commits.iter().map(after).collect();
+        let positions = positions::assign(&self.store, &after, unused_positions).await?;
+        let mut before = 0;
+        for (pending, position) in commits.iter_mut().zip(positions) {
+            if pending.goes_on {
+                pending.state.position = before;
+            }
+            pending.commit.position = position;
+            before = position;
+        }
+        Ok(())
+    }
+
     /// Inserts all commits, and tombstones where positions are left over, with one call.
     async fn append(
         &self,
@@ -192,24 +213,9 @@ impl<A: Aggregate> CommitGroup<A> {
         unused_positions: &mut BTreeSet<Position>,
     ) {
         let step = Step::begin("append", Kind::Internal);
-        let after =
-            |pending: &PendingCommit<A>| (!pending.goes_on).then_some(pending.state.position);
-        let after: Vec<Option<Position>> = commits.iter().map(after).collect();
-        match positions::assign(&self.store, &after, unused_positions).await {
-            Ok(positions) => {
-                let mut before = 0;
-                for (pending, position) in commits.iter_mut().zip(positions) {
-                    if pending.goes_on {
-                        pending.state.position = before;
-                    }
-                    pending.commit.position = position;
-                    before = position;
-                }
-            }
-            Err(failure) => {
-                tell_failed(step, &failure, &commits);
-                return self.replies.reject_all(commands(commits), &failure);
-            }
+        if let Err(failure) = self.place(&mut commits, unused_positions).await {
+            tell_failed(step, &failure, &commits);
+            return self.replies.reject_all(commands(commits), &failure);
         }
         let mut entries: Vec<Entry> =
             commits.iter().map(|pending| Entry::Commit(pending.commit.clone())).collect();

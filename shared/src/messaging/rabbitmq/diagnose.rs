@@ -65,7 +65,7 @@ impl RabbitMq {
             }
             self.check_dead_letters(&mut findings).await;
         };
-        // What was not found out in time is told by nobody.
+        // What was not found out in time is not told.
         drop(tokio::time::timeout(TIMEOUT, checks).await);
         findings.into_all()
     }
