@@ -28,6 +28,7 @@ mod parts {
         mod secure;
         mod security_headers;
         mod unread;
+        mod untaken;
     }
 
     mod live;

@@ -168,7 +168,7 @@ async fn exercise(mut system: System, large: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_largest_orders_take_little_memory_and_hold_nobody_up() {
+async fn the_largest_orders_take_little_memory_and_hold_up_no_others() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
     let (each, order) = (number_of_orders().div_ceil(CLIENTS), largest());
     let beside = Beside::start(&system);

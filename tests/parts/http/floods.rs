@@ -11,7 +11,6 @@ use shared::http::{Limits, ListenerOptions};
 use tests::embedded::Embedded;
 use tests::fuzz::{Answer, Request, Target};
 use tests::let_pass;
-use tests::memory::peak;
 use tests::orders;
 use tests::stores::TempDir;
 use tests::until;
@@ -39,7 +38,7 @@ async fn ask_from(server: &Server, last: u8, path: &str) -> String {
     rest(connection).await
 }
 
-fn retry_after(answer: &str) -> Option<u64> {
+pub(super) fn retry_after(answer: &str) -> Option<u64> {
     let lower = answer.to_ascii_lowercase();
     lower.lines().find_map(|line| line.strip_prefix("retry-after: ")?.trim().parse().ok())
 }
@@ -244,39 +243,6 @@ fn batches_with_many_wrong_fields_take_little_memory() {
         assert_eq!(results[998]["errors_left_out"], 99);
     }
     target.check(256 << 20);
-}
-
-/// Asks until it is refused for want of room, and returns the answer.
-async fn refused(server: &Server, header: &str) -> String {
-    until("there is no room for another answer", || async {
-        let request = format!("GET /large HTTP/1.1\r\nhost: localhost\r\n{header}\r\n\r\n");
-        let answer = rest(server.send(&request).await).await;
-        (status(&answer) == Some(503)).then_some(answer)
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_are_not_taken_take_so_much_memory_in_all() {
-    let server = Server::start(patient()).await;
-    let large = "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    let held = join_all((0..20).map(|_| server.send(large))).await;
-    for header in ["connection: close", "accept-encoding: gzip\r\nconnection: close"] {
-        let answer = refused(&server, header).await;
-        assert!(answer.contains("/problems/unavailable") && answer.contains("answers"), "{answer}");
-        assert_eq!(retry_after(&answer), Some(1), "{answer}");
-    }
-    let small = "POST /length HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\
-                 connection: close\r\n\r\nx";
-    assert_eq!(status(&rest(server.send(small).await).await), Some(200), "small ones are given");
-    assert_eq!(status(&server.ask("GET", "/metrics", "localhost").await), Some(200));
-    drop(held);
-    until("there is room again", || async {
-        (status(&server.ask("GET", "/large", "localhost").await) == Some(200)).then_some(())
-    })
-    .await;
-    let peak = peak(std::process::id());
-    assert!(peak < 600 << 20, "{} MiB of memory", peak >> 20);
 }
 
 /// Sends it until the answer has this status, and returns the answer.
