@@ -39,6 +39,7 @@ fn has_test(text: &str, name: &str) -> bool {
     above.any(|attributes| {
         let is_test = |line: &&str| *line == "#[test]" || line.starts_with("#[tokio::test");
         attributes.iter().any(is_test)
+            && !attributes.iter().any(|line| line.starts_with("#[ignore"))
     })
 }
 
@@ -125,12 +126,14 @@ fn a_test_that_is_named_is_found() {
 fn one_two_three_four() {}
     /// Waits.
     #[tokio::test(flavor = \"multi_thread\")]
-    #[ignore]
     async fn of_a_module_of_tests() {}
+#[test]
+#[ignore]
+fn one_that_never_runs() {}
 fn one_that_is_no_test() {}
 ";
     assert!(has_test(text, "one_two_three_four") && has_test(text, "of_a_module_of_tests"));
-    for none in ["one_that_is_no_test", "one_two_three", "two_three_four"] {
+    for none in ["one_that_never_runs", "one_that_is_no_test", "one_two_three", "two_three_four"] {
         assert!(!has_test(text, none), "{none}");
     }
     let document = "| a | test |\n|---|---|\n| b | `c` |\n\n| d | e |\n|---|---|\n| f | `g` |\n";
