@@ -1,5 +1,6 @@
 //! What command-api counts and measures: docs/reference/metrics.md.
 
+use shared::event_store::Inserted;
 use shared::service::metrics::{Counter, Gauge, Histogram, Metric, tell_of};
 
 use crate::write::{Outcome, Rejected};
@@ -66,9 +67,9 @@ pub static EVENTS: Counter = Counter::by(
 );
 pub static STATES: Counter = Counter::by(
     "waybill_stream_states_total",
-    "Where the state came from that a command was first decided on: kept, new stream, or read.",
+    "Where the state came from that a command was first decided on: kept, new stream, read, or that of the one before it in its group.",
     &["from"],
-    &["cache", "new", "log"],
+    &["cache", "new", "log", "chain"],
 );
 pub static DUPLICATES: Counter = Counter::new(
     "waybill_append_duplicates_total",
@@ -144,6 +145,12 @@ pub fn tell_of_commands(types: impl Iterator<Item = &'static str>) {
     for kind in types.chain([UNREAD]) {
         OUTCOMES.iter().for_each(|outcome| COMMANDS.add_to_pair([kind, outcome], 0));
     }
+}
+
+/// Counts the tombstones that were written: the others found something at their position.
+pub fn sealed(by: &'static str, outcomes: &[Inserted]) {
+    let written = outcomes.iter().filter(|outcome| **outcome == Inserted::Written);
+    TOMBSTONES.add_to(by, written.count());
 }
 
 /// Counts a command for which there is no room.

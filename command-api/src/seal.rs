@@ -96,8 +96,8 @@ impl Sealer {
                 let (positions, first) = (tombstones.len(), first.position());
                 tracing::warn!(positions, first, "sealing holes");
                 failpoint::hit("seal.before");
-                self.store.insert(&tombstones).await?;
-                metrics::TOMBSTONES.add_to("sealer", tombstones.len());
+                let outcomes = self.store.insert(&tombstones).await?;
+                metrics::sealed("sealer", &outcomes);
                 failpoint::hit("seal.after");
             }
             if seen == after {

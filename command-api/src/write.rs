@@ -4,8 +4,8 @@
 //! and starts a group whenever one of the two places for groups is free. A `commit_group` decides its
 //! commands (`pending_commit`, on states that are cached or read by `stream_reader`), assigns
 //! `positions`, and inserts all with one call; `resolve` finds out what became of commits that were not
-//! simply written; `replies` answers commands and frees their streams. A stream is in at most one group
-//! at a time, so decisions build on acknowledged commits alone.
+//! simply written; `replies` answers commands. A stream is in at most one group at a time, with one command
+//! or with several, of which each is decided on what the one before leads to.
 
 mod cache;
 mod commit_group;
@@ -45,7 +45,7 @@ pub use self::sequence::Sequence;
 use crate::metrics;
 
 /// Hands requests to the scheduler. A request that has started runs to its end, whether or not its
-/// client waits. One that has not is dropped when its client is gone or its time is over.
+/// client waits. One that has not, or must start afresh, is dropped when its client is gone or its time is over.
 pub struct Writer<A: Aggregate> {
     inbox: mpsc::Sender<PendingCommand<A>>,
     room: Room,

@@ -50,9 +50,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// more where another writer would have taken what is right above.
     async fn raise_counter(&self, margin: Position) -> Result<()>;
 
-    /// Inserts each entry, or refuses it, independently of the others; in one round trip. But where a
-    /// commit goes on with a stream right behind the entry before it (`goes_on`), it is only written if
-    /// that one is, at any time.
+    /// Inserts each entry, or refuses it, independently of the others; all at once. But where a commit
+    /// goes on with a stream right behind the entry before it (`goes_on`), it is only written if that
+    /// one is, at any time.
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, NotInserted>;
 
     /// What stands at these positions, ascending.

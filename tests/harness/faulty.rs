@@ -21,8 +21,13 @@ pub enum Fault {
     Broken,
     /// It arrives only after the tombstone that was sent behind it.
     Late,
-    /// Another writer has taken the position just before.
+    /// The first half is written, the other arrives only after the tombstones that were sent behind it;
+    /// the caller is told neither.
+    LateHalf,
+    /// Another writer has taken the positions just before.
     PositionTaken,
+    /// Another writer has taken the first position just before.
+    FirstTaken,
     /// There is no server to send it to; the caller is told so.
     NeverSent,
 }
@@ -30,6 +35,8 @@ pub enum Fault {
 pub struct Faulty {
     faults: Mutex<VecDeque<Fault>>,
     late: Mutex<Vec<Entry>>,
+    /// How many entries each insert had since faults were asked for.
+    inserts: Mutex<Vec<usize>>,
     /// What became of inserts that came late.
     pub late_outcomes: Mutex<Vec<Inserted>>,
 }
@@ -37,13 +44,24 @@ pub struct Faulty {
 impl Faulty {
     pub fn over(store: Arc<dyn EventStore>, faults: &[Fault]) -> Arc<Decorator<Self>> {
         let faults = Mutex::new(faults.iter().copied().collect());
-        let hooks = Self { faults, late: Mutex::default(), late_outcomes: Mutex::default() };
+        let hooks = Self {
+            faults,
+            late: Mutex::default(),
+            inserts: Mutex::default(),
+            late_outcomes: Mutex::default(),
+        };
         Decorator::over(store, hooks)
     }
 
     /// What happens to the inserts from now on.
     pub fn fail_with(&self, faults: &[Fault]) {
+        self.inserts.lock().unwrap().clear();
         self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// How many entries each insert had since then.
+    pub fn inserts(&self) -> Vec<usize> {
+        self.inserts.lock().unwrap().clone()
     }
 
     pub fn is_spent(&self) -> bool {
@@ -63,6 +81,7 @@ impl Hooks for Faulty {
         store: &dyn EventStore,
         entries: &[Entry],
     ) -> Result<Vec<Inserted>, NotInserted> {
+        self.inserts.lock().unwrap().push(entries.len());
         let fault = self.faults.lock().unwrap().pop_front();
         match fault {
             None => {
@@ -91,9 +110,17 @@ impl Hooks for Faulty {
                 self.late.lock().unwrap().extend_from_slice(entries);
                 Err(Self::lost())
             }
-            Some(Fault::PositionTaken) => {
+            Some(Fault::LateHalf) => {
+                let (first, late) = entries.split_at(entries.len() / 2);
+                store.insert(first).await?;
+                self.late.lock().unwrap().extend_from_slice(late);
+                Err(Self::lost())
+            }
+            Some(fault @ (Fault::PositionTaken | Fault::FirstTaken)) => {
+                let count = if fault == Fault::FirstTaken { 1 } else { entries.len() };
+                let taken = entries.iter().take(count);
                 let taken: Vec<Entry> =
-                    entries.iter().map(|entry| Entry::Tombstone(entry.position())).collect();
+                    taken.map(|entry| Entry::Tombstone(entry.position())).collect();
                 store.insert(&taken).await?;
                 store.insert(entries).await
             }

@@ -43,12 +43,16 @@ impl TempDir {
     }
 }
 
-/// Runs each test on both logs: it takes an `Arc<dyn EventStore>`.
+/// Runs each test on both logs: it takes an `Arc<dyn EventStore>`. In one thread, what is done without an
+/// await comes before what other tasks do.
 #[macro_export]
 macro_rules! on_both_logs {
-    ($($test:ident)*) => {
+    (in one thread: $($test:ident)*) => {
+        $crate::on_both_logs! { "current_thread": $($test)* }
+    };
+    ($flavor:tt: $($test:ident)*) => {
         mod mongodb {
-            $(#[tokio::test(flavor = "multi_thread")]
+            $(#[tokio::test(flavor = $flavor)]
             async fn $test() {
                 let own = $crate::Own::default();
                 super::$test(std::sync::Arc::new(own.mongodb().await)).await;
@@ -57,11 +61,14 @@ macro_rules! on_both_logs {
         }
 
         mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
+            $(#[tokio::test(flavor = $flavor)]
             async fn $test() {
                 let folder = $crate::stores::TempDir::default();
                 super::$test(std::sync::Arc::new(folder.sqlite())).await;
             })*
         }
+    };
+    ($($test:ident)*) => {
+        $crate::on_both_logs! { "multi_thread": $($test)* }
     };
 }

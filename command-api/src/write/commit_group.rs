@@ -18,8 +18,8 @@ use super::pending_command::PendingCommand;
 use super::pending_commit::{PendingCommit, decide};
 use super::queues::Chain;
 use super::replies::Replies;
-use super::request::Rejected;
-use super::resolve::{Resolver, by_key, count_tombstones};
+use super::request::{Rejected, Request};
+use super::resolve::{Resolver, by_key};
 use super::stream_state::StreamState;
 use super::{positions, stream_reader};
 use crate::metrics;
@@ -34,6 +34,14 @@ pub struct CommitGroup<A: Aggregate> {
 
 /// Commands, with the cached states of their streams.
 type Chains<A> = Vec<(Chain<A>, Option<StreamState<A>>)>;
+
+/// A command that is refused, and why.
+struct Refused<A: Aggregate> {
+    command: PendingCommand<A>,
+    rejected: Rejected,
+    /// What its stream's state is, with the last of a stream.
+    state: Option<StreamState<A>>,
+}
 
 impl<A: Aggregate> CommitGroup<A> {
     /// `work` is told whenever the group gets on.
@@ -57,57 +65,59 @@ impl<A: Aggregate> CommitGroup<A> {
         self.replies.tell(GroupEvent::Over { unused_positions });
     }
 
-    /// Decides all commands: first on cached states, then those that were refused on a fresh read.
-    /// Only commands whose first one is accepted on a cached state are decided with those behind it.
+    /// Decides all chains: first on cached states, then those whose first command was refused on a fresh
+    /// read.
     async fn decide(&self, chains: Chains<A>) -> Vec<PendingCommit<A>> {
         let mut commits = Vec::with_capacity(chains.len());
         let mut unsure = vec![];
         for (chain, state) in chains {
-            let Chain { first: command, behind } = chain;
-            metrics::STATES.add_to(origin(&command, state.is_some()), 1);
-            let state = state.or_else(|| command.request.fresh.then(StreamState::empty));
-            let accepted = state.map(|state| (decide(&command.request, &state), state));
-            match accepted {
+            let request = &chain.first.request;
+            metrics::STATES.add_to(origin(request, state.is_some()), 1);
+            let state = state.or_else(|| request.fresh.then(StreamState::empty));
+            match state.map(|state| (decide(request, &state), state)) {
                 Some((Ok(events), state)) => {
-                    let first = self.commit(command, state, &events);
-                    self.go_on(first, behind, &mut commits);
-                    continue;
+                    let first = self.commit(chain.first, state, &events);
+                    self.go_on(first, chain.behind.into_iter(), &mut commits);
                 }
-                Some((Err(_), state)) => unsure.push((command, Some(state))),
-                None => unsure.push((command, None)),
+                Some((Err(_), state)) => unsure.push((chain, Some(state))),
+                None => unsure.push((chain, None)),
             }
-            behind.into_iter().for_each(|command| self.replies.give_back(command));
         }
         if !unsure.is_empty() {
-            let (commands, states): (Vec<_>, Vec<_>) = unsure.into_iter().unzip();
-            let stream = |command: &PendingCommand<A>| command.request.stream.clone();
-            let streams = commands.iter().map(stream).collect();
+            let (chains, states): (Vec<_>, Vec<_>) = unsure.into_iter().unzip();
+            let stream = |chain: &Chain<A>| chain.first.request.stream.clone();
+            let streams = chains.iter().map(stream).collect();
             let read = stream_reader::read(&self.store, streams, states).await;
             self.work.progress();
             match read {
-                Ok(folded) => commits.extend(self.decide_finally(commands, folded).await),
-                Err(failure) => self.replies.reject_all(commands, &failure),
+                Ok(folded) => self.decide_finally(chains, folded, &mut commits).await,
+                Err(failure) => {
+                    self.replies.reject_all(chains.into_iter().flatten(), &failure);
+                }
             }
         }
         commits
     }
 
     /// Adds the first commit, and behind it those of the commands that are accepted on what it leads to,
-    /// one on the other. The rest waits for a later group: a refusal needs a state that is in the log.
+    /// one on the other, up to the next snapshot. The rest waits for a later group: a refusal needs a
+    /// state that is in the log.
     fn go_on(
         &self,
         first: Option<PendingCommit<A>>,
-        behind: Vec<PendingCommand<A>>,
+        mut behind: impl Iterator<Item = PendingCommand<A>>,
         commits: &mut Vec<PendingCommit<A>>,
     ) {
-        let mut behind = behind.into_iter();
         let mut last = first;
         while let Some(before) = last.take() {
-            if let Some(command) = behind.next() {
-                let state = before.next_state();
+            if !before.is_snapshot_due()
+                && let Some(command) = behind.next()
+            {
+                let state = before.state_after();
                 match decide(&command.request, &state) {
                     Ok(events) => match PendingCommit::new(command, state, &events) {
                         Ok(mut next) => {
+                            metrics::STATES.add_to("chain", 1);
                             next.goes_on = true;
                             last = Some(next);
                         }
@@ -140,47 +150,64 @@ impl<A: Aggregate> CommitGroup<A> {
     /// Decides on states that were just read.
     async fn decide_finally(
         &self,
-        commands: Vec<PendingCommand<A>>,
+        chains: Vec<Chain<A>>,
         mut folded: stream_reader::Folded<A>,
-    ) -> Vec<PendingCommit<A>> {
-        let mut commits = vec![];
+        commits: &mut Vec<PendingCommit<A>>,
+    ) {
         let mut refused = vec![];
-        for command in commands {
-            let state = match folded.remove(&command.request.stream) {
-                Some(Ok(state)) => state,
-                Some(Err(invalid)) => {
-                    self.replies.reject(command, Rejected::Broken(invalid.detail));
-                    continue;
-                }
-                None => StreamState::empty(),
-            };
-            match decide(&command.request, &state) {
-                Ok(events) => commits.extend(self.commit(command, state, &events)),
-                Err(rejected) => refused.push((command, state, rejected)),
+        for chain in chains {
+            match folded.remove(&chain.first.request.stream) {
+                Some(Err(invalid)) => chain.into_iter().for_each(|command| {
+                    self.replies.reject(command, Rejected::Broken(invalid.detail.clone()));
+                }),
+                Some(Ok(state)) => self.decide_chain(chain, state, &mut refused, commits),
+                None => self.decide_chain(chain, StreamState::empty(), &mut refused, commits),
             }
         }
         self.refuse(refused).await;
-        commits
+    }
+
+    /// Those before the first that is accepted are refused on a state that is in the log.
+    fn decide_chain(
+        &self,
+        chain: Chain<A>,
+        state: StreamState<A>,
+        refused: &mut Vec<Refused<A>>,
+        commits: &mut Vec<PendingCommit<A>>,
+    ) {
+        let mut commands = chain.into_iter();
+        while let Some(command) = commands.next() {
+            match decide(&command.request, &state) {
+                Ok(events) => {
+                    let first = self.commit(command, state, &events);
+                    return self.go_on(first, commands, commits);
+                }
+                Err(rejected) => refused.push(Refused { command, rejected, state: None }),
+            }
+        }
+        if let Some(last) = refused.last_mut() {
+            last.state = Some(state);
+        }
     }
 
     /// Refuses, unless the request was carried out before: its key is looked up after the streams
     /// were read, so that a commit that caused the refusal is found.
-    async fn refuse(&self, refused: Vec<(PendingCommand<A>, StreamState<A>, Rejected)>) {
+    async fn refuse(&self, refused: Vec<Refused<A>>) {
         let keys: Vec<&str> =
-            refused.iter().filter_map(|(command, ..)| command.request.key.as_deref()).collect();
+            refused.iter().filter_map(|it| it.command.request.key.as_deref()).collect();
         let found = if keys.is_empty() { Ok(vec![]) } else { self.store.read_by_key(&keys).await };
         let found: HashMap<String, Commit> = match found {
             Ok(commits) => by_key(commits),
             Err(failure) => {
-                let commands = refused.into_iter().map(|(command, ..)| command);
+                let commands = refused.into_iter().map(|it| it.command);
                 return self.replies.reject_all(commands, &failure);
             }
         };
-        for (command, state, rejected) in refused {
+        for Refused { command, rejected, state } in refused {
             let before = command.request.key.as_ref().and_then(|key| found.get(key));
             match before {
                 Some(commit) => self.replies.replay(command, commit),
-                None => self.replies.answer(command, Some(state), Err(rejected)),
+                None => self.replies.answer(command, state, Err(rejected)),
             }
         }
     }
@@ -232,7 +259,7 @@ impl<A: Aggregate> CommitGroup<A> {
         match inserted {
             Ok(outcomes) => {
                 failpoint::hit("insert.after");
-                count_tombstones(outcomes.get(commits.len()..).unwrap_or_default());
+                metrics::sealed("writer", outcomes.get(commits.len()..).unwrap_or_default());
                 unused_positions.clear(); // A tombstone that was refused stood there already.
                 let (mut written, mut refused) = (vec![], vec![]);
                 for (pending, outcome) in commits.into_iter().zip(outcomes) {
@@ -274,9 +301,9 @@ fn tell_failed<A: Aggregate>(step: Option<Step>, why: &Failure, commits: &[Pendi
     }
 }
 
-/// Where the state comes from that a command is first decided on.
-fn origin<A: Aggregate>(command: &PendingCommand<A>, is_cached: bool) -> &'static str {
-    match (is_cached, command.request.fresh) {
+/// Where the state comes from that the first command of a stream is first decided on.
+fn origin<A: Aggregate>(request: &Request<A>, is_cached: bool) -> &'static str {
+    match (is_cached, request.fresh) {
         (true, _) => "cache",
         (false, true) => "new",
         (false, false) => "log",

@@ -6,14 +6,14 @@ use kernel::log::{Position, StreamName};
 use super::pending_command::PendingCommand;
 use super::stream_state::StreamState;
 
-#[expect(clippy::large_enum_variant, reason = "nearly all events are of free streams")]
+#[expect(clippy::large_enum_variant, reason = "nearly all events are of commands")]
 pub enum GroupEvent<A: Aggregate> {
     /// A command of a stream is no longer in the group.
-    StreamFree {
+    Left {
         stream: StreamName,
         /// The stream's state, where it is known for certain.
         state: Option<StreamState<A>>,
-        /// The command, where it must start afresh; it goes before those that wait.
+        /// The command, where it must start afresh; it waits where it did before.
         retry: Option<PendingCommand<A>>,
         /// The idempotency key of the command that was answered.
         key: Option<String>,

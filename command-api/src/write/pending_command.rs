@@ -11,6 +11,8 @@ use crate::metrics;
 
 pub struct PendingCommand<A: Aggregate> {
     pub request: Request<A>,
+    /// Its place in the order of submission: the queues give it.
+    pub number: u64,
     /// Lost races and other fresh starts so far.
     pub attempts: u32,
     /// Of them those because its position was taken.
@@ -23,12 +25,12 @@ pub struct PendingCommand<A: Aggregate> {
 impl<A: Aggregate> PendingCommand<A> {
     pub fn new(request: Request<A>, reply: oneshot::Sender<Outcome>, place: Place) -> Self {
         let link = request.sequence.as_ref().map(Sequence::next);
-        Self { request, attempts: 0, collisions: 0, reply, place, link }
+        Self { request, number: 0, attempts: 0, collisions: 0, reply, place, link }
     }
 
     /// Whether it depends on the outcome of another command of its request.
-    pub fn is_behind(&self) -> bool {
-        self.link.as_ref().is_some_and(Link::is_behind)
+    pub fn depends(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::depends)
     }
 
     /// Tells its sequence of the outcome: before the next command of the stream can start.

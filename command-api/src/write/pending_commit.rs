@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::guarded::guarded;
 use super::pending_command::PendingCommand;
 use super::request::{Rejected, Request};
-use super::stream_state::{StreamState, data_length};
+use super::stream_reader::is_snapshot_due;
+use super::stream_state::StreamState;
 
 /// A commit that waits for its position, and the state after it.
 pub struct PendingCommit<A: Aggregate> {
@@ -104,27 +105,19 @@ impl<A: Aggregate> PendingCommit<A> {
         Ok(Self { command, commit, state, goes_on: false, after })
     }
 
-    /// The state that it leads to, before it has a position.
-    pub fn next_state(&self) -> StreamState<A> {
-        StreamState {
-            state: self.after.clone(),
-            version: self.commit.to,
-            position: 0,
-            at: self.commit.at,
-            bytes: self.state.bytes + data_length(&self.commit),
-        }
+    /// The state that it leads to.
+    pub fn state_after(&self) -> StreamState<A> {
+        StreamState::after(self.after.clone(), &self.commit, self.state.bytes)
+    }
+
+    pub fn is_snapshot_due(&self) -> bool {
+        is_snapshot_due(self.state.version, self.commit.to)
     }
 
     /// The command, its commit, and the state of the stream once the commit is acknowledged.
     pub fn acknowledged(self) -> (PendingCommand<A>, Commit, StreamState<A>) {
         let Self { command, commit, after, state, .. } = self;
-        let state = StreamState {
-            state: after,
-            version: commit.to,
-            position: commit.position,
-            at: commit.at,
-            bytes: state.bytes + data_length(&commit),
-        };
+        let state = StreamState::after(after, &commit, state.bytes);
         (command, commit, state)
     }
 }

@@ -23,41 +23,22 @@ pub fn margin(collisions: u32) -> Position {
     }
 }
 
-/// Finds a position above each of `after`, and above the one before it where that is `None`. Positions that are left over stay in `unused_positions`, and all of
-/// them after a failure.
+/// Finds a position above each of `after`, and above the one before it where that is `None`. Positions
+/// that are left over stay in `unused_positions`, and all of them after a failure.
 pub async fn assign(
     store: &Arc<dyn EventStore>,
     after: &[Option<Position>],
     unused_positions: &mut BTreeSet<Position>,
 ) -> Result<Vec<Position>> {
-    let mut assigned = vec![None; after.len()];
-    let filled = fill(store, after, unused_positions, &mut assigned).await;
-    let assigned = assigned.into_iter().flatten();
-    match filled {
-        Ok(()) => Ok(assigned.collect()),
-        Err(failure) => {
-            unused_positions.extend(assigned);
-            Err(failure)
-        }
-    }
-}
-
-async fn fill(
-    store: &Arc<dyn EventStore>,
-    after: &[Option<Position>],
-    unused_positions: &mut BTreeSet<Position>,
-    assigned: &mut [Option<Position>],
-) -> Result<()> {
     for draw in 0..=DRAWS {
-        let mut before = None;
-        for (position, after) in assigned.iter_mut().zip(after) {
-            *position = position.or_else(|| take(unused_positions, after.or(before)?));
-            before = *position;
+        let assigned = take_all(after, unused_positions);
+        let found: Vec<Position> = assigned.iter().map_while(|position| *position).collect();
+        if found.len() == after.len() {
+            return Ok(found);
         }
+        // Each draw begins afresh: the counter may stand below what an earlier draw has guessed.
         let missing = assigned.iter().filter(|position| position.is_none()).count();
-        if missing == 0 {
-            return Ok(());
-        }
+        unused_positions.extend(assigned.into_iter().flatten());
         if draw == DRAWS {
             break;
         }
@@ -65,10 +46,24 @@ async fn fill(
             store.raise_counter(0).await?;
         }
         failpoint::hit("draw.before");
-        unused_positions.extend(store.reserve_positions(missing).await?);
+        let count = if draw == 0 { missing } else { after.len() };
+        unused_positions.extend(store.reserve_positions(count).await?);
         failpoint::hit("draw.after");
     }
     Err(Failure::transient("drawing positions", "the counter stays behind the log"))
+}
+
+/// A position for each of `after`, where there is one.
+fn take_all(
+    after: &[Option<Position>],
+    unused_positions: &mut BTreeSet<Position>,
+) -> Vec<Option<Position>> {
+    let mut before = None;
+    let above = |after: &Option<Position>| {
+        before = after.or(before).and_then(|after| take(unused_positions, after));
+        before
+    };
+    after.iter().map(above).collect()
 }
 
 /// The smallest position that is greater.

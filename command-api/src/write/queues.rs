@@ -1,6 +1,7 @@
 //! What waits: a queue for each stream. A stream is in one group at most, with several of its commands where
 //! many wait.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use kernel::aggregate::Aggregate;
@@ -11,6 +12,8 @@ use super::request::Rejected;
 
 /// Commands of a stream in a group, beyond the first.
 const MAX_BEHIND: usize = 31;
+/// Streams that have several commands in a group: for each of them the log makes an insert of its own.
+const MAX_CHAINS: usize = 8;
 
 /// Commands of one stream, to be decided one on what the other leads to.
 pub struct Chain<A: Aggregate> {
@@ -18,20 +21,25 @@ pub struct Chain<A: Aggregate> {
     pub behind: Vec<PendingCommand<A>>,
 }
 
-/// A stream that is in a group.
-struct Busy<A: Aggregate> {
-    /// How many of its commands are.
-    commands: usize,
-    /// Those of them that start afresh, once none is in the group any more.
-    retries: Vec<PendingCommand<A>>,
+impl<A: Aggregate> IntoIterator for Chain<A> {
+    type Item = PendingCommand<A>;
+    type IntoIter =
+        std::iter::Chain<std::iter::Once<PendingCommand<A>>, std::vec::IntoIter<PendingCommand<A>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self.first).chain(self.behind)
+    }
 }
 
 pub struct Queues<A: Aggregate> {
+    /// In the order of their submission.
     streams: HashMap<StreamName, VecDeque<PendingCommand<A>>>,
     /// Streams that have commands and are in no group.
     ready: VecDeque<StreamName>,
-    /// Streams that are in a group.
-    busy: HashMap<StreamName, Busy<A>>,
+    /// Streams that are in a group, and how many of their commands are.
+    busy: HashMap<StreamName, usize>,
+    /// How many commands have come.
+    taken: u64,
     /// Idempotency keys of all commands, those in groups too.
     keys: HashSet<String>,
     /// A group died: everything is turned away from then on.
@@ -44,6 +52,7 @@ impl<A: Aggregate> Default for Queues<A> {
             streams: HashMap::new(),
             ready: VecDeque::new(),
             busy: HashMap::new(),
+            taken: 0,
             keys: HashSet::new(),
             failed: false,
         }
@@ -60,7 +69,7 @@ impl<A: Aggregate> Queues<A> {
         self.streams.is_empty()
     }
 
-    pub fn take(&mut self, command: PendingCommand<A>) {
+    pub fn take(&mut self, mut command: PendingCommand<A>) {
         if let Some(key) = &command.request.key
             && !self.keys.insert(key.clone())
         {
@@ -69,6 +78,8 @@ impl<A: Aggregate> Queues<A> {
         if let Some(rejected) = self.turned_away(&command) {
             return turn_away(&mut self.keys, command, rejected);
         }
+        self.taken += 1;
+        command.number = self.taken;
         let stream = command.request.stream.clone();
         let queue = self.streams.entry(stream.clone()).or_default();
         queue.push_back(command);
@@ -77,9 +88,9 @@ impl<A: Aggregate> Queues<A> {
         }
     }
 
-    /// A command of a stream is in no group any more. With the last one of them the stream is free; those
-    /// that must start afresh go first.
-    pub fn free(
+    /// A command of a stream is in no group any more: it was answered, or takes the place among those that
+    /// wait which it had. With the last one of them the stream may be in a group again.
+    pub fn leaves(
         &mut self,
         stream: StreamName,
         retry: Option<PendingCommand<A>>,
@@ -88,24 +99,32 @@ impl<A: Aggregate> Queues<A> {
         if let Some(key) = key {
             self.keys.remove(&key);
         }
-        let Some(busy) = self.busy.get_mut(&stream) else { return };
-        busy.commands -= 1;
-        busy.retries.extend(retry);
-        if busy.commands > 0 {
-            return;
-        }
-        let retries = self.busy.remove(&stream).map(|busy| busy.retries).unwrap_or_default();
-        for command in retries.into_iter().rev() {
+        if let Some(command) = retry {
             match self.turned_away(&command) {
-                None => self.streams.entry(stream.clone()).or_default().push_front(command),
+                None => {
+                    let queue = self.streams.entry(stream.clone()).or_default();
+                    let before = queue.partition_point(|other| other.number < command.number);
+                    queue.insert(before, command);
+                }
                 Some(rejected) => turn_away(&mut self.keys, command, rejected),
             }
         }
-        if self.streams.get(&stream).is_some_and(|queue| !queue.is_empty()) {
+        let Some(commands) = self.busy.get_mut(&stream) else { return };
+        *commands -= 1;
+        if *commands > 0 {
+            return;
+        }
+        self.busy.remove(&stream);
+        if self.waiting(&stream) > 0 {
             self.ready.push_back(stream);
         } else {
             self.streams.remove(&stream);
         }
+    }
+
+    /// How many commands of a stream are in no group.
+    fn waiting(&self, stream: &StreamName) -> usize {
+        self.streams.get(stream).map_or(0, VecDeque::len)
     }
 
     /// The commands of the next group, up to so many and so many bytes: the first of each stream, and where
@@ -116,38 +135,53 @@ impl<A: Aggregate> Queues<A> {
         while commands < most
             && let Some(stream) = self.ready.pop_front()
         {
-            let Some(first) = self.next_of(&stream) else { continue };
-            if bytes + first.request.bytes > most_bytes && !chains.is_empty() {
-                self.streams.entry(stream.clone()).or_default().push_front(first);
+            let left = most_bytes.saturating_sub(bytes);
+            let fits = |it: &PendingCommand<A>| chains.is_empty() || it.request.bytes <= left;
+            if let Some(first) = self.next_of(&stream, fits) {
+                commands += 1;
+                bytes += first.request.bytes;
+                chains.push(Chain { first, behind: vec![] });
+            } else if self.waiting(&stream) > 0 {
                 self.ready.push_front(stream);
                 break;
+            } else {
+                self.streams.remove(&stream);
             }
-            commands += 1;
-            bytes += first.request.bytes;
-            chains.push(Chain { first, behind: vec![] });
         }
-        for chain in &mut chains {
-            let stream = chain.first.request.stream.clone();
-            while chain.behind.len() < MAX_BEHIND
-                && commands < most
-                && let Some(command) = self.next_behind(&stream, most_bytes.saturating_sub(bytes))
-            {
+        for chain in self.longest(&chains) {
+            let Some(Chain { first, behind }) = chains.get_mut(chain) else { continue };
+            while behind.len() < MAX_BEHIND && commands < most {
+                let left = most_bytes.saturating_sub(bytes);
+                // One that depends on the outcome of another waits for it.
+                let fits = |it: &PendingCommand<A>| !it.depends() && it.request.bytes <= left;
+                let Some(command) = self.next_of(&first.request.stream, fits) else { break };
                 commands += 1;
                 bytes += command.request.bytes;
-                chain.behind.push(command);
+                behind.push(command);
             }
-            let busy = Busy { commands: 1 + chain.behind.len(), retries: vec![] };
-            self.busy.insert(stream, busy);
+        }
+        for Chain { first, behind } in &chains {
+            self.busy.insert(first.request.stream.clone(), 1 + behind.len());
         }
         chains
     }
 
-    /// The next command of a stream that may go with those before it. One that depends on their outcome
-    /// waits for it.
-    fn next_behind(&mut self, stream: &StreamName, most_bytes: usize) -> Option<PendingCommand<A>> {
-        let fits = |command: &PendingCommand<A>| {
-            !command.is_behind() && command.request.bytes <= most_bytes
-        };
+    /// Which of them have the most commands that wait.
+    fn longest(&self, chains: &[Chain<A>]) -> Vec<usize> {
+        let waiting =
+            |at: usize| chains.get(at).map_or(0, |chain| self.waiting(&chain.first.request.stream));
+        let mut several: Vec<(usize, usize)> =
+            (0..chains.len()).map(|at| (waiting(at), at)).filter(|(count, _)| *count > 0).collect();
+        several.sort_unstable_by_key(|(count, at)| (Reverse(*count), *at));
+        several.into_iter().take(MAX_CHAINS).map(|(_, at)| at).collect()
+    }
+
+    /// The next command of a stream that is still to be started, if it fits.
+    fn next_of(
+        &mut self,
+        stream: &StreamName,
+        fits: impl Fn(&PendingCommand<A>) -> bool,
+    ) -> Option<PendingCommand<A>> {
         while let Some(command) = self.streams.get_mut(stream)?.pop_front_if(|it| fits(it)) {
             match self.turned_away(&command) {
                 None => return Some(command),
@@ -157,27 +191,9 @@ impl<A: Aggregate> Queues<A> {
         None
     }
 
-    /// The next command of a stream that is still to be started.
-    fn next_of(&mut self, stream: &StreamName) -> Option<PendingCommand<A>> {
-        while let Some(command) = self.streams.get_mut(stream).and_then(VecDeque::pop_front) {
-            match self.turned_away(&command) {
-                None => return Some(command),
-                Some(rejected) => turn_away(&mut self.keys, command, rejected),
-            }
-        }
-        self.streams.remove(stream);
-        None
-    }
-
     /// Turns away what waits, and all that will come.
     pub fn fail(&mut self) {
         self.failed = true;
-        let retries = self.busy.values_mut().flat_map(|busy| std::mem::take(&mut busy.retries));
-        for command in retries.collect::<Vec<_>>() {
-            if let Some(rejected) = self.turned_away(&command) {
-                turn_away(&mut self.keys, command, rejected); // The group that had it may never end.
-            }
-        }
         self.purge();
     }
 

@@ -63,7 +63,7 @@ impl<A: Aggregate> Replies<A> {
         drop(self.events.send(event)); // The scheduler outlives its groups, but for a forced shutdown.
     }
 
-    /// Answers a command, and frees its stream before that: its client may send the next command.
+    /// Answers a command, and tells the scheduler before that: its client may send the next command.
     pub fn answer(
         &self,
         mut command: PendingCommand<A>,
@@ -85,15 +85,16 @@ impl<A: Aggregate> Replies<A> {
             );
         }
         let (stream, key) = (command.request.stream.clone(), command.request.key.clone());
-        self.tell(GroupEvent::StreamFree { stream, state, retry: None, key });
+        self.tell(GroupEvent::Left { stream, state, retry: None, key });
         command.answer(outcome);
     }
 
     /// Answers a command whose commit is acknowledged, and saves a snapshot where one is due.
     pub fn accept(&self, pending: PendingCommit<A>) {
+        let is_due = pending.is_snapshot_due();
         let (command, commit, mut state) = pending.acknowledged();
         commit.events.iter().for_each(|event| metrics::EVENTS.add_to(&event.kind, 1));
-        if stream_reader::is_snapshot_due(commit.from - 1, commit.to) {
+        if is_due {
             stream_reader::save_snapshot(&self.store, &commit.stream, &mut state);
         }
         self.answer(command, Some(state), Ok(Accepted::from(&commit)));
@@ -132,7 +133,7 @@ impl<A: Aggregate> Replies<A> {
     /// Lets a command wait for a later group: nothing was tried of it.
     pub fn give_back(&self, command: PendingCommand<A>) {
         let stream = command.request.stream.clone();
-        self.tell(GroupEvent::StreamFree { stream, state: None, retry: Some(command), key: None });
+        self.tell(GroupEvent::Left { stream, state: None, retry: Some(command), key: None });
     }
 
     /// Starts the request afresh: on the state that it was decided on with what `later` adds to it, or on
@@ -155,9 +156,10 @@ impl<A: Aggregate> Replies<A> {
         }
         let stream = command.request.stream.clone();
         let state = match cause {
+            RetryCause::Stream if later.is_empty() => None,
             RetryCause::Stream | RetryCause::Position => state.advanced(later),
             RetryCause::Lost => None,
         };
-        self.tell(GroupEvent::StreamFree { stream, state, retry: Some(command), key: None });
+        self.tell(GroupEvent::Left { stream, state, retry: Some(command), key: None });
     }
 }

@@ -24,7 +24,7 @@ const MAX_LOOKS: u32 = 20;
 struct Found {
     at: HashMap<Position, Entry>,
     by_key: HashMap<String, Commit>,
-    /// Of each stream what it went on with, ascending; the first of it at least.
+    /// Of each stream that went on what it went on with, ascending, where there was room for it.
     later: HashMap<StreamName, Vec<Commit>>,
 }
 
@@ -86,10 +86,8 @@ impl<A: Aggregate> Resolver<A> {
                 found.as_ref().is_ok_and(|found| matches!(found.cause(pending), Cause::Position))
             };
             let collisions = commits.iter().filter(taken);
-            if let Some(most) = collisions.map(|pending| pending.command.collisions).max()
-                && let Err(failure) = self.store.raise_counter(margin(most)).await
-            {
-                tracing::warn!(%failure, "positions were taken");
+            if let Some(most) = collisions.map(|pending| pending.command.collisions).max() {
+                self.leave_behind(most, unused_positions).await;
             }
             for pending in commits {
                 // Without an answer the cause is not known: in the end a tombstone settles it.
@@ -107,6 +105,21 @@ impl<A: Aggregate> Resolver<A> {
             if !commits.is_empty() {
                 backoff.sleep().await;
             }
+        }
+    }
+
+    /// After collisions: what else was drawn may be taken as well. It is filled, and the counter is raised
+    /// above it.
+    async fn leave_behind(&self, collisions: u32, unused_positions: &mut BTreeSet<Position>) {
+        let drawn: Vec<Entry> = unused_positions.iter().copied().map(Entry::Tombstone).collect();
+        if !drawn.is_empty()
+            && let Ok(outcomes) = self.store.insert(&drawn).await
+        {
+            metrics::sealed("writer", &outcomes);
+            unused_positions.clear();
+        }
+        if let Err(failure) = self.store.raise_counter(margin(collisions)).await {
+            tracing::warn!(%failure, "positions were taken");
         }
     }
 
@@ -129,20 +142,26 @@ impl<A: Aggregate> Resolver<A> {
         })
     }
 
-    /// What the streams hold above these versions: of each the first of it at least, if there is any.
+    /// What the streams hold above these versions, about `READ_BYTES` of it: of each that holds anything
+    /// at least that it does.
     async fn later(
         &self,
         mut above: Vec<(&StreamName, Version)>,
     ) -> Result<HashMap<StreamName, Vec<Commit>>> {
         let mut later: HashMap<StreamName, Vec<Commit>> = HashMap::new();
+        let mut has_room = true;
         while !above.is_empty() {
             let part = self.store.read_streams(&above).await?;
             for commit in part.commits {
-                later.entry(commit.stream.clone()).or_default().push(commit);
+                let of_stream = later.entry(commit.stream.clone()).or_default();
+                if has_room {
+                    of_stream.push(commit);
+                }
             }
             if part.complete {
                 break;
             }
+            has_room = false; // The first part was as long as one may be.
             above.retain(|(stream, _)| !later.contains_key(*stream));
         }
         Ok(later)
@@ -222,7 +241,7 @@ impl<A: Aggregate> Resolver<A> {
         let all = positions.iter().chain(unused_positions);
         let tombstones: Vec<Entry> = all.map(|position| Entry::Tombstone(*position)).collect();
         let outcomes = self.store.insert(&tombstones).await?;
-        count_tombstones(&outcomes);
+        metrics::sealed("writer", &outcomes);
         let buried =
             positions.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Inserted::Written);
         let mut found: HashMap<Position, Entry> =
@@ -251,12 +270,6 @@ impl<A: Aggregate> Resolver<A> {
             }
         }
     }
-}
-
-/// Counts those that were written: the others found something at their position.
-pub fn count_tombstones(outcomes: &[Inserted]) {
-    let written = outcomes.iter().filter(|outcome| **outcome == Inserted::Written);
-    metrics::TOMBSTONES.add_to("writer", written.count());
 }
 
 /// Commits that have a key, by it.

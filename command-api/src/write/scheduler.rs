@@ -137,13 +137,18 @@ impl<A: Aggregate> Scheduler<A> {
     /// A group starts when none is under way, or the latest one takes long. Behind one of several
     /// commands it starts `PAUSE` after that one did.
     fn is_time(&self) -> bool {
-        let any = self.queues.ready() > 0 || !self.unused_positions.is_empty();
         let since = self.started.map_or(Duration::MAX, |started| started.elapsed());
-        any && !self.is_held()
+        self.has_work()
+            && !self.is_held()
             && match self.groups {
                 0 => self.latest < SEVERAL || since >= PAUSE,
                 groups => groups < MAX_GROUPS && since > SECOND_GROUP_AFTER,
             }
+    }
+
+    /// Commands, or positions that the log waits for.
+    fn has_work(&self) -> bool {
+        self.queues.ready() > 0 || !self.unused_positions.is_empty()
     }
 
     /// By the flow control. What was taken is ended all the same when the service stops.
@@ -151,10 +156,10 @@ impl<A: Aggregate> Scheduler<A> {
         self.open && self.flow.is_held()
     }
 
-    /// When to look again whether it is time, while commands are ready.
+    /// When to look again whether it is time, while there is work.
     fn next_look(&self) -> Option<Instant> {
         let wait = if self.groups == 0 { PAUSE } else { SECOND_GROUP_AFTER };
-        let is_ready = self.groups < MAX_GROUPS && self.queues.ready() > 0 && !self.is_held();
+        let is_ready = self.groups < MAX_GROUPS && self.has_work() && !self.is_held();
         self.started.filter(|_| is_ready).map(|started| started + wait)
     }
 
@@ -180,14 +185,14 @@ impl<A: Aggregate> Scheduler<A> {
                 self.groups -= 1;
                 self.queues.fail();
             }
-            GroupEvent::StreamFree { stream, state, retry, key } => {
+            GroupEvent::Left { stream, state, retry, key } => {
                 if let Some(state) = &state {
                     self.flow.appended(state.position);
                 }
                 if let Some(state) = state {
                     self.cache.keep(stream.clone(), state);
                 }
-                self.queues.free(stream, retry, key);
+                self.queues.leaves(stream, retry, key);
             }
         }
     }

@@ -39,8 +39,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Whether there is one before it.
-    pub fn is_behind(&self) -> bool {
+    /// Whether there is one before it, on whose outcome it depends.
+    pub fn depends(&self) -> bool {
         self.number > 0
     }
 

@@ -7,11 +7,11 @@ use shared::event_store::Snapshot;
 
 use super::guarded::guarded;
 
-/// The state of a stream as of a commit that is acknowledged.
+/// The state of a stream as of a commit: one that is acknowledged, or the one before in the same group.
 pub struct StreamState<A: Aggregate> {
     pub state: A::State,
     pub version: Version,
-    /// Of the latest commit: the next one's must be greater.
+    /// Of the latest commit, 0 before it has one: the next one's must be greater.
     pub position: Position,
     /// Of the latest commit: the next one's is not earlier.
     pub at: Timestamp,
@@ -28,6 +28,17 @@ impl<A: Aggregate> StreamState<A> {
             position: 0,
             at: Timestamp::from_millis(i64::MIN),
             bytes: 0,
+        }
+    }
+
+    /// The state as of a commit, with the bytes of the one before it.
+    pub fn after(state: A::State, commit: &Commit, bytes: usize) -> Self {
+        Self {
+            state,
+            version: commit.to,
+            position: commit.position,
+            at: commit.at,
+            bytes: bytes + data_length(commit),
         }
     }
 
@@ -85,6 +96,6 @@ pub fn snapshot_kind<A: Aggregate>() -> String {
 }
 
 /// The length of the JSON of a commit's events, in bytes.
-pub fn data_length(commit: &Commit) -> usize {
+fn data_length(commit: &Commit) -> usize {
     commit.events.iter().map(|event| event.data.as_str().len()).sum()
 }

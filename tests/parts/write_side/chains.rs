@@ -1,7 +1,10 @@
 //! Many commands of one stream: they share inserts, and none is written on what is not there.
+//!
+//! In one thread: all that are submitted at once wait before the first of them starts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ::orders::OrderAggregate;
 use async_trait::async_trait;
@@ -12,9 +15,11 @@ use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::health::Health;
 use tests::decorator::{Decorator, Hooks};
 use tests::faulty::{Fault, Faulty};
+use tests::held::Held;
 use tests::orders;
 use tests::requests::request;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
@@ -45,8 +50,16 @@ impl Started {
 
     /// So many payments at once, each of this amount.
     async fn pay(&self, count: usize, amount: i64) -> Vec<Outcome> {
-        let paid = (0..count).map(|_| self.writer.submit(pay(self.order, amount)));
-        join_all(paid).await.into_iter().map(Result::unwrap).collect()
+        self.submit((0..count).map(|_| pay(self.order, amount))).await
+    }
+
+    /// What becomes of requests that are submitted at once, in this order.
+    async fn submit(
+        &self,
+        requests: impl IntoIterator<Item = Request<OrderAggregate>>,
+    ) -> Vec<Outcome> {
+        let outcomes = requests.into_iter().map(|request| self.writer.submit(request));
+        join_all(outcomes).await.into_iter().map(Result::unwrap).collect()
     }
 
     async fn end(self) {
@@ -55,12 +68,10 @@ impl Started {
     }
 }
 
-/// The versions that were acknowledged, ascending.
+/// The versions that were acknowledged, in the order of submission.
 fn versions(outcomes: &[Outcome]) -> Vec<Version> {
     let accepted = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok());
-    let mut versions: Vec<Version> = accepted.map(|accepted| accepted.version).collect();
-    versions.sort_unstable();
-    versions
+    accepted.map(|accepted| accepted.version).collect()
 }
 
 /// The commits of the order, each of one event: without a gap, at ascending positions.
@@ -108,7 +119,7 @@ async fn commands_of_one_stream_share_an_insert(store: Store) {
     let outcomes = started.pay(MANY, 1).await;
     assert_eq!(versions(&outcomes), (2..).take(MANY).collect::<Vec<_>>());
     let inserts = counted.hooks.inserts.load(Ordering::SeqCst) - before;
-    assert!(inserts <= 2, "{inserts} inserts: the first one may begin when one has come");
+    assert_eq!(inserts, 1);
     assert_eq!(commits_of(&store, started.order).await.len(), 1 + MANY);
     started.end().await;
 }
@@ -116,7 +127,10 @@ async fn commands_of_one_stream_share_an_insert(store: Store) {
 async fn a_refusal_among_them_is_decided_on_the_log(store: Store) {
     let started = Started::over(store.clone()).await;
     let outcomes = started.pay(7, 20).await;
-    let overpaid = |outcome: &&Outcome| matches!(outcome, Err(Rejected::Refused(refusal)) if refusal.rule == "overpayment");
+    let overpaid = |outcome: &&Outcome| match outcome {
+        Err(Rejected::Refused(refusal)) => refusal.rule == "overpayment",
+        _ => false,
+    };
     assert_eq!(outcomes.iter().filter(overpaid).count(), 2, "{outcomes:?}");
     assert_eq!(versions(&outcomes), [2, 3, 4, 5, 6]);
     assert_eq!(commits_of(&store, started.order).await.len(), 6);
@@ -131,29 +145,114 @@ async fn none_is_written_behind_one_that_lost_its_race(store: Store) {
     let outcomes = started.pay(MANY, 1).await;
     assert!(!stranger.hooks.comes.load(Ordering::SeqCst), "the stranger came");
     let commits = commits_of(&store, started.order).await;
-    assert_eq!((commits.len(), versions(&outcomes).len()), (2 + MANY, MANY));
-    let is_ours = |commit: &&Commit| commit.from == 1 || versions(&outcomes).contains(&commit.from);
+    let versions = versions(&outcomes);
+    assert_eq!((commits.len(), versions.len()), (2 + MANY, MANY));
+    assert!(versions.is_sorted(), "in the order of submission: {versions:?}");
+    let is_ours = |commit: &&Commit| commit.from == 1 || versions.contains(&commit.from);
     assert_eq!(commits.iter().filter(is_ours).count(), 1 + MANY, "one version is the stranger's");
     started.end().await;
 }
 
+/// Three inserts at most: the one that goes wrong, one that settles it, and one for what is left.
 async fn each_counts_once_whatever_becomes_of_the_insert(store: Store) {
-    for fault in [Fault::LostBefore, Fault::LostAfter, Fault::Late, Fault::PositionTaken] {
+    for fault in [
+        Fault::LostBefore,
+        Fault::LostAfter,
+        Fault::Late,
+        Fault::LateHalf,
+        Fault::PositionTaken,
+        Fault::FirstTaken,
+    ] {
         let faulty = Faulty::over(store.clone(), &[]);
         let started = Started::over(faulty.clone()).await;
         faulty.hooks.fail_with(&[fault]);
         let outcomes = started.pay(MANY, 1).await;
         assert!(faulty.hooks.is_spent());
         let all: Vec<Version> = (2..).take(MANY).collect();
-        assert_eq!(versions(&outcomes), all, "{fault:?}");
+        assert_eq!(versions(&outcomes), all, "{fault:?}: {outcomes:?}");
+        let inserts = faulty.hooks.inserts();
+        assert_eq!(inserts.first(), Some(&MANY), "{fault:?}: {inserts:?}");
+        assert!(inserts.len() <= 3, "{fault:?}: {inserts:?}");
         assert_eq!(commits_of(&store, started.order).await.len(), 1 + MANY, "{fault:?}");
         started.end().await;
     }
 }
 
-tests::on_both_logs! {
+/// The second expects what the first leads to, the third what the second has changed.
+async fn what_one_expects_is_compared_with_the_one_before(store: Store) {
+    let counted = Decorator::over(store.clone(), Stranger::default());
+    let started = Started::over(counted.clone()).await;
+    let before = counted.hooks.inserts.load(Ordering::SeqCst);
+    let expecting = |version| Request { expected: Some(version), ..pay(started.order, 1) };
+    let outcomes = started.submit([1, 2, 2].map(expecting)).await;
+    assert_eq!(versions(&outcomes), [2, 3]);
+    let last = outcomes.last().unwrap();
+    assert!(matches!(last, Err(Rejected::VersionMismatch { actual: 3 })), "{last:?}");
+    assert_eq!(counted.hooks.inserts.load(Ordering::SeqCst) - before, 1);
+    assert_eq!(commits_of(&store, started.order).await.len(), 3);
+    started.end().await;
+}
+
+/// Another process has carried the second of them out.
+async fn one_that_was_done_before_is_answered_as_then(store: Store) {
+    let started = Started::over(store.clone()).await;
+    let keyed =
+        || Request { sequence: None, ..request(orders::payment(1), started.order, Some("a")) };
+    let other = Writer::<OrderAggregate>::start(store.clone(), Health::default());
+    let before = other.0.submit(keyed()).await.unwrap().unwrap();
+    let outcomes = started.submit([pay(started.order, 1), keyed(), pay(started.order, 1)]).await;
+    assert_eq!(outcomes.get(1), Some(&Ok(before)));
+    assert_eq!(versions(&outcomes), [3, 2, 4]);
+    assert_eq!(commits_of(&store, started.order).await.len(), 4);
+    started.end().await;
+    drop(other.0);
+    other.1.await.unwrap();
+}
+
+/// Its state must be read, and the first of them is refused on it.
+async fn those_behind_a_refusal_share_an_insert(store: Store) {
+    let started = Started::over(store.clone()).await;
+    let counted = Decorator::over(store.clone(), Stranger::default());
+    let (writer, scheduler) = Writer::<OrderAggregate>::start(counted.clone(), Health::default());
+    let other = Started { writer, scheduler, order: started.order };
+    let amounts = [200, 1, 1, 200, 1];
+    let outcomes = other.submit(amounts.map(|amount| pay(started.order, amount))).await;
+    assert_eq!(versions(&outcomes), [2, 3, 4]);
+    let refused = |outcome: &Outcome| matches!(outcome, Err(Rejected::Refused(_)));
+    assert_eq!(outcomes.iter().map(refused).collect::<Vec<_>>(), amounts.map(|it| it == 200));
+    assert_eq!(counted.hooks.inserts.load(Ordering::SeqCst), 2);
+    started.end().await;
+    other.end().await;
+}
+
+/// The second is refused on what the first leads to, so that it waits for what becomes of that.
+async fn what_waits_for_an_insert_that_hangs_is_answered_in_time(store: Store) {
+    let held = Held::over(store.clone());
+    let order = Uuid::new_v4();
+    let (writer, scheduler) = Writer::<OrderAggregate>::start(store, Health::default());
+    writer.submit(request(orders::create(100), order, None)).await.unwrap().unwrap();
+    drop(writer);
+    scheduler.await.unwrap();
+    let (writer, scheduler) = Writer::<OrderAggregate>::start(held.clone(), Health::default());
+    let first = writer.submit(pay(order, 100));
+    let start_by = Instant::now() + Duration::from_millis(200);
+    let second = writer.submit(Request { start_by, ..pay(order, 100) });
+    held.hooks.until_begun(1).await;
+    let outcome = second.await.unwrap();
+    assert!(matches!(outcome, Err(Rejected::Unavailable(_))), "{outcome:?}");
+    held.hooks.release();
+    assert!(first.await.unwrap().is_ok());
+    drop(writer);
+    scheduler.await.unwrap();
+}
+
+tests::on_both_logs! { in one thread:
     commands_of_one_stream_share_an_insert
     a_refusal_among_them_is_decided_on_the_log
     none_is_written_behind_one_that_lost_its_race
     each_counts_once_whatever_becomes_of_the_insert
+    what_one_expects_is_compared_with_the_one_before
+    one_that_was_done_before_is_answered_as_then
+    those_behind_a_refusal_share_an_insert
+    what_waits_for_an_insert_that_hangs_is_answered_in_time
 }

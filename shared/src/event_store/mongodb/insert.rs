@@ -9,26 +9,25 @@ use mongodb::error::{Error, ErrorKind, InsertManyError};
 use super::{APPENDING, DUPLICATE_KEY, MongoDb, failure};
 use crate::event_store::{Inserted, NotInserted, goes_on};
 
-/// Entries of which each goes on with the one before it: the index of the first, and how many they are.
-pub(super) struct Chain {
-    first: usize,
-    count: usize,
+/// What is inserted with one call: the indices of the entries, and whether each goes on with the one
+/// before it.
+pub(super) struct Call {
+    entries: Vec<usize>,
+    is_chain: bool,
 }
 
-/// The chains among entries, ascending.
-pub(super) fn chains(entries: &[Entry]) -> Vec<Chain> {
-    let mut chains: Vec<Chain> = vec![];
-    for (first, pair) in entries.windows(2).enumerate() {
-        let [before, entry] = pair else { continue };
-        if !goes_on(before, entry) {
-            continue;
-        }
-        match chains.last_mut() {
-            Some(chain) if chain.first + chain.count == first + 1 => chain.count += 1,
-            _ => chains.push(Chain { first, count: 2 }),
-        }
+/// The calls that entries take: one for each chain, and one for all that are in none.
+pub(super) fn calls(entries: &[Entry]) -> Vec<Call> {
+    let chains = entries.chunk_by(goes_on).scan(0, |next, chain| {
+        let first = std::mem::replace(next, *next + chain.len());
+        Some(Call { entries: (first..*next).collect(), is_chain: chain.len() > 1 })
+    });
+    let (mut calls, alone): (Vec<Call>, Vec<Call>) = chains.partition(|call| call.is_chain);
+    let alone: Vec<usize> = alone.into_iter().flat_map(|call| call.entries).collect();
+    if !alone.is_empty() {
+        calls.push(Call { entries: alone, is_chain: false });
     }
-    chains
+    calls
 }
 
 impl MongoDb {
@@ -37,31 +36,25 @@ impl MongoDb {
     /// at once.
     pub(super) async fn insert_all(
         &self,
-        mut documents: Vec<RawDocumentBuf>,
-        chains: Vec<Chain>,
+        documents: Vec<RawDocumentBuf>,
+        calls: Vec<Call>,
     ) -> Result<Vec<Inserted>, NotInserted> {
-        if chains.is_empty() {
-            return self.insert_documents(documents, false).await;
-        }
-        let mut inserts = vec![];
-        for chain in chains.iter().rev() {
-            let documents = documents.drain(chain.first..chain.first + chain.count);
-            inserts.push(self.insert_documents(documents.collect(), true));
-        }
-        inserts.push(self.insert_documents(documents, false));
-        let mut inserted = join_all(inserts).await;
-        let is_never = |it: &Result<_, _>| matches!(it, Err(NotInserted::Never(_)));
-        if !inserted.iter().all(is_never)
-            && let Some(at) = inserted.iter().position(Result::is_err)
-            && let Err(failure) = inserted.swap_remove(at)
-        {
-            return Err(NotInserted::Unknown(failure.into())); // Another of them may have been done.
-        }
-        let mut outcomes = vec![];
-        let mut of_inserts = inserted.into_iter().rev();
-        outcomes.extend(of_inserts.next().transpose()?.unwrap_or_default());
-        for (chain, inserted) in chains.iter().zip(of_inserts) {
-            outcomes.splice(chain.first..chain.first, inserted?);
+        let mut outcomes = vec![Inserted::NotAttempted; documents.len()];
+        let mut documents: Vec<_> = documents.into_iter().map(Some).collect();
+        let insert = |call: &Call| {
+            let of_call = call.entries.iter().filter_map(|at| documents.get_mut(*at)?.take());
+            self.insert_documents(of_call.collect(), call.is_chain)
+        };
+        let inserted = join_all(calls.iter().map(insert)).await;
+        let all_never = inserted.iter().all(|it| matches!(it, Err(NotInserted::Never(_))));
+        for (call, inserted) in calls.into_iter().zip(inserted) {
+            let inserted = inserted.map_err(|error| match all_never {
+                true => error,
+                false => NotInserted::Unknown(error.into()), // Another of them may have been done.
+            })?;
+            for (at, one) in call.entries.into_iter().zip(inserted) {
+                outcomes.get_mut(at).into_iter().for_each(|outcome| *outcome = one);
+            }
         }
         Ok(outcomes)
     }
