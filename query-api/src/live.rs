@@ -26,8 +26,8 @@ use http::HeaderValue;
 use kernel::live::Filter;
 use kernel::parameters::{Parameters, bad, number};
 use shared::auth::Caller;
-use shared::http::Answer;
 use shared::http::problem::Problem;
+use shared::http::{Answer, Client};
 use warp::Reply as _;
 
 use self::allowance::{Allowance, MAX_PER_SECOND};
@@ -35,7 +35,7 @@ pub use self::body::Body;
 pub(crate) use self::event::events;
 pub use self::event_id::EventId;
 pub(crate) use self::hub::Hub;
-pub use self::subscribers::{Bounds, Client};
+pub use self::subscribers::Bounds;
 use crate::Service;
 
 /// For the reader to begin.
@@ -70,11 +70,7 @@ impl Wanted {
             Some(owner) => live.owned(self.filter, owner),
             None => self.filter,
         };
-        let client = match caller.actor() {
-            Some(name) => Some(Client::Principal(name.to_owned())),
-            None => address.map(Client::Address),
-        };
-        Self { filter, client, ..self }
+        Self { filter, client: Client::of(caller, address), ..self }
     }
 
     /// Reads the parameters and the header `Last-Event-ID`, which counts more than `after`: a browser

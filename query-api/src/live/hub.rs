@@ -8,6 +8,7 @@ use kernel::log::StreamName;
 use kernel::query::Queries;
 use kernel::views::Batch;
 use kernel::{Result, Timestamp};
+use shared::http::Client;
 use shared::http::problem::Problem;
 use shared::service::metrics::OneMore;
 use shared::view_store::{Generation, Place, Update, ViewStore};
@@ -22,7 +23,7 @@ use super::event::{self, Changed, Checkpoint};
 use super::pending::Pending;
 use super::queue::Frame;
 use super::subscriber::{Page, Subscriber};
-use super::subscribers::{Bounds, Client, Subscribers};
+use super::subscribers::{Bounds, Subscribers};
 use super::traced::Traced;
 use crate::metrics;
 

@@ -1,8 +1,9 @@
 //! All streams of events that are open, and what they may take together.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
+
+use shared::http::Client;
 
 use super::budget::Budget;
 use super::subscriber::Subscriber;
@@ -25,15 +26,6 @@ impl Default for Bounds {
     fn default() -> Self {
         Self { streams: 5_000, of_one: 2_500, waiting: 64 << 20, missed: 64 << 20 }
     }
-}
-
-/// Whose streams are counted together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Client {
-    /// The principal of this name.
-    Principal(String),
-    /// Where no client is asked who it is: all that come from this address.
-    Address(IpAddr),
 }
 
 pub struct Subscribers {

@@ -12,6 +12,7 @@ mod security;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use kernel::contract::{ProblemPage, Rule};
 use serde_json::Value;
@@ -26,6 +27,7 @@ pub use self::operation::{Body, Operation, ServerSentEvent};
 pub use self::own::{Object, file, text};
 use super::access::AccessTable;
 use super::answer::{self, Answer, into_response};
+use super::fixed::Fixed;
 use super::guard::Guard;
 use super::measured;
 use super::probes::get_or_head;
@@ -78,7 +80,7 @@ impl Api {
 /// JSON that stays the same as long as the service runs.
 #[derive(Debug, Clone)]
 pub struct Served {
-    body: Arc<[u8]>,
+    body: Fixed,
     etag: Arc<str>,
 }
 
@@ -87,7 +89,7 @@ impl Served {
     pub fn new(json: &Value) -> Self {
         let body = json.to_string().into_bytes();
         let etag = format!("\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, &body).simple());
-        Self { body: body.into(), etag: etag.into() }
+        Self { body: Fixed::new(body, JSON), etag: etag.into() }
     }
 
     /// The answer: 304 where the client has it.
@@ -95,8 +97,8 @@ impl Served {
         let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
         let known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == &*self.etag));
         let mut response = match known {
-            true => answer::bytes(StatusCode::NOT_MODIFIED, vec![], JSON),
-            false => answer::bytes(StatusCode::OK, self.body.to_vec(), JSON),
+            true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), JSON),
+            false => self.body.answer(),
         };
         answer::set(&mut response, "etag", &self.etag);
         answer::set(&mut response, "cache-control", "no-cache");
