@@ -20,7 +20,7 @@ pub use self::config::Config;
 use self::remote::Remote;
 pub use self::verifier::Verifier;
 use super::watched::Watched;
-use super::{Denied, JWKS_FILE, KEYS, KEYS_READABLE, KeySource, Principal};
+use super::{Denied, Found, JWKS_FILE, KEYS, KEYS_READABLE, KeySource};
 use crate::service::health::Health;
 
 /// Tells how many keys are in use from now on.
@@ -60,11 +60,32 @@ impl Keyring {
         }
     }
 
-    /// Whose token it is.
-    pub fn find(&self, token: &str) -> std::result::Result<Arc<Principal>, Denied> {
+    fn verifier(&self) -> std::result::Result<Arc<Verifier>, Denied> {
         match self {
-            Self::File(file) => file.current().find(token),
-            Self::Url(url) => url.find(token),
+            Self::File(file) => Ok(file.current()),
+            Self::Url(url) => url.verifier().ok_or(Denied::Unavailable),
         }
+    }
+
+    /// Whose token it is, where that takes no check of its signature; else none. One that names a key that
+    /// is not known is refused, and makes the next fetch of a URL come early.
+    pub fn look(&self, token: &str) -> Option<Found> {
+        let verifier = match self.verifier() {
+            Ok(verifier) => verifier,
+            Err(denied) => return Some(Err(denied)),
+        };
+        let looked = verifier.look(token);
+        if let Self::Url(url) = self
+            && looked == Some(Err(Denied::Invalid))
+            && verifier.lacks_key_of(token)
+        {
+            url.want_other_keys();
+        }
+        looked
+    }
+
+    /// Whose token it is. The signature of one that is not known is checked at once.
+    pub fn find(&self, token: &str) -> Found {
+        self.verifier()?.find(token)
     }
 }

@@ -10,7 +10,7 @@ pub const CONNECTIONS_PER_ADDRESS: &str = "connections_per_address";
 pub const RATE_PER_ADDRESS: &str = "rate_per_address";
 /// One principal asks too often.
 pub const RATE_PER_PRINCIPAL: &str = "rate_per_principal";
-/// One address fails to sign in too often.
+/// Sign-ins, or JWTs that were not known, of one address fail too often.
 pub const SIGN_INS: &str = "sign_ins";
 /// No TLS was agreed on.
 pub const HANDSHAKE: &str = "handshake";

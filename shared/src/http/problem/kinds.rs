@@ -174,7 +174,7 @@ problems! {
     too_many_requests: TOO_MANY_REQUESTS, "too-many-requests", LATER,
         "Too much is asked for at a time",
         "10,000 commands or 16 MiB of them are waiting, or 5,000 streams of changes are open, or the \
-         client sends more requests, or fails to sign in more often, than one address or one principal \
+         client sends more requests, or more credentials that fail, than one address or one principal \
          may. Nothing was done.",
         "Send the request again after the seconds of `Retry-After`, and less at a time.";
     /// The views will not contain what the client has seen until an operator repairs them.
