@@ -137,6 +137,8 @@ pub enum Denied {
     Revoked,
     /// It may be one: the keys of the identity provider were not fetched yet.
     Unavailable,
+    /// It may be one: too many others are being checked.
+    Busy,
 }
 
 impl Denied {
@@ -145,7 +147,7 @@ impl Denied {
             Self::Invalid => "invalid",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable | Self::Busy => "unavailable",
         }
     }
 }
@@ -223,7 +225,16 @@ impl Authenticator {
         self.jwt.as_ref().map_or(Some(Err(Denied::Invalid)), |keys| keys.look(credential))
     }
 
-    /// Whose credential it is.
+    /// Whose credential it is, by its signature. Few signatures are checked at a time, beside the threads
+    /// that serve requests.
+    pub(crate) async fn check(&self, credential: &str) -> Found {
+        match &self.jwt {
+            Some(keys) => keys.check(credential).await,
+            None => Err(Denied::Invalid),
+        }
+    }
+
+    /// Whose credential it is, found at once.
     pub(crate) fn principal(&self, credential: &str) -> Found {
         let check = || self.jwt.as_ref().map_or(Err(Denied::Invalid), |it| it.find(credential));
         self.look(credential).unwrap_or_else(check)

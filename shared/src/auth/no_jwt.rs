@@ -39,6 +39,11 @@ impl Keyring {
     }
 
     /// Of a keyring that there can't be.
+    pub async fn check(&self, _token: &str) -> Found {
+        match *self {}
+    }
+
+    /// Of a keyring that there can't be.
     pub fn find(&self, _token: &str) -> Found {
         match *self {}
     }

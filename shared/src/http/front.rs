@@ -90,7 +90,7 @@ impl Front {
         }
         if let Some(guard) = &self.callers.guard {
             let (mut parts, body) = request.into_parts();
-            if let Err(problem) = guard.admit(&mut parts, from_page) {
+            if let Err(problem) = guard.admit(&mut parts, from_page).await {
                 return (problem.into_response(), Caller::default());
             }
             request = Request::from_parts(parts, body);

@@ -58,8 +58,12 @@ impl Guard {
     }
 
     /// Whose token a page signs in with.
-    pub(crate) fn sign_in(&self, address: IpAddr, token: &str) -> Result<Arc<Principal>, Problem> {
-        let principal = self.find(Some(address), token, true)?;
+    pub(crate) async fn sign_in(
+        &self,
+        address: IpAddr,
+        token: &str,
+    ) -> Result<Arc<Principal>, Problem> {
+        let principal = self.find(Some(address), token, true).await?;
         self.count(&principal)?;
         Authenticator::count("accepted");
         Ok(principal)
@@ -68,7 +72,7 @@ impl Guard {
     /// Whose credential it is. Sign-ins that fail, and signatures that were checked in vain, count for the
     /// address. Once there were too many, further ones that fail are told so, and no signature is checked.
     /// What needs no such check is looked at in any case: others of an address keep none from signing in.
-    fn find(
+    async fn find(
         &self,
         address: Option<IpAddr>,
         credential: &str,
@@ -80,7 +84,7 @@ impl Guard {
             Some(found) => found,
             None => {
                 self.fails(address, RateLimit::look)?;
-                self.authenticator.principal(credential)
+                self.authenticator.check(credential).await
             }
         };
         let denied = match found {
@@ -88,9 +92,12 @@ impl Guard {
             Err(denied) => denied,
         };
         Authenticator::count(denied.as_str());
-        // That the keys are not there is not the client's failure.
-        if counts && denied != Denied::Unavailable {
-            self.fails(address, RateLimit::take)?;
+        match denied {
+            // That is not the client's failure.
+            Denied::Unavailable => {}
+            Denied::Busy => REFUSED.add_to(refused::SIGNATURES, 1),
+            _ if counts => self.fails(address, RateLimit::take)?,
+            _ => {}
         }
         Err(unauthenticated(denied))
     }
@@ -112,14 +119,14 @@ impl Guard {
 
     /// Lets a request through, with its `Caller`, or says why not. `from_page` is whether it comes from
     /// a page of another origin that may change something.
-    pub(crate) fn admit(&self, request: &mut Parts, from_page: bool) -> Result<(), Problem> {
+    pub(crate) async fn admit(&self, request: &mut Parts, from_page: bool) -> Result<(), Problem> {
         let asked = self.access.find(&request.method, request.uri.path());
         if let Asked::Known(all) = &asked
             && all.iter().all(|access| access.is_open())
         {
             return Ok(());
         }
-        let (principal, credential) = self.principal(request, from_page)?;
+        let (principal, credential) = self.principal(request, from_page).await?;
         self.count(&principal)?;
         let needs = match asked {
             Asked::Known(needs) => needs,
@@ -152,7 +159,7 @@ impl Guard {
         })
     }
 
-    fn principal(
+    async fn principal(
         &self,
         request: &Parts,
         from_page: bool,
@@ -173,7 +180,7 @@ impl Guard {
             }
         };
         let address = request.extensions.get::<Peer>().map(|peer| peer.0);
-        Ok((self.find(address, credential, false)?, credential.to_owned()))
+        Ok((self.find(address, credential, false).await?, credential.to_owned()))
     }
 }
 
@@ -190,6 +197,10 @@ fn unauthenticated(denied: Denied) -> Problem {
     let why = match denied {
         Denied::Unavailable => {
             let detail = "The keys of the identity provider are not there yet; /readyz tells why.";
+            return Problem::unavailable(detail);
+        }
+        Denied::Busy => {
+            let detail = "The signatures of too many tokens are being checked; try again.";
             return Problem::unavailable(detail);
         }
         Denied::Invalid => "The token is none that is known here.",

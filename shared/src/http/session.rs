@@ -68,9 +68,10 @@ pub fn routes(guard: Guard) -> BoxedFilter<(Response,)> {
         .and(caller())
         .map(|caller: Caller| answer::into_response(show(&caller)));
     let peer = warp::ext::optional::<Peer>();
-    let sign_in = path().and(warp::post()).and(peer).and(headers()).and(body(MAX_BODY)).map(
+    let sign_in = path().and(warp::post()).and(peer).and(headers()).and(body(MAX_BODY)).then(
         move |peer, headers: HeaderMap, body: Result<Bytes, Problem>| {
-            answer::into_response(sign_in(&guard, peer, &headers, body))
+            let guard = guard.clone();
+            async move { answer::into_response(sign_in(&guard, peer, &headers, body).await) }
         },
     );
     let sign_out = path()
@@ -85,7 +86,7 @@ fn show(caller: &Caller) -> Answer {
     told(&Session::from(caller.principal().ok_or_else(unknown)?))
 }
 
-fn sign_in(
+async fn sign_in(
     guard: &Guard,
     peer: Option<Peer>,
     headers: &HeaderMap,
@@ -98,7 +99,7 @@ fn sign_in(
     let given = SignIn::deserialize(&json).ok().filter(|_| json.is_object());
     let SignIn { token } = given.ok_or_else(|| wrong(&json))?;
     let Peer(address) = peer.ok_or_else(|| Problem::internal("the request has no address"))?;
-    let principal = guard.sign_in(address, &token)?;
+    let principal = guard.sign_in(address, &token).await?;
     with_cookie(told(&Session::from(&*principal))?, cookie::set(&token, cookie::is_secure(headers)))
 }
 

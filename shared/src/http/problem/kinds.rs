@@ -162,8 +162,8 @@ problems! {
     /// Nothing was done; a server that is needed is away.
     unavailable: SERVICE_UNAVAILABLE, "unavailable", LATER, "Not available at the moment",
         "A server that is needed is away, the command could not start in time, the service starts or \
-         stops, or large bodies, or answers that are not taken, have all the memory that they may. \
-         Nothing was done.",
+         stops, too many signatures of tokens are being checked, or large bodies, or answers that are \
+         not taken, have all the memory that they may. Nothing was done.",
         "Send the request again after the seconds of `Retry-After`.";
     /// Work of the process does not get on: waiting does not help.
     stuck: SERVICE_UNAVAILABLE, "stuck", NEVER, "The process gets on no more",
