@@ -58,7 +58,18 @@ impl Fixed {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn answers_share_their_bytes() {
+        let text = Fixed::new("waybill", "text/plain");
+        for _ in 0..2 {
+            let bytes = text.answer().into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(bytes.as_ptr(), text.0.plain.as_ptr());
+        }
+    }
 
     #[test]
     fn a_form_is_made_once() {
