@@ -92,7 +92,7 @@ impl Room {
         };
         found.map(|share| Held(Some(share))).ok_or_else(|| {
             REFUSED.add_to(ANSWERS, 1);
-            refused(asked)
+            refused(answer, asked)
         })
     }
 
@@ -143,8 +143,8 @@ fn large(answer: &Response) -> Option<usize> {
     (length > SMALL).then_some(length)
 }
 
-fn refused(asked: &Method) -> Problem {
-    match asked.is_safe() {
+fn refused(answer: &Response, asked: &Method) -> Problem {
+    match asked.is_safe() || !answer.status().is_success() {
         true => Problem::unavailable("Too many answers wait to be taken by clients; try again."),
         false => Problem::outcome_unknown(
             "It was carried out, and too many answers wait to be taken by clients to give this one.",
@@ -248,6 +248,10 @@ mod tests {
         assert_eq!(&*problem.r#type, "/problems/unavailable");
         let problem = full.take(&answer(101 << 10), &Method::POST, || None).await.err().unwrap();
         assert_eq!(&*problem.r#type, "/problems/outcome-unknown");
+        let mut invalid = answer(101 << 10);
+        *invalid.status_mut() = http::StatusCode::UNPROCESSABLE_ENTITY;
+        let problem = full.take(&invalid, &Method::POST, || None).await.err().unwrap();
+        assert_eq!(&*problem.r#type, "/problems/unavailable", "it was not carried out");
         let fits = sent(&full, 100 << 10).await;
         assert!(fits.is_ok() && sent(&full, SMALL).await.is_ok(), "small ones do not count");
         drop((bytes, fits));
