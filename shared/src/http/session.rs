@@ -93,8 +93,11 @@ async fn sign_in(
     body: Result<Bytes, Problem>,
 ) -> Answer {
     same_origin(headers)?;
-    let json = strict_json::read(&body?);
-    let json = json.map_err(|error| Problem::malformed(format!("This is no JSON: {error}.")))?;
+    let json = strict_json::read(&body?).map_err(|error| match error.is_data() {
+        // It names the key, which may be a token.
+        true => Problem::malformed("Expected each key of an object once (RFC 7493, section 2.3)."),
+        false => Problem::malformed(format!("This is no JSON: {error}.")),
+    })?;
     // serde would take an array for the fields of a struct as well.
     let given = SignIn::deserialize(&json).ok().filter(|_| json.is_object());
     let SignIn { token } = given.ok_or_else(|| wrong(&json))?;
