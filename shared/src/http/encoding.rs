@@ -114,7 +114,10 @@ impl Codings {
         }
         let length = response.body().size_hint().exact().filter(|length| *length >= LEAST);
         let Some(length) = length.filter(|_| is_text(response.headers())) else { return response };
-        response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+        // A file of the dashboard, which may have a coding of its own, says so itself.
+        if response.headers().get_all(VARY).iter().all(|of| of != "accept-encoding") {
+            response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+        }
         let Some(coding) = self.wanted else { return response };
         let (mut head, body) = response.into_parts();
         let fixed = head.extensions.get::<Fixed>().cloned();
