@@ -63,7 +63,10 @@ fn exchange<A: Aggregate>(
     headers: &HeaderMap,
 ) -> Answer {
     let service = slot.service()?;
-    let make = || Served::new(&asyncapi::document(&service.namespace, &A::contract().events));
+    let make = || {
+        let events = A::contract().events;
+        Served::new(&asyncapi::document(&service.namespace, A::CATEGORY, &events))
+    };
     Ok(document.get_or_init(make).answer(headers))
 }
 
