@@ -45,7 +45,10 @@ pub(crate) const ASKS: [&str; 4] =
 const RATE: &str = "WAYBILL_RATE_PER_PRINCIPAL";
 const SIGN_IN_FAILURES: &str = "WAYBILL_SIGN_IN_FAILURES";
 /// Credentials of one address that may fail in a minute, unless `WAYBILL_SIGN_IN_FAILURES` says otherwise.
-const FAILURES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+const FAILURES: NonZeroU32 = match NonZeroU32::new(10) {
+    Some(ten) => ten,
+    None => NonZeroU32::MIN,
+};
 
 static CREDENTIALS: Counter = Counter::by(
     "waybill_credentials_total",

@@ -41,7 +41,7 @@ pub struct Subscribers {
 
 impl Subscribers {
     pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
-        let (all, clients) = Default::default();
+        let (all, clients) = (HashMap::new(), HashMap::new());
         Self { bounds, waiting, all, clients, next: 0, are_told: false }
     }
 

@@ -94,15 +94,20 @@ impl Served {
 
     /// The answer: 304 where the client has it.
     pub fn answer(&self, headers: &HeaderMap) -> Response {
-        let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-        let known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == &*self.etag));
-        let mut response = match known {
+        let given = headers.get_all(header::IF_NONE_MATCH).iter();
+        let mut tags = given.filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','));
+        let mut response = match tags.any(|tag| self.is_named(tag.trim())) {
             true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), JSON),
             false => self.body.answer(),
         };
         answer::set(&mut response, "etag", &self.etag);
         answer::set(&mut response, "cache-control", "no-cache");
         response
+    }
+
+    /// Whether a tag of `If-None-Match` names it; compared weakly (RFC 9110, section 13.1.2).
+    fn is_named(&self, tag: &str) -> bool {
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == &*self.etag
     }
 }
 
@@ -151,5 +156,27 @@ impl Description {
             },
         );
         document.or(problems).unify().or(docs::routes()).unify().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_has_it_is_told_so() {
+        let served = Served::new(&serde_json::json!({ "a": 1 }));
+        let status = |tags: &[&str]| {
+            let one = |tag: &&str| (header::IF_NONE_MATCH, tag.parse().unwrap());
+            served.answer(&tags.iter().map(one).collect()).status().as_u16()
+        };
+        let etag = served.etag.to_string();
+        for known in ["*", &etag, &format!("W/{etag}"), &format!("\"x\", {etag}")] {
+            assert_eq!(status(&[known]), 304, "{known}");
+        }
+        assert_eq!(status(&["\"x\"", &etag]), 304);
+        for other in [&[][..], &["\"x\""], &[etag.trim_matches('"')]] {
+            assert_eq!(status(other), 200, "{other:?}");
+        }
     }
 }
