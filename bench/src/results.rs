@@ -42,6 +42,9 @@ pub struct Entry {
     /// The greatest value that meets what is asked for.
     #[serde(default)]
     pub ceiling: Option<f64>,
+    /// The greatest values of `more` that meet it.
+    #[serde(default)]
+    pub bounds: BTreeMap<String, f64>,
     pub value: Spread,
     /// To the yardstick of the same round; more is better.
     pub ratio: Option<Spread>,
@@ -94,6 +97,7 @@ impl Entry {
             yardstick: scenario.yardstick().map(str::to_owned),
             bar: scenario.bar(),
             ceiling: scenario.ceiling(),
+            bounds: scenario.bounds().iter().map(|(of, most)| ((*of).to_owned(), *most)).collect(),
             value: Spread::of(rounds.iter().map(|one| one.value))?,
             ratio,
             cpu: medians(&rounds, |one| &one.cpu),
@@ -105,6 +109,18 @@ impl Entry {
     /// Whether the median is above what is asked for.
     pub fn exceeds(&self) -> bool {
         self.ceiling.is_some_and(|ceiling| self.value.median > ceiling)
+    }
+
+    /// What is above what is asked for, or was not seen at all.
+    pub fn missed(&self) -> Vec<String> {
+        let (median, unit) = (self.value.median, self.unit.symbol());
+        let own = self.exceeds().then(|| format!("{}: {median:.2} {unit}", self.name));
+        let more = self.bounds.iter().filter_map(|(of, most)| match self.more.get(of) {
+            Some(found) if found <= most => None,
+            Some(found) => Some(format!("{}: {of} {found:.2}", self.name)),
+            None => Some(format!("{}: no {of}", self.name)),
+        });
+        own.into_iter().chain(more).collect()
     }
 
     /// CPU of all processes together.
@@ -126,9 +142,9 @@ fn medians(
 }
 
 impl Results {
-    /// What is above its ceiling.
-    pub fn exceeding(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| entry.exceeds())
+    /// What does not meet the ceilings and bounds of its scenario.
+    pub fn missed(&self) -> Vec<String> {
+        self.entries.iter().flat_map(Entry::missed).collect()
     }
 
     pub fn entry(&self, name: &str) -> Option<&Entry> {
@@ -164,6 +180,7 @@ pub mod tests {
             yardstick: ratio.map(|_| "raw".to_owned()),
             bar: Some(0.8),
             ceiling: None,
+            bounds: BTreeMap::new(),
             value: spread(1_000.0),
             ratio: ratio.map(spread),
             cpu: BTreeMap::from([("mongod".to_owned(), 10.0), ("load".to_owned(), 5.0)]),
@@ -189,6 +206,25 @@ pub mod tests {
         assert_eq!(entry.ratio.unwrap(), Spread { median: 0.65, min: 0.5, max: 0.8 });
         assert_eq!(entry.value.median, 8.0);
         assert!(Entry::new(scenario, &[None], Some(&yardstick)).is_none());
+    }
+
+    #[test]
+    fn a_bound_that_is_missed_fails_the_run() {
+        let with = |name: &str, found: &[(&str, f64)]| {
+            let of = |pairs: &[(&str, f64)]| -> BTreeMap<String, f64> {
+                pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+            };
+            let bounds = of(&[("slowest_ms", 10.0), ("recovery_s", 5.0)]);
+            Entry { bounds, more: of(found), ..entry(name, None) }
+        };
+        let found = results(vec![
+            with("met", &[("slowest_ms", 10.0), ("recovery_s", 0.5)]),
+            with("slow", &[("slowest_ms", 10.5), ("recovery_s", 0.5)]),
+            with("lost", &[("slowest_ms", 1.0), ("recovery_s", 20.0)]),
+            with("none", &[("slowest_ms", 1.0)]),
+        ]);
+        let missed = ["slow: slowest_ms 10.50", "lost: recovery_s 20.00", "none: no recovery_s"];
+        assert_eq!(found.missed(), missed);
     }
 
     #[test]

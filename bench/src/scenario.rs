@@ -43,6 +43,11 @@ pub trait Scenario {
         None
     }
 
+    /// The greatest values of what else it sees that the project asks of itself, by their names.
+    fn bounds(&self) -> &'static [(&'static str, f64)] {
+        &[]
+    }
+
     /// Measures once, on servers that nothing else uses meanwhile, and leaves nothing on them.
     async fn run(&self, context: &Context) -> Result<Measurement>;
 }

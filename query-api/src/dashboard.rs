@@ -4,6 +4,7 @@ pub(crate) mod assets;
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use headers::HeaderMapExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
@@ -105,11 +106,11 @@ fn asset(asset: &Asset, headers: &HeaderMap) -> Response {
     let known = asset.etag.as_ref().is_some_and(|etag| is_known(headers, etag));
     let zipped = encoding::accepted(headers, &[Coding::Gzip]).is_some();
     let (status, body) = match (known, zipped) {
-        (true, _) => (StatusCode::NOT_MODIFIED, &[][..]),
-        (false, true) => (StatusCode::OK, &asset.gzip[..]),
-        (false, false) => (StatusCode::OK, asset.plain),
+        (true, _) => (StatusCode::NOT_MODIFIED, Bytes::new()),
+        (false, true) => (StatusCode::OK, asset.gzip.clone()),
+        (false, false) => (StatusCode::OK, Bytes::from_static(asset.plain)),
     };
-    let mut response = answer::bytes(status, body.to_vec(), asset.content_type);
+    let mut response = answer::bytes(status, body, asset.content_type);
     if zipped && !known {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }

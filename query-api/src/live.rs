@@ -26,8 +26,8 @@ use http::HeaderValue;
 use kernel::live::Filter;
 use kernel::parameters::{Parameters, bad, number};
 use shared::auth::Caller;
-use shared::http::Answer;
 use shared::http::problem::Problem;
+use shared::http::{Answer, Client};
 use warp::Reply as _;
 
 use self::allowance::{Allowance, MAX_PER_SECOND};
@@ -35,7 +35,7 @@ pub use self::body::Body;
 pub(crate) use self::event::events;
 pub use self::event_id::EventId;
 pub(crate) use self::hub::Hub;
-pub use self::subscribers::{Bounds, Client};
+pub use self::subscribers::Bounds;
 use crate::Service;
 
 /// For the reader to begin.
@@ -70,11 +70,7 @@ impl Wanted {
             Some(owner) => live.owned(self.filter, owner),
             None => self.filter,
         };
-        let client = match caller.actor() {
-            Some(name) => Some(Client::Principal(name.to_owned())),
-            None => address.map(Client::Address),
-        };
-        Self { filter, client, ..self }
+        Self { filter, client: Client::of(caller, address), ..self }
     }
 
     /// Reads the parameters and the header `Last-Event-ID`, which counts more than `after`: a browser
@@ -113,7 +109,7 @@ pub(crate) async fn open(
     let Wanted { filter, with_views, after, max_per_second, client } = wanted;
     let allowance = max_per_second.map(Allowance::new);
     let (subscriber, inbox) = subscriber::subscriber(filter.clone(), with_views, allowance);
-    let subscription = hub.subscribe(subscriber, client)?;
+    let subscription = hub.subscribe(subscriber, client.clone())?;
     begin_reading();
     let stopping = || Problem::unavailable("The service is stopping.");
     let (generation, place) = hub.place().await.ok_or_else(stopping)?;
@@ -130,7 +126,7 @@ pub(crate) async fn open(
                     .and_then(|since| catch_up::latest(since, most))
                     .ok_or("too much has changed since")
                     .and_then(|since| {
-                        let charge = catch_up::charge(hub, &since);
+                        let charge = catch_up::charge(&hub.missed.of(client.as_ref()), &since);
                         Ok((since, charge.ok_or("too many clients come back at once")?))
                     })
             }

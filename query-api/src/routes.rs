@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use http::{HeaderMap, Method, StatusCode};
 use kernel::contract::ReadContract;
@@ -112,7 +113,7 @@ async fn query(
     let shown = shown.ok_or_else(no_route)?;
     let etag = etag(&shown)?;
     let mut response = match is_known(headers, &etag) {
-        true => answer::bytes(StatusCode::NOT_MODIFIED, vec![], "application/json"),
+        true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), "application/json"),
         false => answer::bytes(StatusCode::OK, shown.reply.body, "application/json"),
     };
     response.headers_mut().typed_insert(etag);

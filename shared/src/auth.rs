@@ -44,8 +44,11 @@ pub(crate) const ASKS: [&str; 4] =
 /// `WAYBILL_RATE_PER_PRINCIPAL`.
 const RATE: &str = "WAYBILL_RATE_PER_PRINCIPAL";
 const SIGN_IN_FAILURES: &str = "WAYBILL_SIGN_IN_FAILURES";
-/// Sign-ins of one address that may fail in a minute, unless `WAYBILL_SIGN_IN_FAILURES` says otherwise.
-const FAILURES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+/// Credentials of one address that may fail in a minute, unless `WAYBILL_SIGN_IN_FAILURES` says otherwise.
+const FAILURES: NonZeroU32 = match NonZeroU32::new(10) {
+    Some(ten) => ten,
+    None => NonZeroU32::MIN,
+};
 
 static CREDENTIALS: Counter = Counter::by(
     "waybill_credentials_total",
@@ -83,8 +86,8 @@ pub struct Config {
     /// `WAYBILL_RATE_PER_PRINCIPAL`: requests of one principal to a listener; further ones are answered
     /// 429. Without it there is no limit.
     pub rate: Option<Rate>,
-    /// `WAYBILL_SIGN_IN_FAILURES`: sign-ins of one address with tokens that are none; further sign-ins of
-    /// it are answered 429. `None` is no limit.
+    /// `WAYBILL_SIGN_IN_FAILURES`: sign-ins and unknown JWTs of one address that fail; further ones that
+    /// fail are answered 429, and further unknown JWTs are not checked. `None` is no limit.
     pub sign_in_failures: Option<Rate>,
 }
 
@@ -137,6 +140,8 @@ pub enum Denied {
     Revoked,
     /// It may be one: the keys of the identity provider were not fetched yet.
     Unavailable,
+    /// It may be one: too many others are being checked.
+    Busy,
 }
 
 impl Denied {
@@ -145,10 +150,13 @@ impl Denied {
             Self::Invalid => "invalid",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable | Self::Busy => "unavailable",
         }
     }
 }
+
+/// Whose a credential is.
+type Found = std::result::Result<Arc<Principal>, Denied>;
 
 /// Finds out whose a credential is.
 pub struct Authenticator {
@@ -206,21 +214,33 @@ impl Authenticator {
         self.rate
     }
 
-    /// How often sign-ins of an address may fail.
+    /// How often credentials of an address may fail.
     pub(crate) fn sign_in_failures(&self) -> Option<Rate> {
         self.sign_in_failures
     }
 
-    /// Whose credential it is.
-    pub(crate) fn principal(
-        &self,
-        credential: &str,
-    ) -> std::result::Result<Arc<Principal>, Denied> {
+    /// Whose credential it is, where that takes no check of a signature; else none.
+    pub(crate) fn look(&self, credential: &str) -> Option<Found> {
         if let Some(token) = Token::parse(credential) {
-            let tokens = self.tokens.as_ref().ok_or(Denied::Invalid)?;
-            return tokens.current().find(&token);
+            let tokens = self.tokens.as_ref();
+            return Some(tokens.ok_or(Denied::Invalid).and_then(|it| it.current().find(&token)));
         }
-        self.jwt.as_ref().ok_or(Denied::Invalid)?.find(credential)
+        self.jwt.as_ref().map_or(Some(Err(Denied::Invalid)), |keys| keys.look(credential))
+    }
+
+    /// Whose credential it is, by its signature. Few signatures are checked at a time, beside the threads
+    /// that serve requests.
+    pub(crate) async fn check(&self, credential: &str) -> Found {
+        match &self.jwt {
+            Some(keys) => keys.check(credential).await,
+            None => Err(Denied::Invalid),
+        }
+    }
+
+    /// Whose credential it is, found at once.
+    pub(crate) fn principal(&self, credential: &str) -> Found {
+        let check = || self.jwt.as_ref().map_or(Err(Denied::Invalid), |it| it.find(credential));
+        self.look(credential).unwrap_or_else(check)
     }
 
     /// Counts what came of a credential.

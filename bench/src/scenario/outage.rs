@@ -37,6 +37,10 @@ impl Scenario for Outage {
         Some(SHARE)
     }
 
+    fn bounds(&self) -> &'static [(&'static str, f64)] {
+        &[("slowest_ms", SLOWEST), ("recovery_s", RECOVERY)]
+    }
+
     async fn run(&self, context: &Context) -> Result<Measurement> {
         let maximum = maximum(context).await?;
         let subject = Subject::waybill(context, &[]).await?;

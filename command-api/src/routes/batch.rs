@@ -83,6 +83,7 @@ async fn handle<A: Aggregate>(
         })
         .map(|submitted| submitted.map_err(|problem| room.cut(problem)))
         .collect();
+    drop(body); // It may be much larger than the commands, which wait from here on.
     let deadline = submit::outcome_deadline();
     let mut outcomes = Vec::with_capacity(submitted.len());
     for submitted in submitted {

@@ -162,7 +162,7 @@ fn batch<A: Aggregate>(known: &Commands) -> Operation {
         .takes(NDJSON, lines, true)
         .answers(200, "A result for each command.", JSON, results)
         .answers(200, "", NDJSON, text)
-        .fails(["validation", "too-many-requests"])
+        .fails(["validation", "too-many-requests", "outcome-unknown"])
 }
 
 /// A place in the feed.

@@ -13,9 +13,9 @@ use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
 use shared::http::{Answer, answer, body, json};
 use shared::service::slot::ServiceSlot;
-use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
+use warp::{Filter, Rejection};
 
 use super::bodies::{self, COMMAND};
 use super::commands::Commands;
@@ -33,7 +33,7 @@ pub fn routes<A: Aggregate>(
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(caller())
-        .and(body(COMMAND))
+        .and(fields())
         .then(move |tail: warp::path::Tail, method, headers, caller, body| {
             let (slot, known) = (slot.clone(), known.clone());
             async move {
@@ -43,6 +43,15 @@ pub fn routes<A: Aggregate>(
             }
         })
         .boxed()
+}
+
+/// The body of a command. That of a DELETE means nothing (RFC 9110, section 9.3.5), and is not looked at.
+fn fields() -> impl Filter<Extract = (Result<Bytes, Problem>,), Error = Rejection> + Clone {
+    let none = |method: Method| {
+        let none = (method == Method::DELETE).then(|| Ok::<_, Problem>(Bytes::new()));
+        std::future::ready(none.ok_or_else(warp::reject::not_found))
+    };
+    warp::method().and_then(none).or(body(COMMAND)).unify()
 }
 
 async fn handle<A: Aggregate>(

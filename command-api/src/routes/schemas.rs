@@ -2,7 +2,7 @@
 //! names, and `/asyncapi.json`, which describes the exchange that carries the events.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 use kernel::aggregate::Aggregate;
@@ -39,10 +39,11 @@ pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Respo
         .map(move |name: String, version: String, headers: HeaderMap| {
             answer::into_response(find(&schemas, &name, &version, &headers))
         });
+    let document = Arc::new(OnceLock::<Served>::new());
     let asyncapi = warp::path!("asyncapi.json")
         .and(get_or_head())
         .and(warp::header::headers_cloned())
-        .map(move |headers: HeaderMap| answer::into_response(exchange(&slot, &headers)));
+        .map(move |headers: HeaderMap| answer::into_response(exchange(&slot, &document, &headers)));
     schema.or(asyncapi).unify().boxed()
 }
 
@@ -55,10 +56,18 @@ fn find(schemas: &Schemas, name: &str, version: &str, headers: &HeaderMap) -> An
     Ok(served.answer(headers))
 }
 
-fn exchange<A: Aggregate>(slot: &ServiceSlot<Service<A>>, headers: &HeaderMap) -> Answer {
+/// The document is made for the first client: the namespace of the service never changes.
+fn exchange<A: Aggregate>(
+    slot: &ServiceSlot<Service<A>>,
+    document: &OnceLock<Served>,
+    headers: &HeaderMap,
+) -> Answer {
     let service = slot.service()?;
-    let document = asyncapi::document(&service.namespace, &A::contract().events);
-    Ok(Served::new(&document).answer(headers))
+    let make = || {
+        let events = A::contract().events;
+        Served::new(&asyncapi::document(&service.namespace, A::CATEGORY, &events))
+    };
+    Ok(document.get_or_init(make).answer(headers))
 }
 
 /// A document of its own: it refers to nothing.

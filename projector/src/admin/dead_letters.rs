@@ -24,6 +24,9 @@ use crate::{Discard, Operations};
 
 /// Characters of each dead letter that the list shows.
 const EXCERPT_CHARS: usize = 4_096;
+/// Bytes that are shown of one: as JSON they have up to six times as many, which has to fit into what
+/// answers to one client may take. A message may have 128 MiB and more.
+const MOST_SHOWN: usize = 8 << 20;
 
 /// A dead letter.
 #[derive(Serialize, JsonSchema)]
@@ -44,6 +47,9 @@ pub(super) struct Shown {
     /// Its bytes in hexadecimal digits, where they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     hex: Option<String>,
+    /// Bytes at its end that are not shown, where it has more than 8 MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<usize>,
 }
 
 /// The oldest dead letters.
@@ -91,16 +97,28 @@ async fn list(slot: &ServiceSlot<Operations>, given: &Given) -> Answer {
     live(&List { items, total: page.total, next: () })
 }
 
-/// One with all its bytes: as `text` where they are UTF-8, else as `hex`.
 async fn show(slot: &ServiceSlot<Operations>, id: &str) -> Answer {
     let found = in_time(slot.service()?.find_dead_letter(named(id)?)).await?;
-    let found = found.ok_or_else(|| unknown(id))?;
+    live(&whole(found.ok_or_else(|| unknown(id))?, MOST_SHOWN))
+}
+
+/// One with its bytes, up to so many: as `text` where all of them are UTF-8, else as `hex`.
+fn whole(found: DeadLetter, most: usize) -> Shown {
     let mut shown = facts(&found);
-    match String::from_utf8(found.body) {
-        Ok(text) => shown.text = Some(text),
-        Err(other) => shown.hex = Some(hex(other.as_bytes())),
-    }
-    live(&shown)
+    let told = match String::from_utf8(found.body) {
+        Ok(mut text) => {
+            text.truncate(text.floor_char_boundary(most));
+            shown.text.insert(text).len()
+        }
+        Err(other) => {
+            let bytes = other.as_bytes();
+            let told = bytes.len().min(most);
+            shown.hex = Some(hex(&bytes[..told]));
+            told
+        }
+    };
+    shown.left_out = Some(shown.bytes - told).filter(|bytes| *bytes > 0);
+    shown
 }
 
 async fn discard(
@@ -123,8 +141,9 @@ fn unknown(id: &str) -> Problem {
 }
 
 fn facts(one: &DeadLetter) -> Shown {
-    let DeadLetter { id, reason, queue, at, body } = one.clone();
-    Shown { id, reason, queue, at, bytes: body.len(), text: None, hex: None }
+    let DeadLetter { id, reason, queue, at, body } = one;
+    let (id, reason, queue) = (id.clone(), reason.clone(), queue.clone());
+    Shown { id, reason, queue, at: *at, bytes: body.len(), text: None, hex: None, left_out: None }
 }
 
 fn summary(one: &DeadLetter) -> Shown {
@@ -133,7 +152,8 @@ fn summary(one: &DeadLetter) -> Shown {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 fn named(id: &str) -> Result<&str, Problem> {
@@ -149,4 +169,32 @@ async fn in_time<T>(walk: impl Future<Output = kernel::Result<T>>) -> Result<T, 
 
 fn too_long() -> Problem {
     Problem::unavailable("The queue is too long to be looked through in time.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_one_is_shown_from_its_beginning() {
+        let told = |body: &[u8], most| {
+            let letter = DeadLetter {
+                id: "7".to_owned(),
+                reason: "none".to_owned(),
+                queue: "q".to_owned(),
+                at: Timestamp::default(),
+                body: body.to_vec(),
+            };
+            let shown = whole(letter, most);
+            assert_eq!(shown.bytes, body.len());
+            (shown.text, shown.hex, shown.left_out)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(told(b"lamp", 4), (text("lamp"), None, None));
+        assert_eq!(told(b"lamp", 3), (text("lam"), None, Some(1)));
+        assert_eq!(told("läuft".as_bytes(), 2), (text("l"), None, Some(5)), "a whole character");
+        assert_eq!(told(b"\xff\x00\x1f", 3), (None, text("ff001f"), None));
+        assert_eq!(told(b"lamp\xff", 2), (None, text("6c61"), Some(3)));
+        assert_eq!(told(b"", 2), (text(""), None, None));
+    }
 }

@@ -154,7 +154,7 @@ fn dead_letters() -> Vec<Operation> {
             .with(["Cache-Control"]),
         Operation::new("GET", "/dead-letters/{id}", "readDeadLetter")
             .tag("dead letters")
-            .about("One of them, with all its bytes.")
+            .about("One of them, with up to 8 MiB of its bytes.")
             .parameters([id()])
             .answers(200, "It.", JSON, Shape::of::<Shown>(letter))
             .with(["Cache-Control"])

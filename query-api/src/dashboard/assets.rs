@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use headers::ETag;
@@ -19,7 +20,7 @@ pub struct Asset {
     pub content_type: &'static str,
     pub plain: &'static [u8],
     /// Compressed, once for the process.
-    pub gzip: Vec<u8>,
+    pub gzip: Bytes,
     /// Weak: of the plain bytes, whatever the encoding.
     pub etag: Option<ETag>,
 }
@@ -72,7 +73,7 @@ impl Asset {
     fn new(path: &'static str, content_type: &'static str, plain: &'static [u8]) -> Self {
         let mut encoder = GzEncoder::new(vec![], Compression::best());
         let zipped = encoder.write_all(plain).and_then(|()| encoder.finish());
-        let gzip = zipped.unwrap_or_default(); // Writing to memory does not fail.
+        let gzip = zipped.unwrap_or_default().into(); // Writing to memory does not fail.
         let name = format!("W/\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, plain).simple());
         let etag = name.parse().ok(); // Digits in quotes always are a tag.
         Self { path, content_type, plain, gzip, etag }

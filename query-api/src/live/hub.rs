@@ -8,6 +8,7 @@ use kernel::log::StreamName;
 use kernel::query::Queries;
 use kernel::views::Batch;
 use kernel::{Result, Timestamp};
+use shared::http::Client;
 use shared::http::problem::Problem;
 use shared::service::metrics::OneMore;
 use shared::view_store::{Generation, Place, Update, ViewStore};
@@ -16,13 +17,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::EventId;
-use super::budget::Budget;
+use super::budget::{Budget, Shared};
 use super::catch_up::MAX_STREAMS;
 use super::event::{self, Changed, Checkpoint};
 use super::pending::Pending;
 use super::queue::Frame;
 use super::subscriber::{Page, Subscriber};
-use super::subscribers::{Bounds, Client, Subscribers};
+use super::subscribers::{Bounds, Subscribers};
 use super::traced::Traced;
 use crate::metrics;
 
@@ -47,7 +48,7 @@ pub(crate) struct Hub {
     /// For what waits for them.
     waiting: Arc<Budget>,
     /// For what clients that come back have missed.
-    pub missed: Arc<Budget>,
+    pub missed: Shared,
     /// There is something to tell.
     news: Notify,
     /// The generation whose updates are read.
@@ -65,7 +66,7 @@ impl Hub {
         stop: CancellationToken,
         bounds: Bounds,
     ) -> Self {
-        let (waiting, missed) = (Budget::new(bounds.waiting), Budget::new(bounds.missed));
+        let (waiting, missed) = (Budget::new(bounds.waiting), Shared::new(bounds.missed));
         let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
         let (news, read) = (Notify::new(), watch::Sender::new(None));
         let pending = Mutex::default();

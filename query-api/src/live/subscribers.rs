@@ -1,8 +1,9 @@
 //! All streams of events that are open, and what they may take together.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
+
+use shared::http::Client;
 
 use super::budget::Budget;
 use super::subscriber::Subscriber;
@@ -17,7 +18,7 @@ pub struct Bounds {
     pub of_one: usize,
     /// Bytes that wait for clients. What several streams share counts once.
     pub waiting: usize,
-    /// Bytes of what clients that come back have missed, until they are told it.
+    /// Bytes of what clients that come back have missed, until they are told it; half of them for one.
     pub missed: usize,
 }
 
@@ -25,15 +26,6 @@ impl Default for Bounds {
     fn default() -> Self {
         Self { streams: 5_000, of_one: 2_500, waiting: 64 << 20, missed: 64 << 20 }
     }
-}
-
-/// Whose streams are counted together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Client {
-    /// The principal of this name.
-    Principal(String),
-    /// Where no client is asked who it is: all that come from this address.
-    Address(IpAddr),
 }
 
 pub struct Subscribers {
@@ -49,7 +41,7 @@ pub struct Subscribers {
 
 impl Subscribers {
     pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
-        let (all, clients) = Default::default();
+        let (all, clients) = (HashMap::new(), HashMap::new());
         Self { bounds, waiting, all, clients, next: 0, are_told: false }
     }
 

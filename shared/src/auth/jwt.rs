@@ -10,17 +10,20 @@ mod keys;
 mod remote;
 mod verifier;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::{Failure, Result};
+use tokio::sync::Semaphore;
 
 pub use self::claims::Claims;
 pub use self::config::Config;
 use self::remote::Remote;
 pub use self::verifier::Verifier;
 use super::watched::Watched;
-use super::{Denied, JWKS_FILE, KEYS, KEYS_READABLE, KeySource, Principal};
+use super::{Denied, Found, JWKS_FILE, KEYS, KEYS_READABLE, KeySource};
 use crate::service::health::Health;
 
 /// Tells how many keys are in use from now on.
@@ -28,11 +31,20 @@ fn count(verifier: &Verifier) {
     KEYS.set(f64::from(u32::try_from(verifier.number_of_keys()).unwrap_or(u32::MAX)));
 }
 
+/// For how long a token waits until its signature is checked.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Finds out whose a token is, by the keys that the provider has at the moment.
-pub enum Keyring {
-    /// Of a file, which is read again when it changes.
+pub struct Keyring {
+    source: Source,
+    /// For the signatures that are checked at a time: on half of the processors.
+    checks: Arc<Semaphore>,
+}
+
+enum Source {
+    /// A file, which is read again when it changes.
     File(Watched<Verifier>),
-    /// Of a URL, which is asked again now and then.
+    /// A URL, which is asked again now and then.
     Url(Box<Remote>),
 }
 
@@ -40,31 +52,123 @@ impl Keyring {
     /// Reads the file, which has to be there. A URL is asked later: `health` says that its keys are
     /// waited for.
     pub fn new(config: &Config, health: &Health) -> Result<Self> {
-        match &config.keys {
+        let source = match &config.keys {
             KeySource::File(path) => {
                 let config = config.clone();
                 let read = move |path: &Path| Verifier::read(&config, path).inspect(count);
                 let file = Watched::read(path, Arc::new(read), &KEYS_READABLE);
                 let what = format!("reading {JWKS_FILE}");
-                Ok(Self::File(file.map_err(|why| Failure::permanent(&what, why))?))
+                Source::File(file.map_err(|why| Failure::permanent(&what, why))?)
             }
-            KeySource::Url(url) => Ok(Self::Url(Remote::new(config, url, health)?.into())),
-        }
+            KeySource::Url(url) => Source::Url(Remote::new(config, url, health)?.into()),
+        };
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(Self { source, checks: Arc::new(Semaphore::new((processors / 2).max(1))) })
     }
 
     /// Keeps the keys as the provider has them.
     pub async fn follow(&self) {
-        match self {
-            Self::File(file) => file.follow().await,
-            Self::Url(url) => url.follow().await,
+        match &self.source {
+            Source::File(file) => file.follow().await,
+            Source::Url(url) => url.follow().await,
         }
     }
 
-    /// Whose token it is.
-    pub fn find(&self, token: &str) -> std::result::Result<Arc<Principal>, Denied> {
-        match self {
-            Self::File(file) => file.current().find(token),
-            Self::Url(url) => url.find(token),
+    fn verifier(&self) -> std::result::Result<Arc<Verifier>, Denied> {
+        match &self.source {
+            Source::File(file) => Ok(file.current()),
+            Source::Url(url) => url.verifier().ok_or(Denied::Unavailable),
         }
+    }
+
+    /// Whose token it is, where that takes no check of its signature; else none. One that names a key that
+    /// is not known is refused, and makes the next fetch of a URL come early.
+    pub fn look(&self, token: &str) -> Option<Found> {
+        let verifier = match self.verifier() {
+            Ok(verifier) => verifier,
+            Err(denied) => return Some(Err(denied)),
+        };
+        let looked = verifier.look(token);
+        if let Source::Url(url) = &self.source
+            && looked == Some(Err(Denied::Invalid))
+            && verifier.lacks_key_of(token)
+        {
+            url.want_other_keys();
+        }
+        looked
+    }
+
+    /// Whose token it is. The signature of one that is not known is checked by another thread, once it is
+    /// its turn: strangers can cause no more of that work at a time.
+    pub async fn check(&self, token: &str) -> Found {
+        let (verifier, token) = (self.verifier()?, token.to_owned());
+        let check = async {
+            let turn = self.checks.clone().acquire_owned().await;
+            let check = move || {
+                let found = verifier.find(&token);
+                drop(turn); // It is given back when the work is done, also where none waits for it.
+                found
+            };
+            tokio::task::spawn_blocking(check).await
+        };
+        match tokio::time::timeout(CHECK_TIMEOUT, check).await {
+            Ok(Ok(found)) => found,
+            _ => Err(Denied::Busy),
+        }
+    }
+
+    /// Whose token it is. The signature of one that is not known is checked at once.
+    pub fn find(&self, token: &str) -> Found {
+        self.verifier()?.find(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::Algorithm;
+
+    use super::*;
+
+    const KEYS: &str = concat!(
+        r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"ec","#,
+        r#""x":"m5O1rm_M9-fkI1OgCnsAXeKooD4swMDSsivpzrr43F0","#,
+        r#""y":"rEWONvYSr-YlxwsxuJoj0BEku7wgKV7NcrNhQmsjbH8"}]}"#,
+    );
+    /// Signed by that key. It ends in the year 2100.
+    const GOOD: &str = concat!(
+        "eyJhbGciOiJFUzI1NiIsImtpZCI6ImVjIn0.",
+        "eyJpc3MiOiJpIiwiYXVkIjoiYSIsInN1YiI6ImFubiIsImV4cCI6NDEwMjQ0NDgwMCwicm9sZXMiOiJxdWVyeSJ9.",
+        "I0Dd45ffLv8rvDHgDGe1Gz_0ihobHUMYtc0OI3M3gJeXU3NlagTAn_YayMRglvJtX3FIPT-OP13wRJVjN86NWQ",
+    );
+
+    fn keyring() -> Keyring {
+        let config = Config {
+            keys: KeySource::File("jwks.json".into()),
+            issuer: "i".to_owned(),
+            audience: "a".to_owned(),
+            algorithms: vec![Algorithm::ES256],
+            leeway: Duration::ZERO,
+            claims: Claims { roles: "roles".to_owned(), prefix: String::new(), owner: None },
+        };
+        let read = move |_: &Path| Verifier::new(&config, KEYS.as_bytes());
+        let file = Watched::read(Path::new("jwks.json"), Arc::new(read), &KEYS_READABLE).unwrap();
+        Keyring { source: Source::File(file), checks: Arc::new(Semaphore::new(1)) }
+    }
+
+    #[tokio::test]
+    async fn a_signature_waits_for_its_turn_and_a_token_that_is_known_does_not() {
+        let keyring = keyring();
+        let (signed, _) = GOOD.rsplit_once('.').unwrap();
+        let forged = format!("{signed}.{}", "A".repeat(86));
+        assert!(keyring.look(GOOD).is_none() && keyring.look(&forged).is_none());
+        assert_eq!(keyring.look("no.token.at-all"), Some(Err(Denied::Invalid)));
+        assert_eq!(keyring.check(GOOD).await.unwrap().name, "jwt:ann");
+        assert_eq!(keyring.check(&forged).await, Err(Denied::Invalid));
+        let turn = keyring.checks.clone().acquire_owned().await.unwrap();
+        tokio::time::pause();
+        assert_eq!(keyring.check(&forged).await, Err(Denied::Busy));
+        assert!(keyring.look(GOOD).is_some_and(|known| known.is_ok()));
+        drop(turn);
+        assert_eq!(keyring.checks.available_permits(), 1, "it does not wait any more");
     }
 }

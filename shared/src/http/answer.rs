@@ -20,8 +20,13 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
 }
 
 /// A body of this type.
-pub fn bytes(status: StatusCode, body: Vec<u8>, content_type: &'static str) -> Response {
-    let mut response = Response::new(bytes::Bytes::from(body).into());
+pub fn bytes(
+    status: StatusCode,
+    body: impl Into<bytes::Bytes>,
+    content_type: &'static str,
+) -> Response {
+    let body: bytes::Bytes = body.into();
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -12,6 +12,7 @@ mod security;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use kernel::contract::{ProblemPage, Rule};
 use serde_json::Value;
@@ -26,6 +27,7 @@ pub use self::operation::{Body, Operation, ServerSentEvent};
 pub use self::own::{Object, file, text};
 use super::access::AccessTable;
 use super::answer::{self, Answer, into_response};
+use super::fixed::Fixed;
 use super::guard::Guard;
 use super::measured;
 use super::probes::get_or_head;
@@ -78,7 +80,7 @@ impl Api {
 /// JSON that stays the same as long as the service runs.
 #[derive(Debug, Clone)]
 pub struct Served {
-    body: Arc<[u8]>,
+    body: Fixed,
     etag: Arc<str>,
 }
 
@@ -87,20 +89,25 @@ impl Served {
     pub fn new(json: &Value) -> Self {
         let body = json.to_string().into_bytes();
         let etag = format!("\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, &body).simple());
-        Self { body: body.into(), etag: etag.into() }
+        Self { body: Fixed::new(body, JSON), etag: etag.into() }
     }
 
     /// The answer: 304 where the client has it.
     pub fn answer(&self, headers: &HeaderMap) -> Response {
-        let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-        let known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == &*self.etag));
-        let mut response = match known {
-            true => answer::bytes(StatusCode::NOT_MODIFIED, vec![], JSON),
-            false => answer::bytes(StatusCode::OK, self.body.to_vec(), JSON),
+        let given = headers.get_all(header::IF_NONE_MATCH).iter();
+        let mut tags = given.filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','));
+        let mut response = match tags.any(|tag| self.is_named(tag.trim())) {
+            true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), JSON),
+            false => self.body.answer(),
         };
         answer::set(&mut response, "etag", &self.etag);
         answer::set(&mut response, "cache-control", "no-cache");
         response
+    }
+
+    /// Whether a tag of `If-None-Match` names it; compared weakly (RFC 9110, section 13.1.2).
+    fn is_named(&self, tag: &str) -> bool {
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == &*self.etag
     }
 }
 
@@ -149,5 +156,27 @@ impl Description {
             },
         );
         document.or(problems).unify().or(docs::routes()).unify().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_has_it_is_told_so() {
+        let served = Served::new(&serde_json::json!({ "a": 1 }));
+        let status = |tags: &[&str]| {
+            let one = |tag: &&str| (header::IF_NONE_MATCH, tag.parse().unwrap());
+            served.answer(&tags.iter().map(one).collect()).status().as_u16()
+        };
+        let etag = served.etag.to_string();
+        for known in ["*", &etag, &format!("W/{etag}"), &format!("\"x\", {etag}")] {
+            assert_eq!(status(&[known]), 304, "{known}");
+        }
+        assert_eq!(status(&["\"x\"", &etag]), 304);
+        for other in [&[][..], &["\"x\""], &[etag.trim_matches('"')]] {
+            assert_eq!(status(other), 200, "{other:?}");
+        }
     }
 }

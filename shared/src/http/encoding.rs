@@ -17,6 +17,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use warp::reply::Response;
 
+use super::fixed::Fixed;
+
 /// Bytes from which on it is worth it: less fits into one packet anyway.
 const LEAST: u64 = 1 << 10;
 /// Bytes from which on a thread of its own does it, as other requests would wait.
@@ -54,6 +56,12 @@ impl Coding {
                 encoder.finish()
             }
         }
+    }
+
+    /// The body in this coding, where it gains by it.
+    pub(super) fn shorter(self, body: &[u8]) -> Option<Bytes> {
+        let encoded = self.encode(body).ok().filter(|encoded| encoded.len() < body.len());
+        encoded.map(Bytes::from)
     }
 }
 
@@ -106,28 +114,34 @@ impl Codings {
         }
         let length = response.body().size_hint().exact().filter(|length| *length >= LEAST);
         let Some(length) = length.filter(|_| is_text(response.headers())) else { return response };
-        response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+        // A file of the dashboard, which may have a coding of its own, says so itself.
+        if response.headers().get_all(VARY).iter().all(|of| of != "accept-encoding") {
+            response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+        }
         let Some(coding) = self.wanted else { return response };
         let (mut head, body) = response.into_parts();
+        let fixed = head.extensions.get::<Fixed>().cloned();
         let Ok(plain) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
             // It is in memory, so that reading it does not fail.
             return Response::from_parts(head, Bytes::new().into());
         };
+        let is_made = fixed.as_ref().is_some_and(|fixed| fixed.is_made(coding));
         let encode = {
             let plain = plain.clone();
-            move || coding.encode(&plain).ok()
+            move || match fixed {
+                Some(fixed) => fixed.coded(coding),
+                None => coding.shorter(&plain),
+            }
         };
-        let encoded = match length >= LARGE {
+        let encoded = match length >= LARGE && !is_made {
             true => tokio::task::spawn_blocking(encode).await.ok().flatten(),
             false => encode(),
         };
-        let Some(encoded) = encoded.filter(|encoded| encoded.len() < plain.len()) else {
-            return Response::from_parts(head, plain.into());
-        };
+        let Some(encoded) = encoded else { return Response::from_parts(head, plain.into()) };
         head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
         head.headers.remove(http::header::CONTENT_LENGTH);
         tag(&mut head.headers, coding);
-        Response::from_parts(head, Bytes::from(encoded).into())
+        Response::from_parts(head, encoded.into())
     }
 }
 

@@ -11,10 +11,10 @@ use warp::reply::Response;
 use super::body::Deadline;
 use super::encoding::Codings;
 use super::measured::Measured;
-use super::serve::Routes;
+use super::serve::{Peer, Routes};
 use super::unread::{ReadToTheEnd, waits_to_continue};
-use super::unsent::room_for;
-use super::{Cors, Guard, Hosts, Limits, probes, request_id};
+use super::{Client, Cors, Guard, Hosts, Limits, probes, request_id};
+use crate::auth::Caller;
 use crate::http::problem::Problem;
 
 /// Who may call a service, and how.
@@ -58,9 +58,12 @@ impl Front {
         let measured = Measured::start(&mut request);
         request_id::is_traced(request.headers());
         let from_page = cors.may_write(request.headers());
-        let (room, method) = (room_for(request.uri().path()), request.method().clone());
-        let response = self.admit(request, from_page).await;
-        let mut response = match room.take(&response, &method).await {
+        let room = self.limits.unsent.room_for(request.uri().path());
+        let (method, address) = (request.method().clone(), request.extensions().get::<Peer>());
+        let address = address.map(|peer| peer.0);
+        let (response, caller) = self.admit(request, from_page).await;
+        let client = || Client::of(&caller, address);
+        let mut response = match room.take(&response, &method, client).await {
             Ok(held) => held.keep(codings.apply(response).await).await,
             Err(problem) => problem.into_response(),
         };
@@ -75,22 +78,28 @@ impl Front {
         }
     }
 
-    async fn admit(&self, mut request: Request<ReadToTheEnd>, from_page: bool) -> Response {
+    /// The answer of the routes, or why the request gets none of them; and who sent it.
+    async fn admit(
+        &self,
+        mut request: Request<ReadToTheEnd>,
+        from_page: bool,
+    ) -> (Response, Caller) {
         if from_page {
             // What this page asks for counts as asked for by the service's own.
             request.headers_mut().remove(header::ORIGIN);
         }
         if let Some(guard) = &self.callers.guard {
             let (mut parts, body) = request.into_parts();
-            if let Err(problem) = guard.admit(&mut parts, from_page) {
-                return problem.into_response();
+            if let Err(problem) = guard.admit(&mut parts, from_page).await {
+                return (problem.into_response(), Caller::default());
             }
             request = Request::from_parts(parts, body);
         }
+        let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
         request.extensions_mut().insert(Deadline::within(self.limits.body));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let Ok(response) = routes.call(request).await;
-        response
+        (response, caller)
     }
 
     /// Answers probes and metrics as usual; answers every other request with 503, to be tried again.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
@@ -10,6 +11,7 @@ use http::{HeaderMap, Method, header};
 use super::access::{AccessTable, Asked};
 use super::origin::same_origin;
 use super::rate::RateLimit;
+use super::serve::Peer;
 use super::session::cookie;
 use super::{REFUSED, refused};
 use crate::auth::{Authenticator, Caller, Denied, Principal};
@@ -22,7 +24,7 @@ pub struct Guard {
     access: Arc<AccessTable>,
     /// By the names of principals.
     rate: Option<Arc<RateLimit<String>>>,
-    /// Of sign-ins, by addresses.
+    /// Of credentials that fail, by addresses.
     failures: Option<Arc<RateLimit<IpAddr>>>,
 }
 
@@ -55,45 +57,76 @@ impl Guard {
         Self { authenticator, access, rate, failures }
     }
 
-    /// Whose token a page signs in with. Once too many of its address were none, no further one is looked
-    /// at, good or bad, until the rate allows one.
-    pub(crate) fn sign_in(&self, address: IpAddr, token: &str) -> Result<Arc<Principal>, Problem> {
-        let failures = self.failures.as_deref();
-        let too_many = |limit: &RateLimit<IpAddr>, wait| {
-            REFUSED.add_to(refused::SIGN_INS, 1);
-            let detail = format!("One address may send {} that fail to sign in.", limit.rate());
-            Problem::too_many_requests(detail).after(wait)
+    /// Whose token a page signs in with.
+    pub(crate) async fn sign_in(
+        &self,
+        address: IpAddr,
+        token: &str,
+    ) -> Result<Arc<Principal>, Problem> {
+        let principal = self.find(Some(address), token, true).await?;
+        self.count(&principal)?;
+        Authenticator::count("accepted");
+        Ok(principal)
+    }
+
+    /// Whose credential it is. Sign-ins that fail, and signatures that were checked in vain, count for the
+    /// address. Once there were too many, further ones that fail are told so, and no signature is checked.
+    /// What needs no such check is looked at in any case: others of an address keep none from signing in.
+    async fn find(
+        &self,
+        address: Option<IpAddr>,
+        credential: &str,
+        is_sign_in: bool,
+    ) -> Result<Arc<Principal>, Problem> {
+        let looked = self.authenticator.look(credential);
+        let counts = is_sign_in || looked.is_none();
+        let found = match looked {
+            Some(found) => found,
+            None => {
+                self.fails(address, RateLimit::look)?;
+                self.authenticator.check(credential).await
+            }
         };
-        if let Some(limit) = failures {
-            limit.look(&address).map_err(|wait| too_many(limit, wait))?;
+        let denied = match found {
+            Ok(principal) => return Ok(principal),
+            Err(denied) => denied,
+        };
+        Authenticator::count(denied.as_str());
+        match denied {
+            // That is not the client's failure.
+            Denied::Unavailable => {}
+            Denied::Busy => REFUSED.add_to(refused::SIGNATURES, 1),
+            _ if counts => self.fails(address, RateLimit::take)?,
+            _ => {}
         }
-        match self.authenticator.principal(token) {
-            Ok(principal) => {
-                self.count(&principal)?;
-                Authenticator::count("accepted");
-                Ok(principal)
-            }
-            Err(denied) => {
-                Authenticator::count(denied.as_str());
-                // That the keys are not there is not the client's failure.
-                if let Some(limit) = failures.filter(|_| denied != Denied::Unavailable) {
-                    limit.take(&address).map_err(|wait| too_many(limit, wait))?;
-                }
-                Err(unauthenticated(denied))
-            }
-        }
+        Err(unauthenticated(denied))
+    }
+
+    /// A problem, when too many credentials of this address have failed.
+    fn fails(
+        &self,
+        address: Option<IpAddr>,
+        ask: impl FnOnce(&RateLimit<IpAddr>, &IpAddr) -> Result<(), Duration>,
+    ) -> Result<(), Problem> {
+        let (Some(limit), Some(address)) = (&self.failures, address) else { return Ok(()) };
+        ask(limit, &address).map_err(|wait| {
+            REFUSED.add_to(refused::SIGN_INS, 1);
+            let rate = limit.rate();
+            let detail = format!("One address may send {rate} with a credential that fails.");
+            Problem::too_many_requests(detail).after(wait)
+        })
     }
 
     /// Lets a request through, with its `Caller`, or says why not. `from_page` is whether it comes from
     /// a page of another origin that may change something.
-    pub(crate) fn admit(&self, request: &mut Parts, from_page: bool) -> Result<(), Problem> {
+    pub(crate) async fn admit(&self, request: &mut Parts, from_page: bool) -> Result<(), Problem> {
         let asked = self.access.find(&request.method, request.uri.path());
         if let Asked::Known(all) = &asked
             && all.iter().all(|access| access.is_open())
         {
             return Ok(());
         }
-        let (principal, credential) = self.principal(request, from_page)?;
+        let (principal, credential) = self.principal(request, from_page).await?;
         self.count(&principal)?;
         let needs = match asked {
             Asked::Known(needs) => needs,
@@ -126,7 +159,7 @@ impl Guard {
         })
     }
 
-    fn principal(
+    async fn principal(
         &self,
         request: &Parts,
         from_page: bool,
@@ -146,12 +179,8 @@ impl Guard {
                 return Err(Problem::unauthenticated(expected, None));
             }
         };
-        let found = self.authenticator.principal(credential);
-        let principal = found.map_err(|denied| {
-            Authenticator::count(denied.as_str());
-            unauthenticated(denied)
-        })?;
-        Ok((principal, credential.to_owned()))
+        let address = request.extensions.get::<Peer>().map(|peer| peer.0);
+        Ok((self.find(address, credential, false).await?, credential.to_owned()))
     }
 }
 
@@ -168,6 +197,10 @@ fn unauthenticated(denied: Denied) -> Problem {
     let why = match denied {
         Denied::Unavailable => {
             let detail = "The keys of the identity provider are not there yet; /readyz tells why.";
+            return Problem::unavailable(detail);
+        }
+        Denied::Busy => {
+            let detail = "The signatures of too many tokens are being checked; try again.";
             return Problem::unavailable(detail);
         }
         Denied::Invalid => "The token is none that is known here.",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Unsent;
 use crate::service::open_files;
 
 /// What one HTTP listener allows its clients.
@@ -19,6 +20,8 @@ pub struct Limits {
     pub body: Duration,
     /// For a client to take an answer, from when it first keeps the service waiting.
     pub answer: Duration,
+    /// For large answers that clients have not taken yet.
+    pub unsent: Unsent,
     /// For requests under way when the service stops.
     pub shutdown: Duration,
 }
@@ -32,6 +35,7 @@ impl Default for Limits {
             spare_header: Duration::from_secs(2),
             body: Duration::from_secs(10),
             answer: Duration::from_secs(30),
+            unsent: Unsent::of_process(),
             shutdown: Duration::from_secs(10),
         }
     }

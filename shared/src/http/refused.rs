@@ -10,8 +10,10 @@ pub const CONNECTIONS_PER_ADDRESS: &str = "connections_per_address";
 pub const RATE_PER_ADDRESS: &str = "rate_per_address";
 /// One principal asks too often.
 pub const RATE_PER_PRINCIPAL: &str = "rate_per_principal";
-/// One address fails to sign in too often.
+/// Sign-ins, or JWTs that were not known, of one address fail too often.
 pub const SIGN_INS: &str = "sign_ins";
+/// Signatures of too many tokens are being checked.
+pub const SIGNATURES: &str = "signatures";
 /// No TLS was agreed on.
 pub const HANDSHAKE: &str = "handshake";
 /// There is no room for another body.
@@ -29,6 +31,7 @@ pub static REFUSED: Counter = Counter::by(
         RATE_PER_ADDRESS,
         RATE_PER_PRINCIPAL,
         SIGN_INS,
+        SIGNATURES,
         HANDSHAKE,
         BODIES,
         ANSWERS,

@@ -68,9 +68,10 @@ pub fn routes(guard: Guard) -> BoxedFilter<(Response,)> {
         .and(caller())
         .map(|caller: Caller| answer::into_response(show(&caller)));
     let peer = warp::ext::optional::<Peer>();
-    let sign_in = path().and(warp::post()).and(peer).and(headers()).and(body(MAX_BODY)).map(
+    let sign_in = path().and(warp::post()).and(peer).and(headers()).and(body(MAX_BODY)).then(
         move |peer, headers: HeaderMap, body: Result<Bytes, Problem>| {
-            answer::into_response(sign_in(&guard, peer, &headers, body))
+            let guard = guard.clone();
+            async move { answer::into_response(sign_in(&guard, peer, &headers, body).await) }
         },
     );
     let sign_out = path()
@@ -85,20 +86,23 @@ fn show(caller: &Caller) -> Answer {
     told(&Session::from(caller.principal().ok_or_else(unknown)?))
 }
 
-fn sign_in(
+async fn sign_in(
     guard: &Guard,
     peer: Option<Peer>,
     headers: &HeaderMap,
     body: Result<Bytes, Problem>,
 ) -> Answer {
     same_origin(headers)?;
-    let json = strict_json::read(&body?);
-    let json = json.map_err(|error| Problem::malformed(format!("This is no JSON: {error}.")))?;
+    let json = strict_json::read(&body?).map_err(|error| match error.is_data() {
+        // It names the key, which may be a token.
+        true => Problem::malformed("Expected each key of an object once (RFC 7493, section 2.3)."),
+        false => Problem::malformed(format!("This is no JSON: {error}.")),
+    })?;
     // serde would take an array for the fields of a struct as well.
     let given = SignIn::deserialize(&json).ok().filter(|_| json.is_object());
     let SignIn { token } = given.ok_or_else(|| wrong(&json))?;
     let Peer(address) = peer.ok_or_else(|| Problem::internal("the request has no address"))?;
-    let principal = guard.sign_in(address, &token)?;
+    let principal = guard.sign_in(address, &token).await?;
     with_cookie(told(&Session::from(&*principal))?, cookie::set(&token, cookie::is_secure(headers)))
 }
 

@@ -1,80 +1,150 @@
-//! Large answers that clients have not taken yet, bounded in bytes for the whole process.
+//! Large answers that clients have not taken yet, bounded in bytes: of all clients together, and of each.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
 use http_body_util::{BodyExt as _, Collected};
 use hyper::body::Body as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore};
 use warp::reply::Response;
 
-use super::REFUSED;
+use super::fixed::Fixed;
 use super::problem::Problem;
 use super::refused::ANSWERS;
+use super::{Client, REFUSED};
 
 /// Bytes up to which an answer is not counted.
 const SMALL: usize = 64 << 10;
 /// For how long an answer waits until others have been taken.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// For answers of all listeners.
-static ROOM: Room = Room::new(128 << 20, 16 << 20);
-/// For `/metrics`, which has to be told while clients hold all of the other.
-static ROOM_OF_METRICS: Room = Room::new(16 << 20, 0);
+/// Where large answers find room.
+#[derive(Debug, Clone)]
+pub struct Unsent {
+    usual: Arc<Room>,
+    /// For `/metrics`, which has to be told while clients hold all of the other.
+    metrics: Arc<Room>,
+}
 
-/// Where answers of this path find room.
-pub(super) fn room_for(path: &str) -> &'static Room {
-    match path {
-        "/metrics" => &ROOM_OF_METRICS,
-        _ => &ROOM,
+impl Unsent {
+    /// The room that all listeners of the process share: 128 MiB, of which one client has half at most.
+    pub fn of_process() -> Self {
+        static SHARED: LazyLock<Unsent> = LazyLock::new(Unsent::of_its_own);
+        SHARED.clone()
+    }
+
+    /// As much, for one listener alone: no other one takes of it.
+    pub fn of_its_own() -> Self {
+        Self { usual: Room::new(128 << 20, 16 << 20), metrics: Room::new(16 << 20, 0) }
+    }
+
+    /// Where answers of this path find room.
+    pub(super) fn room_for(&self, path: &str) -> &Arc<Room> {
+        match path {
+            "/metrics" => &self.metrics,
+            _ => &self.usual,
+        }
     }
 }
 
+#[derive(Debug)]
 pub(super) struct Room {
-    /// Bytes of answers that are made and not sent to their end.
-    unsent: Semaphore,
+    /// Bytes that all answers may have together that are made and not sent to their end.
+    most: usize,
+    taken: Mutex<Taken>,
+    /// Some of these bytes are free again.
+    freed: Notify,
     /// Bytes of answers that wait for that, and are in memory meanwhile.
     waiting: Semaphore,
 }
 
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    /// Of each client that has any.
+    clients: HashMap<Client, usize>,
+}
+
 impl Room {
-    const fn new(unsent: usize, waiting: usize) -> Self {
-        Self { unsent: Semaphore::const_new(unsent), waiting: Semaphore::const_new(waiting) }
+    fn new(most: usize, waiting: usize) -> Arc<Self> {
+        let (taken, freed) = (Mutex::default(), Notify::new());
+        Arc::new(Self { most, taken, freed, waiting: Semaphore::new(waiting) })
     }
 
     /// Room for the body of this answer, which has its length still before it is put into a coding:
-    /// nothing where it is small, or a stream. The error takes the place of the answer.
+    /// nothing where it is small, fixed, or a stream. One client takes half of the room at most. The error
+    /// takes the place of the answer.
     pub(super) async fn take(
-        &self,
+        self: &Arc<Self>,
         answer: &Response,
         asked: &Method,
-    ) -> Result<Held<'_>, Problem> {
-        let Some(length) = large(answer) else { return Ok(Held(None)) };
-        let found = match self.unsent.try_acquire_many(length) {
-            Ok(permit) => Some(permit),
-            Err(_) => self.wait_for(length).await,
+        client: impl FnOnce() -> Option<Client>,
+    ) -> Result<Held, Problem> {
+        let Some(bytes) = large(answer) else { return Ok(Held(None)) };
+        let client = client();
+        let found = match self.try_take(bytes, client.as_ref()) {
+            Some(share) => Some(share),
+            None => self.wait_for(bytes, client.as_ref()).await,
         };
-        found.map(|permit| Held(Some(permit))).ok_or_else(|| {
+        found.map(|share| Held(Some(share))).ok_or_else(|| {
             REFUSED.add_to(ANSWERS, 1);
-            refused(asked)
+            refused(answer, asked)
         })
     }
 
-    async fn wait_for(&self, length: u32) -> Option<SemaphorePermit<'_>> {
-        let _waiting = self.waiting.try_acquire_many(length).ok()?;
-        tokio::time::timeout(WAIT, self.unsent.acquire_many(length)).await.ok()?.ok()
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_take(self: &Arc<Self>, bytes: usize, client: Option<&Client>) -> Option<Share> {
+        let mut taken = self.taken();
+        let of_client = client.and_then(|client| taken.clients.get(client)).copied().unwrap_or(0);
+        let has_share = client.is_none() || of_client + bytes <= self.most / 2;
+        if taken.all + bytes > self.most || !has_share {
+            return None;
+        }
+        taken.all += bytes;
+        if let Some(client) = client {
+            taken.clients.insert(client.clone(), of_client + bytes);
+        }
+        drop(taken);
+        Some(Share { room: self.clone(), client: client.cloned(), bytes })
+    }
+
+    /// All that wait look again whenever an answer was sent, so none of them stands behind one that is larger
+    /// or whose client has its half.
+    async fn wait_for(self: &Arc<Self>, bytes: usize, client: Option<&Client>) -> Option<Share> {
+        let _waiting = self.waiting.try_acquire_many(u32::try_from(bytes).ok()?).ok()?;
+        let found = async {
+            loop {
+                let mut freed = std::pin::pin!(self.freed.notified());
+                // From here on nothing that becomes free is missed.
+                freed.as_mut().enable();
+                if let Some(share) = self.try_take(bytes, client) {
+                    return share;
+                }
+                freed.await;
+            }
+        };
+        tokio::time::timeout(WAIT, found).await.ok()
     }
 }
 
 /// The length of a body that counts.
-fn large(answer: &Response) -> Option<u32> {
-    let length = answer.body().size_hint().exact()?;
-    u32::try_from(length).ok().filter(|_| length > SMALL as u64)
+fn large(answer: &Response) -> Option<usize> {
+    if answer.extensions().get::<Fixed>().is_some() {
+        return None;
+    }
+    let length = usize::try_from(answer.body().size_hint().exact()?).ok()?;
+    (length > SMALL).then_some(length)
 }
 
-fn refused(asked: &Method) -> Problem {
-    match asked.is_safe() {
+fn refused(answer: &Response, asked: &Method) -> Problem {
+    match asked.is_safe() || !answer.status().is_success() {
         true => Problem::unavailable("Too many answers wait to be taken by clients; try again."),
         false => Problem::outcome_unknown(
             "It was carried out, and too many answers wait to be taken by clients to give this one.",
@@ -82,20 +152,53 @@ fn refused(asked: &Method) -> Problem {
     }
 }
 
-/// Room that an answer has, until all of its bytes are sent or dropped.
-pub(super) struct Held<'a>(Option<SemaphorePermit<'a>>);
+/// A part of the room, which is free again once this is dropped.
+#[derive(Debug)]
+struct Share {
+    room: Arc<Room>,
+    client: Option<Client>,
+    bytes: usize,
+}
 
-impl Held<'static> {
+impl Share {
+    fn give_back(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        let mut taken = self.room.taken();
+        taken.all -= bytes;
+        if let Some(client) = &self.client
+            && let Entry::Occupied(mut of_client) = taken.clients.entry(client.clone())
+        {
+            *of_client.get_mut() -= bytes;
+            if *of_client.get() == 0 {
+                of_client.remove();
+            }
+        }
+        drop(taken);
+        self.room.freed.notify_waiters();
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.give_back(self.bytes);
+    }
+}
+
+/// Room that an answer has, until all of its bytes are sent or dropped.
+#[derive(Debug)]
+pub(super) struct Held(Option<Share>);
+
+impl Held {
     /// The answer as it is sent, which may be shorter by now.
     pub(super) async fn keep(self, answer: Response) -> Response {
-        let Some(mut permit) = self.0 else { return answer };
+        let Some(mut share) = self.0 else { return answer };
         let Some(length) = large(&answer) else { return answer };
-        let surplus = permit.num_permits().saturating_sub(length as usize);
-        drop(permit.split(surplus));
+        share.give_back(share.bytes.saturating_sub(length));
         let (head, body) = answer.into_parts();
         // It is in memory, so that reading it does not fail.
         let bytes = body.collect().await.map_or_else(|_| Bytes::new(), Collected::to_bytes);
-        Response::from_parts(head, Bytes::from_owner(Counted { bytes, _permit: permit }).into())
+        Response::from_parts(head, Bytes::from_owner(Counted { bytes, _share: share }).into())
     }
 }
 
@@ -103,7 +206,7 @@ impl Held<'static> {
 /// connection has its bytes, which may be long before it has sent them.
 struct Counted {
     bytes: Bytes,
-    _permit: SemaphorePermit<'static>,
+    _share: Share,
 }
 
 impl AsRef<[u8]> for Counted {
@@ -116,54 +219,80 @@ impl AsRef<[u8]> for Counted {
 mod tests {
     use super::*;
 
-    static FULL: Room = Room::new(300 << 10, 0);
-    static PATIENT: Room = Room::new(100 << 10, 100 << 10);
-
     fn answer(bytes: usize) -> Response {
         Response::new(vec![b'x'; bytes].into())
     }
 
-    async fn sent(room: &'static Room, bytes: usize) -> Result<Response, Problem> {
+    async fn sent_to(
+        client: Option<&str>,
+        room: &Arc<Room>,
+        bytes: usize,
+    ) -> Result<Response, Problem> {
         let answer = answer(bytes);
-        let held = room.take(&answer, &Method::GET).await?;
+        let client = || client.map(|name| Client::Principal(name.to_owned()));
+        let held = room.take(&answer, &Method::GET, client).await?;
         Ok(held.keep(answer).await)
+    }
+
+    async fn sent(room: &Arc<Room>, bytes: usize) -> Result<Response, Problem> {
+        sent_to(None, room, bytes).await
     }
 
     #[tokio::test]
     async fn large_answers_count_until_their_bytes_are_dropped() {
-        let first = sent(&FULL, 200 << 10).await.ok().unwrap();
+        let full = Room::new(300 << 10, 0);
+        let first = sent(&full, 200 << 10).await.ok().unwrap();
         let bytes = first.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(bytes.len(), 200 << 10);
-        let problem = sent(&FULL, 101 << 10).await.err().unwrap();
+        let problem = sent(&full, 101 << 10).await.err().unwrap();
         assert_eq!(&*problem.r#type, "/problems/unavailable");
-        let problem = FULL.take(&answer(101 << 10), &Method::POST).await.err().unwrap();
+        let problem = full.take(&answer(101 << 10), &Method::POST, || None).await.err().unwrap();
         assert_eq!(&*problem.r#type, "/problems/outcome-unknown");
-        let fits = sent(&FULL, 100 << 10).await;
-        assert!(fits.is_ok() && sent(&FULL, SMALL).await.is_ok(), "small ones do not count");
+        let mut invalid = answer(101 << 10);
+        *invalid.status_mut() = http::StatusCode::UNPROCESSABLE_ENTITY;
+        let problem = full.take(&invalid, &Method::POST, || None).await.err().unwrap();
+        assert_eq!(&*problem.r#type, "/problems/unavailable", "it was not carried out");
+        let fits = sent(&full, 100 << 10).await;
+        assert!(fits.is_ok() && sent(&full, SMALL).await.is_ok(), "small ones do not count");
         drop((bytes, fits));
-        assert!(sent(&FULL, 300 << 10).await.is_ok(), "all of it is free again");
+        assert!(sent(&full, 300 << 10).await.is_ok(), "all of it is free again");
+    }
+
+    #[tokio::test]
+    async fn a_client_has_half_of_the_room_and_what_is_fixed_takes_none() {
+        let room = Room::new(500 << 10, 0);
+        let held = sent_to(Some("a"), &room, 150 << 10).await;
+        assert!(held.is_ok() && sent_to(Some("a"), &room, 150 << 10).await.is_err());
+        let others = [sent_to(Some("b"), &room, 250 << 10).await, sent(&room, 100 << 10).await];
+        assert!(others.iter().all(Result::is_ok));
+        let fixed = Fixed::new(vec![b'x'; 1 << 20], "text/plain").answer();
+        assert!(room.take(&fixed, &Method::GET, || None).await.is_ok());
+        drop((held, others));
+        let taken = room.taken();
+        assert!(taken.all == 0 && taken.clients.is_empty(), "{taken:?}");
     }
 
     #[tokio::test]
     async fn what_a_coding_saves_is_free_at_once() {
-        static ROOM: Room = Room::new(300 << 10, 0);
+        let room = Room::new(300 << 10, 0);
         let plain = answer(300 << 10);
-        let held = ROOM.take(&plain, &Method::GET).await.ok().unwrap();
+        let held = room.take(&plain, &Method::GET, || None).await.ok().unwrap();
         let coded = held.keep(answer(100 << 10)).await;
-        assert_eq!(ROOM.unsent.available_permits(), 200 << 10);
+        assert_eq!(room.taken().all, 100 << 10);
         drop(coded);
-        assert_eq!(ROOM.unsent.available_permits(), 300 << 10);
+        assert_eq!(room.taken().all, 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_waits_a_moment_for_room() {
-        let first = sent(&PATIENT, 100 << 10).await.ok().unwrap();
-        let mut second = std::pin::pin!(sent(&PATIENT, 90 << 10));
+        let patient = Room::new(100 << 10, 100 << 10);
+        let first = sent(&patient, 100 << 10).await.ok().unwrap();
+        let mut second = std::pin::pin!(sent(&patient, 90 << 10));
         assert!(futures::poll!(&mut second).is_pending());
-        assert!(sent(&PATIENT, 90 << 10).await.is_err(), "what waits is bounded, too");
+        assert!(sent(&patient, 90 << 10).await.is_err(), "what waits is bounded, too");
         drop(first);
         let second = second.await;
         assert!(second.is_ok());
-        assert!(sent(&PATIENT, 90 << 10).await.is_err(), "it does not wait for ever");
+        assert!(sent(&patient, 90 << 10).await.is_err(), "it does not wait for ever");
     }
 }

@@ -20,10 +20,11 @@ const ABOUT: &str = "Every event of the log. A message holds whole commits, in t
     another message; `source` and `position` with `index` tell one from another. A queue that is bound \
     to the exchange gets all of them from then on; GET /events has those before.";
 
-/// The description of the exchange of this namespace.
-pub fn document(namespace: &Namespace, events: &[Event]) -> Value {
+/// The description of the exchange of this namespace, for events of streams of this category.
+pub fn document(namespace: &Namespace, category: &str, events: &[Event]) -> Value {
     let exchange = super::exchange(namespace);
-    let each: Vec<(String, Value)> = events.iter().map(message).collect();
+    let example = |event: &Event| example(namespace, category, event);
+    let each: Vec<_> = events.iter().map(|event| message(event, &example(event))).collect();
     let payloads: Vec<&Value> = each.iter().map(|(_, message)| &message["payload"]).collect();
     let examples: Vec<Value> =
         events.first().map(|event| json!({ "payload": [example(event)] })).into_iter().collect();
@@ -89,7 +90,7 @@ fn headers() -> Value {
 }
 
 /// The message that is one event, by its name.
-fn message(event: &Event) -> (String, Value) {
+fn message(event: &Event, example: &Value) -> (String, Value) {
     let Event { name, version, about, .. } = event;
     let message = json!({
         "name": format!("{TYPE_PREFIX}{name}"),
@@ -98,7 +99,7 @@ fn message(event: &Event) -> (String, Value) {
         "contentType": CONTENT_TYPE,
         "headers": headers(),
         "payload": payload(event),
-        "examples": [{ "payload": example(event) }],
+        "examples": [{ "payload": example }],
     });
     (format!("{name}.{version}"), message)
 }
@@ -116,14 +117,14 @@ fn payload(event: &Event) -> Value {
     schema
 }
 
-fn example(event: &Event) -> Value {
+fn example(namespace: &Namespace, category: &str, event: &Event) -> Value {
     let Event { name, version, data, .. } = event;
     json!({
         "specversion": "1.0",
         "id": "01900000-0000-7000-8000-000000000000",
-        "source": "/waybill/0f8fad5bd9cb469fa16570867728950e",
+        "source": format!("/{namespace}/0f8fad5bd9cb469fa16570867728950e"),
         "type": format!("{TYPE_PREFIX}{name}"),
-        "subject": "thing-809266d8-6c0c-4b69-812e-c155352a1fea",
+        "subject": format!("{category}-809266d8-6c0c-4b69-812e-c155352a1fea"),
         "time": "2026-01-31T12:00:00.000Z",
         "datacontenttype": "application/json",
         "dataschema": format!("{SCHEMA_PREFIX}{name}/{version}"),

@@ -130,7 +130,8 @@ impl Files {
     }
 }
 
-/// A client takes none of a chain once one of its certificates has ended.
+/// The first end of those that are shown: a client that knows no other way to its CA takes none of a chain
+/// once one of its certificates has ended.
 fn tell_end(shown: &CertifiedKey) {
     let ends = shown.cert.iter().filter_map(|certificate| {
         let (_, read) = x509_parser::parse_x509_certificate(certificate).ok()?;

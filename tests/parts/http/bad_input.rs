@@ -152,6 +152,27 @@ async fn what_an_order_does_not_allow_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_body_of_a_delete_is_not_looked_at() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let commands = OrderClient::new(&system.commands);
+    let order = orders::order_of(&["A", "B", "C", "D"].map(|sku| item(sku, 1, 5)));
+    let id = commands.create_order(&order).await.order_id();
+    let coded = commands.with("content-encoding", "gzip");
+    let bodies = [
+        (&commands, "A", "x".repeat(70_000)),
+        (&commands, "B", r#"{"colour": "red"}"#.to_owned()),
+        (&coded, "C", "x".to_owned()),
+    ];
+    for (client, sku, body) in bodies {
+        let removed = client.send(Method::DELETE, &format!("/orders/{id}/items/{sku}"), body).await;
+        assert_eq!(removed.status, 200, "{sku}: {:?}", removed.body);
+    }
+    drop((commands, coded));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_questions_get_a_problem_that_says_what_was_expected() {
     let folder = TempDir::default();
     let system = Embedded::start(&folder).await;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use shared::http::probes::{get_or_head, probes};
-use shared::http::{Hosts, Limits, Listener, ListenerOptions, answer, body, close, serve};
+use shared::http::{Hosts, Limits, Listener, ListenerOptions, Unsent, answer, body, close, serve};
 use shared::service::health::Health;
 use tests::services::program;
 use tests::{let_pass, until};
@@ -17,7 +17,7 @@ use warp::Filter as _;
 pub(super) const LONG: Duration = Duration::from_secs(60);
 const LARGE: usize = 64 << 20;
 
-/// Limits that end nothing within a test, but for what the test sets.
+/// Limits that end nothing within a test, but for what the test sets; no other test takes of them.
 pub(super) fn patient() -> Limits {
     let (connections, spare) = (100, 0);
     Limits {
@@ -27,6 +27,7 @@ pub(super) fn patient() -> Limits {
         spare_header: LONG,
         body: LONG,
         answer: LONG,
+        unsent: Unsent::of_its_own(),
         shutdown: Duration::ZERO,
     }
 }

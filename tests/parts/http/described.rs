@@ -25,6 +25,8 @@ const OF_HTTP: [&str; 7] = [
     "vary",
 ];
 
+const PROBLEM: &str = "application/problem+json";
+
 /// A service with its description, and the problems that it answered.
 struct Subject<'a> {
     client: &'a Client,
@@ -85,11 +87,16 @@ impl<'a> Subject<'a> {
             let is_required = header["required"].as_bool().unwrap();
             assert!(is_there || !is_required, "{what}: {status} has no {name}");
         }
+        if answer.header("content-type") == Some(PROBLEM) && !answer.body.is_empty() {
+            let examples = &operation["responses"][&status]["content"][PROBLEM]["examples"];
+            let problem = answer.problem();
+            assert!(examples[&problem].is_object(), "{what}: {problem} is not described");
+        }
     }
 
     /// The type of a problem is a page, which knows its status and whether waiting helps.
     async fn names_a_page(&mut self, what: &str, answer: &Answer) {
-        if answer.header("content-type") != Some("application/problem+json") {
+        if answer.header("content-type") != Some(PROBLEM) {
             assert!(answer.status < 400, "{what}: {}", answer.status);
             return;
         }
@@ -218,6 +225,19 @@ async fn every_header_that_is_sent_is_described_and_every_problem_has_its_page()
     system.stop().await;
 }
 
+/// Where the answer to a batch finds no room, the batch was carried out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_may_have_an_unknown_outcome() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let document = openapi(&system.commands).await;
+    let unavailable = &document["paths"]["/commands"]["post"]["responses"]["503"];
+    for problem in ["outcome-unknown", "unavailable"] {
+        assert!(unavailable["content"][PROBLEM]["examples"][problem].is_object(), "{unavailable}");
+    }
+    system.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_is_told_where_it_helps_and_no_answer_asks_for_a_precondition() {
     let folder = TempDir::default();
@@ -235,7 +255,7 @@ async fn waiting_is_told_where_it_helps_and_no_answer_asks_for_a_precondition() 
             let is_probe = ["/livez", "/readyz"].contains(&path);
             assert_eq!(told.contains_key("429"), !is_probe, "{what}: of one address");
             for (status, response) in told {
-                let examples = &response["content"]["application/problem+json"]["examples"];
+                let examples = &response["content"][PROBLEM]["examples"];
                 let Some(names) = examples.as_object() else { continue };
                 let mut waits = BTreeSet::new();
                 for name in names.keys() {

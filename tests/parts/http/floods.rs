@@ -23,14 +23,14 @@ use super::connections::{LONG, Server, patient, rest, status, until_there_is_a_p
 const SHORT: Duration = Duration::from_millis(300);
 
 /// A connection from one of the addresses of this machine.
-async fn connect_from(server: &Server, last: u8) -> TcpStream {
+pub(super) async fn connect_from(server: &Server, last: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     let from = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0);
     socket.bind(from).unwrap();
     socket.connect(server.address).await.unwrap()
 }
 
-async fn ask_from(server: &Server, last: u8, path: &str) -> String {
+pub(super) async fn ask_from(server: &Server, last: u8, path: &str) -> String {
     let mut connection = connect_from(server, last).await;
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     // It may be closed by now.

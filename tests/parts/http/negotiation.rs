@@ -187,6 +187,10 @@ async fn answers_come_in_the_coding_that_a_client_takes() {
         let short = client.get("/orders/x").await;
         assert_eq!((short.status, short.header("content-encoding")), (404, None));
     }
+    for coding in ["identity", "gzip", "zstd"] {
+        let file = queries.with("accept-encoding", coding).get("/assets/js/main.js").await;
+        assert_eq!((file.status, file.all_of("vary")), (200, vec!["accept-encoding"]), "{coding}");
+    }
     let tag = format!("{}-gzip\"", plain_tag.trim_end_matches('"'));
     for expected in [200, 412] {
         let paid = commands.with("if-match", &tag).pay(created.order_id(), 1).await;

@@ -9,7 +9,7 @@ use http::Method;
 use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
 use shared::http::probes::{get_or_head, probes};
-use shared::http::{Hosts, Limits, Listener, ListenerOptions, answer, close, serve};
+use shared::http::{Hosts, Limits, Listener, ListenerOptions, Unsent, answer, close, serve};
 use shared::service::health::Health;
 use shared::tls::{ClientTls, ServerTls};
 use tests::stores::TempDir;
@@ -84,7 +84,8 @@ impl Server {
 
 /// One place, and no time but what the test gives.
 fn one_place() -> Limits {
-    Limits { connections: 1, spare: 0, header: LONG, answer: LONG, ..Limits::default() }
+    let unsent = Unsent::of_its_own();
+    Limits { connections: 1, spare: 0, header: LONG, answer: LONG, unsent, ..Limits::default() }
 }
 
 async fn rest(mut connection: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> {

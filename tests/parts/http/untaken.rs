@@ -1,10 +1,19 @@
 //! Large answers that clients do not take.
 
-use tests::memory::peak;
+use serde_json::json;
+use shared::auth::Role;
+use tests::client::OrderClient;
+use tests::embedded::Embedded;
+use tests::fuzz::{Request, Target};
+use tests::orders;
+use tests::stores::TempDir;
+use tests::tokens::{Tokens, with};
 use tests::until;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use super::connections::{Server, patient, rest, status};
-use super::floods::retry_after;
+use super::connections::{LONG, Server, patient, rest, status};
+use super::floods::{ask_from, connect_from, retry_after};
 
 /// Asks until it is refused for want of room, and returns the answer.
 async fn refused(server: &Server, header: &str) -> String {
@@ -16,15 +25,23 @@ async fn refused(server: &Server, header: &str) -> String {
     .await
 }
 
+/// Asks on this connection, and takes no more of the answer than that it is good.
+async fn ask_and_hold(mut connection: TcpStream, path: &str) -> TcpStream {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    connection.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    connection
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_taken_take_so_much_memory_in_all() {
     let server = Server::start(patient()).await;
-    let large = "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut held = vec![];
-    for _ in 0..3 {
-        let one = server.send(large).await;
-        one.readable().await.unwrap(); // It is answered: two fit, and the third is refused.
-        held.push(one);
+    for last in [2, 3] {
+        // Half of the room each.
+        held.push(ask_and_hold(connect_from(&server, last).await, "/large").await);
     }
     for header in ["connection: close", "accept-encoding: gzip\r\nconnection: close"] {
         let answer = refused(&server, header).await;
@@ -40,6 +57,70 @@ async fn answers_that_are_not_taken_take_so_much_memory_in_all() {
         (status(&server.ask("GET", "/large", "localhost").await) == Some(200)).then_some(())
     })
     .await;
-    let peak = peak(std::process::id());
-    assert!(peak < 600 << 20, "{} MiB of memory", peak >> 20);
+}
+
+/// As a program. Each answer has about 1 MiB, and those to one client may take 64 of them.
+#[test]
+fn large_answers_to_a_client_that_reads_nothing_take_little_memory() {
+    const ASKED: usize = 300;
+    let mut target = Target::start();
+    let item = |sku: &str| {
+        let mut item = orders::item(sku, 1, 5);
+        item["name"] = json!("x".repeat(200));
+        item
+    };
+    let batch = vec![orders::create_of(&["A", "B", "C"].map(item)); 800];
+    let filled = target.send(&Request {
+        service: 0,
+        method: "POST".to_owned(),
+        target: b"/commands".to_vec(),
+        headers: vec![("content-type".to_owned(), b"application/json".to_vec())],
+        body: json!(batch).to_string().into_bytes(),
+    });
+    assert_eq!(filled.unwrap().status, 200);
+    let ask = |_| {
+        let mut connection = std::net::TcpStream::connect(target.address(0)).unwrap();
+        connection.set_read_timeout(Some(LONG)).unwrap();
+        let request = b"GET /events?limit=1000 HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        std::io::Write::write_all(&mut connection, request).unwrap();
+        connection
+    };
+    let mut asked: Vec<_> = (0..ASKED).map(ask).collect();
+    let is_good = |connection: &mut std::net::TcpStream| {
+        let mut first = [0; 12];
+        std::io::Read::read_exact(connection, &mut first).unwrap();
+        assert!([b"HTTP/1.1 200", b"HTTP/1.1 503"].contains(&&first), "{first:?}");
+        first.ends_with(b"200")
+    };
+    let good = asked.iter_mut().map(is_good).filter(|is_good| *is_good).count();
+    assert!((1..ASKED).contains(&good), "{good} of {ASKED} were answered");
+    target.check(256 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_client_leaves_room_for_the_answers_of_others() {
+    let server = Server::start(patient()).await;
+    let _held = ask_and_hold(connect_from(&server, 2).await, "/large").await;
+    assert_eq!(status(&ask_from(&server, 2, "/large").await), Some(503), "it has its half");
+    assert_eq!(status(&ask_from(&server, 3, "/large").await), Some(200));
+}
+
+/// Without a token a client is given files alone, however many.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_the_same_for_all_take_no_room_of_answers() {
+    let (folder, tokens) = (TempDir::default(), Tokens::default());
+    let token = tokens.of("ops", &[Role::Command, Role::Operate]);
+    let system = Embedded::start_with(&folder, tokens.config()).await;
+    let commands = OrderClient::new(&with(&system.commands, &token));
+    assert_eq!(commands.batch(&vec![orders::create(5); 300]).await.status, 200);
+    let mut held = vec![];
+    for _ in 0..100 {
+        let connection = TcpStream::connect(system.running.addresses.command).await.unwrap();
+        held.push(ask_and_hold(connection, "/docs/swagger-ui-bundle.js").await);
+    }
+    let events = commands.get("/events?limit=1000").await;
+    assert_eq!(events.status, 200, "{:?}", events.body);
+    assert!(events.body.len() > 64 << 10, "{}", events.body.len());
+    drop((commands, held));
+    system.stop().await;
 }

@@ -8,8 +8,8 @@ use futures::{FutureExt as _, StreamExt as _};
 use http::StatusCode;
 use kernel::query::Queries as _;
 use orders::OrderQueries;
-use query_api::live::{Bounds, Client};
-use shared::http::{Hosts, Limits, serve};
+use query_api::live::Bounds;
+use shared::http::{Client, Hosts, Limits, serve};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
 use tests::orders::stream;
@@ -88,6 +88,27 @@ async fn clients_that_come_back_begin_afresh_when_too_much_is_kept_for_others() 
         again.body.next().now_or_never().is_none().then_some(())
     };
     until("what was kept for the first is given up", again).await;
+}
+
+#[tokio::test]
+async fn one_client_that_comes_back_leaves_room_for_what_others_have_missed() {
+    let subject = Subject::bounded(Bounds { missed: 300 << 10, ..Bounds::default() }).await;
+    let mut client = subject.open(&[], None).await;
+    let first = stream();
+    subject.change(&first, 1, "x", "created").await;
+    let last = client.next().await.unwrap().id;
+    for _ in 0..1_000 {
+        subject.change(&stream(), 1, "x", "created").await;
+    }
+    let resume = async |name: &str| {
+        let client = Some(Client::Principal(name.to_owned()));
+        let resumed = subject.open_as(client, &[("data", "none")], Some(&last)).await;
+        resumed.map_err(|it| it.detail).unwrap()
+    };
+    let (mut one, mut more, mut other) = (resume("a").await, resume("a").await, resume("b").await);
+    for (resumed, name) in [(&mut one, "view"), (&mut more, "reset"), (&mut other, "view")] {
+        assert_eq!(resumed.next().await.unwrap().name, name);
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ::orders::OrderAggregate;
 use async_trait::async_trait;
 use command_api::Service;
 use command_api::write::{FlowControl, Request, Writer};
@@ -10,7 +11,6 @@ use futures::future::join_all;
 use http::Method;
 use kernel::log::{Entry, Position, StreamName};
 use kernel::{Namespace, Result};
-use orders::OrderAggregate;
 use shared::event_store::EventStore;
 use shared::http::{Hosts, Limits, serve};
 use shared::service::health::Health;
@@ -18,10 +18,15 @@ use shared::service::slot::ServiceSlot;
 use tests::counted::Counted;
 use tests::decorator::{Decorator, Hooks};
 use tests::held::Held;
+use tests::memory::peak;
+use tests::orders;
+use tests::proxy::Proxies;
+use tests::services::{self, Urls};
 use tests::stores::TempDir;
 use tests::toy::{Toy, stream, write};
-use tests::until;
-use tokio::net::TcpListener;
+use tests::{Own, until};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use waybill::client::Client;
@@ -159,6 +164,47 @@ async fn four_parts_of_the_log_are_in_memory_at_a_time() {
     stop.cancel();
     drop(client);
     served.await.unwrap();
+}
+
+/// As a program. Of a batch that is white space but for one command, that command waits and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_of_batches_are_gone_while_their_commands_wait() {
+    const BATCHES: usize = 150;
+    let (own, proxies) = (Own::default(), Proxies::before(&Urls::of_the_run()));
+    let service = services::Service::start("command-api", own.namespace.as_str(), &proxies.urls());
+    let body = format!("[{}{}]", orders::create(5), " ".repeat((1 << 20) - 1_000));
+    let headers = [("content-type", "application/json")];
+    until("it carries out a batch", || async {
+        let sent = service.client.send(Method::POST, "/commands", &headers, body.clone()).await;
+        sent.is_ok_and(|answer| answer.status == 200).then_some(())
+    })
+    .await;
+    let before = peak(service.process.id());
+    proxies.mongodb.stall();
+    let request = format!(
+        "POST /commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let address = service.client.base().trim_start_matches("http://").to_owned();
+    let mut held = vec![];
+    for _ in 0..BATCHES {
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        held.push(connection);
+    }
+    until("all of them wait", || async {
+        let told = service.client.send(Method::GET, "/metrics", &[], "").await.ok()?;
+        let text = String::from_utf8_lossy(&told.body).into_owned();
+        text.contains(&format!("\nwaybill_commands_waiting {BATCHES}\n")).then_some(())
+    })
+    .await;
+    let grown = peak(service.process.id()) - before;
+    assert!(grown < 64 << 20, "{} MiB of memory", grown >> 20);
+    proxies.mongodb.resume();
+    drop(held);
+    service.process.stop();
+    own.remove().await;
 }
 
 tests::on_both_logs! {

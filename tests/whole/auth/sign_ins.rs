@@ -2,17 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use jsonwebtoken::{Algorithm, Header, encode};
 use serde_json::json;
-use shared::auth;
 use shared::auth::Role::{Operate, Query};
+use shared::auth::{self, KeySource};
 use shared::http::rate::Rate;
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
+use tests::jwt_keys::{EC, ED, Provider, STRANGER};
 use tests::stores::TempDir;
 use tests::tokens::{Tokens, with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio::time::Instant;
+
+use super::jwt::{claims, config_of};
 
 /// Sign-ins of an address that may fail at once, without configuration; one more every six seconds.
 const FAILURES: u64 = 10;
@@ -80,7 +84,8 @@ async fn an_address_that_fails_to_sign_in_is_refused_while_others_sign_in() {
     };
     assert!(failed[0] + failed[1] >= FAILURES, "{failed:?}");
     assert!(refused.contains("/problems/too-many-requests"), "{refused}");
-    assert!(refused.contains("One address may send 10 requests per minute that fail to sign in."));
+    let told = "One address may send 10 requests per minute with a credential that fails.";
+    assert!(refused.contains(told), "{refused}");
     let wait = refused.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap();
     assert!((1..=7).contains(&wait.parse::<u64>().unwrap()), "{wait}");
 
@@ -89,7 +94,8 @@ async fn an_address_that_fails_to_sign_in_is_refused_while_others_sign_in() {
         assert_eq!(sign_in(&system, last, &good).await.0, 200);
         assert_eq!(sign_in(&system, last, &unknown).await.0, 401);
     }
-    // Nothing else of the address is refused.
+    // Nothing else of the address is refused, and who has a token signs in.
+    assert_eq!(sign_in(&system, 2, &good).await.0, 200);
     let head = format!("GET /orders HTTP/1.1\r\nauthorization: Bearer {good}");
     for _ in 0..FAILURES * 2 {
         assert_eq!(ask_from(&system, 2, &head, "").await.0, 200);
@@ -102,7 +108,7 @@ async fn an_address_that_fails_to_sign_in_is_refused_while_others_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_token_is_looked_at_once_an_address_has_failed_too_often() {
+async fn who_has_a_token_signs_in_however_often_others_of_the_address_have_failed() {
     let (folder, tokens) = (TempDir::default(), Tokens::default());
     let good = tokens.of("page", &[Query]);
     let unknown = Tokens::default().of("page", &[Query]);
@@ -114,12 +120,49 @@ async fn no_token_is_looked_at_once_an_address_has_failed_too_often() {
         assert_eq!(sign_in(&system, 2, &good).await.0, 200, "what succeeds does not count");
     }
     assert_eq!(sign_in(&system, 2, &unknown).await.0, 401);
-    for token in [&unknown, &good] {
-        let (status, answer) = sign_in(&system, 2, token).await;
+    for _ in 0..3 {
+        let (status, answer) = sign_in(&system, 2, &unknown).await;
         assert_eq!(status, 429, "{answer}");
         assert!(!answer.contains("set-cookie"), "{answer}");
+        let (status, answer) = sign_in(&system, 2, &good).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(answer.contains("set-cookie"), "{answer}");
     }
-    assert_eq!(sign_in(&system, 3, &good).await.0, 200);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_signature_is_checked_once_an_address_has_failed_too_often() {
+    let (folder, provider, tokens) = (TempDir::default(), Provider::default(), Tokens::default());
+    let own = tokens.of("own", &[Query]);
+    let sign_in_failures = Some(Rate::parse("1/m").unwrap());
+    let of_provider = config_of(KeySource::File(provider.file()));
+    let config = auth::Config { tokens: Some(tokens.file()), sign_in_failures, ..of_provider };
+    let system = Embedded::start_with(&folder, config).await;
+    let header = Header { kid: Some("ec".to_owned()), ..Header::new(Algorithm::ES256) };
+    let forged = encode(&header, &claims(), &STRANGER.key()).unwrap();
+    let (known, other) = (EC.sign(&claims()), ED.sign(&claims()));
+    let ask = async |last: u8, path: &str, token: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nauthorization: Bearer {token}");
+        ask_from(&system, last, &head, "").await
+    };
+    assert_eq!(ask(2, "/orders", &known).await.0, 200);
+    assert_eq!(ask(2, "/session", &forged).await.0, 401);
+    // Whatever it asks for, and whether or not the token is good.
+    for (path, token) in [("/orders", &forged), ("/session", &forged), ("/orders", &other)] {
+        let (status, answer) = ask(2, path, token).await;
+        assert_eq!(status, 429, "{path}: {answer}");
+        assert!(answer.contains("with a credential that fails"), "{answer}");
+        assert!(answer.contains("retry-after: "), "{answer}");
+    }
+    assert_eq!(sign_in(&system, 2, &other).await.0, 429);
+    // What is known needs no check.
+    for token in [&known, &own] {
+        assert_eq!(ask(2, "/orders", token).await.0, 200);
+        assert_eq!(sign_in(&system, 2, token).await.0, 200);
+    }
+    assert_eq!(ask(3, "/orders", &other).await.0, 200, "others have their own");
+    assert_eq!(ask(2, "/orders", &other).await.0, 200, "it is known by now");
     system.stop().await;
 }
 

@@ -101,6 +101,7 @@ impl Credentials {
                 json!({ "token": one, "more": 1 }).to_string(),
                 json!({ "token": [one] }).to_string(),
                 json!({ one: one }).to_string(),
+                format!("{{\"{one}\": 1, \"{one}\": 2}}"),
                 json!(one).to_string(),
                 format!("{{\"token\": \"{one}"),
                 format!("token={one}"),

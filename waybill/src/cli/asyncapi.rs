@@ -42,7 +42,8 @@ impl Arguments {
 
 /// What `/asyncapi.json` of such a system says.
 fn document(namespace: &Namespace) -> Value {
-    asyncapi::document(namespace, &OrderAggregate::contract().events)
+    let events = OrderAggregate::contract().events;
+    asyncapi::document(namespace, OrderAggregate::CATEGORY, &events)
 }
 
 #[cfg(test)]

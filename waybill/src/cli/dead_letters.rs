@@ -36,7 +36,7 @@ pub struct Arguments {
 enum What {
     /// Lists the oldest of them, and why they are no events
     List,
-    /// Shows one with all its bytes
+    /// Shows one with its bytes, up to 8 MiB
     Show {
         /// As `dead-letters list` tells it
         id: String,
@@ -83,7 +83,7 @@ async fn list(projector: &Client, output: &mut Output) -> outcome::Result {
     Ok(Outcome::well_if(total == 0))
 }
 
-/// Shows one with all its bytes; well when it is there.
+/// Shows one with its bytes; well when it is there.
 async fn show(projector: &Client, id: &str, output: &mut Output) -> outcome::Result {
     let path = format!("/dead-letters/{}", encode(id));
     let answer = projector.send(Method::GET, &path, &[], "").await?;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::fetch::Fetcher;
 use super::{Config, Verifier};
-use crate::auth::{Denied, KEYS_FETCHED, KEYS_READABLE, Principal, RemoteKeys};
+use crate::auth::{KEYS_FETCHED, KEYS_READABLE, RemoteKeys};
 use crate::service::backoff::Backoff;
 use crate::service::health::Health;
 
@@ -33,7 +33,7 @@ pub struct Remote {
 
 struct Fetched {
     text: Bytes,
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
 }
 
 impl Remote {
@@ -55,15 +55,14 @@ impl Remote {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whose token it is. One that names a key that is not known is refused, and makes the next fetch
-    /// come early.
-    pub fn find(&self, token: &str) -> std::result::Result<Arc<Principal>, Denied> {
-        let current = self.current().ok_or(Denied::Unavailable)?;
-        let found = current.verifier.find(token);
-        if found == Err(Denied::Invalid) && current.verifier.lacks_key_of(token) {
-            self.wanted.notify_one();
-        }
-        found
+    /// Finds out whose a token is, by the last good set; none until one was fetched.
+    pub fn verifier(&self) -> Option<Arc<Verifier>> {
+        self.current().map(|current| current.verifier.clone())
+    }
+
+    /// A token names a key that is not known: the next fetch comes early.
+    pub fn want_other_keys(&self) {
+        self.wanted.notify_one();
     }
 
     /// Fetches for ever. Between the starts of two fetches there is the interval, or, where a token asked
@@ -99,7 +98,7 @@ impl Remote {
         let verifier = Verifier::new(&self.config, &text)
             .map_err(|why| Failure::transient("using the keys of the identity provider", why))?;
         super::count(&verifier);
-        let fetched = Arc::new(Fetched { text, verifier });
+        let fetched = Arc::new(Fetched { text, verifier: Arc::new(verifier) });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
         Ok(true)
     }

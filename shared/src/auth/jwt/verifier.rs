@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use lru::LruCache;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -51,43 +51,49 @@ impl Verifier {
         header.and_then(|header| header.kid).is_some_and(|id| !self.keys.has(&id))
     }
 
+    /// Whose token it is, where that takes no check of its signature: it was found to be good before, or
+    /// there is nothing to check it with. Else none.
+    pub fn look(&self, token: &str) -> Option<Result<Arc<Principal>, Denied>> {
+        if token.len() > MAX_TOKEN {
+            return Some(Err(Denied::Invalid));
+        }
+        let known = self.cache().get(&digest(token)).cloned();
+        match known {
+            Some(known) => Some(in_time(known)),
+            None => self.key_of(token).is_none().then_some(Err(Denied::Invalid)),
+        }
+    }
+
     /// Whose token it is.
     pub fn find(&self, token: &str) -> Result<Arc<Principal>, Denied> {
-        if token.len() > MAX_TOKEN {
-            return Err(Denied::Invalid);
+        if let Some(known) = self.look(token) {
+            return known;
         }
-        // Of the whole token, its signature included.
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let known = self.cache().get(&digest).cloned();
-        let principal = match known {
-            Some(known) => known,
-            None => {
-                let principal = Arc::new(self.verify(token)?);
-                self.cache().put(digest, principal.clone());
-                principal
-            }
-        };
-        match principal.expires {
-            Some(expires) if expires <= kernel::Timestamp::now() => Err(Denied::Expired),
-            _ => Ok(principal),
-        }
+        let principal = Arc::new(self.verify(token)?);
+        self.cache().put(digest(token), principal.clone());
+        in_time(principal)
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, LruCache<[u8; 32], Arc<Principal>>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn verify(&self, token: &str) -> Result<Principal, Denied> {
-        let header = decode_header(token).map_err(|_| Denied::Invalid)?;
+    /// What the token says of itself, and the key for it with its algorithms; none where there is none.
+    fn key_of(&self, token: &str) -> Option<(Header, &DecodingKey, &[Algorithm])> {
+        let header = decode_header(token).ok()?;
         // An extension that has to be understood is none that is known here (RFC 7515, section 4.1.11);
         // and a token of another kind, such as one of a logout, is no access token.
         let kind = header.typ.as_deref().unwrap_or("JWT").to_ascii_lowercase();
         let is_access = ["jwt", "at+jwt", "application/at+jwt"].contains(&kind.as_str());
         if header.crit.is_some() || !is_access {
-            return Err(Denied::Invalid);
+            return None;
         }
-        let (key, algorithms) =
-            self.keys.find(header.kid.as_deref(), header.alg).ok_or(Denied::Invalid)?;
+        let (key, algorithms) = self.keys.find(header.kid.as_deref(), header.alg)?;
+        Some((header, key, algorithms))
+    }
+
+    fn verify(&self, token: &str) -> Result<Principal, Denied> {
+        let (header, key, algorithms) = self.key_of(token).ok_or(Denied::Invalid)?;
         let mut validation = Validation::new(header.alg);
         validation.algorithms = algorithms.to_vec();
         validation.leeway = self.config.leeway.as_secs();
@@ -105,5 +111,18 @@ impl Verifier {
             tracing::debug!(why, "a signed token is refused");
             Denied::Invalid
         })
+    }
+}
+
+/// Of the whole token, its signature included.
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// The principal, unless its token is expired by now.
+fn in_time(principal: Arc<Principal>) -> Result<Arc<Principal>, Denied> {
+    match principal.expires {
+        Some(expires) if expires <= kernel::Timestamp::now() => Err(Denied::Expired),
+        _ => Ok(principal),
     }
 }

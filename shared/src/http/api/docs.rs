@@ -12,6 +12,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use zip::ZipArchive;
 
+use crate::http::fixed::Fixed;
 use crate::http::probes::get_or_head;
 use crate::http::problem::{HTML, Problem};
 use crate::http::{Answer, answer};
@@ -36,7 +37,7 @@ pub const STYLE: &str = "text/css; charset=utf-8";
 /// The page, and what it loads.
 pub fn routes() -> BoxedFilter<(Response,)> {
     let page = warp::path!("docs").and(get_or_head()).map(|| {
-        let mut response = answer::bytes(StatusCode::OK, PAGE.into(), HTML);
+        let mut response = answer::bytes(StatusCode::OK, PAGE, HTML);
         answer::set(&mut response, "content-security-policy", POLICY);
         answer::set(&mut response, "cache-control", "no-cache");
         response
@@ -48,26 +49,29 @@ pub fn routes() -> BoxedFilter<(Response,)> {
 }
 
 fn file(name: &str) -> Answer {
-    static CSS: OnceLock<Vec<u8>> = OnceLock::new();
-    static BUNDLE: OnceLock<Vec<u8>> = OnceLock::new();
-    let (bytes, kind) = match name {
-        "start.js" => (START.as_bytes(), SCRIPT),
-        "swagger-ui.css" => (unpacked(&CSS, name)?, STYLE),
-        "swagger-ui-bundle.js" => (unpacked(&BUNDLE, name)?, SCRIPT),
+    static CSS: OnceLock<Fixed> = OnceLock::new();
+    static BUNDLE: OnceLock<Fixed> = OnceLock::new();
+    let mut response = match name {
+        "start.js" => answer::bytes(StatusCode::OK, START, SCRIPT),
+        "swagger-ui.css" => unpacked(&CSS, name, STYLE)?.answer(),
+        "swagger-ui-bundle.js" => unpacked(&BUNDLE, name, SCRIPT)?.answer(),
         _ => return Err(Problem::not_found("No file of the viewer is called so.")),
     };
-    let mut response = answer::bytes(StatusCode::OK, bytes.to_vec(), kind);
     answer::set(&mut response, "cache-control", "max-age=86400");
     Ok(response)
 }
 
 /// A file of Swagger UI; it is taken out of the archive once.
-fn unpacked(place: &'static OnceLock<Vec<u8>>, name: &str) -> Result<&'static [u8], Problem> {
-    if let Some(bytes) = place.get() {
-        return Ok(bytes);
+fn unpacked(
+    place: &'static OnceLock<Fixed>,
+    name: &str,
+    kind: &'static str,
+) -> Result<&'static Fixed, Problem> {
+    if let Some(file) = place.get() {
+        return Ok(file);
     }
     let bytes = unpack(name).map_err(|why| Problem::internal(format!("{name}: {why}.")))?;
-    Ok(place.get_or_init(|| bytes))
+    Ok(place.get_or_init(|| Fixed::new(bytes, kind)))
 }
 
 fn unpack(name: &str) -> Result<Vec<u8>, String> {
@@ -93,6 +97,8 @@ mod tests {
         let mut loaded = PAGE.split("\"/docs/").skip(1).filter_map(|rest| rest.split('"').next());
         assert!(loaded.all(|name| file(name).is_ok()), "{PAGE}");
         assert!(file("index.html").is_err());
+        let bundle = file("swagger-ui-bundle.js").unwrap();
+        assert!(bundle.extensions().get::<Fixed>().is_some(), "no answer has bytes of its own");
         assert!(!PAGE.contains("<script>") && !PAGE.contains("http"), "{PAGE}");
     }
 }

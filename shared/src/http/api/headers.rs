@@ -136,14 +136,14 @@ pub fn trace() -> [Parameter; 3] {
 /// Of every answer.
 pub const REQUEST_ID: &str = "X-Request-Id";
 
-/// Of every answer, each with whether it is always there: what browsers are told of all of them depends
-/// on the kind of the answer, and on whether it went over TLS.
+/// Of every answer, each with whether it is always there, whatever the way that the answer went: one of
+/// them is for answers over TLS alone.
 pub const OF_EVERY_ANSWER: [(&str, bool); 5] = [
     (REQUEST_ID, true),
-    ("Content-Security-Policy", false),
-    ("Referrer-Policy", false),
+    ("Content-Security-Policy", true),
+    ("Referrer-Policy", true),
     ("Strict-Transport-Security", false),
-    ("X-Content-Type-Options", false),
+    ("X-Content-Type-Options", true),
 ];
 
 /// Headers of answers: name, what it says, and the pattern of its value.

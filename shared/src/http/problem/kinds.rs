@@ -162,8 +162,8 @@ problems! {
     /// Nothing was done; a server that is needed is away.
     unavailable: SERVICE_UNAVAILABLE, "unavailable", LATER, "Not available at the moment",
         "A server that is needed is away, the command could not start in time, the service starts or \
-         stops, or large bodies or answers of others take all the memory that they may. Nothing was \
-         done.",
+         stops, too many signatures of tokens are being checked, or large bodies, or answers that are \
+         not taken, have all the memory that they may. Nothing was done.",
         "Send the request again after the seconds of `Retry-After`.";
     /// Work of the process does not get on: waiting does not help.
     stuck: SERVICE_UNAVAILABLE, "stuck", NEVER, "The process gets on no more",
@@ -174,7 +174,7 @@ problems! {
     too_many_requests: TOO_MANY_REQUESTS, "too-many-requests", LATER,
         "Too much is asked for at a time",
         "10,000 commands or 16 MiB of them are waiting, or 5,000 streams of changes are open, or the \
-         client sends more requests, or fails to sign in more often, than one address or one principal \
+         client sends more requests, or more credentials that fail, than one address or one principal \
          may. Nothing was done.",
         "Send the request again after the seconds of `Retry-After`, and less at a time.";
     /// The views will not contain what the client has seen until an operator repairs them.
