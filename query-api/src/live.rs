@@ -109,7 +109,7 @@ pub(crate) async fn open(
     let Wanted { filter, with_views, after, max_per_second, client } = wanted;
     let allowance = max_per_second.map(Allowance::new);
     let (subscriber, inbox) = subscriber::subscriber(filter.clone(), with_views, allowance);
-    let subscription = hub.subscribe(subscriber, client.clone())?;
+    let subscription = hub.subscribe(subscriber, client)?;
     begin_reading();
     let stopping = || Problem::unavailable("The service is stopping.");
     let (generation, place) = hub.place().await.ok_or_else(stopping)?;
@@ -126,7 +126,7 @@ pub(crate) async fn open(
                     .and_then(|since| catch_up::latest(since, most))
                     .ok_or("too much has changed since")
                     .and_then(|since| {
-                        let charge = catch_up::charge(&hub.missed.of(client.as_ref()), &since);
+                        let charge = catch_up::charge(hub, &since);
                         Ok((since, charge.ok_or("too many clients come back at once")?))
                     })
             }

@@ -1,11 +1,9 @@
 //! Memory for what waits for clients, counted over all streams of events of the process.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use shared::http::Client;
 
 /// Of a larger piece so many bytes are handed to the connection at a time, as a copy: what a connection
 /// was handed is in memory until its client has taken it, and a part of a piece would keep all of it.
@@ -17,16 +15,6 @@ pub struct Budget {
     most: usize,
     used: AtomicUsize,
     pieces: AtomicU64,
-    /// What counts here counts there, too.
-    whole: Option<Arc<Budget>>,
-}
-
-/// A budget of which each client has half at most.
-#[derive(Debug)]
-pub struct Shared {
-    whole: Arc<Budget>,
-    /// Those of clients that use them.
-    halves: Mutex<HashMap<Client, Weak<Budget>>>,
 }
 
 /// Bytes that are counted until this is dropped.
@@ -50,24 +38,12 @@ struct Counted {
 
 impl Budget {
     pub fn new(most: usize) -> Arc<Self> {
-        Self::part(most, None)
-    }
-
-    fn part(most: usize, whole: Option<Arc<Self>>) -> Arc<Self> {
-        let (used, pieces) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Arc::new(Self { most, used, pieces, whole })
-    }
-
-    /// It, and what it is a part of.
-    fn all(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |one| one.whole.as_deref())
+        Arc::new(Self { most, used: AtomicUsize::new(0), pieces: AtomicU64::new(0) })
     }
 
     /// Counts them, too many or not.
     fn charge(self: &Arc<Self>, bytes: usize) -> Charge {
-        for one in self.all() {
-            one.used.fetch_add(bytes, Ordering::Relaxed);
-        }
+        self.used.fetch_add(bytes, Ordering::Relaxed);
         Charge { budget: self.clone(), bytes }
     }
 
@@ -85,7 +61,7 @@ impl Budget {
     }
 
     pub fn is_exceeded(&self) -> bool {
-        self.all().any(|one| one.used.load(Ordering::Relaxed) > one.most)
+        self.used.load(Ordering::Relaxed) > self.most
     }
 
     /// An eighth is free: who makes room makes as much, so that this is not done for every piece.
@@ -94,37 +70,9 @@ impl Budget {
     }
 }
 
-impl Shared {
-    pub fn new(most: usize) -> Self {
-        Self { whole: Budget::new(most), halves: Mutex::default() }
-    }
-
-    /// What this client may use, with all of its streams together.
-    pub fn of(&self, client: Option<&Client>) -> Arc<Budget> {
-        let Some(client) = client else { return self.whole.clone() };
-        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(half) = halves.get(client).and_then(Weak::upgrade) {
-            return half;
-        }
-        halves.retain(|_, half| half.strong_count() > 0);
-        let half = Budget::part(self.whole.most / 2, Some(self.whole.clone()));
-        halves.insert(client.clone(), Arc::downgrade(&half));
-        half
-    }
-}
-
-impl Charge {
-    /// Of which it is a part.
-    pub fn budget(&self) -> &Arc<Budget> {
-        &self.budget
-    }
-}
-
 impl Drop for Charge {
     fn drop(&mut self) {
-        for one in self.budget.all() {
-            one.used.fetch_sub(self.bytes, Ordering::Relaxed);
-        }
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -174,23 +122,6 @@ mod tests {
         assert!(budget.is_exceeded(), "what is written is counted in any case");
         drop((charge, more));
         assert!(budget.try_charge(100).is_some());
-    }
-
-    #[test]
-    fn a_client_has_half_and_others_have_the_rest() {
-        let shared = Shared::new(100);
-        let of = |name: &str| shared.of(Some(&Client::Principal(name.to_owned())));
-        let first = of("a").try_charge(40).unwrap();
-        assert!(of("a").try_charge(11).is_none(), "another stream of the same client");
-        let piece = of("a").piece(vec![b'x'; 11].into());
-        assert!(of("a").is_exceeded() && !of("b").is_exceeded() && !shared.whole.is_exceeded());
-        drop(piece);
-        let other = of("b").try_charge(50).unwrap();
-        assert!(shared.of(None).try_charge(11).is_none(), "all of it is for all");
-        drop((first, other));
-        assert!(shared.of(None).try_charge(100).is_some());
-        assert!(of("c").try_charge(50).is_some());
-        assert_eq!(shared.halves.lock().unwrap().len(), 1, "nothing is kept of those that left");
     }
 
     #[test]

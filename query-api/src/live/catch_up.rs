@@ -9,7 +9,7 @@ use shared::view_store::{Generation, Place, Update};
 use tokio::sync::mpsc;
 
 use super::EventId;
-use super::budget::{Budget, Charge, Piece};
+use super::budget::{Charge, Piece};
 use super::hub::{Hub, PAGE};
 use super::subscriber::Page;
 
@@ -38,13 +38,12 @@ pub fn latest(updates: Vec<(Place, Update)>, most: usize) -> Option<Vec<(Place, 
     (latest.len() <= most).then_some(latest)
 }
 
-/// Counts what is kept of them until they are told; none where too much is kept for others, or for other
-/// streams of the same client.
-pub fn charge(budget: &Arc<Budget>, missed: &[(Place, StreamName)]) -> Option<Charge> {
+/// Counts what is kept of them until they are told; none where too much is kept for others.
+pub fn charge(hub: &Hub, missed: &[(Place, StreamName)]) -> Option<Charge> {
     let bytes = |(_, stream): &(Place, StreamName)| {
         size_of::<(Place, StreamName)>() + stream.as_str().len()
     };
-    budget.try_charge(missed.iter().map(bytes).sum())
+    hub.missed.try_charge(missed.iter().map(bytes).sum())
 }
 
 /// Loads and sends them, as fast as the client takes them.
@@ -56,7 +55,6 @@ pub fn send(
     with_views: bool,
 ) -> mpsc::Receiver<Result<Piece, CutOff>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
-    let budget = charge.budget().clone();
     tokio::spawn(async move {
         for (number, page) in missed.chunks(PAGE).enumerate() {
             let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
@@ -73,11 +71,11 @@ pub fn send(
             let goes_on = next.is_some_and(|(place, _)| *place == last);
             let id = EventId::new(&generation, last);
             let piece = {
-                let page = Page::new(&changed, last, (!goes_on).then_some(&id), &budget);
+                let page = Page::new(&changed, last, (!goes_on).then_some(&id), &hub.missed);
                 page.fitting(&filter, with_views)
             };
             let Some(piece) = piece else { continue };
-            if budget.is_exceeded() {
+            if hub.missed.is_exceeded() {
                 drop((piece, missed, charge)); // The client may take long to hear of it.
                 return drop(sender.send(Err(CutOff)).await);
             }

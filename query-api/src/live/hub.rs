@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::EventId;
-use super::budget::{Budget, Shared};
+use super::budget::Budget;
 use super::catch_up::MAX_STREAMS;
 use super::event::{self, Changed, Checkpoint};
 use super::pending::Pending;
@@ -48,7 +48,7 @@ pub(crate) struct Hub {
     /// For what waits for them.
     waiting: Arc<Budget>,
     /// For what clients that come back have missed.
-    pub missed: Shared,
+    pub missed: Arc<Budget>,
     /// There is something to tell.
     news: Notify,
     /// The generation whose updates are read.
@@ -66,7 +66,7 @@ impl Hub {
         stop: CancellationToken,
         bounds: Bounds,
     ) -> Self {
-        let (waiting, missed) = (Budget::new(bounds.waiting), Shared::new(bounds.missed));
+        let (waiting, missed) = (Budget::new(bounds.waiting), Budget::new(bounds.missed));
         let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
         let (news, read) = (Notify::new(), watch::Sender::new(None));
         let pending = Mutex::default();

@@ -18,7 +18,7 @@ pub struct Bounds {
     pub of_one: usize,
     /// Bytes that wait for clients. What several streams share counts once.
     pub waiting: usize,
-    /// Bytes of what clients that come back have missed, until they are told it; half of them for one.
+    /// Bytes of what clients that come back have missed, until they are told it.
     pub missed: usize,
 }
 

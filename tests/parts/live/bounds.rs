@@ -91,27 +91,6 @@ async fn clients_that_come_back_begin_afresh_when_too_much_is_kept_for_others() 
 }
 
 #[tokio::test]
-async fn one_client_that_comes_back_leaves_room_for_what_others_have_missed() {
-    let subject = Subject::bounded(Bounds { missed: 300 << 10, ..Bounds::default() }).await;
-    let mut client = subject.open(&[], None).await;
-    let first = stream();
-    subject.change(&first, 1, "x", "created").await;
-    let last = client.next().await.unwrap().id;
-    for _ in 0..1_000 {
-        subject.change(&stream(), 1, "x", "created").await;
-    }
-    let resume = async |name: &str| {
-        let client = Some(Client::Principal(name.to_owned()));
-        let resumed = subject.open_as(client, &[("data", "none")], Some(&last)).await;
-        resumed.map_err(|it| it.detail).unwrap()
-    };
-    let (mut one, mut more, mut other) = (resume("a").await, resume("a").await, resume("b").await);
-    for (resumed, name) in [(&mut one, "view"), (&mut more, "reset"), (&mut other, "view")] {
-        assert_eq!(resumed.next().await.unwrap().name, name);
-    }
-}
-
-#[tokio::test]
 async fn one_client_can_not_take_all_streams() {
     let bounds = Bounds { streams: 3, of_one: 2, ..Bounds::default() };
     let subject = Subject::bounded(bounds).await;
