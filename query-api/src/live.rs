@@ -146,7 +146,8 @@ pub(crate) async fn open(
     }
     // A client that resumes gets no id before it is told what it missed.
     if missed.is_none() {
-        first.extend(hub.checkpoint(&id, None).await?);
+        let checkpoint = hub.checkpoint(&id.generation, None).await?;
+        first.extend(checkpoint.map(|checkpoint| event::frame(&[&checkpoint], Some(&id))));
     }
     Ok(Body::new(first, missed, inbox, subscription))
 }

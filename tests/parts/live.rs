@@ -1,6 +1,7 @@
 //! Streams of events, over views in memory.
 
 mod bounds;
+mod checkpoints;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Where all streams of events hang together: what was read is collected, loaded once, and handed out.
 
+mod checkpoints;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,10 +17,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::checkpoints::Checkpoints;
 use super::EventId;
 use super::budget::Budget;
 use super::catch_up::MAX_STREAMS;
-use super::event::{self, Changed, Checkpoint};
+use super::event::{self, Changed};
 use super::pending::Pending;
 use super::queue::Frame;
 use super::subscriber::{Page, Subscriber};
@@ -31,8 +34,6 @@ use crate::metrics;
 const TICK: Duration = Duration::from_millis(10);
 /// The least time between two tellings, where one of them takes long.
 const REST: Duration = Duration::from_millis(2);
-/// The same of checkpoints.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// Before what could not be loaded is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 /// Views that are loaded and told at a time.
@@ -146,14 +147,15 @@ impl Hub {
 
     /// Tells until there is none to be told, or the service stops.
     async fn run(self: Arc<Self>) {
-        let (mut lag, mut due) = (None, Instant::now());
+        let mut checkpoints = Checkpoints::default();
         while self.has_subscribers() {
+            let next_look = checkpoints.next_look(lock(&self.pending).checkpoint.is_some());
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                _ = tokio::time::timeout(CHECKPOINT_INTERVAL, self.news.notified()) => {}
+                _ = tokio::time::timeout_at(next_look, self.news.notified()) => {}
             }
             let begun = Instant::now();
-            if let Err(failure) = self.tell_all(&mut lag, &mut due).await {
+            if let Err(failure) = self.tell_all(&mut checkpoints).await {
                 tracing::warn!(%failure, "changes of the views are told later");
                 tokio::time::sleep(RETRY_DELAY).await;
             }
@@ -171,7 +173,7 @@ impl Hub {
         subscribers.are_told
     }
 
-    async fn tell_all(&self, lag: &mut Option<i64>, due: &mut Instant) -> Result<()> {
+    async fn tell_all(&self, checkpoints: &mut Checkpoints) -> Result<()> {
         let (generation, place, (views, reset)) = {
             let mut pending = lock(&self.pending);
             let Some(generation) = pending.generation.clone() else { return Ok(()) };
@@ -186,19 +188,8 @@ impl Hub {
         if let Some(millis) = told {
             metrics::LIVE_DELAY.took(Duration::from_millis(millis.unsigned_abs()), &[]);
         }
-        *lag = (*lag).max(told);
-        if *due > Instant::now() {
-            return Ok(());
-        }
-        let moved = lock(&self.pending).checkpoint.take().is_some();
-        if (moved || lag.is_some())
-            && let Some(bytes) = self.checkpoint(&id, lag.take()).await?
-        {
-            *due = Instant::now() + CHECKPOINT_INTERVAL;
-            let checkpoint = Frame { place: Some(place), piece: self.waiting.piece(bytes) };
-            self.send(|one| one.tell_skipped(place, &self.waiting) && one.send(checkpoint.clone()));
-        }
-        Ok(())
+        checkpoints.told(told);
+        self.tell_checkpoint(checkpoints, &id).await
     }
 
     /// Returns the longest time since one of the views' events was recorded.
@@ -261,18 +252,6 @@ impl Hub {
             }
         }
         Ok(changed)
-    }
-
-    /// How far the views are, as an event; none when the generation is gone.
-    pub async fn checkpoint(
-        &self,
-        id: &EventId,
-        lag_ms: Option<i64>,
-    ) -> Result<Option<bytes::Bytes>> {
-        let applied = self.views.read(&id.generation, &Batch::new()).await?.applied;
-        let position = self.views.checkpoint(&id.generation).await?;
-        let write = |position| event::checkpoint(Checkpoint { position, applied, lag_ms }, id);
-        position.map(write).transpose()
     }
 
     pub async fn updates_since(&self, id: &EventId) -> Result<Option<Vec<(Place, Update)>>> {

@@ -93,8 +93,13 @@ impl Subscribers {
 
     /// Hands something to all, and lets go of those that can't take it.
     pub fn tell(&mut self, tell: impl Fn(&Subscriber) -> bool) {
+        self.tell_part((0, 1), tell);
+    }
+
+    /// The same to one of so many parts of them, which are counted from 0.
+    pub fn tell_part(&mut self, (part, parts): (u64, u64), tell: impl Fn(&Subscriber) -> bool) {
         let mut gone = vec![];
-        for (number, (one, _)) in &self.all {
+        for (number, (one, _)) in self.all.iter().filter(|(number, _)| *number % parts == part) {
             if !tell(one) {
                 gone.push(*number);
             } else if self.waiting.is_exceeded() {
