@@ -81,9 +81,7 @@ impl Reader {
             if let Err(failure) = followed {
                 tracing::warn!(%failure, "changes of the views are not told; looking for them");
                 tokio::time::sleep(RECONNECT_DELAY).await;
-                if let Err(failure) = self.sweep(&generation).await {
-                    tracing::debug!(%failure, "looking at the views that requests wait for");
-                }
+                self.sweep_if_possible(&generation).await;
             }
         }
     }
@@ -91,20 +89,42 @@ impl Reader {
     async fn follow(
         &self,
         generation: &Generation,
-        mut updates: Box<dyn Updates>,
+        updates: Box<dyn Updates>,
     ) -> kernel::Result<()> {
         self.hub.begin(generation, updates.place()).await?;
-        let mut swept = Instant::now();
+        tokio::select! {
+            read = self.hand_on(generation, updates) => read,
+            () = self.keep_sweeping(generation) => Ok(()),
+        }
+    }
+
+    /// Reads updates and tells them, as long as those of this generation are wanted.
+    async fn hand_on(
+        &self,
+        generation: &Generation,
+        mut updates: Box<dyn Updates>,
+    ) -> kernel::Result<()> {
         while self.is_wanted(generation) {
             let news = updates.next().await?;
             self.waiting.wake(&news);
             self.hub.tell(news, updates.place());
-            if swept.elapsed() >= SWEEP_INTERVAL {
-                swept = Instant::now();
-                self.sweep(generation).await?;
-            }
         }
         Ok(())
+    }
+
+    /// The same for the looks. They are beside the reading of updates, so that answers that take long, or
+    /// do not come, hold up nothing that is told.
+    async fn keep_sweeping(&self, generation: &Generation) {
+        while self.is_wanted(generation) {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            self.sweep_if_possible(generation).await;
+        }
+    }
+
+    async fn sweep_if_possible(&self, generation: &Generation) {
+        if let Err(failure) = self.sweep(generation).await {
+            tracing::debug!(%failure, "looking at the views that requests wait for");
+        }
     }
 
     /// Looks at what is waited for, at each part of it in turn, and wakes the requests that it concerns.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod checkpoints;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +16,10 @@ use query_api::live::{Body, Bounds, Client, Wanted};
 use serde_json::json;
 use shared::http::problem::Problem;
 use shared::view_store::memory::Memory;
-use shared::view_store::{Applied, Generation, ViewStore as _};
+use shared::view_store::{Applied, Generation, ViewStore};
 use tests::live::{LiveEvent, Parser};
 use tests::orders::stream;
+use tests::view_decorator::{ViewDecorator, ViewHooks};
 use tokio_util::sync::CancellationToken;
 
 struct Subject {
@@ -33,12 +35,24 @@ impl Subject {
     }
 
     async fn bounded(bounds: Bounds) -> Self {
-        let (views, stop) = (Arc::new(Memory::default()), CancellationToken::new());
+        let views = Arc::new(Memory::default());
+        Self::over(views.clone(), views, bounds).await
+    }
+
+    /// One whose service reads the views by these hooks.
+    async fn hooked<H: ViewHooks>(hooks: H, bounds: Bounds) -> (Self, Arc<ViewDecorator<H>>) {
+        let views = Arc::new(Memory::default());
+        let hooked = ViewDecorator::over(views.clone(), hooks);
+        (Self::over(views, hooked.clone(), bounds).await, hooked)
+    }
+
+    async fn over(views: Arc<Memory>, read: Arc<dyn ViewStore>, bounds: Bounds) -> Self {
+        let stop = CancellationToken::new();
         let live = Generation::new(LogId::random(), 1);
         assert!(views.begin(&live).await.unwrap());
         assert!(views.promote(None, &live.id).await.unwrap());
         let queries = Arc::new(OrderQueries);
-        let service = Service::bounded(views.clone(), queries, stop.clone(), bounds);
+        let service = Service::bounded(read, queries, stop.clone(), bounds);
         Self { views, service, live, stop }
     }
 
