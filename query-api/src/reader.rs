@@ -8,7 +8,7 @@ use kernel::Failure;
 use kernel::log::StreamName;
 use kernel::views::Batch;
 use shared::http::consistency_token::Seen;
-use shared::view_store::{Generation, Reading, Update, Updates, ViewStore};
+use shared::view_store::{Generation, Reached, Reading, Update, Updates, ViewStore};
 use tokio::time::Instant;
 
 use crate::live::Hub;
@@ -134,8 +134,7 @@ impl Reader {
                 return self.look_for_another(generation).await;
             }
         }
-        let live = self.views.read(&generation.id, &Batch::new()).await?.live;
-        let checkpoint = self.views.checkpoint(&generation.id).await?;
+        let Reached { live, checkpoint, .. } = self.views.reached(&generation.id).await?;
         match checkpoint.filter(|_| live.as_ref() == Some(&generation.id)) {
             Some(checkpoint) => self.waiting.wake(&[Update::Checkpoint(checkpoint)]),
             None => self.look_for_another(generation).await?,

@@ -9,8 +9,8 @@ use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
 use kernel::views::{Batch, Parked};
 use shared::view_store::{
-    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
-    Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reached, Reading,
+    Update, Updates, ViewStore,
 };
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
@@ -45,6 +45,10 @@ pub trait ViewHooks: Send + Sync + 'static {
         batch: &Batch,
     ) -> Result<Reading> {
         views.read(generation, batch).await
+    }
+
+    async fn reached(&self, views: &dyn ViewStore, generation: &GenerationId) -> Result<Reached> {
+        views.reached(generation).await
     }
 }
 
@@ -159,6 +163,10 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
 
     async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading> {
         self.hooks.read(self.views.as_ref(), generation, batch).await
+    }
+
+    async fn reached(&self, generation: &GenerationId) -> Result<Reached> {
+        self.hooks.reached(self.views.as_ref(), generation).await
     }
 
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {

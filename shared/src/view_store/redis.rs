@@ -27,8 +27,8 @@ use self::keys::Keys;
 use self::scripts::{Argument, Call, Scripts};
 use self::turns::Turns;
 use super::{
-    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
-    Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reached, Reading,
+    Update, Updates, ViewStore,
 };
 
 /// Views in Redis; clones share a connection that is made again when it breaks. Keys:
@@ -221,6 +221,18 @@ impl ViewStore for Redis {
         let applied: Option<Position> = commands::parse(what, next()?)?;
         let live = live.map(GenerationId::stored);
         Ok(Reading { live, applied: applied.unwrap_or(0), answers })
+    }
+
+    async fn reached(&self, generation: &GenerationId) -> Result<Reached> {
+        let keys = self.keys.of(generation);
+        let mut ask = Pipeline::new();
+        ask.get(&self.keys.live);
+        ask.get(keys.checkpoint());
+        ask.get(keys.applied()); // Last: it covers all that the checkpoint does.
+        let (live, checkpoint, applied): (Option<String>, Option<Position>, Option<Position>) =
+            self.run("reading how far the views are", &ask).await?;
+        let live = live.map(GenerationId::stored);
+        Ok(Reached { live, checkpoint, applied: applied.unwrap_or(0) })
     }
 
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::Result;
-use kernel::views::Batch;
-use shared::view_store::GenerationId;
+use shared::view_store::{GenerationId, Reached};
 use tokio::time::Instant;
 
 use super::super::EventId;
@@ -111,9 +110,8 @@ impl Hub {
         generation: &GenerationId,
         lag_ms: Option<i64>,
     ) -> Result<Option<Bytes>> {
-        let applied = self.views.read(generation, &Batch::new()).await?.applied;
-        let position = self.views.checkpoint(generation).await?;
+        let Reached { checkpoint, applied, .. } = self.views.reached(generation).await?;
         let write = |position| event::checkpoint(Checkpoint { position, applied, lag_ms });
-        position.map(write).transpose()
+        checkpoint.map(write).transpose()
     }
 }
