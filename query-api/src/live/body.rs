@@ -35,7 +35,10 @@ pub struct Body {
     /// Everything up to here is told by the above.
     told: Option<Place>,
     inbox: Inbox,
+    /// Set anew only when it is over, as that takes a lock that all streams share.
     keep_alive: Interval,
+    /// When something was handed on last.
+    latest: Instant,
     caller: Caller,
     /// When it was last known who the client is.
     known: Instant,
@@ -60,6 +63,7 @@ impl Body {
             told,
             inbox,
             keep_alive,
+            latest: Instant::now(),
             caller: Caller::default(),
             known: Instant::now(),
             _subscription: subscription,
@@ -124,10 +128,17 @@ impl Stream for Body {
             return Poll::Ready(None);
         }
         if let Poll::Ready(bytes) = self.poll_events(cx) {
-            self.keep_alive.reset();
+            self.latest = Instant::now();
             return Poll::Ready(bytes.map(Ok));
         }
-        let comment = || Some(Ok(Bytes::from_static(b": waiting for changes\n\n")));
-        self.keep_alive.poll_tick(cx).map(|_| comment())
+        while self.keep_alive.poll_tick(cx).is_ready() {
+            let due = self.latest + KEEP_ALIVE_INTERVAL;
+            if Instant::now() >= due {
+                self.latest = Instant::now();
+                return Poll::Ready(Some(Ok(Bytes::from_static(b": waiting for changes\n\n"))));
+            }
+            self.keep_alive.reset_at(due);
+        }
+        Poll::Pending
     }
 }
