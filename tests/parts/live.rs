@@ -234,11 +234,7 @@ async fn a_client_that_reads_nothing_is_let_go_and_the_others_go_on() {
         subject.change(&a, version, "x", "created").await;
         assert_eq!(quick.views().await, [(a.clone(), version)]);
     }
-    let mut told = 0;
-    while slow.next().await.is_some() {
-        told += 1;
-    }
-    assert!((100..400).contains(&told), "{told}: what was kept for it, and then the end");
+    assert_eq!(slow.next().await, None, "nothing is kept for it: it resumes");
 }
 
 #[tokio::test]

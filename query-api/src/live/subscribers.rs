@@ -91,7 +91,8 @@ impl Subscribers {
         self.all.values().map(|(one, _)| one.takes()).max().unwrap_or(0)
     }
 
-    /// Hands something to all, and lets go of those that can't take it.
+    /// Hands something to all, and lets go of those that can't take it. What waits for these is given up at
+    /// once: their clients may leave it unread for long, and others need the room.
     pub fn tell(&mut self, tell: impl Fn(&Subscriber) -> bool) {
         self.tell_part((0, 1), tell);
     }
@@ -101,6 +102,7 @@ impl Subscribers {
         let mut gone = vec![];
         for (number, (one, _)) in self.all.iter().filter(|(number, _)| *number % parts == part) {
             if !tell(one) {
+                one.cut();
                 gone.push(*number);
             } else if self.waiting.is_exceeded() {
                 gone.extend(self.cut_slowest());
@@ -151,7 +153,7 @@ mod tests {
     use bytes::Bytes;
     use kernel::live::Filter;
 
-    use super::super::queue::{Frame, Inbox};
+    use super::super::queue::{Frame, Inbox, MAX_FRAMES};
     use super::super::subscriber::subscriber;
     use super::*;
 
@@ -161,6 +163,11 @@ mod tests {
 
     fn one() -> (Subscriber, Inbox) {
         subscriber(Filter::default(), true, None)
+    }
+
+    fn tell(all: &mut Subscribers, budget: &Arc<Budget>, bytes: usize) {
+        let piece = || budget.piece(Bytes::from(vec![b'x'; bytes]));
+        all.tell(|one| one.send(Frame { place: None, piece: piece() }));
     }
 
     #[test]
@@ -178,6 +185,19 @@ mod tests {
         assert!(all.is_empty() && all.clients.is_empty(), "nothing is kept of those that left");
     }
 
+    #[test]
+    fn a_stream_that_was_let_go_takes_no_room_from_others() {
+        let budget = Budget::new(1_000);
+        let mut all = Subscribers::new(bounds(), budget.clone());
+        let ((silent, _silent), (reads, _reads)) = (one(), one());
+        all.add(silent, None).unwrap();
+        (0..=MAX_FRAMES).for_each(|_| tell(&mut all, &budget, 3));
+        assert!(all.is_empty(), "more pieces wait than may");
+        all.add(reads, None).unwrap();
+        tell(&mut all, &budget, 300);
+        assert_eq!(all.all.len(), 1, "there is room for the one that is left");
+    }
+
     #[tokio::test]
     async fn who_has_waited_longest_makes_room_and_who_reads_keeps_all() {
         let budget = Budget::new(1_000);
@@ -185,13 +205,9 @@ mod tests {
         let ((silent, _silent), (reads, mut inbox)) = (one(), one());
         all.add(silent, None).unwrap();
         all.add(reads, None).unwrap();
-        let piece = |bytes| budget.piece(Bytes::from(vec![b'x'; bytes]));
-        let tell = |all: &mut Subscribers, bytes| {
-            all.tell(|one| one.send(Frame { place: None, piece: piece(bytes) }));
-        };
         let mut told = vec![];
         for bytes in [100, 300, 450] {
-            tell(&mut all, bytes);
+            tell(&mut all, &budget, bytes);
             let next = std::future::poll_fn(|cx| inbox.poll(cx)).await;
             told.push(next.unwrap().1.len());
         }
