@@ -159,7 +159,26 @@ async fn a_place_that_never_was_or_is_too_old_is_told_apart(views: Views) {
     assert_eq!(views.updates_since(&id, old, 100_000).await.unwrap(), None, "it is cut off");
 }
 
+async fn a_reader_is_told_that_it_missed_some_when_it_did_and_not_before(views: Views) {
+    let (id, a) = (generation(&views).await, stream());
+    let mut updates = views.updates(&id).await.unwrap();
+    apply(&views, &id, change(&a, 0, 1)).await;
+    take(&mut updates, 1).await;
+    for position in 0..1_500 {
+        views.advance(&id, position, position + 1, &[]).await.unwrap();
+    }
+    assert!(!take(&mut updates, 1_500).await.contains(&Update::Missed), "all are kept");
+    for position in 1_500..13_500 {
+        views.advance(&id, position, position + 1, &[]).await.unwrap();
+    }
+    assert_eq!(take(&mut updates, 1).await[0], Update::Missed);
+    apply(&views, &id, change(&a, 1, 2)).await;
+    let latest = Update::Applied(a, 2);
+    while !take(&mut updates, 1).await.contains(&latest) {}
+}
+
 contract! {
+    a_reader_is_told_that_it_missed_some_when_it_did_and_not_before
     what_was_told_is_told_again_from_any_place_of_late
     what_has_changed_since_is_told_once_for_each_stream
     a_place_that_never_was_or_is_too_old_is_told_apart
