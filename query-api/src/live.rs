@@ -16,6 +16,7 @@ mod queue;
 mod subscriber;
 mod subscribers;
 mod traced;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod checkpoints;
+mod returning;
 mod telling;
 
 use std::collections::BTreeMap;

@@ -46,7 +46,8 @@ pub fn charge(hub: &Hub, missed: &[(Place, StreamName)]) -> Option<Charge> {
     hub.missed.try_charge(missed.iter().map(bytes).sum())
 }
 
-/// Loads and sends them, as fast as the client takes them.
+/// Loads and sends them, as fast as the client takes them and as others leave it a turn. Ends when the
+/// client is gone.
 pub fn send(
     hub: Arc<Hub>,
     generation: Generation,
@@ -58,9 +59,14 @@ pub fn send(
     tokio::spawn(async move {
         for (number, page) in missed.chunks(PAGE).enumerate() {
             let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
+            let turn = hub.turns.begin().await;
+            if sender.is_closed() {
+                return;
+            }
             let changed = match hub.load(&generation, &streams).await {
                 Ok(changed) => changed,
                 Err(failure) => {
+                    drop(turn);
                     tracing::warn!(%failure, "what a client missed can't be told");
                     return drop(sender.send(Err(CutOff)).await);
                 }
@@ -74,6 +80,7 @@ pub fn send(
                 let page = Page::new(&changed, last, (!goes_on).then_some(&id), &hub.missed);
                 page.fitting(&filter, with_views)
             };
+            drop((changed, turn));
             let Some(piece) = piece else { continue };
             if hub.missed.is_exceeded() {
                 drop((piece, missed, charge)); // The client may take long to hear of it.

@@ -27,6 +27,7 @@ use super::queue::Frame;
 use super::subscriber::{Page, Subscriber};
 use super::subscribers::{Bounds, Client, Subscribers};
 use super::traced::Traced;
+use super::turns::Turns;
 use crate::metrics;
 
 /// From the start of a telling to the next one: what changes meanwhile is told together, the first
@@ -49,6 +50,8 @@ pub(crate) struct Hub {
     waiting: Arc<Budget>,
     /// For what clients that come back have missed.
     pub missed: Arc<Budget>,
+    /// Of those who load it.
+    pub turns: Turns,
     /// There is something to tell.
     news: Notify,
     /// The generation whose updates are read.
@@ -69,8 +72,8 @@ impl Hub {
         let (waiting, missed) = (Budget::new(bounds.waiting), Budget::new(bounds.missed));
         let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
         let (news, read) = (Notify::new(), watch::Sender::new(None));
-        let pending = Mutex::default();
-        Self { views, queries, stop, pending, subscribers, waiting, missed, news, read }
+        let (pending, turns) = Default::default();
+        Self { views, queries, stop, pending, subscribers, waiting, missed, turns, news, read }
     }
 
     /// While the streams are in use, as when all are told something, there are some: the reader, which asks
