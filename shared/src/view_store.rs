@@ -140,8 +140,8 @@ pub trait ViewStore: Send + Sync + 'static {
     /// What happened to the views of a generation behind a place: of each stream, and of the
     /// checkpoint, the latest alone. Each has its own place, and they are in the order of these. `None`
     /// when the store does not hold all of it any more, or the views of more than `max_streams` streams
-    /// have changed, or there never was such a place. Takes its turn among few at a time, so that a
-    /// crowd of callers does not hold up the other reads.
+    /// have changed, or there never was such a place. It may be much: a crowd of callers at a time would
+    /// hold up the other reads.
     async fn updates_since(
         &self,
         generation: &GenerationId,

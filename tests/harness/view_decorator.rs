@@ -50,6 +50,24 @@ pub trait ViewHooks: Send + Sync + 'static {
     async fn reached(&self, views: &dyn ViewStore, generation: &GenerationId) -> Result<Reached> {
         views.reached(generation).await
     }
+
+    async fn updates(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+    ) -> Result<Box<dyn Updates>> {
+        views.updates(generation).await
+    }
+
+    async fn updates_since(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        after: Place,
+        max_streams: usize,
+    ) -> Result<Option<Vec<(Place, Update)>>> {
+        views.updates_since(generation, after, max_streams).await
+    }
 }
 
 pub struct ViewDecorator<H> {
@@ -170,15 +188,15 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
     }
 
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
-        self.views.updates(generation).await
+        self.hooks.updates(self.views.as_ref(), generation).await
     }
 
     async fn updates_since(
         &self,
         generation: &GenerationId,
         after: Place,
-        limit: usize,
+        max_streams: usize,
     ) -> Result<Option<Vec<(Place, Update)>>> {
-        self.views.updates_since(generation, after, limit).await
+        self.hooks.updates_since(self.views.as_ref(), generation, after, max_streams).await
     }
 }

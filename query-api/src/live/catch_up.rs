@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::EventId;
 use super::budget::{Charge, Piece};
 use super::hub::{Hub, PAGE};
+use super::share::Share;
 use super::subscriber::Page;
 
 /// Streams that may have changed meanwhile; a client that missed more reads afresh.
@@ -49,7 +50,7 @@ pub fn charge(hub: &Hub, missed: &[(Place, StreamName)]) -> Option<Charge> {
 /// Loads and sends them, as fast as the client takes them and as others leave it a turn. Ends when the
 /// client is gone.
 pub fn send(
-    hub: Arc<Hub>,
+    (hub, share): (Arc<Hub>, Arc<Share>),
     generation: Generation,
     (missed, charge): (Vec<(Place, StreamName)>, Charge),
     filter: Filter,
@@ -59,7 +60,7 @@ pub fn send(
     tokio::spawn(async move {
         for (number, page) in missed.chunks(PAGE).enumerate() {
             let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
-            let turn = hub.turns.begin().await;
+            let turn = hub.turns.begin(&share).await;
             if sender.is_closed() {
                 return;
             }

@@ -24,6 +24,7 @@ use super::catch_up::MAX_STREAMS;
 use super::event::{self, Changed};
 use super::pending::Pending;
 use super::queue::Frame;
+use super::share::Share;
 use super::subscriber::{Page, Subscriber};
 use super::subscribers::{Bounds, Client, Subscribers};
 use super::traced::Traced;
@@ -50,7 +51,7 @@ pub(crate) struct Hub {
     waiting: Arc<Budget>,
     /// For what clients that come back have missed.
     pub missed: Arc<Budget>,
-    /// Of those who load it.
+    /// Of those who read it.
     pub turns: Turns,
     /// There is something to tell.
     news: Notify,
@@ -90,10 +91,16 @@ impl Hub {
     /// same one before is read again, where that is possible.
     pub async fn begin(&self, generation: &Generation, place: Place) -> Result<()> {
         let before = {
-            let pending = lock(&self.pending);
-            (pending.generation.as_ref() == Some(generation)).then_some(pending.place)
+            let mut pending = lock(&self.pending);
+            let is_same = pending.generation.as_ref() == Some(generation);
+            if is_same && self.is_empty() {
+                pending.place = place; // As in `tell`: none wants what lies between.
+            }
+            is_same.then_some(pending.place)
         };
         let between = match before {
+            Some(before) if before == place => Some(vec![]),
+            // It does not wait for a turn: all streams wait for the reader.
             Some(before) => self.views.updates_since(&generation.id, before, MAX_STREAMS).await?,
             None => None,
         };
@@ -138,12 +145,13 @@ impl Hub {
         if self.stop.is_cancelled() {
             return Err(Problem::unavailable("The service is stopping."));
         }
-        let number = subscribers.add(subscriber, client).map_err(Problem::too_many_requests)?;
+        let added = subscribers.add(subscriber, client);
+        let (number, share) = added.map_err(Problem::too_many_requests)?;
         if !std::mem::replace(&mut subscribers.are_told, true) {
             tokio::spawn(self.clone().run());
         }
         let _counted = metrics::LIVE.one_more();
-        Ok(Subscription { hub: self.clone(), number, _counted })
+        Ok(Subscription { hub: self.clone(), number, share, _counted })
     }
 
     /// The generation that is read and how far it is told, once it is read.
@@ -263,7 +271,13 @@ impl Hub {
         Ok(changed)
     }
 
-    pub async fn updates_since(&self, id: &EventId) -> Result<Option<Vec<(Place, Update)>>> {
+    /// What a client of this share has missed, read in its turn.
+    pub async fn updates_since(
+        &self,
+        id: &EventId,
+        share: &Share,
+    ) -> Result<Option<Vec<(Place, Update)>>> {
+        let _turn = self.turns.begin(share).await;
         self.views.updates_since(&id.generation, id.place, MAX_STREAMS).await
     }
 }
@@ -272,6 +286,8 @@ impl Hub {
 pub struct Subscription {
     hub: Arc<Hub>,
     number: u64,
+    /// Of its client.
+    pub share: Arc<Share>,
     _counted: OneMore,
 }
 

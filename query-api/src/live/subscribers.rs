@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::budget::Budget;
+use super::share::{Open, Share};
 use super::subscriber::Subscriber;
 use crate::metrics;
 
@@ -39,9 +40,9 @@ pub enum Client {
 pub struct Subscribers {
     bounds: Bounds,
     waiting: Arc<Budget>,
-    all: HashMap<u64, (Subscriber, Option<Client>)>,
-    /// How many streams each client has that has any.
-    clients: HashMap<Client, usize>,
+    all: HashMap<u64, (Subscriber, Open)>,
+    /// Of the clients that are known, as long as anything of theirs is left.
+    shares: HashMap<Client, Weak<Share>>,
     next: u64,
     /// A task tells them.
     pub are_told: bool,
@@ -49,37 +50,48 @@ pub struct Subscribers {
 
 impl Subscribers {
     pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
-        let (all, clients) = Default::default();
-        Self { bounds, waiting, all, clients, next: 0, are_told: false }
+        let (all, shares) = Default::default();
+        Self { bounds, waiting, all, shares, next: 0, are_told: false }
     }
 
-    /// Its number; the error says why there is no place for it.
-    pub fn add(&mut self, one: Subscriber, client: Option<Client>) -> Result<u64, &'static str> {
+    /// Its number, and the share of its client; the error says why there is no place for it.
+    pub fn add(
+        &mut self,
+        one: Subscriber,
+        client: Option<Client>,
+    ) -> Result<(u64, Arc<Share>), &'static str> {
         if self.all.len() >= self.bounds.streams {
             return Err("As many streams of events are open as may be.");
         }
-        if let Some(client) = &client {
-            let open = self.clients.entry(client.clone()).or_default();
-            if *open >= self.bounds.of_one {
-                return Err("This client has as many streams of events open as it may.");
-            }
-            *open += 1;
-        }
+        let share = self.share_of(client);
+        let of_one = "This client has as many streams of events open as it may.";
+        let open = share.open(self.bounds.of_one).ok_or(of_one)?;
         self.next += 1;
-        self.all.insert(self.next, (one, client));
-        Ok(self.next)
+        self.all.insert(self.next, (one, open));
+        Ok((self.next, share))
+    }
+
+    /// A stream of a client that is not known has one of its own.
+    fn share_of(&mut self, client: Option<Client>) -> Arc<Share> {
+        let Some(client) = client else { return Arc::default() };
+        if self.shares.len() > self.bounds.streams {
+            self.shares.retain(|_, share| share.strong_count() > 0);
+        }
+        if let Some(share) = self.shares.get(&client).and_then(Weak::upgrade) {
+            return share;
+        }
+        let share = Arc::default();
+        self.shares.insert(client, Arc::downgrade(&share));
+        share
     }
 
     pub fn remove(&mut self, number: u64) {
-        if let Some((_, client)) = self.all.remove(&number) {
-            leave(&mut self.clients, client.as_ref());
-        }
+        self.all.remove(&number);
     }
 
     /// Their streams end.
     pub fn clear(&mut self) {
         self.all.clear();
-        self.clients.clear();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -138,16 +150,6 @@ impl Subscribers {
     }
 }
 
-fn leave(clients: &mut HashMap<Client, usize>, client: Option<&Client>) {
-    let Some(client) = client else { return };
-    if let Some(open) = clients.get_mut(client) {
-        *open -= 1;
-        if *open == 0 {
-            clients.remove(client);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -174,15 +176,21 @@ mod tests {
     fn a_client_has_so_many_places_and_gets_them_back() {
         let mut all = Subscribers::new(bounds(), Budget::new(1_000));
         let client = |name: &str| Some(Client::Principal(name.to_owned()));
-        let first = all.add(one().0, client("a")).unwrap();
+        let (first, _) = all.add(one().0, client("a")).unwrap();
         all.add(one().0, client("a")).unwrap();
-        assert!(all.add(one().0, client("a")).unwrap_err().contains("This client"));
+        let refused = |all: &mut Subscribers, name| all.add(one().0, client(name)).err().unwrap();
+        assert!(refused(&mut all, "a").contains("This client"));
         all.remove(first);
         all.add(one().0, client("a")).unwrap();
         all.add(one().0, client("b")).unwrap();
-        assert!(all.add(one().0, client("b")).unwrap_err().contains("may be"));
+        assert!(refused(&mut all, "b").contains("may be"));
         all.tell(|_| false);
-        assert!(all.is_empty() && all.clients.is_empty(), "nothing is kept of those that left");
+        assert!(all.is_empty());
+        for number in 0..100 {
+            let (number, _) = all.add(one().0, client(&number.to_string())).unwrap();
+            all.remove(number);
+        }
+        assert!(all.shares.len() < 10, "nothing is kept of those that left");
     }
 
     #[test]

@@ -8,7 +8,6 @@ mod generations;
 mod keys;
 mod parking;
 mod scripts;
-mod turns;
 mod updates;
 
 use std::time::Duration;
@@ -25,7 +24,6 @@ use kernel::{Failure, Result};
 
 use self::keys::Keys;
 use self::scripts::{Argument, Call, Scripts};
-use self::turns::Turns;
 use super::{
     Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reached, Reading,
     Update, Updates, ViewStore,
@@ -39,8 +37,6 @@ pub struct Redis {
     connection: ConnectionManager,
     keys: Keys,
     scripts: std::sync::Arc<Scripts>,
-    /// Of those who read updates again.
-    turns: std::sync::Arc<Turns>,
 }
 
 fn failure(what: &str) -> impl Fn(RedisError) -> Failure + '_ {
@@ -248,6 +244,6 @@ impl ViewStore for Redis {
     ) -> Result<Option<Vec<(Place, Update)>>> {
         let key = self.keys.of(generation).updates();
         let mut connection = self.connection.clone();
-        self.turns.take(updates::since(&mut connection, &key, after, max_streams)).await
+        updates::since(&mut connection, &key, after, max_streams).await
     }
 }
