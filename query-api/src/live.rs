@@ -132,7 +132,7 @@ pub(crate) async fn open(
                     .and_then(|since| catch_up::latest(since, most))
                     .ok_or("too much has changed since")
                     .and_then(|since| {
-                        let charge = catch_up::charge(hub, &since);
+                        let charge = catch_up::charge(&subscription.share, &since);
                         Ok((since, charge.ok_or("too many clients come back at once")?))
                     })
             }

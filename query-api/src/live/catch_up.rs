@@ -39,12 +39,13 @@ pub fn latest(updates: Vec<(Place, Update)>, most: usize) -> Option<Vec<(Place, 
     (latest.len() <= most).then_some(latest)
 }
 
-/// Counts what is kept of them until they are told; none where too much is kept for others.
-pub fn charge(hub: &Hub, missed: &[(Place, StreamName)]) -> Option<Charge> {
+/// Counts what is kept of them until they are told; none where too much is kept for this client, or for
+/// all.
+pub fn charge(share: &Share, missed: &[(Place, StreamName)]) -> Option<Charge> {
     let bytes = |(_, stream): &(Place, StreamName)| {
         size_of::<(Place, StreamName)>() + stream.as_str().len()
     };
-    hub.missed.try_charge(missed.iter().map(bytes).sum())
+    share.missed.try_charge(missed.iter().map(bytes).sum())
 }
 
 /// Loads and sends them, as fast as the client takes them and as others leave it a turn. Ends when the
@@ -78,12 +79,12 @@ pub fn send(
             let goes_on = next.is_some_and(|(place, _)| *place == last);
             let id = EventId::new(&generation, last);
             let piece = {
-                let page = Page::new(&changed, last, (!goes_on).then_some(&id), &hub.missed);
+                let page = Page::new(&changed, last, (!goes_on).then_some(&id), &share.missed);
                 page.fitting(&filter, with_views)
             };
             drop((changed, turn));
             let Some(piece) = piece else { continue };
-            if hub.missed.is_exceeded() {
+            if share.missed.is_exceeded() {
                 drop((piece, missed, charge)); // The client may take long to hear of it.
                 return drop(sender.send(Err(CutOff)).await);
             }

@@ -49,9 +49,7 @@ pub(crate) struct Hub {
     subscribers: Mutex<Subscribers>,
     /// For what waits for them.
     waiting: Arc<Budget>,
-    /// For what clients that come back have missed.
-    pub missed: Arc<Budget>,
-    /// Of those who read it.
+    /// Of clients that come back, which read what they have missed.
     pub turns: Turns,
     /// There is something to tell.
     news: Notify,
@@ -70,11 +68,11 @@ impl Hub {
         stop: CancellationToken,
         bounds: Bounds,
     ) -> Self {
-        let (waiting, missed) = (Budget::new(bounds.waiting), Budget::new(bounds.missed));
+        let waiting = Budget::new(bounds.waiting);
         let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
         let (news, read) = (Notify::new(), watch::Sender::new(None));
         let (pending, turns) = Default::default();
-        Self { views, queries, stop, pending, subscribers, waiting, missed, turns, news, read }
+        Self { views, queries, stop, pending, subscribers, waiting, turns, news, read }
     }
 
     /// While the streams are in use, as when all are told something, there are some: the reader, which asks

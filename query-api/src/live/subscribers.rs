@@ -18,7 +18,8 @@ pub struct Bounds {
     pub of_one: usize,
     /// Bytes that wait for clients. What several streams share counts once.
     pub waiting: usize,
-    /// Bytes of what clients that come back have missed, until they are told it.
+    /// Bytes of what clients that come back have missed, until they are told it; half of them for one
+    /// client.
     pub missed: usize,
 }
 
@@ -40,6 +41,7 @@ pub enum Client {
 pub struct Subscribers {
     bounds: Bounds,
     waiting: Arc<Budget>,
+    missed: Arc<Budget>,
     all: HashMap<u64, (Subscriber, Open)>,
     /// Of the clients that are known, as long as anything of theirs is left.
     shares: HashMap<Client, Weak<Share>>,
@@ -51,7 +53,8 @@ pub struct Subscribers {
 impl Subscribers {
     pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
         let (all, shares) = Default::default();
-        Self { bounds, waiting, all, shares, next: 0, are_told: false }
+        let missed = Budget::new(bounds.missed);
+        Self { bounds, waiting, missed, all, shares, next: 0, are_told: false }
     }
 
     /// Its number, and the share of its client; the error says why there is no place for it.
@@ -73,14 +76,14 @@ impl Subscribers {
 
     /// A stream of a client that is not known has one of its own.
     fn share_of(&mut self, client: Option<Client>) -> Arc<Share> {
-        let Some(client) = client else { return Arc::default() };
+        let Some(client) = client else { return Share::new(self.missed.clone()) };
         if self.shares.len() > self.bounds.streams {
             self.shares.retain(|_, share| share.strong_count() > 0);
         }
         if let Some(share) = self.shares.get(&client).and_then(Weak::upgrade) {
             return share;
         }
-        let share = Arc::default();
+        let share = Share::new(self.missed.part(self.bounds.missed / 2));
         self.shares.insert(client, Arc::downgrade(&share));
         share
     }
