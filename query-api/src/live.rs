@@ -114,7 +114,8 @@ pub(crate) async fn open(
 ) -> Result<Body, Problem> {
     let Wanted { filter, with_views, after, max_per_second, client } = wanted;
     let allowance = max_per_second.map(Allowance::new);
-    let (subscriber, inbox) = subscriber::subscriber(filter.clone(), with_views, allowance);
+    let (subscriber, inbox) =
+        subscriber::subscriber(filter.clone(), with_views, allowance, after.is_some());
     let subscription = hub.subscribe(subscriber, client)?;
     begin_reading();
     let stopping = || Problem::unavailable("The service is stopping.");

@@ -12,7 +12,7 @@ use super::EventId;
 use super::allowance::Allowance;
 use super::budget::{Budget, Piece};
 use super::event::{self, Changed, frame};
-use super::queue::{Frame, Inbox, Queue};
+use super::queue::{Frame, Inbox, MAX_FRAMES, MAX_FRAMES_BEHIND, Queue};
 
 pub struct Subscriber {
     filter: Filter,
@@ -21,12 +21,14 @@ pub struct Subscriber {
     queue: Queue,
 }
 
+/// One that `resumes` is told first what it missed, and more may wait for it until then.
 pub fn subscriber(
     filter: Filter,
     with_views: bool,
     allowance: Option<Allowance>,
+    resumes: bool,
 ) -> (Subscriber, Inbox) {
-    let (queue, inbox) = Queue::new();
+    let (queue, inbox) = Queue::new(if resumes { MAX_FRAMES_BEHIND } else { MAX_FRAMES });
     (Subscriber { filter, with_views, allowance, queue }, inbox)
 }
 

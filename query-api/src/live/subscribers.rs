@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn one() -> (Subscriber, Inbox) {
-        subscriber(Filter::default(), true, None)
+        subscriber(Filter::default(), true, None, false)
     }
 
     fn tell(all: &mut Subscribers, budget: &Arc<Budget>, bytes: usize) {

@@ -86,6 +86,25 @@ async fn what_clients_have_missed_is_loaded_for_few_of_them_at_a_time() {
     }
 }
 
+/// What changes while a client is told what it missed waits for it, however long that takes.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_catches_up_is_told_what_changes_meanwhile() {
+    let (subject, views) = Subject::hooked(Gated::new(), Bounds::default()).await;
+    let last = missed(&subject, PAGE).await;
+    let mut quick = subject.open(&[], None).await;
+    let mut returns = subject.open(&[("data", "none")], Some(&last)).await;
+    let changed = stream();
+    for version in 1..=400 {
+        subject.change(&changed, version, "x", "created").await;
+        assert_eq!(quick.views().await, [(changed.clone(), version)]);
+    }
+    views.hooks.gate.add_permits(1);
+    returns.views::<PAGE>().await;
+    for version in 1..=400 {
+        assert_eq!(returns.views().await, [(changed.clone(), version)]);
+    }
+}
+
 /// Views whose updates behind the first one are never read to the end. Their reader loses its connection
 /// when it is told so.
 #[derive(Default)]
