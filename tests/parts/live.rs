@@ -20,7 +20,9 @@ use shared::view_store::memory::Memory;
 use shared::view_store::{Applied, Generation, ViewStore};
 use tests::live::{LiveEvent, Parser};
 use tests::orders::stream;
+use tests::until::WAIT_TIMEOUT;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 struct Subject {
@@ -115,6 +117,11 @@ struct Reader {
 impl Reader {
     /// The next event that is no checkpoint; none when the stream has ended.
     async fn next(&mut self) -> Option<LiveEvent> {
+        // Comments come in any case.
+        timeout(WAIT_TIMEOUT, self.next_event()).await.expect("it comes, or the stream ends")
+    }
+
+    async fn next_event(&mut self) -> Option<LiveEvent> {
         loop {
             while !self.read.is_empty() {
                 let event = self.read.remove(0);
@@ -129,6 +136,12 @@ impl Reader {
             let lines = std::mem::replace(&mut self.line, rest);
             self.read.extend(lines.lines().filter_map(|line| self.parser.line(line)));
         }
+    }
+
+    /// The next bytes, whatever they are.
+    async fn next_bytes(&mut self) -> String {
+        let Ok(bytes) = self.body.next().await.expect("the stream goes on");
+        String::from_utf8(bytes.to_vec()).unwrap()
     }
 
     /// The next changes: streams and versions.

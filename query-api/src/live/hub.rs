@@ -173,6 +173,7 @@ impl Hub {
             if let Err(failure) = self.tell_all(&mut checkpoints).await {
                 tracing::warn!(%failure, "changes of the views are told later");
                 tokio::time::sleep(RETRY_DELAY).await;
+                self.news.notify_one();
             }
             tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
         }
@@ -217,7 +218,9 @@ impl Hub {
         let (mut streams, mut lag) = (Vec::from_iter(views), None);
         let skipped = streams.split_off(self.takes().min(streams.len()));
         lock(&self.pending).take_traces(&skipped);
-        let mut skipped = skipped.len();
+        if !skipped.is_empty() {
+            lock(&self.subscribers).skip(skipped.len());
+        }
         while !streams.is_empty() {
             let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
             let traced = Traced::begin(lock(&self.pending).take_traces(&page));
@@ -231,8 +234,7 @@ impl Hub {
             let now = Timestamp::now().as_millis();
             lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
             let last = streams.is_empty().then_some(id);
-            let mut page = Page::new(&changed, id.place, last, &self.waiting);
-            page.skipped = std::mem::take(&mut skipped);
+            let page = Page::new(&changed, id.place, last, &self.waiting);
             self.send(|one| one.tell(&page));
             traced.end();
         }

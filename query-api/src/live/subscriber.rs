@@ -48,6 +48,13 @@ impl Subscriber {
         allowance.map_or(usize::MAX, Allowance::left)
     }
 
+    /// So many views that it might have been told have changed, and are not loaded.
+    pub fn skip(&self, views: usize) {
+        if let Some(allowance) = &self.allowance {
+            allowance.skip(views);
+        }
+    }
+
     /// Tells how many views it was not told; false when the client is gone, or too slow.
     pub fn tell_skipped(&self, place: Place, budget: &Arc<Budget>) -> bool {
         let skipped = self.allowance.as_ref().map_or(0, Allowance::skipped);
@@ -85,8 +92,6 @@ pub struct Page<'a> {
     pub place: Place,
     /// Of the last page.
     pub id: Option<&'a EventId>,
-    /// Views that have changed and are not loaded, since no client takes them.
-    pub skipped: usize,
     /// Of all views: most of many streams want none of them, which is seen by one look.
     facets: HashSet<&'a Facet>,
     /// What was written for a filter, without and with views: streams with the same one share it, so
@@ -103,12 +108,11 @@ impl<'a> Page<'a> {
         budget: &'a Arc<Budget>,
     ) -> Self {
         let facets = changed.iter().flat_map(|changed| &changed.facets).collect();
-        Self { changed, place, id, skipped: 0, facets, written: Default::default(), budget }
+        Self { changed, place, id, facets, written: Default::default(), budget }
     }
 
     /// As many of those that fit the filter as the client may be told.
     fn allowed(&self, filter: &Filter, with_views: bool, allowance: &Allowance) -> Option<Piece> {
-        allowance.skip(self.skipped);
         if !filter.may_fit(&self.facets) {
             return None;
         }

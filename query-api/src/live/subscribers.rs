@@ -106,6 +106,11 @@ impl Subscribers {
         self.all.values().map(|(one, _)| one.takes()).max().unwrap_or(0)
     }
 
+    /// So many views have changed and are not told, as none takes them.
+    pub fn skip(&self, views: usize) {
+        self.all.values().for_each(|(one, _)| one.skip(views));
+    }
+
     /// Hands something to all, and lets go of those that can't take it. What waits for these is given up at
     /// once: their clients may leave it unread for long, and others need the room.
     pub fn tell(&mut self, tell: impl Fn(&Subscriber) -> bool) {

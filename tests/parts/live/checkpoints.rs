@@ -16,8 +16,7 @@ async fn told(subject: &Subject, clients: &mut [Reader], position: Position) -> 
     let moved = subject.views.advance(&subject.live.id, position - 1, position, &[]).await;
     assert_eq!(moved.unwrap(), Advance::Moved);
     let next = clients.iter_mut().map(|client| async move {
-        let Ok(bytes) = client.body.next().await.expect("the stream goes on");
-        let text = std::str::from_utf8(&bytes).unwrap();
+        let text = client.next_bytes().await;
         assert!(text.contains(&format!("\"position\":{position},")), "{text}");
         Instant::now()
     });

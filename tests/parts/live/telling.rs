@@ -1,49 +1,104 @@
 //! What is told of changes while reads of the views fail, or are not answered.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use kernel::Result;
 use kernel::query::Question;
 use kernel::views::{Batch, Read};
+use kernel::{Failure, Result};
 use query_api::live::Bounds;
+use serde_json::json;
 use shared::http::consistency_token::{MAX_STREAMS, Seen, Token};
-use shared::view_store::{GenerationId, Reading, ViewStore};
+use shared::view_store::{Advance, GenerationId, Reached, Reading, ViewStore};
 use tests::orders::stream;
 use tests::until;
 use tests::view_decorator::ViewHooks;
 
 use super::Subject;
 
-/// Views that do not answer looks for all requests that wait. A request alone asks for the streams of its
-/// token.
+/// What goes wrong.
+#[derive(Debug, Clone)]
+enum Fault {
+    /// No look for all requests that wait is answered. A request alone asks for the streams of its token.
+    LooksHang,
+    /// Neither views can be read, nor how far they are.
+    ReadsFail,
+}
+
+/// Views with such a fault, where there is one.
 #[derive(Default)]
-struct Silent(AtomicBool);
+struct Faulty {
+    fault: Mutex<Option<Fault>>,
+    /// How many calls it has met.
+    met: AtomicUsize,
+}
+
+impl Faulty {
+    fn set(&self, fault: Option<Fault>) {
+        *self.fault.lock().unwrap() = fault;
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.fault.lock().unwrap().clone()
+    }
+
+    async fn until_met(&self) {
+        let met = || async { (self.met.load(Ordering::SeqCst) > 0).then_some(()) };
+        until("a call meets the fault", met).await;
+    }
+
+    async fn hang(&self) {
+        self.met.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+
+    fn fail(&self) -> Failure {
+        self.met.fetch_add(1, Ordering::SeqCst);
+        Failure::transient("reading views", "the fault of this test")
+    }
+}
 
 #[async_trait]
-impl ViewHooks for Silent {
+impl ViewHooks for Faulty {
     async fn read(
         &self,
         views: &dyn ViewStore,
         generation: &GenerationId,
         batch: &Batch,
     ) -> Result<Reading> {
-        let is_of_many =
-            |read: &Read| matches!(read, Read::Versions(streams) if streams.len() > MAX_STREAMS);
-        if batch.reads().iter().any(is_of_many) {
-            self.0.store(true, Ordering::SeqCst);
-            std::future::pending::<()>().await;
+        let has = |is: fn(&Read) -> bool| batch.reads().iter().any(is);
+        match self.fault() {
+            Some(Fault::LooksHang) if has(is_look) => self.hang().await,
+            Some(Fault::ReadsFail) if has(is_of_views) => return Err(self.fail()),
+            _ => {}
         }
         views.read(generation, batch).await
     }
+
+    async fn reached(&self, views: &dyn ViewStore, generation: &GenerationId) -> Result<Reached> {
+        match self.fault() {
+            Some(Fault::ReadsFail) => Err(self.fail()),
+            _ => views.reached(generation).await,
+        }
+    }
+}
+
+fn is_look(read: &Read) -> bool {
+    matches!(read, Read::Versions(streams) if streams.len() > MAX_STREAMS)
+}
+
+fn is_of_views(read: &Read) -> bool {
+    matches!(read, Read::Views(_))
 }
 
 #[tokio::test]
 async fn a_look_for_requests_that_is_not_answered_holds_up_no_change() {
-    let (subject, views) = Subject::hooked(Silent::default(), Bounds::default()).await;
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    views.hooks.set(Some(Fault::LooksHang));
     let mut client = subject.open(&[], None).await;
     let question =
         Question { path: vec!["stats".to_owned()], parameters: BTreeMap::new(), owner: None };
@@ -56,8 +111,7 @@ async fn a_look_for_requests_that_is_not_answered_holds_up_no_change() {
     let ask = |token| subject.service.answer(&question, Some(token), wait);
     let changed = stream();
     let told = async {
-        let is_asked = || async { views.hooks.0.load(Ordering::SeqCst).then_some(()) };
-        until("the reader looks for all of them", is_asked).await;
+        views.hooks.until_met().await;
         subject.change(&changed, 1, "x", "created").await;
         client.views::<1>().await
     };
@@ -65,4 +119,45 @@ async fn a_look_for_requests_that_is_not_answered_holds_up_no_change() {
         told = told => assert_eq!(told, [(changed.clone(), 1)]),
         _ = join_all(tokens.iter().map(ask)) => panic!("nothing was told while they waited"),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_that_can_not_be_read_are_told_later() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    let mut client = subject.open(&[], None).await;
+    views.hooks.set(Some(Fault::ReadsFail));
+    let changed = stream();
+    subject.change(&changed, 1, "x", "created").await;
+    views.hooks.until_met().await;
+    views.hooks.set(None);
+    assert_eq!(client.views().await, [(changed, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_beyond_what_clients_take_are_counted_although_others_can_not_be_read() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    let mut client = subject.open(&[("max_per_second", "1")], None).await;
+    views.hooks.set(Some(Fault::ReadsFail));
+    for _ in 0..3 {
+        subject.change(&stream(), 1, "x", "created").await;
+    }
+    views.hooks.until_met().await;
+    views.hooks.set(None);
+    client.views::<1>().await;
+    let skipped = client.next().await.unwrap();
+    assert_eq!((skipped.name.as_str(), skipped.data), ("skipped", json!({ "views": 2 })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_can_not_be_read_is_told_later() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    let mut client = subject.open(&[], None).await;
+    while !client.next_bytes().await.contains("\"position\":0,") {}
+    views.hooks.set(Some(Fault::ReadsFail));
+    let moved = subject.views.advance(&subject.live.id, 0, 1, &[]).await;
+    assert_eq!(moved.unwrap(), Advance::Moved);
+    views.hooks.until_met().await;
+    views.hooks.set(None);
+    let told = client.next_bytes().await;
+    assert!(told.contains("\"position\":1,"), "{told}");
 }
