@@ -130,12 +130,12 @@ impl<'a> Page<'a> {
         if !filter.may_fit(&self.facets) {
             return None;
         }
-        let mut written = self.written[usize::from(with_views)].borrow_mut();
-        if let Some(piece) = written.get(filter) {
+        let written = &self.written[usize::from(with_views)];
+        if let Some(piece) = written.borrow().get(filter) {
             return piece.clone();
         }
         let piece = self.piece(&self.events(filter, with_views));
-        written.insert(filter.clone(), piece.clone());
+        written.borrow_mut().insert(filter.clone(), piece.clone());
         piece
     }
 
@@ -144,14 +144,36 @@ impl<'a> Page<'a> {
         fits.map(|changed| changed.bytes(with_views)).collect()
     }
 
+    /// Where too much waits by now, what was written before is no longer shared with streams to come: to cut
+    /// off those that have it makes room only once this page has not got it either.
     fn piece(&self, events: &[&Bytes]) -> Option<Piece> {
-        (!events.is_empty()).then(|| self.budget.piece(frame(events, self.id)))
+        let piece = (!events.is_empty()).then(|| self.budget.piece(frame(events, self.id)));
+        if self.budget.is_exceeded() {
+            self.written.iter().for_each(|written| written.borrow_mut().clear());
+        }
+        piece
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_keeps_nothing_for_others_once_too_much_waits() {
+        let of_colour = |colour: &str| Changed::of_facets(vec![("colour", colour.to_owned())]);
+        let changed = ["red", "blue"].map(of_colour);
+        let bytes = changed[0].bytes(true).len();
+        let budget = Budget::new(bytes);
+        let page = Page::new(&changed, Place(1, 0), None, &budget);
+        let told =
+            |colour: &str| page.fitting(&Filter::default().with("colour", Some(colour)), true);
+        drop(told("red")); // The only stream with this filter was cut off.
+        let blue = told("blue");
+        assert!(blue.is_some() && !budget.is_exceeded());
+        drop(blue);
+        assert!(budget.try_charge(1).is_none(), "it is kept for other streams");
+    }
 
     #[tokio::test]
     async fn clients_with_the_same_filter_share_what_waits_for_them() {
