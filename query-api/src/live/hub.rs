@@ -1,6 +1,7 @@
 //! Where all streams of events hang together: what was read is collected, loaded once, and handed out.
 
 mod checkpoints;
+mod loading;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -8,7 +9,6 @@ use std::time::Duration;
 
 use kernel::log::StreamName;
 use kernel::query::Queries;
-use kernel::views::Batch;
 use kernel::{Result, Timestamp};
 use shared::http::problem::Problem;
 use shared::service::metrics::OneMore;
@@ -21,7 +21,7 @@ use self::checkpoints::Checkpoints;
 use super::EventId;
 use super::budget::Budget;
 use super::catch_up::MAX_STREAMS;
-use super::event::{self, Changed};
+use super::event;
 use super::pending::Pending;
 use super::queue::Frame;
 use super::share::Share;
@@ -160,27 +160,32 @@ impl Hub {
         Some((pending.generation.clone()?, pending.place))
     }
 
-    /// Tells until there is none to be told, or the service stops.
+    /// Tells until there is none to be told, or the service stops, whatever it waits for then.
     async fn run(self: Arc<Self>) {
         let mut checkpoints = Checkpoints::default();
         while self.has_subscribers() {
-            let next_look = checkpoints.next_look(lock(&self.pending).checkpoint.is_some());
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                _ = tokio::time::timeout_at(next_look, self.news.notified()) => {}
+            let round = self.tell_next(&mut checkpoints);
+            if self.stop.run_until_cancelled(round).await.is_none() {
+                break;
             }
-            let begun = Instant::now();
-            if let Err(failure) = self.tell_all(&mut checkpoints).await {
-                tracing::warn!(%failure, "changes of the views are told later");
-                tokio::time::sleep(RETRY_DELAY).await;
-                self.news.notify_one();
-            }
-            tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
         }
         let mut subscribers = lock(&self.subscribers);
         if self.stop.is_cancelled() {
             subscribers.clear();
         }
+    }
+
+    /// Waits for news and tells them. Returns when the next ones may be told.
+    async fn tell_next(&self, checkpoints: &mut Checkpoints) {
+        let next_look = checkpoints.next_look(lock(&self.pending).checkpoint.is_some());
+        drop(tokio::time::timeout_at(next_look, self.news.notified()).await);
+        let begun = Instant::now();
+        if let Err(failure) = self.tell_all(checkpoints).await {
+            tracing::warn!(%failure, "changes of the views are told later");
+            tokio::time::sleep(RETRY_DELAY).await;
+            self.news.notify_one();
+        }
+        tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
     }
 
     fn has_subscribers(&self) -> bool {
@@ -249,36 +254,6 @@ impl Hub {
     /// Hands something to all, and lets go of those that can't take it.
     fn send(&self, tell: impl Fn(&Subscriber) -> bool) {
         lock(&self.subscribers).tell(tell);
-    }
-
-    /// Loads views as they are now, each once for all streams of events.
-    pub async fn load(
-        &self,
-        generation: &Generation,
-        streams: &[StreamName],
-    ) -> Result<Vec<Changed>> {
-        let mut batch = Batch::new();
-        let found = batch.views(streams.to_vec());
-        let stored = self.views.read(&generation.id, &batch).await?.answers.take(found)?;
-        let mut changed = vec![];
-        for (stream, stored) in streams.iter().zip(stored) {
-            let Some(stored) = stored else { continue };
-            match Changed::new(stream, stored, self.queries.as_ref()) {
-                Ok(one) => changed.push(one),
-                Err(failure) => tracing::warn!(%failure, %stream, "a view is not told"),
-            }
-        }
-        Ok(changed)
-    }
-
-    /// What a client of this share has missed, read in its turn.
-    pub async fn updates_since(
-        &self,
-        id: &EventId,
-        share: &Share,
-    ) -> Result<Option<Vec<(Place, Update)>>> {
-        let _turn = self.turns.begin(share).await;
-        self.views.updates_since(&id.generation, id.place, MAX_STREAMS).await
     }
 }
 

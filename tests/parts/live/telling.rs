@@ -27,6 +27,8 @@ enum Fault {
     LooksHang,
     /// Neither views can be read, nor how far they are.
     ReadsFail,
+    /// No read of views is answered.
+    ReadsHang,
 }
 
 /// Views with such a fault, where there is one.
@@ -73,6 +75,7 @@ impl ViewHooks for Faulty {
         let has = |is: fn(&Read) -> bool| batch.reads().iter().any(is);
         match self.fault() {
             Some(Fault::LooksHang) if has(is_look) => self.hang().await,
+            Some(Fault::ReadsHang) if has(is_of_views) => self.hang().await,
             Some(Fault::ReadsFail) if has(is_of_views) => return Err(self.fail()),
             _ => {}
         }
@@ -160,4 +163,15 @@ async fn a_checkpoint_that_can_not_be_read_is_told_later() {
     views.hooks.set(None);
     let told = client.next_bytes().await;
     assert!(told.contains("\"position\":1,"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_end_with_the_service_although_reads_are_not_answered() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    let mut client = subject.open(&[], None).await;
+    views.hooks.set(Some(Fault::ReadsHang));
+    subject.change(&stream(), 1, "x", "created").await;
+    views.hooks.until_met().await;
+    subject.stop.cancel();
+    assert_eq!(client.next().await, None);
 }
