@@ -33,6 +33,19 @@ pub struct Reader {
     state: Arc<Mutex<State>>,
 }
 
+/// The task that reads. Should it end by a panic, the next request or stream begins another.
+struct Task(Reader);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut state = self.0.state();
+            state.is_read = false;
+            self.0.hub.end_all(); // With the state locked: none begins before this.
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// The one to read: that of the latest request, or the live one as it was last seen.
@@ -70,6 +83,7 @@ impl Reader {
 
     /// Reads updates and tells them, until none has wanted them for a while.
     async fn read(self) {
+        let _task = Task(self.clone());
         while let Some(generation) = self.wanted() {
             let followed = match self.views.updates(&generation.id).await {
                 Ok(updates) => {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::budget::Piece;
-use super::catch_up::CutOff;
+use super::catch_up::Missed;
 use super::hub::Subscription;
 use super::queue::Inbox;
 
@@ -29,7 +29,7 @@ pub struct Body {
     /// What comes before all else.
     first: VecDeque<Bytes>,
     /// What the client missed, until all of it is told.
-    missed: Option<mpsc::Receiver<Result<Piece, CutOff>>>,
+    missed: Option<mpsc::Receiver<Missed>>,
     /// What is handed on of that, and how far it is.
     handed: Option<(Piece, usize)>,
     /// Everything up to here is told by the above.
@@ -48,7 +48,7 @@ pub struct Body {
 impl Body {
     pub(crate) fn new(
         first: Vec<Bytes>,
-        missed: Option<(Place, mpsc::Receiver<Result<Piece, CutOff>>)>,
+        missed: Option<(Place, mpsc::Receiver<Missed>)>,
         inbox: Inbox,
         subscription: Subscription,
     ) -> Self {
@@ -91,10 +91,10 @@ impl Body {
         if let Some(missed) = &mut self.missed {
             if self.handed.is_none() {
                 match missed.poll_recv(cx) {
-                    Poll::Ready(None) => self.missed = None,
-                    Poll::Ready(Some(Ok(piece))) => self.handed = Some((piece, 0)),
+                    Poll::Ready(Some(Missed::Events(piece))) => self.handed = Some((piece, 0)),
+                    Poll::Ready(Some(Missed::End)) => self.missed = None,
                     // The stream ends here, and the client resumes from its last event.
-                    Poll::Ready(Some(Err(CutOff))) => return Poll::Ready(None),
+                    Poll::Ready(None) => return Poll::Ready(None),
                     Poll::Pending => return Poll::Pending,
                 }
             }

@@ -19,9 +19,14 @@ pub const MAX_STREAMS: usize = 20_000;
 /// Pages that are loaded ahead of the client.
 const AHEAD: usize = 2;
 
-/// What was missed can't be told to the end.
+/// What a client missed, as it is sent. Where this ends without `End`, the rest can't be told.
 #[derive(Debug)]
-pub struct CutOff;
+pub enum Missed {
+    /// The next events.
+    Events(Piece),
+    /// That was all.
+    End,
+}
 
 /// The streams that changed, each at the place of its latest change, in the order of these: so a
 /// client that is cut off again resumes between any two. None where more than `most` have changed.
@@ -56,9 +61,10 @@ pub fn send(
     (missed, charge): (Vec<(Place, StreamName)>, Charge),
     filter: Filter,
     with_views: bool,
-) -> mpsc::Receiver<Result<Piece, CutOff>> {
+) -> mpsc::Receiver<Missed> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
+        let _charge = charge;
         for (number, page) in missed.chunks(PAGE).enumerate() {
             let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
             let turn = hub.turns.begin(&share).await;
@@ -68,9 +74,8 @@ pub fn send(
             let changed = match hub.load(&generation, &streams).await {
                 Ok(changed) => changed,
                 Err(failure) => {
-                    drop(turn);
                     tracing::warn!(%failure, "what a client missed can't be told");
-                    return drop(sender.send(Err(CutOff)).await);
+                    return;
                 }
             };
             // Of several streams that changed in one entry the next page may hold more.
@@ -84,14 +89,11 @@ pub fn send(
             };
             drop((changed, turn));
             let Some(piece) = piece else { continue };
-            if share.missed.is_exceeded() {
-                drop((piece, missed, charge)); // The client may take long to hear of it.
-                return drop(sender.send(Err(CutOff)).await);
-            }
-            if sender.send(Ok(piece)).await.is_err() {
+            if share.missed.is_exceeded() || sender.send(Missed::Events(piece)).await.is_err() {
                 return;
             }
         }
+        drop(sender.send(Missed::End).await);
     });
     receiver
 }

@@ -133,6 +133,12 @@ impl Hub {
         self.read.send_replace(None);
     }
 
+    /// From the reader: it broke down. All streams end, and are read for anew when their clients come back.
+    pub fn end_all(&self) {
+        self.end_of_reading();
+        lock(&self.subscribers).clear();
+    }
+
     /// Adds a subscriber. From now on it is told everything behind `place`, and maybe some of before.
     pub fn subscribe(
         self: &Arc<Self>,
@@ -162,6 +168,7 @@ impl Hub {
 
     /// Tells until there is none to be told, or the service stops, whatever it waits for then.
     async fn run(self: Arc<Self>) {
+        let _teller = Teller(self.clone());
         let mut checkpoints = Checkpoints::default();
         while self.has_subscribers() {
             let round = self.tell_next(&mut checkpoints);
@@ -254,6 +261,20 @@ impl Hub {
     /// Hands something to all, and lets go of those that can't take it.
     fn send(&self, tell: impl Fn(&Subscriber) -> bool) {
         lock(&self.subscribers).tell(tell);
+    }
+}
+
+/// The task that tells. Should it end by a panic, all streams end, and the next one that is opened begins
+/// another.
+struct Teller(Arc<Hub>);
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut subscribers = lock(&self.0.subscribers);
+            subscribers.are_told = false;
+            subscribers.clear();
+        }
     }
 }
 

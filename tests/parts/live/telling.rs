@@ -13,10 +13,12 @@ use kernel::{Failure, Result};
 use query_api::live::Bounds;
 use serde_json::json;
 use shared::http::consistency_token::{MAX_STREAMS, Seen, Token};
-use shared::view_store::{Advance, GenerationId, Reached, Reading, ViewStore};
+use shared::view_store::{Advance, GenerationId, Reached, Reading, Updates, ViewStore};
 use tests::orders::stream;
 use tests::until;
+use tests::until::WAIT_TIMEOUT;
 use tests::view_decorator::ViewHooks;
+use tokio::time::timeout;
 
 use super::Subject;
 
@@ -29,6 +31,10 @@ enum Fault {
     ReadsFail,
     /// No read of views is answered.
     ReadsHang,
+    /// Reads of views end the task that made them.
+    ReadsPanic,
+    /// The same of reads of updates.
+    UpdatesPanic,
 }
 
 /// Views with such a fault, where there is one.
@@ -76,6 +82,7 @@ impl ViewHooks for Faulty {
         match self.fault() {
             Some(Fault::LooksHang) if has(is_look) => self.hang().await,
             Some(Fault::ReadsHang) if has(is_of_views) => self.hang().await,
+            Some(Fault::ReadsPanic) if has(is_of_views) => panic!("the fault of this test"),
             Some(Fault::ReadsFail) if has(is_of_views) => return Err(self.fail()),
             _ => {}
         }
@@ -86,6 +93,17 @@ impl ViewHooks for Faulty {
         match self.fault() {
             Some(Fault::ReadsFail) => Err(self.fail()),
             _ => views.reached(generation).await,
+        }
+    }
+
+    async fn updates(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+    ) -> Result<Box<dyn Updates>> {
+        match self.fault() {
+            Some(Fault::UpdatesPanic) => panic!("the fault of this test"),
+            _ => views.updates(generation).await,
         }
     }
 }
@@ -174,4 +192,45 @@ async fn streams_end_with_the_service_although_reads_are_not_answered() {
     views.hooks.until_met().await;
     subject.stop.cancel();
     assert_eq!(client.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_end_with_the_task_that_tells_them_and_later_ones_are_told() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    let mut client = subject.open(&[], None).await;
+    views.hooks.set(Some(Fault::ReadsPanic));
+    subject.change(&stream(), 1, "x", "created").await;
+    assert_eq!(client.next().await, None);
+    views.hooks.set(None);
+    let (mut client, changed) = (subject.open(&[], None).await, stream());
+    subject.change(&changed, 1, "x", "created").await;
+    assert_eq!(client.views().await, [(changed, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_missed_changes_are_not_read_to_the_end_is_told_nothing_behind_them() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    for _ in 0..3 {
+        subject.change(&stream(), 1, "x", "created").await;
+    }
+    let last = format!("{}.{}.0-1", subject.live.log, subject.live.id);
+    views.hooks.set(Some(Fault::ReadsPanic));
+    assert_eq!(subject.open(&[], Some(&last)).await.next().await, None);
+    views.hooks.set(Some(Fault::ReadsFail));
+    assert_eq!(subject.open(&[], Some(&last)).await.next().await, None);
+    views.hooks.set(None);
+    subject.open(&[], Some(&last)).await.views::<2>().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn updates_are_read_again_after_the_task_that_reads_them_has_ended() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    views.hooks.set(Some(Fault::UpdatesPanic));
+    let opened = timeout(Duration::from_secs(1), subject.open(&[], None)).await;
+    assert!(opened.is_err(), "nothing is read");
+    views.hooks.set(None);
+    let opened = timeout(WAIT_TIMEOUT, subject.open(&[], None)).await;
+    let (mut client, changed) = (opened.expect("it is read"), stream());
+    subject.change(&changed, 1, "x", "created").await;
+    assert_eq!(client.views().await, [(changed, 1)]);
 }
