@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use kernel::log::StreamName;
 use kernel::query::Question;
 use kernel::views::{Batch, Read};
 use kernel::{Failure, Result};
@@ -35,6 +36,8 @@ enum Fault {
     ReadsPanic,
     /// The same of reads of updates.
     UpdatesPanic,
+    /// The view of this stream can't be read, nor others together with it.
+    Broken(StreamName),
 }
 
 /// Views with such a fault, where there is one.
@@ -79,7 +82,14 @@ impl ViewHooks for Faulty {
         batch: &Batch,
     ) -> Result<Reading> {
         let has = |is: fn(&Read) -> bool| batch.reads().iter().any(is);
+        let has_view_of = |stream: &StreamName| {
+            let of_it = |read: &Read| matches!(read, Read::Views(all) if all.contains(stream));
+            batch.reads().iter().any(of_it)
+        };
         match self.fault() {
+            Some(Fault::Broken(stream)) if has_view_of(&stream) => {
+                return Err(Failure::permanent("reading views", "the fault of this test"));
+            }
             Some(Fault::LooksHang) if has(is_look) => self.hang().await,
             Some(Fault::ReadsHang) if has(is_of_views) => self.hang().await,
             Some(Fault::ReadsPanic) if has(is_of_views) => panic!("the fault of this test"),
@@ -181,6 +191,20 @@ async fn a_checkpoint_that_can_not_be_read_is_told_later() {
     views.hooks.set(None);
     let told = client.next_bytes().await;
     assert!(told.contains("\"position\":1,"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_view_that_can_not_be_read_holds_up_no_other() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    let mut client = subject.open(&[], None).await;
+    let (broken, whole) = (stream(), stream());
+    views.hooks.set(Some(Fault::Broken(broken.clone())));
+    for changed in [&broken, &whole] {
+        subject.change(changed, 1, "x", "created").await;
+    }
+    assert_eq!(client.views().await, [(whole, 1)]);
+    let told = client.next_bytes().await;
+    assert!(told.contains("event: checkpoint"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

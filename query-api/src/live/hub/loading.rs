@@ -18,6 +18,38 @@ impl Hub {
         generation: &Generation,
         streams: &[StreamName],
     ) -> Result<Vec<Changed>> {
+        match self.load_together(generation, streams).await {
+            Err(failure) if failure.is_permanent() => self.load_singly(generation, streams).await,
+            loaded => loaded,
+        }
+    }
+
+    /// The same one by one, without those that can't be read: one of them keeps all others from being
+    /// read with it.
+    async fn load_singly(
+        &self,
+        generation: &Generation,
+        streams: &[StreamName],
+    ) -> Result<Vec<Changed>> {
+        self.views.reached(&generation.id).await?; // Else nothing can be read.
+        let mut changed = vec![];
+        for stream in streams {
+            match self.load_together(generation, std::slice::from_ref(stream)).await {
+                Ok(one) => changed.extend(one),
+                Err(failure) if failure.is_permanent() => {
+                    tracing::warn!(%failure, %stream, "a view is not told");
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(changed)
+    }
+
+    async fn load_together(
+        &self,
+        generation: &Generation,
+        streams: &[StreamName],
+    ) -> Result<Vec<Changed>> {
         let mut batch = Batch::new();
         let found = batch.views(streams.to_vec());
         let stored = self.views.read(&generation.id, &batch).await?.answers.take(found)?;
