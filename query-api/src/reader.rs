@@ -67,11 +67,16 @@ impl Reader {
         waiter
     }
 
-    /// Sees to it that this generation is read, for whatever joined the list or the hub before.
+    /// Sees to it that this generation is read, for whatever joined the list or the hub before. Where a
+    /// later one is read, that goes on: this one was looked up just before a swap. (Should it be live after
+    /// all, as clocks differ, the next look finds it.)
     pub fn read_for(&self, generation: &Generation) {
         let mut state = self.state();
         state.wanted = Some(Instant::now());
-        state.generation = Some(generation.clone());
+        let is_later = |read: &Generation| read.created_at > generation.created_at;
+        if !(state.is_read && state.generation.as_ref().is_some_and(is_later)) {
+            state.generation = Some(generation.clone());
+        }
         if !std::mem::replace(&mut state.is_read, true) {
             tokio::spawn(self.clone().read());
         }

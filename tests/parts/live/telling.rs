@@ -10,11 +10,11 @@ use futures::future::join_all;
 use kernel::log::StreamName;
 use kernel::query::Question;
 use kernel::views::{Batch, Read};
-use kernel::{Failure, Result};
+use kernel::{Failure, Result, Timestamp};
 use query_api::live::Bounds;
 use serde_json::json;
 use shared::http::consistency_token::{MAX_STREAMS, Seen, Token};
-use shared::view_store::{Advance, GenerationId, Reached, Reading, Updates, ViewStore};
+use shared::view_store::{Advance, Generation, GenerationId, Reached, Reading, Updates, ViewStore};
 use tests::orders::stream;
 use tests::until;
 use tests::until::WAIT_TIMEOUT;
@@ -36,6 +36,8 @@ enum Fault {
     ReadsPanic,
     /// The same of reads of updates.
     UpdatesPanic,
+    /// This generation is taken for the live one.
+    LiveIsLate(Generation),
     /// The view of this stream can't be read, nor others together with it.
     Broken(StreamName),
 }
@@ -75,6 +77,13 @@ impl Faulty {
 
 #[async_trait]
 impl ViewHooks for Faulty {
+    async fn live(&self, views: &dyn ViewStore) -> Result<Option<Generation>> {
+        match self.fault() {
+            Some(Fault::LiveIsLate(before)) => Ok(Some(before)),
+            _ => views.live().await,
+        }
+    }
+
     async fn read(
         &self,
         views: &dyn ViewStore,
@@ -257,4 +266,25 @@ async fn updates_are_read_again_after_the_task_that_reads_them_has_ended() {
     let (mut client, changed) = (opened.expect("it is read"), stream());
     subject.change(&changed, 1, "x", "created").await;
     assert_eq!(client.views().await, [(changed, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_looked_before_a_swap_sets_no_other_back() {
+    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
+    let mut client = subject.open(&[], None).await;
+    let created_at = Timestamp::from_millis(subject.live.created_at.as_millis() + 1);
+    let next = Generation { created_at, ..Generation::new(subject.live.log.clone(), 2) };
+    assert!(subject.views.begin(&next).await.unwrap());
+    assert!(subject.views.promote(Some(&subject.live.id), &next.id).await.unwrap());
+    assert_eq!(client.next().await.unwrap().name, "reset");
+    views.hooks.set(Some(Fault::LiveIsLate(subject.live.clone())));
+    let mut late = subject.open(&[], None).await;
+    views.hooks.set(None);
+    let told = timeout(Duration::from_secs(5), client.next()).await;
+    assert!(told.is_err(), "{told:?}");
+    let (subject, changed) = (Subject { live: next, ..subject }, stream());
+    subject.change(&changed, 1, "x", "created").await;
+    for client in [&mut client, &mut late] {
+        assert_eq!(client.views().await, [(changed.clone(), 1)]);
+    }
 }
