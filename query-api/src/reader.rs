@@ -67,9 +67,9 @@ impl Reader {
         waiter
     }
 
-    /// Sees to it that this generation is read, for whatever joined the list or the hub before. Where a
-    /// later one is read, that goes on: this one was looked up just before a swap. (Should it be live after
-    /// all, as clocks differ, the next look finds it.)
+    /// Sees to it that this generation is read, for whatever joined the list or the hub before.
+    /// Where a later one is read, that goes on: this one was looked up just before a swap. (Should
+    /// it be live after all, as clocks differ, the next look finds it.)
     pub fn read_for(&self, generation: &Generation) {
         let mut state = self.state();
         state.wanted = Some(Instant::now());
@@ -131,8 +131,8 @@ impl Reader {
         Ok(())
     }
 
-    /// The same for the looks. They are beside the reading of updates, so that answers that take long, or
-    /// do not come, hold up nothing that is told.
+    /// Looks at the views now and then, for just as long. This is beside the reading of updates, so
+    /// that answers that take long, or do not come, hold up nothing that is told.
     async fn keep_sweeping(&self, generation: &Generation) {
         while self.is_wanted(generation) {
             tokio::time::sleep(SWEEP_INTERVAL).await;

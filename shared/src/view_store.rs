@@ -138,10 +138,10 @@ pub trait ViewStore: Send + Sync + 'static {
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>>;
 
     /// What happened to the views of a generation behind a place: of each stream, and of the
-    /// checkpoint, the latest alone. Each has its own place, and they are in the order of these. `None`
-    /// when the store does not hold all of it any more, or the views of more than `max_streams` streams
-    /// have changed, or there never was such a place. It may be much: a crowd of callers at a time would
-    /// hold up the other reads.
+    /// checkpoint, the latest alone. Each has its own place, and they are in the order of these.
+    /// `None` when the store does not hold all of it any more, or the views of more than
+    /// `max_streams` streams have changed, or there never was such a place. It may be much: a crowd
+    /// of callers at a time would hold up the other reads.
     async fn updates_since(
         &self,
         generation: &GenerationId,
@@ -168,8 +168,8 @@ pub struct Reached {
     pub live: Option<GenerationId>,
     /// Up to here every commit is applied or parked; `None` when the generation is gone.
     pub checkpoint: Option<Position>,
-    /// Nothing behind this position is in the views. It is read after the checkpoint: so it covers all
-    /// that was applied before the checkpoint moved.
+    /// Nothing behind this position is in the views. It is read after the checkpoint: so it covers
+    /// all that was applied before the checkpoint moved.
     pub applied: Position,
 }
 

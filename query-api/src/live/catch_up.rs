@@ -44,8 +44,8 @@ pub fn latest(updates: Vec<(Place, Update)>, most: usize) -> Option<Vec<(Place, 
     (latest.len() <= most).then_some(latest)
 }
 
-/// Counts what is kept of them until they are told; none where too much is kept for this client, or for
-/// all.
+/// Counts what is kept of them until they are told; none where too much is kept for this client, or
+/// for all.
 pub fn charge(share: &Share, missed: &[(Place, StreamName)]) -> Option<Charge> {
     let bytes = |(_, stream): &(Place, StreamName)| {
         size_of::<(Place, StreamName)>() + stream.as_str().len()
@@ -53,8 +53,8 @@ pub fn charge(share: &Share, missed: &[(Place, StreamName)]) -> Option<Charge> {
     share.missed.try_charge(missed.iter().map(bytes).sum())
 }
 
-/// Loads and sends them, as fast as the client takes them and as others leave it a turn. Ends when the
-/// client is gone.
+/// Loads and sends them, as fast as the client takes them and as others leave it a turn. Ends when
+/// the client is gone.
 pub fn send(
     (hub, share): (Arc<Hub>, Arc<Share>),
     generation: Generation,

@@ -75,8 +75,8 @@ impl Hub {
         Self { views, queries, stop, pending, subscribers, waiting, turns, news, read }
     }
 
-    /// While the streams are in use, as when all are told something, there are some: the reader, which asks
-    /// this for all that it reads, does not wait for them.
+    /// While the streams are in use, as when all are told something, there are some: the reader,
+    /// which asks this for all that it reads, does not wait for them.
     pub fn is_empty(&self) -> bool {
         match self.subscribers.try_lock() {
             Ok(subscribers) => subscribers.is_empty(),
@@ -133,7 +133,8 @@ impl Hub {
         self.read.send_replace(None);
     }
 
-    /// From the reader: it broke down. All streams end, and are read for anew when their clients come back.
+    /// From the reader: it broke down. All streams end, and are read for anew when their clients
+    /// come back.
     pub fn end_all(&self) {
         self.end_of_reading();
         lock(&self.subscribers).clear();
@@ -264,8 +265,8 @@ impl Hub {
     }
 }
 
-/// The task that tells. Should it end by a panic, all streams end, and the next one that is opened begins
-/// another.
+/// The task that tells. Should it end by a panic, all streams end, and the next one that is opened
+/// begins another.
 struct Teller(Arc<Hub>);
 
 impl Drop for Teller {

@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 
 use super::budget::Budget;
 
-/// Streams of one client that read at a time what they have missed: a crowd of them holds up no other
-/// client.
+/// Streams of one client that read at a time what they have missed: a crowd of them holds up no
+/// other client.
 const TURNS: usize = 2;
 
 /// Of all streams of one client.

@@ -144,8 +144,8 @@ impl<'a> Page<'a> {
         fits.map(|changed| changed.bytes(with_views)).collect()
     }
 
-    /// Where too much waits by now, what was written before is no longer shared with streams to come: to cut
-    /// off those that have it makes room only once this page has not got it either.
+    /// Where too much waits by now, what was written before is no longer shared with streams to
+    /// come: to cut off those that have it makes room only once this page has not got it either.
     fn piece(&self, events: &[&Bytes]) -> Option<Piece> {
         let piece = (!events.is_empty()).then(|| self.budget.piece(frame(events, self.id)));
         if self.budget.is_exceeded() {

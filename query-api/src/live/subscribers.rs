@@ -18,8 +18,8 @@ pub struct Bounds {
     pub of_one: usize,
     /// Bytes that wait for clients. What several streams share counts once.
     pub waiting: usize,
-    /// Bytes of what clients that come back have missed, until they are told it; half of them for one
-    /// client.
+    /// Bytes of what clients that come back have missed, until they are told it; half of them for
+    /// one client.
     pub missed: usize,
 }
 
@@ -111,8 +111,8 @@ impl Subscribers {
         self.all.values().for_each(|(one, _)| one.skip(views));
     }
 
-    /// Hands something to all, and lets go of those that can't take it. What waits for these is given up at
-    /// once: their clients may leave it unread for long, and others need the room.
+    /// Hands something to all, and lets go of those that can't take it. What waits for these is
+    /// given up at once: their clients may leave it unread for long, and others need the room.
     pub fn tell(&mut self, tell: impl Fn(&Subscriber) -> bool) {
         self.tell_part((0, 1), tell);
     }

@@ -1,5 +1,5 @@
-//! Reading what clients that come back have missed: it may be much, and shares a connection with the
-//! queries. So few do it at a time.
+//! Reading what clients that come back have missed: it may be much, and shares a connection with
+//! the queries. So few do it at a time.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -23,8 +23,8 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for a turn. All that wait have theirs in the order in which they came; but of one client only
-    /// few wait among the others, and its other streams behind these.
+    /// Waits for a turn. All that wait have theirs in the order in which they came; but of one
+    /// client only few wait among the others, and its other streams behind these.
     pub async fn begin<'a>(&'a self, share: &'a Share) -> Turn<'a> {
         let of_client = share.turns.acquire().await.ok();
         Turn { _of_client: of_client, _of_all: self.0.acquire().await.ok() }

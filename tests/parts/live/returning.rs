@@ -105,8 +105,8 @@ async fn a_client_that_catches_up_is_told_what_changes_meanwhile() {
     }
 }
 
-/// Views whose updates behind the first one are never read to the end. Their reader loses its connection
-/// when it is told so.
+/// Views whose updates behind the first one are never read to the end. Their reader loses its
+/// connection when it is told so.
 #[derive(Default)]
 struct Endless {
     lost: Arc<Notify>,
@@ -174,7 +174,9 @@ async fn a_crowd_of_one_client_that_comes_back_holds_up_no_other() {
     tokio::select! {
         biased; // The crowd comes first.
         _ = join_all(crowd) => panic!("they are never done"),
-        told = tokio::time::timeout(WAIT_TIMEOUT, other) => assert!(told.is_ok(), "it waits for them"),
+        told = tokio::time::timeout(WAIT_TIMEOUT, other) => {
+            assert!(told.is_ok(), "it waits for them");
+        }
     }
 }
 

@@ -26,7 +26,8 @@ use super::Subject;
 /// What goes wrong.
 #[derive(Debug, Clone)]
 enum Fault {
-    /// No look for all requests that wait is answered. A request alone asks for the streams of its token.
+    /// No look for all requests that wait is answered. A request alone asks for the streams of its
+    /// token.
     LooksHang,
     /// Neither views can be read, nor how far they are.
     ReadsFail,

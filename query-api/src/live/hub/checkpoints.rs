@@ -13,10 +13,11 @@ use super::super::queue::Frame;
 use super::super::subscriber::Subscriber;
 use super::{Hub, lock};
 
-/// Parts of the streams. The client of each stream that is told something has to be woken: all of them at
-/// once would keep the process busy for so long that what changes meanwhile is told late.
+/// Parts of the streams. The client of each stream that is told something has to be woken: all of
+/// them at once would keep the process busy for so long that what changes meanwhile is told late.
 const PARTS: u64 = 25;
-/// From one part to the next at least, so that each stream is told a checkpoint every 500 ms at most.
+/// From one part to the next at least, so that each stream is told a checkpoint every 500 ms at
+/// most.
 const INTERVAL: Duration = Duration::from_millis(20);
 /// From one look to the next one, while there is nothing to tell.
 const IDLE_INTERVAL: Duration = Duration::from_millis(500);
@@ -29,8 +30,8 @@ pub struct Checkpoints {
     part: u64,
     /// No part is told before this.
     due: Instant,
-    /// The longest time from when an event was recorded until it was told, since this was last read;
-    /// none without a change.
+    /// The longest time from when an event was recorded until it was told, since this was last
+    /// read; none without a change.
     lag: Option<i64>,
 }
 
@@ -56,8 +57,8 @@ impl Checkpoints {
 }
 
 impl Hub {
-    /// Tells the next part of the streams how far the views are, once that is due. The id is that of this
-    /// moment: everything before it was told to them.
+    /// Tells the next part of the streams how far the views are, once that is due. The id is that
+    /// of this moment: everything before it was told to them.
     pub(super) async fn tell_checkpoint(
         &self,
         checkpoints: &mut Checkpoints,
@@ -84,7 +85,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Begins to tell all parts, where there is something new to tell. After a failure it is still new.
+    /// Begins to tell all parts, where there is something new to tell. After a failure it is still
+    /// new.
     async fn read_checkpoint(
         &self,
         checkpoints: &mut Checkpoints,

@@ -24,8 +24,8 @@ impl Hub {
         }
     }
 
-    /// The same one by one, without those that can't be read: one of them keeps all others from being
-    /// read with it.
+    /// The same one by one, without those that can't be read: one of them keeps all others from
+    /// being read with it.
     async fn load_singly(
         &self,
         generation: &Generation,

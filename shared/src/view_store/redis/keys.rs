@@ -65,9 +65,9 @@ impl GenerationKeys {
         format!("{}:list:{index}", self.tag)
     }
 
-    /// Stream, capped: what happened to the views lately. `a`: views of streams are at these versions,
-    /// as one call wrote them; `s` and `v`: the same of one; `p`: a stream is parked; `c`: the
-    /// checkpoint is at a position.
+    /// Stream, capped: what happened to the views lately. `a`: views of streams are at these
+    /// versions, as one call wrote them; `s` and `v`: the same of one; `p`: a stream is parked;
+    /// `c`: the checkpoint is at a position.
     pub fn updates(&self) -> String {
         format!("{}:updates", self.tag)
     }

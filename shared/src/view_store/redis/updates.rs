@@ -48,8 +48,8 @@ impl Reader {
         Ok(Self { connection, key, last })
     }
 
-    /// Whether the last entry that was read is there still. Then all behind it are, as the stream is cut at
-    /// its oldest end.
+    /// Whether the last entry that was read is there still. Then all behind it are, as the stream
+    /// is cut at its oldest end.
     async fn is_last_kept(&mut self) -> Result<bool> {
         let last = self.last.to_string();
         let mut range = redis::cmd("XRANGE");
