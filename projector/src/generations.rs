@@ -149,7 +149,8 @@ impl Generations {
 
     /// Removes generations that were replaced and that no other call removes: their queues at once,
     /// their views a minute later. Takes that long where there are any. What `stop` or a failure
-    /// interrupts is found again by the next call.
+    /// interrupts is found again by the next call; what another call removes at the time is left to
+    /// it.
     pub(crate) async fn remove_replaced(&self, stop: &CancellationToken) -> Result<()> {
         self.close_lost().await?;
         let replaced = Removal::begin(&self.removing, self.leftovers().await?);

@@ -47,6 +47,9 @@ const MAX_BATCH: usize = 256;
 const FULL_BATCH: usize = 128;
 /// How often a worker looks whether its generation is still live, however much there is to apply.
 const LIVENESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// After the first failure to remove what was replaced, and after many.
+const REMOVAL_PAUSE: Duration = Duration::from_secs(1);
+const MAX_REMOVAL_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a worker is made of.
 pub struct Dependencies {
@@ -197,12 +200,17 @@ impl Worker {
 
     /// Removes generations that were replaced, in a task of its own, which goes on when another
     /// generation is served meanwhile. It takes longer than a minute where there is one that no other
-    /// task of this worker removes; else it ends at once.
+    /// task of this worker removes; else it ends at once. After a failure it tries again: the tasks
+    /// that were begun meanwhile have left these generations to it.
     fn remove_replaced(&self, stop: &CancellationToken) {
         let (generations, stop) = (self.generations.clone(), stop.clone());
         tokio::spawn(async move {
-            if let Err(failure) = generations.remove_replaced(&stop).await {
-                tracing::warn!(%failure, "replaced views were left behind");
+            let mut backoff = Backoff::new(REMOVAL_PAUSE, MAX_REMOVAL_PAUSE);
+            while let Err(failure) = generations.remove_replaced(&stop).await {
+                tracing::warn!(%failure, "replaced views are left; removing them later");
+                if !backoff.sleep_unless(&stop).await {
+                    return;
+                }
             }
         });
     }

@@ -13,9 +13,11 @@ mod event_id;
 mod hub;
 mod pending;
 mod queue;
+mod share;
 mod subscriber;
 mod subscribers;
 mod traced;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -38,7 +40,7 @@ pub(crate) use self::hub::Hub;
 pub use self::subscribers::Bounds;
 use crate::Service;
 
-/// For the reader to begin.
+/// For the reader to begin, and for reading what the client has missed.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client that was cut off comes back after so many milliseconds.
@@ -108,7 +110,8 @@ pub(crate) async fn open(
 ) -> Result<Body, Problem> {
     let Wanted { filter, with_views, after, max_per_second, client } = wanted;
     let allowance = max_per_second.map(Allowance::new);
-    let (subscriber, inbox) = subscriber::subscriber(filter.clone(), with_views, allowance);
+    let (subscriber, inbox) =
+        subscriber::subscriber(filter.clone(), with_views, allowance, after.is_some());
     let subscription = hub.subscribe(subscriber, client)?;
     begin_reading();
     let stopping = || Problem::unavailable("The service is stopping.");
@@ -121,12 +124,12 @@ pub(crate) async fn open(
             false => Err("other views are live"),
             true => {
                 let most = max_per_second.map_or(catch_up::MAX_STREAMS, |views| views as usize);
-                let since = hub.updates_since(&after).await?;
+                let since = hub.updates_since(&after, &subscription.share).await?;
                 since
                     .and_then(|since| catch_up::latest(since, most))
                     .ok_or("too much has changed since")
                     .and_then(|since| {
-                        let charge = catch_up::charge(hub, &since);
+                        let charge = catch_up::charge(&subscription.share, &since);
                         Ok((since, charge.ok_or("too many clients come back at once")?))
                     })
             }
@@ -135,14 +138,16 @@ pub(crate) async fn open(
             Err(why) => first.push(event::reset(why, &id)?),
             Ok(since) => {
                 let told = since.0.last().map_or(after.place, |(place, _)| *place);
-                let sent = catch_up::send(hub.clone(), generation, since, filter, with_views);
+                let (hub, share) = (hub.clone(), subscription.share.clone());
+                let sent = catch_up::send((hub, share), generation, since, filter, with_views);
                 missed = Some((told, sent));
             }
         }
     }
     // A client that resumes gets no id before it is told what it missed.
     if missed.is_none() {
-        first.extend(hub.checkpoint(&id, None).await?);
+        let checkpoint = hub.checkpoint(&id.generation, None).await?;
+        first.extend(checkpoint.map(|checkpoint| event::frame(&[&checkpoint], Some(&id))));
     }
     Ok(Body::new(first, missed, inbox, subscription))
 }
@@ -161,9 +166,8 @@ pub async fn answer(
         true => warp::reply::Response::new(bytes::Bytes::new().into()),
         false => {
             let started = tokio::time::timeout(BEGIN_TIMEOUT, service.live(wanted)).await;
-            let late =
-                |_| Problem::unavailable("The updates of the views can't be read; try again.");
-            let body = started.map_err(late)??.while_known(caller);
+            let late = "Too many read what they missed, or it can't be read; try again.";
+            let body = started.map_err(|_| Problem::unavailable(late))??.while_known(caller);
             warp::reply::stream(body).into_response()
         }
     };

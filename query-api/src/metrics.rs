@@ -6,10 +6,13 @@ pub static TOKENS: Gauge = Gauge::new(
     "waybill_tokens_waiting",
     "Requests that wait until the views contain what their consistency token names.",
 );
-pub static LIVE: Gauge = Gauge::new("waybill_live_streams", "Open streams of GET /live.");
+pub static LIVE: Gauge = Gauge::new(
+    "waybill_live_streams",
+    "Open streams of GET /live, and those that were ended and whose connections are open still.",
+);
 pub static LIVE_CUT: Counter = Counter::new(
     "waybill_live_streams_cut_total",
-    "Streams of GET /live that were ended: the client was gone, or too slow.",
+    "Streams of GET /live that were ended: the client was gone or too slow, or too much waited for all.",
 );
 pub static LIVE_DELAY: Histogram = Histogram::of_seconds(
     "waybill_live_delay_seconds",

@@ -8,7 +8,7 @@ use kernel::Failure;
 use kernel::log::StreamName;
 use kernel::views::Batch;
 use shared::http::consistency_token::Seen;
-use shared::view_store::{Generation, Reading, Update, Updates, ViewStore};
+use shared::view_store::{Generation, Reached, Reading, Update, Updates, ViewStore};
 use tokio::time::Instant;
 
 use crate::live::Hub;
@@ -33,6 +33,19 @@ pub struct Reader {
     state: Arc<Mutex<State>>,
 }
 
+/// The task that reads. Should it end by a panic, the next request or stream begins another.
+struct Task(Reader);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut state = self.0.state();
+            state.is_read = false;
+            self.0.hub.end_all(); // With the state locked: none begins before this.
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// The one to read: that of the latest request, or the live one as it was last seen.
@@ -55,10 +68,15 @@ impl Reader {
     }
 
     /// Sees to it that this generation is read, for whatever joined the list or the hub before.
+    /// Where a later one is read, that goes on: this one was looked up just before a swap. (Should
+    /// it be live after all, as clocks differ, the next look finds it.)
     pub fn read_for(&self, generation: &Generation) {
         let mut state = self.state();
         state.wanted = Some(Instant::now());
-        state.generation = Some(generation.clone());
+        let is_later = |read: &Generation| read.created_at > generation.created_at;
+        if !(state.is_read && state.generation.as_ref().is_some_and(is_later)) {
+            state.generation = Some(generation.clone());
+        }
         if !std::mem::replace(&mut state.is_read, true) {
             tokio::spawn(self.clone().read());
         }
@@ -70,6 +88,7 @@ impl Reader {
 
     /// Reads updates and tells them, until none has wanted them for a while.
     async fn read(self) {
+        let _task = Task(self.clone());
         while let Some(generation) = self.wanted() {
             let followed = match self.views.updates(&generation.id).await {
                 Ok(updates) => {
@@ -81,9 +100,7 @@ impl Reader {
             if let Err(failure) = followed {
                 tracing::warn!(%failure, "changes of the views are not told; looking for them");
                 tokio::time::sleep(RECONNECT_DELAY).await;
-                if let Err(failure) = self.sweep(&generation).await {
-                    tracing::debug!(%failure, "looking at the views that requests wait for");
-                }
+                self.sweep_if_possible(&generation).await;
             }
         }
     }
@@ -91,20 +108,42 @@ impl Reader {
     async fn follow(
         &self,
         generation: &Generation,
-        mut updates: Box<dyn Updates>,
+        updates: Box<dyn Updates>,
     ) -> kernel::Result<()> {
         self.hub.begin(generation, updates.place()).await?;
-        let mut swept = Instant::now();
+        tokio::select! {
+            read = self.hand_on(generation, updates) => read,
+            () = self.keep_sweeping(generation) => Ok(()),
+        }
+    }
+
+    /// Reads updates and tells them, as long as those of this generation are wanted.
+    async fn hand_on(
+        &self,
+        generation: &Generation,
+        mut updates: Box<dyn Updates>,
+    ) -> kernel::Result<()> {
         while self.is_wanted(generation) {
             let news = updates.next().await?;
             self.waiting.wake(&news);
             self.hub.tell(news, updates.place());
-            if swept.elapsed() >= SWEEP_INTERVAL {
-                swept = Instant::now();
-                self.sweep(generation).await?;
-            }
         }
         Ok(())
+    }
+
+    /// Looks at the views now and then, for just as long. This is beside the reading of updates, so
+    /// that answers that take long, or do not come, hold up nothing that is told.
+    async fn keep_sweeping(&self, generation: &Generation) {
+        while self.is_wanted(generation) {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            self.sweep_if_possible(generation).await;
+        }
+    }
+
+    async fn sweep_if_possible(&self, generation: &Generation) {
+        if let Err(failure) = self.sweep(generation).await {
+            tracing::debug!(%failure, "looking at the views that requests wait for");
+        }
     }
 
     /// Looks at what is waited for, at each part of it in turn, and wakes the requests that it concerns.
@@ -114,8 +153,7 @@ impl Reader {
                 return self.look_for_another(generation).await;
             }
         }
-        let live = self.views.read(&generation.id, &Batch::new()).await?.live;
-        let checkpoint = self.views.checkpoint(&generation.id).await?;
+        let Reached { live, checkpoint, .. } = self.views.reached(&generation.id).await?;
         match checkpoint.filter(|_| live.as_ref() == Some(&generation.id)) {
             Some(checkpoint) => self.waiting.wake(&[Update::Checkpoint(checkpoint)]),
             None => self.look_for_another(generation).await?,

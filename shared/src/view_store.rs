@@ -131,14 +131,17 @@ pub trait ViewStore: Send + Sync + 'static {
     /// Answers all reads of the batch at once.
     async fn read(&self, generation: &GenerationId, batch: &Batch) -> Result<Reading>;
 
+    /// How far a generation is, and which one is live, in one round trip.
+    async fn reached(&self, generation: &GenerationId) -> Result<Reached>;
+
     /// What happens to the views of a generation from now on.
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>>;
 
     /// What happened to the views of a generation behind a place: of each stream, and of the
-    /// checkpoint, the latest alone. Each has its own place, and they are in the order of these. `None`
-    /// when the store does not hold all of it any more, or the views of more than `max_streams` streams
-    /// have changed, or there never was such a place. Takes its turn among few at a time, so that a
-    /// crowd of callers does not hold up the other reads.
+    /// checkpoint, the latest alone. Each has its own place, and they are in the order of these.
+    /// `None` when the store does not hold all of it any more, or the views of more than
+    /// `max_streams` streams have changed, or there never was such a place. It may be much: a crowd
+    /// of callers at a time would hold up the other reads.
     async fn updates_since(
         &self,
         generation: &GenerationId,
@@ -156,6 +159,18 @@ pub struct Reading {
     pub applied: Position,
     /// In the order of the batch.
     pub answers: Answers,
+}
+
+/// How far a generation is, and what held at that moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The live generation.
+    pub live: Option<GenerationId>,
+    /// Up to here every commit is applied or parked; `None` when the generation is gone.
+    pub checkpoint: Option<Position>,
+    /// Nothing behind this position is in the views. It is read after the checkpoint: so it covers
+    /// all that was applied before the checkpoint moved.
+    pub applied: Position,
 }
 
 /// One complete set of views.

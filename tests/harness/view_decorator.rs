@@ -9,8 +9,8 @@ use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
 use kernel::views::{Batch, Parked};
 use shared::view_store::{
-    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
-    Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reached, Reading,
+    Update, Updates, ViewStore,
 };
 
 /// What is done otherwise. Each call is given the adapter beneath, and hands on to it by default.
@@ -45,6 +45,28 @@ pub trait ViewHooks: Send + Sync + 'static {
         batch: &Batch,
     ) -> Result<Reading> {
         views.read(generation, batch).await
+    }
+
+    async fn reached(&self, views: &dyn ViewStore, generation: &GenerationId) -> Result<Reached> {
+        views.reached(generation).await
+    }
+
+    async fn updates(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+    ) -> Result<Box<dyn Updates>> {
+        views.updates(generation).await
+    }
+
+    async fn updates_since(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        after: Place,
+        max_streams: usize,
+    ) -> Result<Option<Vec<(Place, Update)>>> {
+        views.updates_since(generation, after, max_streams).await
     }
 }
 
@@ -161,16 +183,20 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
         self.hooks.read(self.views.as_ref(), generation, batch).await
     }
 
+    async fn reached(&self, generation: &GenerationId) -> Result<Reached> {
+        self.hooks.reached(self.views.as_ref(), generation).await
+    }
+
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
-        self.views.updates(generation).await
+        self.hooks.updates(self.views.as_ref(), generation).await
     }
 
     async fn updates_since(
         &self,
         generation: &GenerationId,
         after: Place,
-        limit: usize,
+        max_streams: usize,
     ) -> Result<Option<Vec<(Place, Update)>>> {
-        self.views.updates_since(generation, after, limit).await
+        self.hooks.updates_since(self.views.as_ref(), generation, after, max_streams).await
     }
 }

@@ -1,12 +1,12 @@
 //! A projector's worker in this process, with feeds that bring what a test says.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use kernel::Result;
 use kernel::log::{Position, Recorded};
 use kernel::projection::{ErasedProjection as _, JsonProjection};
+use kernel::{Failure, Result};
 use orders::OrderProjection;
 use projector::{Dependencies, Operations};
 use shared::event_store::EventStore;
@@ -15,6 +15,7 @@ use shared::messaging::dead_letter::{DeadLetter, DeadLetterPage};
 use shared::operation_log::OperationLog;
 use shared::service::health::Health;
 use shared::view_store::{Generation, GenerationId, ViewStore};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,11 @@ pub fn projection() -> u32 {
 pub struct Backlog {
     events: Vec<Recorded>,
     /// How often a feed was opened for a worker.
-    subscribed: AtomicUsize,
+    subscribed: watch::Sender<usize>,
+    /// Whether the next read of a feed fails.
+    breaks: Arc<AtomicBool>,
+    /// Whether the next attempt to close a feed fails.
+    keeps: AtomicBool,
     closed: Mutex<Vec<GenerationId>>,
     /// Whether the broker answers no question of how much waits.
     hangs: AtomicBool,
@@ -42,12 +47,18 @@ impl Backlog {
     }
 
     pub fn subscribed(&self) -> usize {
-        self.subscribed.load(Ordering::SeqCst)
+        *self.subscribed.borrow()
     }
 
     /// The feeds that were closed, in this order.
     pub fn closed(&self) -> Vec<GenerationId> {
         self.closed.lock().unwrap().clone()
+    }
+
+    /// The next read of a feed fails; the next attempt to close one does, once another was opened.
+    pub fn lose(&self) {
+        self.breaks.store(true, Ordering::SeqCst);
+        self.keeps.store(true, Ordering::SeqCst);
     }
 
     /// From now on nothing tells how much waits.
@@ -60,11 +71,15 @@ impl Backlog {
 struct Endless {
     events: Vec<Recorded>,
     next: usize,
+    breaks: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl Feed for Endless {
     async fn next(&mut self, limit: usize) -> Result<Vec<Recorded>> {
+        if self.breaks.swap(false, Ordering::SeqCst) {
+            return Err(Failure::transient("reading a feed", "it is lost"));
+        }
         let from = if self.next < self.events.len() { self.next } else { 0 };
         self.next = self.events.len().min(from + limit);
         Ok(self.events[from..self.next].to_vec())
@@ -82,8 +97,9 @@ impl Feeds for Backlog {
     }
 
     async fn subscribe(&self, _: &Generation, _: Position) -> Result<Box<dyn Feed>> {
-        self.subscribed.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(Endless { events: self.events.clone(), next: 0 }))
+        self.subscribed.send_modify(|subscribed| *subscribed += 1);
+        let (events, breaks) = (self.events.clone(), self.breaks.clone());
+        Ok(Box::new(Endless { events, next: 0, breaks }))
     }
 
     async fn waiting(&self, _: &Generation) -> Result<Option<u32>> {
@@ -94,6 +110,12 @@ impl Feeds for Backlog {
     }
 
     async fn close(&self, generation: &GenerationId) -> Result<()> {
+        if self.keeps.swap(false, Ordering::SeqCst) {
+            let mut subscribed = self.subscribed.subscribe();
+            let again = subscribed.wait_for(|subscribed| *subscribed > 1).await.is_ok();
+            assert!(again, "the feeds are there still");
+            return Err(Failure::transient("closing a feed", "it is lost"));
+        }
         self.closed.lock().unwrap().push(generation.clone());
         Ok(())
     }

@@ -13,21 +13,35 @@ const isNew = order => order.version === 1 || (order.version < 4 && Date.now() -
 
 /** The newest orders, by when they came, newest first. `add` is cheap; `show` changes the page. */
 export function newest(body, count, none) {
-  let shown = new Map(), changed = new Map();
+  let shown = new Map(), changed = new Map(), since = null;
+  function add(order) {
+    const id = order.order_id;
+    since?.push(order);
+    if (!shown.has(id) && !changed.has(id) && !isNew(order)) return;
+    changed.set(id, order);
+    if (changed.size <= 2 * count) return;
+    // More than can be shown: the oldest of those that came since.
+    const oldest = changed.keys().find(one => !shown.has(one));
+    if (oldest) changed.delete(oldest);
+  }
   return {
-    set(items) {
-      changed = new Map();
-      shown = new Map(items.slice(0, count).reverse().map(order => [order.order_id, orderRow(order)]));
-      body.replaceChildren(...(shown.size ? [...shown.values()].reverse() : [none]));
-    },
-    add(order) {
-      const id = order.order_id;
-      if (!shown.has(id) && !changed.has(id) && !isNew(order)) return;
-      changed.set(id, order);
-      if (changed.size <= 2 * count) return;
-      // More than can be shown: the oldest of those that came since.
-      const oldest = changed.keys().find(one => !shown.has(one));
-      if (oldest) changed.delete(oldest);
+    add,
+    /**
+     * Is called before the list is read. What it returns takes the answer, or nothing where there is none; what was added
+     * since may not be in it, and is added again.
+     */
+    reading() {
+      const mine = since = [];
+      return items => {
+        if (since !== mine) return; // It is being read once more.
+        since = null;
+        if (!items) return;
+        changed = new Map();
+        shown = new Map(items.slice(0, count).reverse().map(order => [order.order_id, orderRow(order)]));
+        body.replaceChildren(...(shown.size ? [...shown.values()].reverse() : [none]));
+        const read = new Map(items.map(order => [order.order_id, order.version]));
+        mine.filter(order => !(read.get(order.order_id) > order.version)).forEach(add);
+      };
     },
     show() {
       if (changed.size) none.remove();

@@ -73,8 +73,9 @@ export async function now(main, { signal }) {
   }
   async function reload() {
     await refresh();
-    const page = await query(`/orders?limit=${count}`, signal).catch(() => null);
-    if (page) list.set(page.items);
+    const take = list.reading(), page = await query(`/orders?limit=${count}`, signal).catch(() => null);
+    take(page?.items);
+    list.show();
   }
   const refreshSoon = throttle(refresh, 1_000, signal), showSoon = throttle(() => { list.show(); recent.show(); }, SHOW_MILLIS, signal);
   const reloadSoon = throttle(reload, RELOAD_MILLIS, signal);

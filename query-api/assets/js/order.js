@@ -53,11 +53,13 @@ export async function order(main, { id, signal }) {
     h("div", { class: "heading" }, h("h1", {}, "Order"), h("code", { class: "id" }, id), shown.status, raw),
     h("div", { class: "grid" }, shown.elements), past);
 
-  /** The version of the view. */
-  let seen = 0;
+  /** The version of the view, and how many of its changes were told. */
+  let seen = 0, told = 0;
   async function read() {
+    const before = told;
     try {
       const view = await query(`/orders/${encodeURIComponent(id)}`, signal);
+      if (told !== before) return; // What was told meanwhile is no older.
       seen = view.version;
       shown.set(view);
     } catch (error) {
@@ -88,7 +90,7 @@ export async function order(main, { id, signal }) {
     if (url) raw.append(h("a", { href: url, target: "_blank", rel: "noopener" }, "Raw events ↗"));
   });
   follow({ order_id: id }, {
-    view: ({ view }) => { seen = view.version; shown.set(view); historySoon(); },
+    view: ({ view }) => { told += 1; seen = view.version; shown.set(view); historySoon(); },
     refresh: () => { read(); historySoon(); },
   }, signal);
   await read();

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::budget::Piece;
-use super::catch_up::CutOff;
+use super::catch_up::Missed;
 use super::hub::Subscription;
 use super::queue::Inbox;
 
@@ -29,13 +29,16 @@ pub struct Body {
     /// What comes before all else.
     first: VecDeque<Bytes>,
     /// What the client missed, until all of it is told.
-    missed: Option<mpsc::Receiver<Result<Piece, CutOff>>>,
+    missed: Option<mpsc::Receiver<Missed>>,
     /// What is handed on of that, and how far it is.
     handed: Option<(Piece, usize)>,
     /// Everything up to here is told by the above.
     told: Option<Place>,
     inbox: Inbox,
+    /// Set anew only when it is over, as that takes a lock that all streams share.
     keep_alive: Interval,
+    /// When something was handed on last.
+    latest: Instant,
     caller: Caller,
     /// When it was last known who the client is.
     known: Instant,
@@ -45,7 +48,7 @@ pub struct Body {
 impl Body {
     pub(crate) fn new(
         first: Vec<Bytes>,
-        missed: Option<(Place, mpsc::Receiver<Result<Piece, CutOff>>)>,
+        missed: Option<(Place, mpsc::Receiver<Missed>)>,
         inbox: Inbox,
         subscription: Subscription,
     ) -> Self {
@@ -60,6 +63,7 @@ impl Body {
             told,
             inbox,
             keep_alive,
+            latest: Instant::now(),
             caller: Caller::default(),
             known: Instant::now(),
             _subscription: subscription,
@@ -87,10 +91,10 @@ impl Body {
         if let Some(missed) = &mut self.missed {
             if self.handed.is_none() {
                 match missed.poll_recv(cx) {
-                    Poll::Ready(None) => self.missed = None,
-                    Poll::Ready(Some(Ok(piece))) => self.handed = Some((piece, 0)),
+                    Poll::Ready(Some(Missed::Events(piece))) => self.handed = Some((piece, 0)),
+                    Poll::Ready(Some(Missed::End)) => self.missed = None,
                     // The stream ends here, and the client resumes from its last event.
-                    Poll::Ready(Some(Err(CutOff))) => return Poll::Ready(None),
+                    Poll::Ready(None) => return Poll::Ready(None),
                     Poll::Pending => return Poll::Pending,
                 }
             }
@@ -124,10 +128,17 @@ impl Stream for Body {
             return Poll::Ready(None);
         }
         if let Poll::Ready(bytes) = self.poll_events(cx) {
-            self.keep_alive.reset();
+            self.latest = Instant::now();
             return Poll::Ready(bytes.map(Ok));
         }
-        let comment = || Some(Ok(Bytes::from_static(b": waiting for changes\n\n")));
-        self.keep_alive.poll_tick(cx).map(|_| comment())
+        while self.keep_alive.poll_tick(cx).is_ready() {
+            let due = self.latest + KEEP_ALIVE_INTERVAL;
+            if Instant::now() >= due {
+                self.latest = Instant::now();
+                return Poll::Ready(Some(Ok(Bytes::from_static(b": waiting for changes\n\n"))));
+            }
+            self.keep_alive.reset_at(due);
+        }
+        Poll::Pending
     }
 }

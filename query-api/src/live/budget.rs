@@ -15,6 +15,8 @@ pub struct Budget {
     most: usize,
     used: AtomicUsize,
     pieces: AtomicU64,
+    /// What is counted here is counted there, too.
+    whole: Option<Arc<Budget>>,
 }
 
 /// Bytes that are counted until this is dropped.
@@ -38,12 +40,28 @@ struct Counted {
 
 impl Budget {
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, used: AtomicUsize::new(0), pieces: AtomicU64::new(0) })
+        Arc::new(Self::of(most, None))
+    }
+
+    /// A part of it: it is exceeded when so many bytes wait of it, or too many of the whole.
+    pub fn part(self: &Arc<Self>, most: usize) -> Arc<Self> {
+        Arc::new(Self::of(most, Some(self.clone())))
+    }
+
+    fn of(most: usize, whole: Option<Arc<Self>>) -> Self {
+        Self { most, used: AtomicUsize::new(0), pieces: AtomicU64::new(0), whole }
+    }
+
+    /// This one, and the whole that it is a part of.
+    fn and_whole(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |budget| budget.whole.as_deref())
     }
 
     /// Counts them, too many or not.
     fn charge(self: &Arc<Self>, bytes: usize) -> Charge {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
+        for budget in self.and_whole() {
+            budget.used.fetch_add(bytes, Ordering::Relaxed);
+        }
         Charge { budget: self.clone(), bytes }
     }
 
@@ -61,7 +79,7 @@ impl Budget {
     }
 
     pub fn is_exceeded(&self) -> bool {
-        self.used.load(Ordering::Relaxed) > self.most
+        self.and_whole().any(|budget| budget.used.load(Ordering::Relaxed) > budget.most)
     }
 
     /// An eighth is free: who makes room makes as much, so that this is not done for every piece.
@@ -72,7 +90,9 @@ impl Budget {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        for budget in self.budget.and_whole() {
+            budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
     }
 }
 
@@ -122,6 +142,20 @@ mod tests {
         assert!(budget.is_exceeded(), "what is written is counted in any case");
         drop((charge, more));
         assert!(budget.try_charge(100).is_some());
+    }
+
+    #[test]
+    fn a_part_takes_no_more_than_its_share_and_leaves_the_rest_to_the_others() {
+        let whole = Budget::new(100);
+        let (one, other) = (whole.part(50), whole.part(100));
+        assert!(one.try_charge(51).is_none(), "it is more than its part");
+        let charge = one.try_charge(50).unwrap();
+        assert!(other.try_charge(51).is_none(), "it is more than is left of the whole");
+        assert!(other.try_charge(50).is_some());
+        let more = one.piece(Bytes::from_static(b"x"));
+        assert!(one.is_exceeded() && !other.is_exceeded());
+        drop((charge, more));
+        assert!(other.try_charge(100).is_some());
     }
 
     #[test]

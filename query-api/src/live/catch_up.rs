@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::EventId;
 use super::budget::{Charge, Piece};
 use super::hub::{Hub, PAGE};
+use super::share::Share;
 use super::subscriber::Page;
 
 /// Streams that may have changed meanwhile; a client that missed more reads afresh.
@@ -18,9 +19,14 @@ pub const MAX_STREAMS: usize = 20_000;
 /// Pages that are loaded ahead of the client.
 const AHEAD: usize = 2;
 
-/// What was missed can't be told to the end.
+/// What a client missed, as it is sent. Where this ends without `End`, the rest can't be told.
 #[derive(Debug)]
-pub struct CutOff;
+pub enum Missed {
+    /// The next events.
+    Events(Piece),
+    /// That was all.
+    End,
+}
 
 /// The streams that changed, each at the place of its latest change, in the order of these: so a
 /// client that is cut off again resumes between any two. None where more than `most` have changed.
@@ -38,31 +44,38 @@ pub fn latest(updates: Vec<(Place, Update)>, most: usize) -> Option<Vec<(Place, 
     (latest.len() <= most).then_some(latest)
 }
 
-/// Counts what is kept of them until they are told; none where too much is kept for others.
-pub fn charge(hub: &Hub, missed: &[(Place, StreamName)]) -> Option<Charge> {
+/// Counts what is kept of them until they are told; none where too much is kept for this client, or
+/// for all.
+pub fn charge(share: &Share, missed: &[(Place, StreamName)]) -> Option<Charge> {
     let bytes = |(_, stream): &(Place, StreamName)| {
         size_of::<(Place, StreamName)>() + stream.as_str().len()
     };
-    hub.missed.try_charge(missed.iter().map(bytes).sum())
+    share.missed.try_charge(missed.iter().map(bytes).sum())
 }
 
-/// Loads and sends them, as fast as the client takes them.
+/// Loads and sends them, as fast as the client takes them and as others leave it a turn. Ends when
+/// the client is gone.
 pub fn send(
-    hub: Arc<Hub>,
+    (hub, share): (Arc<Hub>, Arc<Share>),
     generation: Generation,
     (missed, charge): (Vec<(Place, StreamName)>, Charge),
     filter: Filter,
     with_views: bool,
-) -> mpsc::Receiver<Result<Piece, CutOff>> {
+) -> mpsc::Receiver<Missed> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
+        let _charge = charge;
         for (number, page) in missed.chunks(PAGE).enumerate() {
             let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
+            let turn = hub.turns.begin(&share).await;
+            if sender.is_closed() {
+                return;
+            }
             let changed = match hub.load(&generation, &streams).await {
                 Ok(changed) => changed,
                 Err(failure) => {
                     tracing::warn!(%failure, "what a client missed can't be told");
-                    return drop(sender.send(Err(CutOff)).await);
+                    return;
                 }
             };
             // Of several streams that changed in one entry the next page may hold more.
@@ -71,18 +84,16 @@ pub fn send(
             let goes_on = next.is_some_and(|(place, _)| *place == last);
             let id = EventId::new(&generation, last);
             let piece = {
-                let page = Page::new(&changed, last, (!goes_on).then_some(&id), &hub.missed);
+                let page = Page::new(&changed, last, (!goes_on).then_some(&id), &share.missed);
                 page.fitting(&filter, with_views)
             };
+            drop((changed, turn));
             let Some(piece) = piece else { continue };
-            if hub.missed.is_exceeded() {
-                drop((piece, missed, charge)); // The client may take long to hear of it.
-                return drop(sender.send(Err(CutOff)).await);
-            }
-            if sender.send(Ok(piece)).await.is_err() {
+            if share.missed.is_exceeded() || sender.send(Missed::Events(piece)).await.is_err() {
                 return;
             }
         }
+        drop(sender.send(Missed::End).await);
     });
     receiver
 }

@@ -92,8 +92,8 @@ pub fn frame(events: &[&Bytes], id: Option<&EventId>) -> Bytes {
     frame.into()
 }
 
-pub fn checkpoint(checkpoint: Checkpoint, id: &EventId) -> Result<Bytes> {
-    Ok(frame(&[&event("checkpoint", &checkpoint)?], Some(id)))
+pub fn checkpoint(checkpoint: Checkpoint) -> Result<Bytes> {
+    event("checkpoint", &checkpoint)
 }
 
 /// So many changes were not told, since more came than the client takes.

@@ -1,12 +1,14 @@
 //! Where all streams of events hang together: what was read is collected, loaded once, and handed out.
 
+mod checkpoints;
+mod loading;
+
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use kernel::log::StreamName;
 use kernel::query::Queries;
-use kernel::views::Batch;
 use kernel::{Result, Timestamp};
 use shared::http::Client;
 use shared::http::problem::Problem;
@@ -16,15 +18,18 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::checkpoints::Checkpoints;
 use super::EventId;
 use super::budget::Budget;
 use super::catch_up::MAX_STREAMS;
-use super::event::{self, Changed, Checkpoint};
+use super::event;
 use super::pending::Pending;
 use super::queue::Frame;
+use super::share::Share;
 use super::subscriber::{Page, Subscriber};
 use super::subscribers::{Bounds, Subscribers};
 use super::traced::Traced;
+use super::turns::Turns;
 use crate::metrics;
 
 /// From the start of a telling to the next one: what changes meanwhile is told together, the first
@@ -32,8 +37,6 @@ use crate::metrics;
 const TICK: Duration = Duration::from_millis(10);
 /// The least time between two tellings, where one of them takes long.
 const REST: Duration = Duration::from_millis(2);
-/// The same of checkpoints.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// Before what could not be loaded is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 /// Views that are loaded and told at a time.
@@ -47,8 +50,8 @@ pub(crate) struct Hub {
     subscribers: Mutex<Subscribers>,
     /// For what waits for them.
     waiting: Arc<Budget>,
-    /// For what clients that come back have missed.
-    pub missed: Arc<Budget>,
+    /// Of clients that come back, which read what they have missed.
+    pub turns: Turns,
     /// There is something to tell.
     news: Notify,
     /// The generation whose updates are read.
@@ -66,25 +69,37 @@ impl Hub {
         stop: CancellationToken,
         bounds: Bounds,
     ) -> Self {
-        let (waiting, missed) = (Budget::new(bounds.waiting), Budget::new(bounds.missed));
+        let waiting = Budget::new(bounds.waiting);
         let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
         let (news, read) = (Notify::new(), watch::Sender::new(None));
-        let pending = Mutex::default();
-        Self { views, queries, stop, pending, subscribers, waiting, missed, news, read }
+        let (pending, turns) = Default::default();
+        Self { views, queries, stop, pending, subscribers, waiting, turns, news, read }
     }
 
+    /// While the streams are in use, as when all are told something, there are some: the reader,
+    /// which asks this for all that it reads, does not wait for them.
     pub fn is_empty(&self) -> bool {
-        lock(&self.subscribers).is_empty()
+        match self.subscribers.try_lock() {
+            Ok(subscribers) => subscribers.is_empty(),
+            Err(TryLockError::Poisoned(subscribers)) => subscribers.into_inner().is_empty(),
+            Err(TryLockError::WouldBlock) => false,
+        }
     }
 
     /// From the reader: it reads this generation from this place on. What happened since it read the
     /// same one before is read again, where that is possible.
     pub async fn begin(&self, generation: &Generation, place: Place) -> Result<()> {
         let before = {
-            let pending = lock(&self.pending);
-            (pending.generation.as_ref() == Some(generation)).then_some(pending.place)
+            let mut pending = lock(&self.pending);
+            let is_same = pending.generation.as_ref() == Some(generation);
+            if is_same && self.is_empty() {
+                pending.place = place; // As in `tell`: none wants what lies between.
+            }
+            is_same.then_some(pending.place)
         };
         let between = match before {
+            Some(before) if before == place => Some(vec![]),
+            // It does not wait for a turn: all streams wait for the reader.
             Some(before) => self.views.updates_since(&generation.id, before, MAX_STREAMS).await?,
             None => None,
         };
@@ -119,6 +134,13 @@ impl Hub {
         self.read.send_replace(None);
     }
 
+    /// From the reader: it broke down. All streams end, and are read for anew when their clients
+    /// come back.
+    pub fn end_all(&self) {
+        self.end_of_reading();
+        lock(&self.subscribers).clear();
+    }
+
     /// Adds a subscriber. From now on it is told everything behind `place`, and maybe some of before.
     pub fn subscribe(
         self: &Arc<Self>,
@@ -129,12 +151,13 @@ impl Hub {
         if self.stop.is_cancelled() {
             return Err(Problem::unavailable("The service is stopping."));
         }
-        let number = subscribers.add(subscriber, client).map_err(Problem::too_many_requests)?;
+        let added = subscribers.add(subscriber, client);
+        let (number, share) = added.map_err(Problem::too_many_requests)?;
         if !std::mem::replace(&mut subscribers.are_told, true) {
             tokio::spawn(self.clone().run());
         }
         let _counted = metrics::LIVE.one_more();
-        Ok(Subscription { hub: self.clone(), number, _counted })
+        Ok(Subscription { hub: self.clone(), number, share, _counted })
     }
 
     /// The generation that is read and how far it is told, once it is read.
@@ -145,25 +168,33 @@ impl Hub {
         Some((pending.generation.clone()?, pending.place))
     }
 
-    /// Tells until there is none to be told, or the service stops.
+    /// Tells until there is none to be told, or the service stops, whatever it waits for then.
     async fn run(self: Arc<Self>) {
-        let (mut lag, mut due) = (None, Instant::now());
+        let _teller = Teller(self.clone());
+        let mut checkpoints = Checkpoints::default();
         while self.has_subscribers() {
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                _ = tokio::time::timeout(CHECKPOINT_INTERVAL, self.news.notified()) => {}
+            let round = self.tell_next(&mut checkpoints);
+            if self.stop.run_until_cancelled(round).await.is_none() {
+                break;
             }
-            let begun = Instant::now();
-            if let Err(failure) = self.tell_all(&mut lag, &mut due).await {
-                tracing::warn!(%failure, "changes of the views are told later");
-                tokio::time::sleep(RETRY_DELAY).await;
-            }
-            tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
         }
         let mut subscribers = lock(&self.subscribers);
         if self.stop.is_cancelled() {
             subscribers.clear();
         }
+    }
+
+    /// Waits for news and tells them. Returns when the next ones may be told.
+    async fn tell_next(&self, checkpoints: &mut Checkpoints) {
+        let next_look = checkpoints.next_look(lock(&self.pending).checkpoint.is_some());
+        drop(tokio::time::timeout_at(next_look, self.news.notified()).await);
+        let begun = Instant::now();
+        if let Err(failure) = self.tell_all(checkpoints).await {
+            tracing::warn!(%failure, "changes of the views are told later");
+            tokio::time::sleep(RETRY_DELAY).await;
+            self.news.notify_one();
+        }
+        tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
     }
 
     fn has_subscribers(&self) -> bool {
@@ -172,7 +203,7 @@ impl Hub {
         subscribers.are_told
     }
 
-    async fn tell_all(&self, lag: &mut Option<i64>, due: &mut Instant) -> Result<()> {
+    async fn tell_all(&self, checkpoints: &mut Checkpoints) -> Result<()> {
         let (generation, place, (views, reset)) = {
             let mut pending = lock(&self.pending);
             let Some(generation) = pending.generation.clone() else { return Ok(()) };
@@ -187,19 +218,8 @@ impl Hub {
         if let Some(millis) = told {
             metrics::LIVE_DELAY.took(Duration::from_millis(millis.unsigned_abs()), &[]);
         }
-        *lag = (*lag).max(told);
-        if *due > Instant::now() {
-            return Ok(());
-        }
-        let moved = lock(&self.pending).checkpoint.take().is_some();
-        if (moved || lag.is_some())
-            && let Some(bytes) = self.checkpoint(&id, lag.take()).await?
-        {
-            *due = Instant::now() + CHECKPOINT_INTERVAL;
-            let checkpoint = Frame { place: Some(place), piece: self.waiting.piece(bytes) };
-            self.send(|one| one.tell_skipped(place, &self.waiting) && one.send(checkpoint.clone()));
-        }
-        Ok(())
+        checkpoints.told(told);
+        self.tell_checkpoint(checkpoints, &id).await
     }
 
     /// Returns the longest time since one of the views' events was recorded.
@@ -212,7 +232,9 @@ impl Hub {
         let (mut streams, mut lag) = (Vec::from_iter(views), None);
         let skipped = streams.split_off(self.takes().min(streams.len()));
         lock(&self.pending).take_traces(&skipped);
-        let mut skipped = skipped.len();
+        if !skipped.is_empty() {
+            lock(&self.subscribers).skip(skipped.len());
+        }
         while !streams.is_empty() {
             let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
             let traced = Traced::begin(lock(&self.pending).take_traces(&page));
@@ -226,8 +248,7 @@ impl Hub {
             let now = Timestamp::now().as_millis();
             lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
             let last = streams.is_empty().then_some(id);
-            let mut page = Page::new(&changed, id.place, last, &self.waiting);
-            page.skipped = std::mem::take(&mut skipped);
+            let page = Page::new(&changed, id.place, last, &self.waiting);
             self.send(|one| one.tell(&page));
             traced.end();
         }
@@ -243,41 +264,19 @@ impl Hub {
     fn send(&self, tell: impl Fn(&Subscriber) -> bool) {
         lock(&self.subscribers).tell(tell);
     }
+}
 
-    /// Loads views as they are now, each once for all streams of events.
-    pub async fn load(
-        &self,
-        generation: &Generation,
-        streams: &[StreamName],
-    ) -> Result<Vec<Changed>> {
-        let mut batch = Batch::new();
-        let found = batch.views(streams.to_vec());
-        let stored = self.views.read(&generation.id, &batch).await?.answers.take(found)?;
-        let mut changed = vec![];
-        for (stream, stored) in streams.iter().zip(stored) {
-            let Some(stored) = stored else { continue };
-            match Changed::new(stream, stored, self.queries.as_ref()) {
-                Ok(one) => changed.push(one),
-                Err(failure) => tracing::warn!(%failure, %stream, "a view is not told"),
-            }
+/// The task that tells. Should it end by a panic, all streams end, and the next one that is opened
+/// begins another.
+struct Teller(Arc<Hub>);
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut subscribers = lock(&self.0.subscribers);
+            subscribers.are_told = false;
+            subscribers.clear();
         }
-        Ok(changed)
-    }
-
-    /// How far the views are, as an event; none when the generation is gone.
-    pub async fn checkpoint(
-        &self,
-        id: &EventId,
-        lag_ms: Option<i64>,
-    ) -> Result<Option<bytes::Bytes>> {
-        let applied = self.views.read(&id.generation, &Batch::new()).await?.applied;
-        let position = self.views.checkpoint(&id.generation).await?;
-        let write = |position| event::checkpoint(Checkpoint { position, applied, lag_ms }, id);
-        position.map(write).transpose()
-    }
-
-    pub async fn updates_since(&self, id: &EventId) -> Result<Option<Vec<(Place, Update)>>> {
-        self.views.updates_since(&id.generation, id.place, MAX_STREAMS).await
     }
 }
 
@@ -285,6 +284,8 @@ impl Hub {
 pub struct Subscription {
     hub: Arc<Hub>,
     number: u64,
+    /// Of its client.
+    pub share: Arc<Share>,
     _counted: OneMore,
 }
 

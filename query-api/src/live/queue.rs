@@ -9,8 +9,11 @@ use shared::view_store::Place;
 
 use super::budget::Piece;
 
-/// Pieces that a client may be behind, and their bytes; one that is larger may wait alone.
+/// Pieces that a client may be behind.
 pub const MAX_FRAMES: usize = 256;
+/// The same of a client that is told first what it missed, for as long as that takes.
+pub const MAX_FRAMES_BEHIND: usize = 2_048;
+/// Bytes of pieces that a client may be behind; one that is larger may wait alone.
 pub const MAX_BYTES: usize = 4 << 20;
 
 /// Events in one piece.
@@ -22,7 +25,7 @@ pub struct Frame {
 }
 
 /// The end of the hub.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Queue(Arc<Mutex<State>>);
 
 /// The end of the client.
@@ -34,6 +37,8 @@ struct State {
     frames: VecDeque<Frame>,
     /// Of all frames.
     bytes: usize,
+    /// So many frames may wait.
+    most: usize,
     /// Of the first frame these are handed on.
     handed: usize,
     is_closed: bool,
@@ -41,8 +46,10 @@ struct State {
 }
 
 impl Queue {
-    pub fn new() -> (Self, Inbox) {
-        let queue = Self::default();
+    /// So many frames may wait; `MAX_FRAMES`, once the client has taken all but half of these.
+    pub fn new(most: usize) -> (Self, Inbox) {
+        let state = State { most, ..State::default() };
+        let queue = Self(Arc::new(Mutex::new(state)));
         (queue.clone(), Inbox(queue))
     }
 
@@ -54,7 +61,7 @@ impl Queue {
     pub fn push(&self, frame: Frame) -> bool {
         let mut state = self.state();
         let bytes = state.bytes + frame.piece.len();
-        let is_full = state.frames.len() >= MAX_FRAMES || (state.bytes > 0 && bytes > MAX_BYTES);
+        let is_full = state.frames.len() >= state.most || (state.bytes > 0 && bytes > MAX_BYTES);
         if state.is_closed || is_full {
             return false;
         }
@@ -110,6 +117,9 @@ impl Inbox {
             state.frames.pop_front();
             state.bytes -= piece.len();
             state.handed = 0;
+            if state.frames.len() <= MAX_FRAMES / 2 {
+                state.most = MAX_FRAMES;
+            }
         }
         Poll::Ready(Some((place, chunk)))
     }
@@ -136,17 +146,31 @@ mod tests {
 
     #[test]
     fn a_client_that_is_too_slow_by_pieces_or_by_bytes_is_told() {
-        let (slow, _inbox) = Queue::new();
+        let (slow, _inbox) = Queue::new(MAX_FRAMES);
         assert!((0..MAX_FRAMES).all(|_| slow.push(piece(1))));
         assert!(!slow.push(piece(1)), "too many pieces");
-        let (slow, _inbox) = Queue::new();
+        let (slow, _inbox) = Queue::new(MAX_FRAMES);
         assert!(slow.push(piece(2 * MAX_BYTES)), "alone it may wait");
         assert!(!slow.push(piece(1)), "too many bytes");
     }
 
     #[tokio::test]
+    async fn a_client_that_catches_up_has_more_room_until_it_has_done_so() {
+        let (behind, mut inbox) = Queue::new(MAX_FRAMES_BEHIND);
+        assert!((0..MAX_FRAMES_BEHIND).all(|_| behind.push(piece(1))));
+        assert!(!behind.push(piece(1)), "it has its bound, too");
+        for _ in MAX_FRAMES / 2 + 1..MAX_FRAMES_BEHIND {
+            assert_eq!(taken(&mut inbox).await, Some(1));
+            assert!(behind.push(piece(1)) && taken(&mut inbox).await.is_some());
+        }
+        assert_eq!(taken(&mut inbox).await, Some(1));
+        assert!((0..MAX_FRAMES / 2).all(|_| behind.push(piece(1))));
+        assert!(!behind.push(piece(1)), "from now on it is as all others");
+    }
+
+    #[tokio::test]
     async fn what_a_client_has_taken_counts_no_more() {
-        let (quick, mut inbox) = Queue::new();
+        let (quick, mut inbox) = Queue::new(MAX_FRAMES);
         for _ in 0..3 * MAX_FRAMES {
             assert!(quick.push(piece(1_000)));
             assert_eq!(taken(&mut inbox).await, Some(1_000));
@@ -165,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_ends_keeps_what_waits_and_one_that_is_cut_does_not() {
         for is_cut in [false, true] {
-            let (queue, mut inbox) = Queue::new();
+            let (queue, mut inbox) = Queue::new(MAX_FRAMES);
             assert!(queue.push(piece(1)) && queue.push(piece(2)));
             assert_eq!(taken(&mut inbox).await, Some(1));
             match is_cut {
@@ -181,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_waits_is_woken_by_what_comes_and_by_the_end() {
-        let (queue, mut inbox) = Queue::new();
+        let (queue, mut inbox) = Queue::new(MAX_FRAMES);
         let client =
             tokio::spawn(async move { (taken(&mut inbox).await, taken(&mut inbox).await) });
         tokio::task::yield_now().await;

@@ -12,7 +12,7 @@ use super::EventId;
 use super::allowance::Allowance;
 use super::budget::{Budget, Piece};
 use super::event::{self, Changed, frame};
-use super::queue::{Frame, Inbox, Queue};
+use super::queue::{Frame, Inbox, MAX_FRAMES, MAX_FRAMES_BEHIND, Queue};
 
 pub struct Subscriber {
     filter: Filter,
@@ -21,12 +21,14 @@ pub struct Subscriber {
     queue: Queue,
 }
 
+/// One that `resumes` is told first what it missed, and more may wait for it until then.
 pub fn subscriber(
     filter: Filter,
     with_views: bool,
     allowance: Option<Allowance>,
+    resumes: bool,
 ) -> (Subscriber, Inbox) {
-    let (queue, inbox) = Queue::new();
+    let (queue, inbox) = Queue::new(if resumes { MAX_FRAMES_BEHIND } else { MAX_FRAMES });
     (Subscriber { filter, with_views, allowance, queue }, inbox)
 }
 
@@ -44,6 +46,13 @@ impl Subscriber {
     pub fn takes(&self) -> usize {
         let allowance = self.allowance.as_ref().filter(|_| self.filter.is_empty());
         allowance.map_or(usize::MAX, Allowance::left)
+    }
+
+    /// So many views that it might have been told have changed, and are not loaded.
+    pub fn skip(&self, views: usize) {
+        if let Some(allowance) = &self.allowance {
+            allowance.skip(views);
+        }
     }
 
     /// Tells how many views it was not told; false when the client is gone, or too slow.
@@ -83,8 +92,6 @@ pub struct Page<'a> {
     pub place: Place,
     /// Of the last page.
     pub id: Option<&'a EventId>,
-    /// Views that have changed and are not loaded, since no client takes them.
-    pub skipped: usize,
     /// Of all views: most of many streams want none of them, which is seen by one look.
     facets: HashSet<&'a Facet>,
     /// What was written for a filter, without and with views: streams with the same one share it, so
@@ -101,12 +108,11 @@ impl<'a> Page<'a> {
         budget: &'a Arc<Budget>,
     ) -> Self {
         let facets = changed.iter().flat_map(|changed| &changed.facets).collect();
-        Self { changed, place, id, skipped: 0, facets, written: Default::default(), budget }
+        Self { changed, place, id, facets, written: Default::default(), budget }
     }
 
     /// As many of those that fit the filter as the client may be told.
     fn allowed(&self, filter: &Filter, with_views: bool, allowance: &Allowance) -> Option<Piece> {
-        allowance.skip(self.skipped);
         if !filter.may_fit(&self.facets) {
             return None;
         }
@@ -124,12 +130,12 @@ impl<'a> Page<'a> {
         if !filter.may_fit(&self.facets) {
             return None;
         }
-        let mut written = self.written[usize::from(with_views)].borrow_mut();
-        if let Some(piece) = written.get(filter) {
+        let written = &self.written[usize::from(with_views)];
+        if let Some(piece) = written.borrow().get(filter) {
             return piece.clone();
         }
         let piece = self.piece(&self.events(filter, with_views));
-        written.insert(filter.clone(), piece.clone());
+        written.borrow_mut().insert(filter.clone(), piece.clone());
         piece
     }
 
@@ -138,14 +144,36 @@ impl<'a> Page<'a> {
         fits.map(|changed| changed.bytes(with_views)).collect()
     }
 
+    /// Where too much waits by now, what was written before is no longer shared with streams to
+    /// come: to cut off those that have it makes room only once this page has not got it either.
     fn piece(&self, events: &[&Bytes]) -> Option<Piece> {
-        (!events.is_empty()).then(|| self.budget.piece(frame(events, self.id)))
+        let piece = (!events.is_empty()).then(|| self.budget.piece(frame(events, self.id)));
+        if self.budget.is_exceeded() {
+            self.written.iter().for_each(|written| written.borrow_mut().clear());
+        }
+        piece
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_keeps_nothing_for_others_once_too_much_waits() {
+        let of_colour = |colour: &str| Changed::of_facets(vec![("colour", colour.to_owned())]);
+        let changed = ["red", "blue"].map(of_colour);
+        let bytes = changed[0].bytes(true).len();
+        let budget = Budget::new(bytes);
+        let page = Page::new(&changed, Place(1, 0), None, &budget);
+        let told =
+            |colour: &str| page.fitting(&Filter::default().with("colour", Some(colour)), true);
+        drop(told("red")); // The only stream with this filter was cut off.
+        let blue = told("blue");
+        assert!(blue.is_some() && !budget.is_exceeded());
+        drop(blue);
+        assert!(budget.try_charge(1).is_none(), "it is kept for other streams");
+    }
 
     #[tokio::test]
     async fn clients_with_the_same_filter_share_what_waits_for_them() {

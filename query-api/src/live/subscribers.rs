@@ -1,11 +1,12 @@
 //! All streams of events that are open, and what they may take together.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use shared::http::Client;
 
 use super::budget::Budget;
+use super::share::{Open, Share};
 use super::subscriber::Subscriber;
 use crate::metrics;
 
@@ -18,7 +19,8 @@ pub struct Bounds {
     pub of_one: usize,
     /// Bytes that wait for clients. What several streams share counts once.
     pub waiting: usize,
-    /// Bytes of what clients that come back have missed, until they are told it.
+    /// Bytes of what clients that come back have missed, until they are told it; half of them for
+    /// one client.
     pub missed: usize,
 }
 
@@ -31,9 +33,10 @@ impl Default for Bounds {
 pub struct Subscribers {
     bounds: Bounds,
     waiting: Arc<Budget>,
-    all: HashMap<u64, (Subscriber, Option<Client>)>,
-    /// How many streams each client has that has any.
-    clients: HashMap<Client, usize>,
+    missed: Arc<Budget>,
+    all: HashMap<u64, (Subscriber, Open)>,
+    /// Of the clients that are known, as long as anything of theirs is left.
+    shares: HashMap<Client, Weak<Share>>,
     next: u64,
     /// A task tells them.
     pub are_told: bool,
@@ -41,37 +44,49 @@ pub struct Subscribers {
 
 impl Subscribers {
     pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
-        let (all, clients) = (HashMap::new(), HashMap::new());
-        Self { bounds, waiting, all, clients, next: 0, are_told: false }
+        let (all, shares) = Default::default();
+        let missed = Budget::new(bounds.missed);
+        Self { bounds, waiting, missed, all, shares, next: 0, are_told: false }
     }
 
-    /// Its number; the error says why there is no place for it.
-    pub fn add(&mut self, one: Subscriber, client: Option<Client>) -> Result<u64, &'static str> {
+    /// Its number, and the share of its client; the error says why there is no place for it.
+    pub fn add(
+        &mut self,
+        one: Subscriber,
+        client: Option<Client>,
+    ) -> Result<(u64, Arc<Share>), &'static str> {
         if self.all.len() >= self.bounds.streams {
             return Err("As many streams of events are open as may be.");
         }
-        if let Some(client) = &client {
-            let open = self.clients.entry(client.clone()).or_default();
-            if *open >= self.bounds.of_one {
-                return Err("This client has as many streams of events open as it may.");
-            }
-            *open += 1;
-        }
+        let share = self.share_of(client);
+        let of_one = "This client has as many streams of events open as it may.";
+        let open = share.open(self.bounds.of_one).ok_or(of_one)?;
         self.next += 1;
-        self.all.insert(self.next, (one, client));
-        Ok(self.next)
+        self.all.insert(self.next, (one, open));
+        Ok((self.next, share))
+    }
+
+    /// A stream of a client that is not known has one of its own.
+    fn share_of(&mut self, client: Option<Client>) -> Arc<Share> {
+        let Some(client) = client else { return Share::new(self.missed.clone()) };
+        if self.shares.len() > self.bounds.streams {
+            self.shares.retain(|_, share| share.strong_count() > 0);
+        }
+        if let Some(share) = self.shares.get(&client).and_then(Weak::upgrade) {
+            return share;
+        }
+        let share = Share::new(self.missed.part(self.bounds.missed / 2));
+        self.shares.insert(client, Arc::downgrade(&share));
+        share
     }
 
     pub fn remove(&mut self, number: u64) {
-        if let Some((_, client)) = self.all.remove(&number) {
-            leave(&mut self.clients, client.as_ref());
-        }
+        self.all.remove(&number);
     }
 
     /// Their streams end.
     pub fn clear(&mut self) {
         self.all.clear();
-        self.clients.clear();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -83,11 +98,23 @@ impl Subscribers {
         self.all.values().map(|(one, _)| one.takes()).max().unwrap_or(0)
     }
 
-    /// Hands something to all, and lets go of those that can't take it.
+    /// So many views have changed and are not told, as none takes them.
+    pub fn skip(&self, views: usize) {
+        self.all.values().for_each(|(one, _)| one.skip(views));
+    }
+
+    /// Hands something to all, and lets go of those that can't take it. What waits for these is
+    /// given up at once: their clients may leave it unread for long, and others need the room.
     pub fn tell(&mut self, tell: impl Fn(&Subscriber) -> bool) {
+        self.tell_part((0, 1), tell);
+    }
+
+    /// The same to one of so many parts of them, which are counted from 0.
+    pub fn tell_part(&mut self, (part, parts): (u64, u64), tell: impl Fn(&Subscriber) -> bool) {
         let mut gone = vec![];
-        for (number, (one, _)) in &self.all {
+        for (number, (one, _)) in self.all.iter().filter(|(number, _)| *number % parts == part) {
             if !tell(one) {
+                one.cut();
                 gone.push(*number);
             } else if self.waiting.is_exceeded() {
                 gone.extend(self.cut_slowest());
@@ -123,22 +150,12 @@ impl Subscribers {
     }
 }
 
-fn leave(clients: &mut HashMap<Client, usize>, client: Option<&Client>) {
-    let Some(client) = client else { return };
-    if let Some(open) = clients.get_mut(client) {
-        *open -= 1;
-        if *open == 0 {
-            clients.remove(client);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use kernel::live::Filter;
 
-    use super::super::queue::{Frame, Inbox};
+    use super::super::queue::{Frame, Inbox, MAX_FRAMES};
     use super::super::subscriber::subscriber;
     use super::*;
 
@@ -147,22 +164,46 @@ mod tests {
     }
 
     fn one() -> (Subscriber, Inbox) {
-        subscriber(Filter::default(), true, None)
+        subscriber(Filter::default(), true, None, false)
+    }
+
+    fn tell(all: &mut Subscribers, budget: &Arc<Budget>, bytes: usize) {
+        let piece = || budget.piece(Bytes::from(vec![b'x'; bytes]));
+        all.tell(|one| one.send(Frame { place: None, piece: piece() }));
     }
 
     #[test]
     fn a_client_has_so_many_places_and_gets_them_back() {
         let mut all = Subscribers::new(bounds(), Budget::new(1_000));
         let client = |name: &str| Some(Client::Principal(name.to_owned()));
-        let first = all.add(one().0, client("a")).unwrap();
+        let (first, _) = all.add(one().0, client("a")).unwrap();
         all.add(one().0, client("a")).unwrap();
-        assert!(all.add(one().0, client("a")).unwrap_err().contains("This client"));
+        let refused = |all: &mut Subscribers, name| all.add(one().0, client(name)).err().unwrap();
+        assert!(refused(&mut all, "a").contains("This client"));
         all.remove(first);
         all.add(one().0, client("a")).unwrap();
         all.add(one().0, client("b")).unwrap();
-        assert!(all.add(one().0, client("b")).unwrap_err().contains("may be"));
+        assert!(refused(&mut all, "b").contains("may be"));
         all.tell(|_| false);
-        assert!(all.is_empty() && all.clients.is_empty(), "nothing is kept of those that left");
+        assert!(all.is_empty());
+        for number in 0..100 {
+            let (number, _) = all.add(one().0, client(&number.to_string())).unwrap();
+            all.remove(number);
+        }
+        assert!(all.shares.len() < 10, "nothing is kept of those that left");
+    }
+
+    #[test]
+    fn a_stream_that_was_let_go_takes_no_room_from_others() {
+        let budget = Budget::new(1_000);
+        let mut all = Subscribers::new(bounds(), budget.clone());
+        let ((silent, _silent), (reads, _reads)) = (one(), one());
+        all.add(silent, None).unwrap();
+        (0..=MAX_FRAMES).for_each(|_| tell(&mut all, &budget, 3));
+        assert!(all.is_empty(), "more pieces wait than may");
+        all.add(reads, None).unwrap();
+        tell(&mut all, &budget, 300);
+        assert_eq!(all.all.len(), 1, "there is room for the one that is left");
     }
 
     #[tokio::test]
@@ -172,13 +213,9 @@ mod tests {
         let ((silent, _silent), (reads, mut inbox)) = (one(), one());
         all.add(silent, None).unwrap();
         all.add(reads, None).unwrap();
-        let piece = |bytes| budget.piece(Bytes::from(vec![b'x'; bytes]));
-        let tell = |all: &mut Subscribers, bytes| {
-            all.tell(|one| one.send(Frame { place: None, piece: piece(bytes) }));
-        };
         let mut told = vec![];
         for bytes in [100, 300, 450] {
-            tell(&mut all, bytes);
+            tell(&mut all, &budget, bytes);
             let next = std::future::poll_fn(|cx| inbox.poll(cx)).await;
             told.push(next.unwrap().1.len());
         }

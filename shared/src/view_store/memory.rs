@@ -18,8 +18,8 @@ use kernel::{Failure, Result};
 use self::news::News;
 use self::view::View;
 use super::{
-    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
-    Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reached, Reading,
+    Update, Updates, ViewStore,
 };
 
 /// Views in the memory of one process; clones share them. They end with the process.
@@ -250,6 +250,14 @@ impl ViewStore for Memory {
         let answers = batch.reads().iter().map(|read| views.answer(read)).collect();
         let answers = Answers::new(answers);
         Ok(Reading { live: state.live.clone(), applied: views.applied, answers })
+    }
+
+    async fn reached(&self, generation: &GenerationId) -> Result<Reached> {
+        let state = self.state();
+        let views = state.views(generation);
+        let checkpoint = views.map(|views| views.checkpoint);
+        let applied = views.map_or(0, |views| views.applied);
+        Ok(Reached { live: state.live.clone(), checkpoint, applied })
     }
 
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {

@@ -8,7 +8,6 @@ mod generations;
 mod keys;
 mod parking;
 mod scripts;
-mod turns;
 mod updates;
 
 use std::time::Duration;
@@ -25,10 +24,9 @@ use kernel::{Failure, Result};
 
 use self::keys::Keys;
 use self::scripts::{Argument, Call, Scripts};
-use self::turns::Turns;
 use super::{
-    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reading, Update,
-    Updates, ViewStore,
+    Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reached, Reading,
+    Update, Updates, ViewStore,
 };
 
 /// Views in Redis; clones share a connection that is made again when it breaks. Keys:
@@ -39,8 +37,6 @@ pub struct Redis {
     connection: ConnectionManager,
     keys: Keys,
     scripts: std::sync::Arc<Scripts>,
-    /// Of those who read updates again.
-    turns: std::sync::Arc<Turns>,
 }
 
 fn failure(what: &str) -> impl Fn(RedisError) -> Failure + '_ {
@@ -223,6 +219,18 @@ impl ViewStore for Redis {
         Ok(Reading { live, applied: applied.unwrap_or(0), answers })
     }
 
+    async fn reached(&self, generation: &GenerationId) -> Result<Reached> {
+        let keys = self.keys.of(generation);
+        let mut ask = Pipeline::new();
+        ask.get(&self.keys.live);
+        ask.get(keys.checkpoint());
+        ask.get(keys.applied()); // Last: it covers all that the checkpoint does.
+        let (live, checkpoint, applied): (Option<String>, Option<Position>, Option<Position>) =
+            self.run("reading how far the views are", &ask).await?;
+        let live = live.map(GenerationId::stored);
+        Ok(Reached { live, checkpoint, applied: applied.unwrap_or(0) })
+    }
+
     async fn updates(&self, generation: &GenerationId) -> Result<Box<dyn Updates>> {
         let key = self.keys.of(generation).updates();
         Ok(Box::new(updates::Reader::open(&self.client, key).await?))
@@ -236,6 +244,6 @@ impl ViewStore for Redis {
     ) -> Result<Option<Vec<(Place, Update)>>> {
         let key = self.keys.of(generation).updates();
         let mut connection = self.connection.clone();
-        self.turns.take(updates::since(&mut connection, &key, after, max_streams)).await
+        updates::since(&mut connection, &key, after, max_streams).await
     }
 }

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Position, StreamName, Version};
 
-/// News of the views of one generation. *Loss*: a caller that is slow may miss some, and a store
-/// may lose some; look at the views again now and then. *Errors*: it is over; ask for a new one.
+/// News of the views of one generation. *Loss*: a caller that is so slow that the store has dropped
+/// some is told `Missed` in their place. A store that loses data may lose some without that; look
+/// at the views again now and then. *Errors*: it is over; ask for a new one.
 #[async_trait]
 pub trait Updates: Send {
     /// Waits for at least one, up to a few seconds; empty after that.

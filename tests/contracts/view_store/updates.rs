@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::log::{StreamName, Version};
 use kernel::views::{Batch, Parked};
 use shared::view_store::memory::Memory;
-use shared::view_store::{Advance, GenerationId, Place, Update, Updates};
+use shared::view_store::{Advance, GenerationId, Place, Reached, Update, Updates};
 use tests::Own;
 
 use super::{Views, apply, change, generation, stream};
@@ -36,6 +36,20 @@ async fn every_read_tells_how_far_the_views_can_be(views: Views) {
     assert_eq!(applied(&views, &id).await, 30, "it never goes back");
     apply(&views, &id, change(&b, 2, 4)).await;
     assert_eq!(applied(&views, &id).await, 40);
+}
+
+async fn how_far_the_views_are_and_what_is_live_is_one_read(views: Views) {
+    let (id, a) = (generation(&views).await, stream());
+    let new = Reached { live: None, checkpoint: Some(0), applied: 0 };
+    assert_eq!(views.reached(&id).await.unwrap(), new);
+    apply(&views, &id, change(&a, 0, 3)).await;
+    assert_eq!(views.reached(&id).await.unwrap(), Reached { applied: 30, ..new });
+    assert_eq!(views.advance(&id, 0, 20, &[(&a, 3)]).await.unwrap(), Advance::Moved);
+    assert!(views.promote(None, &id).await.unwrap());
+    let live = Reached { live: Some(id.clone()), checkpoint: Some(20), applied: 30 };
+    assert_eq!(views.reached(&id).await.unwrap(), live);
+    let gone = Reached { checkpoint: None, applied: 0, ..live };
+    assert_eq!(views.reached(&GenerationId::stored("v1-gone")).await.unwrap(), gone);
 }
 
 async fn what_is_parked_is_read_with_its_reason(views: Views) {
@@ -145,11 +159,31 @@ async fn a_place_that_never_was_or_is_too_old_is_told_apart(views: Views) {
     assert_eq!(views.updates_since(&id, old, 100_000).await.unwrap(), None, "it is cut off");
 }
 
+async fn a_reader_is_told_that_it_missed_some_when_it_did_and_not_before(views: Views) {
+    let (id, a) = (generation(&views).await, stream());
+    let mut updates = views.updates(&id).await.unwrap();
+    apply(&views, &id, change(&a, 0, 1)).await;
+    take(&mut updates, 1).await;
+    for position in 0..1_500 {
+        views.advance(&id, position, position + 1, &[]).await.unwrap();
+    }
+    assert!(!take(&mut updates, 1_500).await.contains(&Update::Missed), "all are kept");
+    for position in 1_500..13_500 {
+        views.advance(&id, position, position + 1, &[]).await.unwrap();
+    }
+    assert_eq!(take(&mut updates, 1).await[0], Update::Missed);
+    apply(&views, &id, change(&a, 1, 2)).await;
+    let latest = Update::Applied(a, 2);
+    while !take(&mut updates, 1).await.contains(&latest) {}
+}
+
 contract! {
+    a_reader_is_told_that_it_missed_some_when_it_did_and_not_before
     what_was_told_is_told_again_from_any_place_of_late
     what_has_changed_since_is_told_once_for_each_stream
     a_place_that_never_was_or_is_too_old_is_told_apart
     every_read_tells_how_far_the_views_can_be
+    how_far_the_views_are_and_what_is_live_is_one_read
     what_is_parked_is_read_with_its_reason
     every_change_is_told_from_the_moment_of_asking_on
 }

@@ -91,6 +91,25 @@ async fn clients_that_come_back_begin_afresh_when_too_much_is_kept_for_others() 
 }
 
 #[tokio::test]
+async fn one_client_that_reads_nothing_leaves_room_for_what_others_have_missed() {
+    // For the names of what three streams have missed.
+    let subject = Subject::bounded(Bounds { missed: 300 << 10, ..Bounds::default() }).await;
+    for _ in 0..=1_000 {
+        subject.change(&stream(), 1, "x", "created").await;
+    }
+    let last = format!("{}.{}.0-1", subject.live.log, subject.live.id);
+    let open = async |name: &str| {
+        let client = Some(Client::Principal(name.to_owned()));
+        let opened = subject.open_as(client, &[("data", "none")], Some(&last)).await;
+        opened.map_err(|it| it.detail).unwrap()
+    };
+    let (_first, mut second) = (open("a").await, open("a").await);
+    assert_eq!(second.next().await.unwrap().name, "reset", "it has no more than half");
+    let mut other = open("b").await;
+    assert_eq!(other.next().await.unwrap().name, "view");
+}
+
+#[tokio::test]
 async fn one_client_can_not_take_all_streams() {
     let bounds = Bounds { streams: 3, of_one: 2, ..Bounds::default() };
     let subject = Subject::bounded(bounds).await;

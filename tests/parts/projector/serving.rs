@@ -81,6 +81,24 @@ async fn a_worker_that_can_apply_nothing_is_not_ready_and_tries_less_and_less_of
     own.remove().await;
 }
 
+/// A worker that connects again leaves what is replaced to the attempt that removes it already.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_replaced_is_removed_although_the_first_attempt_fails_late() {
+    let folder = TempDir::default();
+    let store = Arc::new(folder.sqlite());
+    let views = Arc::new(Memory::default());
+    let log = store.log_id().await.unwrap();
+    let replaced = live(views.as_ref(), &log).await;
+    live(views.as_ref(), &log).await;
+    let feeds = Backlog::of(&[]);
+    feeds.lose();
+    let worker = Worker::over(store.clone(), store, views, feeds.clone(), "one");
+    let closed = || async { (feeds.closed() == [replaced.id.clone()]).then_some(()) };
+    until("its feed is closed after all", closed).await;
+    assert!(feeds.subscribed() > 1, "another attempt was begun before");
+    worker.stop().await;
+}
+
 /// A log that does not answer what a retry asks.
 struct Silent;
 

@@ -12,6 +12,8 @@ use crate::output::{Format, Output, Table, left, plain, right, text};
 
 /// Notes that one answer of a projector has at most.
 const PAGE: usize = 1_000;
+/// Notes that are read to find one.
+const FEW: usize = 20;
 
 pub const HELP: &str = "\
 Examples:
@@ -130,11 +132,15 @@ async fn list(projector: &Client, limit: u32, output: &mut Output) -> outcome::R
     Ok(Outcome::well_if(items.is_empty()))
 }
 
+/// The note of one stream. They come by the bytes of the streams' names: it is looked for from just
+/// before its place on.
 async fn find(projector: &Client, stream: &str) -> kernel::Result<Option<Value>> {
-    let mut notes = Notes::of(projector);
-    while let Some(page) = notes.next(PAGE).await? {
-        if let Some(note) = page.into_iter().find(|note| note["stream"] == stream) {
-            return Ok(Some(note));
+    let mut before = stream.to_owned();
+    before.pop();
+    let mut notes = Notes { cursor: Some(before), ..Notes::of(projector) };
+    while let Some(page) = notes.next(FEW).await? {
+        if let Some(note) = page.into_iter().find(|note| note["stream"].as_str() >= Some(stream)) {
+            return Ok(Some(note).filter(|note| note["stream"] == stream));
         }
     }
     Ok(None)

@@ -60,7 +60,7 @@ impl Redis {
             .map_err(failure(what))
             .map_err(|failure| endpoint.explained(&REDIS, failure))?;
         let (keys, scripts) = (Keys::new(namespace), Scripts::new().into());
-        Ok(Self { client, connection, keys, scripts, turns: Default::default() })
+        Ok(Self { client, connection, keys, scripts })
     }
 
     async fn check(&self) -> Result<()> {

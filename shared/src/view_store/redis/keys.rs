@@ -65,8 +65,9 @@ impl GenerationKeys {
         format!("{}:list:{index}", self.tag)
     }
 
-    /// Stream, capped: what happened to the views lately. `s` and `v`: the view of a stream is at a
-    /// version; `p`: a stream is parked; `c`: the checkpoint is at a position.
+    /// Stream, capped: what happened to the views lately. `a`: views of streams are at these
+    /// versions, as one call wrote them; `s` and `v`: the same of one; `p`: a stream is parked;
+    /// `c`: the checkpoint is at a position.
     pub fn updates(&self) -> String {
         format!("{}:updates", self.tag)
     }

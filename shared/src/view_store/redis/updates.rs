@@ -47,6 +47,17 @@ impl Reader {
         let last = newest.ids.first().map(place).unwrap_or_default();
         Ok(Self { connection, key, last })
     }
+
+    /// Whether the last entry that was read is there still. Then all behind it are, as the stream
+    /// is cut at its oldest end.
+    async fn is_last_kept(&mut self) -> Result<bool> {
+        let last = self.last.to_string();
+        let mut range = redis::cmd("XRANGE");
+        range.arg(&self.key).arg(&last).arg(&last).arg("COUNT").arg(1);
+        let found: StreamRangeReply =
+            range.query_async(&mut self.connection).await.map_err(failure(WHAT))?;
+        Ok(!found.ids.is_empty())
+    }
 }
 
 #[async_trait]
@@ -58,10 +69,14 @@ impl Updates for Reader {
         let reply: Option<StreamReadReply> =
             read.query_async(&mut self.connection).await.map_err(failure(WHAT))?;
         let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
-        let mut updates = vec![];
-        for entry in entries {
-            add(&entry, &mut updates);
-            self.last = place(&entry);
+        let (entries, mut updates) = (Vec::from_iter(entries), vec![]);
+        // Where the stream was cut behind the last one, more are left of it than a page holds.
+        if entries.len() >= PAGE && !self.is_last_kept().await? {
+            updates.push(Update::Missed);
+        }
+        for entry in &entries {
+            add(entry, &mut updates);
+            self.last = place(entry);
         }
         Ok(updates)
     }
