@@ -59,10 +59,30 @@ async fn answers_that_are_not_taken_take_so_much_memory_in_all() {
     .await;
 }
 
-/// As a program. Each answer has about 1 MiB, and those to one client may take 64 of them.
+/// How many answers found no room, as `/metrics` tells.
+fn refused_answers(target: &mut Target) -> f64 {
+    let metrics = Request {
+        service: 0,
+        method: "GET".to_owned(),
+        target: b"/metrics".to_vec(),
+        headers: vec![],
+        body: vec![],
+    };
+    let text = target.send(&metrics).unwrap().body;
+    let text = String::from_utf8(text).unwrap();
+    let is_it = |line: &&str| {
+        line.starts_with("waybill_http_refused_total{") && line.contains("\"answers\"")
+    };
+    let told = text.lines().find(is_it).and_then(|line| line.rsplit(' ').next()?.parse().ok());
+    told.unwrap_or(0.)
+}
+
+/// As a program. Each answer has about 1 MiB, and those to one client may take 64 of them. The first of each
+/// connection go into the buffers of the kernel.
 #[test]
 fn large_answers_to_a_client_that_reads_nothing_take_little_memory() {
-    const ASKED: usize = 300;
+    const CONNECTIONS: usize = 100;
+    const ASKED: usize = 8;
     let mut target = Target::start();
     let item = |sku: &str| {
         let mut item = orders::item(sku, 1, 5);
@@ -80,20 +100,15 @@ fn large_answers_to_a_client_that_reads_nothing_take_little_memory() {
     assert_eq!(filled.unwrap().status, 200);
     let ask = |_| {
         let mut connection = std::net::TcpStream::connect(target.address(0)).unwrap();
-        connection.set_read_timeout(Some(LONG)).unwrap();
         let request = b"GET /events?limit=1000 HTTP/1.1\r\nhost: localhost\r\n\r\n";
-        std::io::Write::write_all(&mut connection, request).unwrap();
+        std::io::Write::write_all(&mut connection, &request.repeat(ASKED)).unwrap();
         connection
     };
-    let mut asked: Vec<_> = (0..ASKED).map(ask).collect();
-    let is_good = |connection: &mut std::net::TcpStream| {
-        let mut first = [0; 12];
-        std::io::Read::read_exact(connection, &mut first).unwrap();
-        assert!([b"HTTP/1.1 200", b"HTTP/1.1 503"].contains(&&first), "{first:?}");
-        first.ends_with(b"200")
-    };
-    let good = asked.iter_mut().map(is_good).filter(|is_good| *is_good).count();
-    assert!((1..ASKED).contains(&good), "{good} of {ASKED} were answered");
+    let _asked: Vec<_> = (0..CONNECTIONS).map(ask).collect();
+    let started = std::time::Instant::now();
+    while refused_answers(&mut target) == 0. {
+        assert!(started.elapsed() < LONG, "all found room");
+    }
     target.check(256 << 20);
 }
 
