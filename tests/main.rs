@@ -27,6 +27,7 @@ mod parts {
         mod request_ids;
         mod secure;
         mod security_headers;
+        mod unfinished;
         mod unread;
         mod untaken;
     }

@@ -24,6 +24,8 @@ pub fn redis() -> String {
 pub async fn publish(queue: &str, bodies: &[&[u8]]) {
     let connection = lapin::Connection::connect(&rabbitmq(), Default::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
+    // Without confirms a message may be lost when the connection is closed behind it.
+    channel.confirm_select(Default::default()).await.unwrap();
     for body in bodies {
         let publish = channel.basic_publish(
             "".into(),
@@ -32,7 +34,8 @@ pub async fn publish(queue: &str, bodies: &[&[u8]]) {
             body,
             Default::default(),
         );
-        publish.await.unwrap().await.unwrap();
+        let confirmed = publish.await.unwrap().await.unwrap();
+        assert!(confirmed.is_ack(), "{confirmed:?}");
     }
     connection.close(200, "".into()).await.unwrap();
 }

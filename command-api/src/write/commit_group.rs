@@ -1,10 +1,12 @@
 //! One group of commands: decided together, inserted together.
 
-use std::collections::{BTreeSet, HashMap};
+mod deciding;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kernel::aggregate::Aggregate;
-use kernel::log::{Commit, Entry, Position};
+use kernel::log::{Entry, Position};
 use kernel::{Failure, Result};
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::failpoint;
@@ -15,13 +17,10 @@ use tokio::time::Instant;
 
 use super::group_event::GroupEvent;
 use super::pending_command::PendingCommand;
-use super::pending_commit::{PendingCommit, decide};
-use super::queues::Chain;
+use super::pending_commit::PendingCommit;
+use super::positions;
 use super::replies::Replies;
-use super::request::{Rejected, Request};
-use super::resolve::{Resolver, by_key};
-use super::stream_state::StreamState;
-use super::{positions, stream_reader};
+use super::resolve::Resolver;
 use crate::metrics;
 use crate::told::told;
 
@@ -30,17 +29,6 @@ pub struct CommitGroup<A: Aggregate> {
     replies: Replies<A>,
     resolver: Resolver<A>,
     work: Work,
-}
-
-/// Commands, with the cached states of their streams.
-type Chains<A> = Vec<(Chain<A>, Option<StreamState<A>>)>;
-
-/// A command that is refused, and why.
-struct Refused<A: Aggregate> {
-    command: PendingCommand<A>,
-    rejected: Rejected,
-    /// What its stream's state is, with the last of a stream.
-    state: Option<StreamState<A>>,
 }
 
 impl<A: Aggregate> CommitGroup<A> {
@@ -56,160 +44,13 @@ impl<A: Aggregate> CommitGroup<A> {
     }
 
     /// Answers every command, frees every stream, and tells which positions are left to fill.
-    pub async fn run(self, chains: Chains<A>, unused_positions: Vec<Position>) {
+    pub async fn run(self, chains: deciding::Chains<A>, unused_positions: Vec<Position>) {
         let mut unused_positions: BTreeSet<Position> = unused_positions.into_iter().collect();
         let commits = self.decide(chains).await;
         self.work.progress();
         self.append(commits, &mut unused_positions).await;
         let unused_positions = unused_positions.into_iter().collect();
         self.replies.tell(GroupEvent::Over { unused_positions });
-    }
-
-    /// Decides all chains: first on cached states, then those whose first command was refused on a fresh
-    /// read.
-    async fn decide(&self, chains: Chains<A>) -> Vec<PendingCommit<A>> {
-        let mut commits = Vec::with_capacity(chains.len());
-        let mut unsure = vec![];
-        for (chain, state) in chains {
-            let request = &chain.first.request;
-            metrics::STATES.add_to(origin(request, state.is_some()), 1);
-            let state = state.or_else(|| request.fresh.then(StreamState::empty));
-            match state.map(|state| (decide(request, &state), state)) {
-                Some((Ok(events), state)) => {
-                    let first = self.commit(chain.first, state, &events);
-                    self.go_on(first, chain.behind.into_iter(), &mut commits);
-                }
-                Some((Err(_), state)) => unsure.push((chain, Some(state))),
-                None => unsure.push((chain, None)),
-            }
-        }
-        if !unsure.is_empty() {
-            let (chains, states): (Vec<_>, Vec<_>) = unsure.into_iter().unzip();
-            let stream = |chain: &Chain<A>| chain.first.request.stream.clone();
-            let streams = chains.iter().map(stream).collect();
-            let read = stream_reader::read(&self.store, streams, states).await;
-            self.work.progress();
-            match read {
-                Ok(folded) => self.decide_finally(chains, folded, &mut commits).await,
-                Err(failure) => {
-                    self.replies.reject_all(chains.into_iter().flatten(), &failure);
-                }
-            }
-        }
-        commits
-    }
-
-    /// Adds the first commit, and behind it those of the commands that are accepted on what it leads to,
-    /// one on the other, up to the next snapshot. The rest waits for a later group: a refusal needs a
-    /// state that is in the log.
-    fn go_on(
-        &self,
-        first: Option<PendingCommit<A>>,
-        mut behind: impl Iterator<Item = PendingCommand<A>>,
-        commits: &mut Vec<PendingCommit<A>>,
-    ) {
-        let mut last = first;
-        while let Some(before) = last.take() {
-            if !before.is_snapshot_due()
-                && let Some(command) = behind.next()
-            {
-                let state = before.state_after();
-                match decide(&command.request, &state) {
-                    Ok(events) => match PendingCommit::new(command, state, &events) {
-                        Ok(mut next) => {
-                            metrics::STATES.add_to("chain", 1);
-                            next.goes_on = true;
-                            last = Some(next);
-                        }
-                        Err(broken) => self.replies.give_back(broken.0),
-                    },
-                    Err(_) => self.replies.give_back(command),
-                }
-            }
-            commits.push(before);
-        }
-        behind.for_each(|command| self.replies.give_back(command));
-    }
-
-    fn commit(
-        &self,
-        command: PendingCommand<A>,
-        state: StreamState<A>,
-        events: &[A::Event],
-    ) -> Option<PendingCommit<A>> {
-        match PendingCommit::new(command, state, events) {
-            Ok(pending) => Some(pending),
-            Err(broken) => {
-                let (command, invalid) = *broken;
-                self.replies.reject(command, Rejected::Broken(invalid.detail));
-                None
-            }
-        }
-    }
-
-    /// Decides on states that were just read.
-    async fn decide_finally(
-        &self,
-        chains: Vec<Chain<A>>,
-        mut folded: stream_reader::Folded<A>,
-        commits: &mut Vec<PendingCommit<A>>,
-    ) {
-        let mut refused = vec![];
-        for chain in chains {
-            match folded.remove(&chain.first.request.stream) {
-                Some(Err(invalid)) => chain.into_iter().for_each(|command| {
-                    self.replies.reject(command, Rejected::Broken(invalid.detail.clone()));
-                }),
-                Some(Ok(state)) => self.decide_chain(chain, state, &mut refused, commits),
-                None => self.decide_chain(chain, StreamState::empty(), &mut refused, commits),
-            }
-        }
-        self.refuse(refused).await;
-    }
-
-    /// Those before the first that is accepted are refused on a state that is in the log.
-    fn decide_chain(
-        &self,
-        chain: Chain<A>,
-        state: StreamState<A>,
-        refused: &mut Vec<Refused<A>>,
-        commits: &mut Vec<PendingCommit<A>>,
-    ) {
-        let mut commands = chain.into_iter();
-        while let Some(command) = commands.next() {
-            match decide(&command.request, &state) {
-                Ok(events) => {
-                    let first = self.commit(command, state, &events);
-                    return self.go_on(first, commands, commits);
-                }
-                Err(rejected) => refused.push(Refused { command, rejected, state: None }),
-            }
-        }
-        if let Some(last) = refused.last_mut() {
-            last.state = Some(state);
-        }
-    }
-
-    /// Refuses, unless the request was carried out before: its key is looked up after the streams
-    /// were read, so that a commit that caused the refusal is found.
-    async fn refuse(&self, refused: Vec<Refused<A>>) {
-        let keys: Vec<&str> =
-            refused.iter().filter_map(|it| it.command.request.key.as_deref()).collect();
-        let found = if keys.is_empty() { Ok(vec![]) } else { self.store.read_by_key(&keys).await };
-        let found: HashMap<String, Commit> = match found {
-            Ok(commits) => by_key(commits),
-            Err(failure) => {
-                let commands = refused.into_iter().map(|it| it.command);
-                return self.replies.reject_all(commands, &failure);
-            }
-        };
-        for Refused { command, rejected, state } in refused {
-            let before = command.request.key.as_ref().and_then(|key| found.get(key));
-            match before {
-                Some(commit) => self.replies.replay(command, commit),
-                None => self.replies.answer(command, state, Err(rejected)),
-            }
-        }
     }
 
     /// Gives each commit its position.
@@ -298,15 +139,6 @@ impl<A: Aggregate> CommitGroup<A> {
 fn tell_failed<A: Aggregate>(step: Option<Step>, why: &Failure, commits: &[PendingCommit<A>]) {
     if let Some(step) = step {
         step.failed(why).end(vec![], commits.iter().map(|pending| told(&pending.commit)));
-    }
-}
-
-/// Where the state comes from that the first command of a stream is first decided on.
-fn origin<A: Aggregate>(request: &Request<A>, is_cached: bool) -> &'static str {
-    match (is_cached, request.fresh) {
-        (true, _) => "cache",
-        (false, true) => "new",
-        (false, false) => "log",
     }
 }
 

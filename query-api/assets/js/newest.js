@@ -63,13 +63,16 @@ export function newest(body, count, none) {
 
 /** The latest changes of any order, newest first. */
 export function changes(list, count) {
+  const none = h("li", { class: "empty" }, "Changes appear here as they come.");
   let latest = [];
+  list.append(none);
   return {
     add(order) {
       latest.push(order);
       if (latest.length > count) latest.shift();
     },
     show() {
+      if (latest.length) none.remove();
       list.prepend(...latest.reverse().map(order => h("li", {},
         h("span", {}, badge(order.status)), h("span", { class: "num" }, money(order.total, order.currency)),
         h("span", { class: "lesser" }, orderLink(order.order_id), " · ", customerLink(order.customer_id)))));
