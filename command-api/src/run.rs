@@ -12,6 +12,7 @@ use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::event_store::until_replaced;
 use shared::http::{Callers, Cors, Listener};
 use shared::messaging::rabbitmq::{RabbitMq, UNPUBLISHED};
+use shared::service::clock;
 use shared::service::health::Health;
 use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
@@ -118,6 +119,7 @@ impl Served {
         );
         let relay = tokio::spawn(relay.run(relay_stop.clone()));
         tokio::spawn(sealer.run(stop.clone()));
+        tokio::spawn(clock::watch("mongodb", store.clone(), stop.clone()));
         slot.fill(service);
         Ok((store, Self { log, scheduler, relay, relay_stop, stop }))
     }

@@ -11,6 +11,7 @@ use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::feed::queue::Queues;
 use shared::http::{Callers, Cors, Listener, Origins};
 use shared::messaging::rabbitmq::RabbitMq;
+use shared::service::clock;
 use shared::service::health::Health;
 use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
@@ -56,6 +57,8 @@ async fn work(
     let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     tell_of(&[&CONNECTIONS]);
+    tokio::spawn(clock::watch("mongodb", store.clone(), stop.clone()));
+    tokio::spawn(clock::watch("redis", views.clone(), stop.clone()));
     tokio::spawn(watch_redis(views.clone(), health.clone(), stop.clone()));
     log_findings(check(config), stop);
     let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);

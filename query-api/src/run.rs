@@ -7,6 +7,7 @@ use kernel::query::Queries;
 use shared::auth::Authenticator;
 use shared::diagnosis::{self, log_findings};
 use shared::http::{Callers, Cors, Listener, Origins};
+use shared::service::clock;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::view_store::redis::Redis;
@@ -47,6 +48,7 @@ async fn work(
         [found, diagnosis::machine()].concat()
     };
     log_findings(checks, stop);
+    tokio::spawn(clock::watch("redis", views.clone(), stop.clone()));
     slot.fill(Service::new(Arc::new(views), queries, stop.clone()));
     let freshness = Freshness::new(config.ready_max_lag);
     if let Ok(service) = slot.service() {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::service::clock::Reading;
 use crate::service::open_files;
 
 /// What a check of a server, or of this machine, came to.
@@ -54,7 +55,7 @@ pub struct Findings {
 }
 
 /// A clock that is off by more, beyond what the way to the server explains, is told of.
-const MAX_SKEW_MS: i64 = 1_000;
+const MAX_SKEW_MS: u64 = 1_000;
 
 impl Findings {
     /// None so far.
@@ -111,14 +112,13 @@ impl Findings {
         }
     }
 
-    /// Adds how far the server's clock is from that of this machine; all in milliseconds since 1970.
-    /// The server looked at its clock somewhere between `before` and `after`.
-    pub fn clock(&mut self, before: i64, server: i64, after: i64) {
-        let off = (server - after).max(before - server);
+    /// Adds how far the server's clock is from that of this machine.
+    pub fn clock(&mut self, reading: Reading) {
+        let (ahead, off) = (reading.ahead_ms() > 0, reading.ahead_ms().unsigned_abs());
         if off <= MAX_SKEW_MS {
             return self.ok("clock", "is that of this machine, to within a second");
         }
-        let direction = if server > after { "ahead of" } else { "behind" };
+        let direction = if ahead { "ahead of" } else { "behind" };
         self.warning(
             "clock",
             format!("at least {off} ms {direction} that of this machine"),
@@ -189,6 +189,8 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use kernel::Timestamp;
+
     use super::*;
 
     fn verdict(add: impl FnOnce(&mut Findings)) -> Verdict {
@@ -216,14 +218,15 @@ mod tests {
 
     #[test]
     fn a_clock_is_off_only_by_what_the_way_does_not_explain() {
-        for (before, server, after, expected) in [
+        for (asked, server, answered, expected) in [
             (10_000, 10_900, 10_001, Verdict::Ok),
             (10_000, 15_000, 16_000, Verdict::Ok),
             (10_000, 12_000, 10_500, Verdict::Warning),
             (10_000, 8_000, 10_500, Verdict::Warning),
         ] {
-            let found = verdict(|it| it.clock(before, server, after));
-            assert_eq!(found, expected, "{before} {server} {after}");
+            let [asked, server, answered] = [asked, server, answered].map(Timestamp::from_millis);
+            let reading = Reading { asked, server, answered };
+            assert_eq!(verdict(|it| it.clock(reading)), expected, "{reading:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! its loops wait with.
 
 pub mod backoff;
+pub mod clock;
 pub mod config;
 pub mod failpoint;
 pub mod health;

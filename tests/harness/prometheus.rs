@@ -69,6 +69,7 @@ fn hurried(rules: &str) -> String {
         ("[15m]", "[10s]"),
         ("_lag_seconds) > 30", "_lag_seconds) > 3"),
         ("_staleness_seconds) > 60", "_staleness_seconds) > 6"),
+        ("(waybill_queue_messages) > 10000", "(waybill_queue_messages) > 20"),
     ];
     let replace = |rules: String, (long, short): &(&str, &str)| rules.replace(long, short);
     let rules = short.iter().fold(rules.to_owned(), replace);

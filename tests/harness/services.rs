@@ -194,6 +194,10 @@ impl System {
         self.commands.iter().chain(&self.projectors).chain([&self.queries])
     }
 
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Service> {
+        self.commands.iter_mut().chain(&mut self.projectors).chain([&mut self.queries])
+    }
+
     pub async fn until_ready(&self) {
         for service in self.all() {
             service.until_ready().await;

@@ -5,6 +5,10 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use shared::auth::Role::Operate;
+use shared::http::probes::probes;
+use shared::http::{Hosts, Limits, close, serve};
+use shared::service::health::Health;
+use shared::service::liveness::Liveness;
 use shared::tls::ClientTls;
 use tests::jwt_keys::{EC, Provider};
 use tests::key_server::KeyServer;
@@ -13,7 +17,10 @@ use tests::services::{Service, System, Urls};
 use tests::stores::TempDir;
 use tests::tokens::Tokens;
 use tests::{Own, let_pass, until};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use waybill::client::Client;
+use xtask::programs::faketime;
 use xtask::servers::{Certificates, Pair};
 
 use super::watched;
@@ -55,6 +62,58 @@ async fn services_that_are_started_again_and_again_or_run_out_of_something_are_t
     .await;
     drop(prometheus);
     system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_off_is_told_by_each_service() {
+    let mut system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let prometheus = watched(&system).await;
+    let library = faketime().expect("`cargo xtask install` installs it");
+    let preload = library.to_str().expect("a path");
+    let away = [("LD_PRELOAD", preload), ("FAKETIME", "-3600s"), ("DONT_FAKE_MONOTONIC", "1")];
+    for service in system.all_mut() {
+        service.process.kill();
+        service.restart_with(&away);
+    }
+    // MongoDB by command-api and the projector, Redis by the projector and query-api.
+    until("all clocks are told to be an hour ahead", || async {
+        let ahead = prometheus.query("waybill_clock_ahead_seconds > 3590 < 3610").await;
+        (ahead.len() == 4).then_some(())
+    })
+    .await;
+    prometheus.until_fires("WaybillClockOff").await;
+    for service in system.all_mut() {
+        service.process.kill();
+        service.restart();
+    }
+    until_over(&prometheus, "WaybillClockOff").await;
+    drop(prometheus);
+    system.remove().await;
+}
+
+/// As `/livez` tells it of a domain that does not return: see `parts::liveness`.
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_makes_no_progress_is_told() {
+    let liveness = Liveness::with_patience(Duration::from_millis(500));
+    let health = Health::of(&[]).with(liveness.clone());
+    let stop = CancellationToken::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
+    let routes = close(probes(health), "GET, HEAD");
+    tokio::spawn(serve(listener, routes, Hosts::default(), Limits::of_process(1), stop.clone()));
+    let beat = tokio::spawn(liveness.clone().beat());
+    let prometheus = Prometheus::start(&[("command-api", &client)]).await;
+    // Other tests of this process have works of other names.
+    let firing = "ALERTS{alertname=\"WaybillStuck\", alertstate=\"firing\", work=\"of this test\"}";
+    let work = liveness.work("of this test");
+    work.rest();
+    assert!(prometheus.query(firing).await.is_empty());
+    work.must_progress();
+    until("it fires", || async { (prometheus.query(firing).await.len() == 1).then_some(()) }).await;
+    work.rest();
+    until("it is over", || async { prometheus.query(firing).await.is_empty().then_some(()) }).await;
+    beat.abort();
+    stop.cancel();
 }
 
 /// What a service needs to know to take tokens of a provider with these keys.

@@ -75,9 +75,10 @@ async fn messages_that_are_lost_are_told_when_the_views_are_repaired() {
     system.remove().await;
 }
 
-/// More streams than a worker parks within a minute: it waits, and so do the views that are made.
+/// More streams than a worker parks within a minute: it waits, what comes meanwhile stays in the queue, and
+/// the views that are made wait too.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_that_does_not_get_on_is_told() {
+async fn a_queue_that_grows_and_a_rebuild_that_does_not_get_on_are_told() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
     let prometheus = watched(&system).await;
     let store = system.own.mongodb().await;
@@ -91,6 +92,12 @@ async fn a_rebuild_that_does_not_get_on_is_told() {
     for alert in ["WaybillStreamsParked", "WaybillNotReady", "WaybillViewsLag"] {
         prometheus.until_fires(alert).await;
     }
+    let commands = system.commands[0].api();
+    until("WaybillQueueGrows fires", || async {
+        assert!(commands.create_lamp(5).await.is_success());
+        prometheus.firing().await.contains("WaybillQueueGrows").then_some(())
+    })
+    .await;
     until("a rebuild begins", || async {
         let begun = system.projectors[0].client.post("/rebuild", &[], "").await.ok()?;
         begun.status.is_success().then_some(())

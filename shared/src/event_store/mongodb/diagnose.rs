@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use kernel::log::LogId;
-use kernel::{Namespace, Result, Timestamp};
+use kernel::{Failure, Namespace, Result, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Collection, Database};
 
@@ -13,6 +13,7 @@ use super::connect::{KEYS, client};
 use super::{MongoDb, failure};
 use crate::diagnosis::{Finding, Findings};
 use crate::endpoint::{Endpoint, MONGODB};
+use crate::service::clock::{Clock, Reading};
 
 /// For all checks together.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -37,14 +38,13 @@ impl MongoDb {
             let client = client(&named, None).await?;
             let (log, admin) = (client.database(&name), client.database("admin"));
             let mut findings = Findings::about("mongodb");
-            let before = Timestamp::now();
+            let asked = Timestamp::now();
             let hello = ask(&log, doc! { "hello": 1 }).await?;
-            let after = Timestamp::now();
+            let answered = Timestamp::now();
             findings.ok("reachable", "it answers");
             server(&admin, &hello, &mut findings).await;
-            if let Ok(time) = hello.get_datetime("localTime") {
-                let server = time.timestamp_millis();
-                findings.clock(before.as_millis(), server, after.as_millis());
+            if let Some(server) = local_time(&hello) {
+                findings.clock(Reading { asked, server, answered });
             }
             let id = contents(&log, &mut findings).await;
             Ok((findings, id))
@@ -56,6 +56,27 @@ impl MongoDb {
         });
         (findings.into_all(), id)
     }
+}
+
+/// The clock of the primary. Asking takes 6 s at most.
+impl Clock for MongoDb {
+    async fn clock(&self) -> Result<Reading> {
+        let what = "asking MongoDB for the time";
+        self.ask(what, move |this| async move {
+            let asked = Timestamp::now();
+            let hello = this.database.run_command(doc! { "hello": 1 }).await;
+            let answered = Timestamp::now();
+            let untold = || Failure::permanent(what, "the server does not tell it");
+            let server = local_time(&hello.map_err(failure(what))?).ok_or_else(untold)?;
+            Ok(Reading { asked, server, answered })
+        })
+        .await
+    }
+}
+
+fn local_time(hello: &Document) -> Option<Timestamp> {
+    let time = hello.get_datetime("localTime").ok()?;
+    Some(Timestamp::from_millis(time.timestamp_millis()))
 }
 
 async fn ask(database: &Database, command: Document) -> Result<Document> {

@@ -8,6 +8,7 @@ use kernel::{Failure, Namespace, Result, Timestamp};
 use super::{Redis, failure};
 use crate::diagnosis::{Finding, Findings};
 use crate::endpoint::Endpoint;
+use crate::service::clock::{Clock, Reading};
 use crate::view_store::{Generation, ViewStore as _};
 
 /// For all checks together.
@@ -46,10 +47,7 @@ impl Redis {
 
     async fn check_all(&self, findings: &mut Findings) -> Result<Option<Generation>> {
         let connection = &mut self.connection.clone();
-        let before = Timestamp::now();
-        let (seconds, micros): (i64, i64) =
-            ::redis::cmd("TIME").query_async(connection).await.map_err(failure(WHAT))?;
-        let after = Timestamp::now();
+        let clock = self.clock().await?;
         findings.ok("reachable", "it answers");
         let info: String =
             ::redis::cmd("INFO").query_async(connection).await.map_err(failure(WHAT))?;
@@ -79,7 +77,7 @@ impl Redis {
                 }
             }
         }
-        findings.clock(before.as_millis(), seconds * 1_000 + micros / 1_000, after.as_millis());
+        findings.clock(clock);
         let live = self.live().await?;
         match &live {
             Some(live) => {
@@ -88,6 +86,19 @@ impl Redis {
             None => findings.note("views", "no views are live: a projector makes them"),
         }
         Ok(live)
+    }
+}
+
+impl Clock for Redis {
+    async fn clock(&self) -> Result<Reading> {
+        let asked = Timestamp::now();
+        let time = ::redis::cmd("TIME");
+        let (seconds, micros): (i64, i64) = time
+            .query_async(&mut self.connection.clone())
+            .await
+            .map_err(failure("asking Redis for the time"))?;
+        let server = Timestamp::from_millis(seconds * 1_000 + micros / 1_000);
+        Ok(Reading { asked, server, answered: Timestamp::now() })
     }
 }
 
