@@ -10,13 +10,17 @@ use super::{Measurement, Scenario, Unit};
 use crate::Result;
 use crate::context::Context;
 use crate::load::{Mix, Plan};
+use crate::proc::Cpu;
 use crate::subject::{Driven, Subject};
 
 /// As often as the shortest interval that operators use.
 const INTERVAL: Duration = Duration::from_secs(1);
 const CLIENTS: usize = 64;
-/// With and without scrapes in turns, as the machine and the log change over time.
-const TURNS: usize = 4;
+/// Whether each load is scraped: in turns, and so that what becomes slower as the log grows counts the same for
+/// both.
+const TURNS: [bool; 4] = [false, true, true, false];
+/// Scrapes of all services, one after another, whose CPU time is taken: enough for the kernel's ticks of 10 ms.
+const MEASURED: u32 = 300;
 
 pub struct Scrape;
 
@@ -36,9 +40,9 @@ impl Scenario for Scrape {
         let mut created = subject.warm_up(context, &plan).await?;
         let (mut plain, mut scraped) = (Turns::default(), Turns::default());
         let mut scrapes = Scrapes::default();
-        for turn in 0..TURNS {
+        for (turn, with_scrapes) in TURNS.into_iter().enumerate() {
             let plan = Plan { seed: Some(turn as u64 + 1), ..plan.clone() };
-            if turn % 2 == 0 {
+            if !with_scrapes {
                 plain.add(&subject.drive(context, &plan).await?);
             } else {
                 let clients = subject.clients();
@@ -49,6 +53,7 @@ impl Scenario for Scrape {
                 scraped.add(&driven);
             }
         }
+        let percent = cpu_percent(&subject).await?;
         created += plain.created + scraped.created;
         subject.check(created, plain.unsure + scraped.unsure).await?;
         let measurement = Measurement::new(scraped.rate() / plain.rate(), Default::default())
@@ -56,6 +61,7 @@ impl Scenario for Scrape {
             .with("with_per_s", scraped.rate())
             .with("without_p99_ms", plain.p99_ms)
             .with("with_p99_ms", scraped.p99_ms)
+            .with("cpu_percent", percent)
             .with("scrapes", scrapes.count as f64)
             .with("scrape_mean_ms", scrapes.mean_ms())
             .with("scrape_max_ms", scrapes.max.as_secs_f64() * 1e3)
@@ -106,23 +112,43 @@ impl Scrapes {
         let mut interval = tokio::time::interval(INTERVAL);
         loop {
             interval.tick().await;
-            for client in clients {
-                let began = Instant::now();
-                let answer = match client.send(Method::GET, "/metrics", &[], "").await {
-                    Ok(answer) if answer.status.is_success() => answer,
-                    Ok(answer) => return format!("a scrape was answered {}", answer.status).into(),
-                    Err(failure) => return failure.into(),
-                };
-                let took = began.elapsed();
-                self.count += 1;
-                self.total += took;
-                self.max = self.max.max(took);
-                self.max_bytes = self.max_bytes.max(answer.body.len());
+            if let Err(broken) = self.once(clients).await {
+                return broken;
             }
         }
+    }
+
+    /// All services, one after another.
+    async fn once(&mut self, clients: &[Client]) -> Result<()> {
+        for client in clients {
+            let began = Instant::now();
+            let answer = client.send(Method::GET, "/metrics", &[], "").await?;
+            if !answer.status.is_success() {
+                return Err(format!("a scrape was answered {}", answer.status).into());
+            }
+            let took = began.elapsed();
+            self.count += 1;
+            self.total += took;
+            self.max = self.max.max(took);
+            self.max_bytes = self.max_bytes.max(answer.body.len());
+        }
+        Ok(())
     }
 
     fn mean_ms(&self) -> f64 {
         self.total.as_secs_f64() * 1e3 / f64::from(self.count.max(1))
     }
+}
+
+/// The share of the machine that one scrape of all services per second takes of them, in percent: what they use
+/// for it while nothing else is asked of them.
+async fn cpu_percent(subject: &Subject) -> Result<f64> {
+    let (clients, groups) = (subject.clients(), subject.own_groups());
+    let (before, mut scrapes) = (Cpu::of(&groups)?.total(), Scrapes::default());
+    for _ in 0..MEASURED {
+        scrapes.once(&clients).await?;
+    }
+    let used = Cpu::of(&groups)?.total().saturating_sub(before) / MEASURED;
+    let machine = INTERVAL.as_secs_f64() * std::thread::available_parallelism()?.get() as f64;
+    Ok(100.0 * used.as_secs_f64() / machine)
 }
