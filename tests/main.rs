@@ -54,8 +54,10 @@ mod parts {
     mod write_side {
         mod appends;
         mod backlog;
+        mod behind;
         mod bytes;
         mod chains;
+        mod groups;
         mod long_streams;
         mod panics;
         mod positions;

@@ -67,7 +67,7 @@ pub static EVENTS: Counter = Counter::by(
 );
 pub static STATES: Counter = Counter::by(
     "waybill_stream_states_total",
-    "Where the state came from that a command was first decided on: kept, new stream, read, or that of the one before it in its group.",
+    "Decisions on commands, by the state that they were made on: kept, new stream, read, or that of the one before it in its group.",
     &["from"],
     &["cache", "new", "log", "chain"],
 );
@@ -148,9 +148,10 @@ pub fn tell_of_commands(types: impl Iterator<Item = &'static str>) {
 }
 
 /// Counts the tombstones that were written: the others found something at their position.
-pub fn sealed(by: &'static str, outcomes: &[Inserted]) {
-    let written = outcomes.iter().filter(|outcome| **outcome == Inserted::Written);
-    TOMBSTONES.add_to(by, written.count());
+pub fn sealed(by: &'static str, outcomes: &[Inserted]) -> usize {
+    let written = outcomes.iter().filter(|outcome| **outcome == Inserted::Written).count();
+    TOMBSTONES.add_to(by, written);
+    written
 }
 
 /// Counts a command for which there is no room.

@@ -93,11 +93,12 @@ impl Sealer {
             let (missing, seen) = missing(after, &there, until);
             let tombstones: Vec<Entry> = missing.into_iter().map(Entry::Tombstone).collect();
             if let Some(first) = tombstones.first() {
-                let (positions, first) = (tombstones.len(), first.position());
-                tracing::warn!(positions, first, "sealing holes");
                 failpoint::hit("seal.before");
                 let outcomes = self.store.insert(&tombstones).await?;
-                metrics::sealed("sealer", &outcomes);
+                let positions = metrics::sealed("sealer", &outcomes);
+                if positions > 0 {
+                    tracing::warn!(positions, first = first.position(), "holes were sealed");
+                }
                 failpoint::hit("seal.after");
             }
             if seen == after {

@@ -16,7 +16,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::group_event::GroupEvent;
-use super::pending_command::PendingCommand;
 use super::pending_commit::PendingCommit;
 use super::positions;
 use super::replies::Replies;
@@ -43,7 +42,7 @@ impl<A: Aggregate> CommitGroup<A> {
         Self { store, replies, resolver, work }
     }
 
-    /// Answers every command, frees every stream, and tells which positions are left to fill.
+    /// Answers every command or gives it back, and tells which positions are left to fill.
     pub async fn run(self, chains: deciding::Chains<A>, unused_positions: Vec<Position>) {
         let mut unused_positions: BTreeSet<Position> = unused_positions.into_iter().collect();
         let commits = self.decide(chains).await;
@@ -82,8 +81,7 @@ impl<A: Aggregate> CommitGroup<A> {
     ) {
         let step = Step::begin("append", Kind::Internal);
         if let Err(failure) = self.place(&mut commits, unused_positions).await {
-            tell_failed(step, &failure, &commits);
-            return self.replies.reject_all(commands(commits), &failure);
+            return self.fail(step, &failure, commits, unused_positions);
         }
         let mut entries: Vec<Entry> =
             commits.iter().map(|pending| Entry::Commit(pending.commit.clone())).collect();
@@ -92,10 +90,12 @@ impl<A: Aggregate> CommitGroup<A> {
             return;
         }
         failpoint::hit("insert.before");
-        metrics::GROUPS.had(commits.len());
         let started = Instant::now();
         let inserted = self.store.insert(&entries).await;
-        metrics::APPENDS.took(started.elapsed(), &[]);
+        if !commits.is_empty() {
+            metrics::GROUPS.had(commits.len());
+            metrics::APPENDS.took(started.elapsed(), &[]);
+        }
         self.work.progress();
         match inserted {
             Ok(outcomes) => {
@@ -121,10 +121,8 @@ impl<A: Aggregate> CommitGroup<A> {
                 self.resolver.resolve_duplicates(refused, unused_positions).await;
             }
             Err(NotInserted::Never(failure)) => {
-                tell_failed(step, &failure, &commits);
-                // Their positions are filled by a later group.
                 unused_positions.extend(commits.iter().map(|pending| pending.commit.position));
-                self.replies.reject_all(commands(commits), &failure);
+                self.fail(step, &failure, commits, unused_positions);
             }
             Err(NotInserted::Unknown(failure)) => {
                 metrics::UNKNOWN.add(commits.len());
@@ -133,6 +131,22 @@ impl<A: Aggregate> CommitGroup<A> {
             }
         }
     }
+
+    /// Nothing was written. The positions are filled by a later group, if there may be one: after a permanent
+    /// failure they may be those of another log.
+    fn fail(
+        &self,
+        step: Option<Step>,
+        failure: &Failure,
+        commits: Vec<PendingCommit<A>>,
+        unused_positions: &mut BTreeSet<Position>,
+    ) {
+        tell_failed(step, failure, &commits);
+        if failure.is_permanent() {
+            unused_positions.clear();
+        }
+        self.replies.reject_all(commits.into_iter().map(|pending| pending.command), failure);
+    }
 }
 
 /// None of these commits is known to be written.
@@ -140,10 +154,4 @@ fn tell_failed<A: Aggregate>(step: Option<Step>, why: &Failure, commits: &[Pendi
     if let Some(step) = step {
         step.failed(why).end(vec![], commits.iter().map(|pending| told(&pending.commit)));
     }
-}
-
-fn commands<A: Aggregate>(
-    commits: Vec<PendingCommit<A>>,
-) -> impl Iterator<Item = PendingCommand<A>> {
-    commits.into_iter().map(|pending| pending.command)
 }

@@ -79,7 +79,7 @@ impl Flow {
         }
     }
 
-    /// A group was acknowledged; `position` is its highest.
+    /// There is a commit at this position: it was acknowledged, or read.
     pub fn appended(&self, position: Position) {
         lock(&self.appended).add(position);
     }

@@ -28,12 +28,12 @@ pub(super) struct Appended {
 }
 
 impl Appended {
+    /// Adds the position of a commit that is in the log: a lower one than before says nothing new.
     pub(super) fn add(&mut self, position: Position) {
         let is_full = self.samples.len() >= MAX_SAMPLES;
         match self.samples.back_mut() {
-            Some((since, last)) if is_full || since.elapsed() < SAMPLE => {
-                *last = position.max(*last);
-            }
+            Some((_, last)) if position <= *last => {}
+            Some((since, last)) if is_full || since.elapsed() < SAMPLE => *last = position,
             _ => self.samples.push_back((Instant::now(), position)),
         }
     }
@@ -203,6 +203,16 @@ mod tests {
         assert!(!gauge.look(at(2), &mut appended));
         assert!(gauge.is_given_up());
         assert!(gauge.look(at(3), &mut appended), "one is there again");
+    }
+
+    /// As of a command that is refused: the state that it was decided on is of long ago.
+    #[tokio::test(start_paused = true)]
+    async fn a_lower_position_changes_nothing() {
+        let mut appended = Appended::default();
+        appended.add(100_000);
+        tokio::time::advance(2 * SAMPLE).await;
+        appended.add(5);
+        assert_eq!((appended.samples.len(), appended.since(0)), (1, 100_000));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use crate::metrics;
 
 pub struct PendingCommand<A: Aggregate> {
     pub request: Request<A>,
-    /// Its place in the order of submission: the queues give it.
+    /// Its place in the order of submission, from 1 on: the queues give it, and until then it is 0.
     pub number: u64,
     /// Lost races and other fresh starts so far.
     pub attempts: u32,
@@ -50,7 +50,7 @@ impl<A: Aggregate> PendingCommand<A> {
     }
 
     /// Whether its client is gone, or was told already that the outcome is unknown.
-    pub fn is_abandoned(&self) -> bool {
+    fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 

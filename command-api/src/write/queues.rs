@@ -1,7 +1,6 @@
-//! What waits: a queue for each stream. A stream is in one group at most, with several of its commands where
-//! many wait.
+//! What waits: a queue for each stream. A stream is in one group at most, with several of its commands
+//! where many wait.
 
-use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use kernel::aggregate::Aggregate;
@@ -14,6 +13,9 @@ use super::request::Rejected;
 const MAX_BEHIND: usize = 31;
 /// Streams that have several commands in a group: for each of them the log makes an insert of its own.
 const MAX_CHAINS: usize = 8;
+/// Of a group, in quarters, what the first commands of streams fill before those behind them are looked at:
+/// however many streams there are, those with many commands get on.
+const FIRSTS: usize = 3;
 
 /// Commands of one stream, to be decided one on what the other leads to.
 pub struct Chain<A: Aggregate> {
@@ -21,12 +23,16 @@ pub struct Chain<A: Aggregate> {
     pub behind: Vec<PendingCommand<A>>,
 }
 
-impl<A: Aggregate> IntoIterator for Chain<A> {
-    type Item = PendingCommand<A>;
-    type IntoIter =
-        std::iter::Chain<std::iter::Once<PendingCommand<A>>, std::vec::IntoIter<PendingCommand<A>>>;
+impl<A: Aggregate> Chain<A> {
+    pub fn len(&self) -> usize {
+        1 + self.behind.len()
+    }
 
-    fn into_iter(self) -> Self::IntoIter {
+    fn bytes(&self) -> usize {
+        self.behind.iter().chain([&self.first]).map(|command| command.request.bytes).sum()
+    }
+
+    pub fn commands(self) -> impl Iterator<Item = PendingCommand<A>> {
         std::iter::once(self.first).chain(self.behind)
     }
 }
@@ -88,8 +94,8 @@ impl<A: Aggregate> Queues<A> {
         }
     }
 
-    /// A command of a stream is in no group any more: it was answered, or takes the place among those that
-    /// wait which it had. With the last one of them the stream may be in a group again.
+    /// A command of a stream is in no group any more: it was answered, or takes the place among those
+    /// that wait which it had. With the last one of them the stream may be in a group again.
     pub fn leaves(
         &mut self,
         stream: StreamName,
@@ -128,10 +134,22 @@ impl<A: Aggregate> Queues<A> {
     }
 
     /// The commands of the next group, up to so many and so many bytes: the first of each stream, and where
-    /// there is room then, those behind them.
+    /// several wait, those behind it.
     pub fn next(&mut self, most: usize, most_bytes: usize) -> Vec<Chain<A>> {
-        let mut chains: Vec<Chain<A>> = Vec::with_capacity(self.ready.len().min(most));
-        let (mut commands, mut bytes) = (0, 0);
+        let mut chains = vec![];
+        self.add_first(&mut chains, most * FIRSTS / 4, most_bytes * FIRSTS / 4);
+        self.add_behind(&mut chains, most, most_bytes);
+        self.add_first(&mut chains, most, most_bytes);
+        for chain in &chains {
+            self.busy.insert(chain.first.request.stream.clone(), chain.len());
+        }
+        chains
+    }
+
+    /// Adds the first commands of streams, until the group has so many commands or bytes. One command may
+    /// be larger.
+    fn add_first(&mut self, chains: &mut Vec<Chain<A>>, most: usize, most_bytes: usize) {
+        let (mut commands, mut bytes) = size(chains);
         while commands < most
             && let Some(stream) = self.ready.pop_front()
         {
@@ -148,32 +166,41 @@ impl<A: Aggregate> Queues<A> {
                 self.streams.remove(&stream);
             }
         }
-        for chain in self.longest(&chains) {
-            let Some(Chain { first, behind }) = chains.get_mut(chain) else { continue };
+    }
+
+    /// Adds what waits behind the first commands, for those streams first where it has waited longest.
+    fn add_behind(&mut self, chains: &mut [Chain<A>], most: usize, most_bytes: usize) {
+        let (mut commands, mut bytes) = size(chains);
+        let mut places = MAX_CHAINS;
+        for at in self.by_age(chains) {
+            let Some(Chain { first, behind }) = chains.get_mut(at) else { continue };
             while behind.len() < MAX_BEHIND && commands < most {
                 let left = most_bytes.saturating_sub(bytes);
-                // One that depends on the outcome of another waits for it.
                 let fits = |it: &PendingCommand<A>| !it.depends() && it.request.bytes <= left;
                 let Some(command) = self.next_of(&first.request.stream, fits) else { break };
                 commands += 1;
                 bytes += command.request.bytes;
                 behind.push(command);
             }
+            places -= usize::from(!behind.is_empty());
+            if places == 0 {
+                break;
+            }
         }
-        for Chain { first, behind } in &chains {
-            self.busy.insert(first.request.stream.clone(), 1 + behind.len());
-        }
-        chains
     }
 
-    /// Which of them have the most commands that wait.
-    fn longest(&self, chains: &[Chain<A>]) -> Vec<usize> {
-        let waiting =
-            |at: usize| chains.get(at).map_or(0, |chain| self.waiting(&chain.first.request.stream));
-        let mut several: Vec<(usize, usize)> =
-            (0..chains.len()).map(|at| (waiting(at), at)).filter(|(count, _)| *count > 0).collect();
-        several.sort_unstable_by_key(|(count, at)| (Reverse(*count), *at));
-        several.into_iter().take(MAX_CHAINS).map(|(_, at)| at).collect()
+    /// Those behind which a command waits that may go with them, by the order of its submission. One that
+    /// depends on the outcome of another has to wait for it.
+    fn by_age(&self, chains: &[Chain<A>]) -> Vec<usize> {
+        let number = |chain: &Chain<A>| {
+            let next = self.streams.get(&chain.first.request.stream)?.front()?;
+            (!next.depends()).then_some(next.number)
+        };
+        let numbers =
+            chains.iter().enumerate().filter_map(|(at, chain)| Some((number(chain)?, at)));
+        let mut numbers: Vec<(u64, usize)> = numbers.collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|(_, at)| at).collect()
     }
 
     /// The next command of a stream that is still to be started, if it fits.
@@ -219,6 +246,11 @@ impl<A: Aggregate> Queues<A> {
         let failed = || Rejected::Unavailable("the service has to be restarted".to_owned());
         if self.failed { Some(failed()) } else { command.given_up() }
     }
+}
+
+/// How many commands are in chains, and their bytes.
+fn size<A: Aggregate>(chains: &[Chain<A>]) -> (usize, usize) {
+    (chains.iter().map(Chain::len).sum(), chains.iter().map(Chain::bytes).sum())
 }
 
 /// Answers a command that was not started.

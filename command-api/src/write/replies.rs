@@ -1,4 +1,4 @@
-//! Answers commands, and frees their streams.
+//! Answers commands, and tells the scheduler which of them have left their group.
 
 use std::sync::Arc;
 
@@ -119,7 +119,9 @@ impl<A: Aggregate> Replies<A> {
             count += 1;
             self.reject(command, Rejected::Unavailable(why.to_owned()));
         }
-        tracing::warn!(%failure, commands = count, "nothing was written");
+        if count > 0 {
+            tracing::warn!(%failure, commands = count, "nothing was written");
+        }
     }
 
     /// Answers with what was answered before under the same key.
@@ -150,9 +152,6 @@ impl<A: Aggregate> Replies<A> {
                 step.failed(&why).end(vec![], std::iter::once(told(&commit)));
             }
             return self.reject(command, Rejected::Conflict);
-        }
-        if command.is_abandoned() {
-            return self.reject(command, Rejected::Unknown);
         }
         let stream = command.request.stream.clone();
         let state = match cause {

@@ -107,9 +107,9 @@ impl<A: Aggregate> Scheduler<A> {
     pub async fn run(mut self) {
         let mut purge = interval(PURGE_INTERVAL);
         purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while self.open || self.groups > 0 || self.queues.ready() > 0 {
+        while self.open || self.groups > 0 || self.queues.ready() > 0 || self.has_positions() {
             let next_look = self.next_look();
-            match self.groups == 0 && self.queues.ready() > 0 && !self.is_held() {
+            match self.groups == 0 && self.has_commands() {
                 true => self.work.must_progress(), // A group is about to start.
                 false => self.work.rest(),
             }
@@ -134,21 +134,14 @@ impl<A: Aggregate> Scheduler<A> {
         }
     }
 
-    /// A group starts when none is under way, or the latest one takes long. Behind one of several
-    /// commands it starts `PAUSE` after that one did.
-    fn is_time(&self) -> bool {
-        let since = self.started.map_or(Duration::MAX, |started| started.elapsed());
-        self.has_work()
-            && !self.is_held()
-            && match self.groups {
-                0 => self.latest < SEVERAL || since >= PAUSE,
-                groups => groups < MAX_GROUPS && since > SECOND_GROUP_AFTER,
-            }
+    /// Commands that may start.
+    fn has_commands(&self) -> bool {
+        self.queues.ready() > 0 && !self.is_held()
     }
 
-    /// Commands, or positions that the log waits for.
-    fn has_work(&self) -> bool {
-        self.queues.ready() > 0 || !self.unused_positions.is_empty()
+    /// Positions that were drawn and not used: the log waits for them.
+    fn has_positions(&self) -> bool {
+        !self.unused_positions.is_empty()
     }
 
     /// By the flow control. What was taken is ended all the same when the service stops.
@@ -156,11 +149,27 @@ impl<A: Aggregate> Scheduler<A> {
         self.open && self.flow.is_held()
     }
 
-    /// When to look again whether it is time, while there is work.
+    /// From the start of the latest group to the next one, if there is anything for it. Commands start
+    /// when no group is under way, or the latest one takes long; behind one of several commands `PAUSE`
+    /// later. Positions alone wait, as commands may come that use them.
+    fn wait(&self) -> Option<Duration> {
+        match self.groups {
+            MAX_GROUPS.. => None,
+            0 if self.has_commands() && self.latest < SEVERAL => Some(Duration::ZERO),
+            0 if self.has_commands() => Some(PAUSE),
+            _ if self.has_commands() || self.has_positions() => Some(SECOND_GROUP_AFTER),
+            _ => None,
+        }
+    }
+
+    fn is_time(&self) -> bool {
+        let over = |wait| self.started.is_none_or(|started| started.elapsed() >= wait);
+        self.wait().is_some_and(over)
+    }
+
+    /// When it is time, if nothing comes before that.
     fn next_look(&self) -> Option<Instant> {
-        let wait = if self.groups == 0 { PAUSE } else { SECOND_GROUP_AFTER };
-        let is_ready = self.groups < MAX_GROUPS && self.has_work() && !self.is_held();
-        self.started.filter(|_| is_ready).map(|started| started + wait)
+        Some(self.started? + self.wait()?)
     }
 
     fn handle_all(&mut self) {
@@ -179,17 +188,18 @@ impl<A: Aggregate> Scheduler<A> {
         match event {
             GroupEvent::Over { unused_positions } => {
                 self.groups -= 1;
-                self.unused_positions.extend(unused_positions);
+                // At the end positions alone are tried once; what is not filled then is sealed.
+                if self.open || self.latest > 0 {
+                    self.unused_positions.extend(unused_positions);
+                }
             }
             GroupEvent::Died => {
                 self.groups -= 1;
                 self.queues.fail();
             }
             GroupEvent::Left { stream, state, retry, key } => {
-                if let Some(state) = &state {
-                    self.flow.appended(state.position);
-                }
                 if let Some(state) = state {
+                    self.flow.appended(state.position);
                     self.cache.keep(stream.clone(), state);
                 }
                 self.queues.leaves(stream, retry, key);
@@ -198,14 +208,17 @@ impl<A: Aggregate> Scheduler<A> {
     }
 
     fn start(&mut self) {
-        let chains = self.queues.next(MAX_COMMITS, MAX_BYTES);
-        if chains.is_empty() && self.unused_positions.is_empty() {
+        let chains = match self.is_held() {
+            true => vec![],
+            false => self.queues.next(MAX_COMMITS, MAX_BYTES),
+        };
+        if chains.is_empty() && !self.has_positions() {
             return;
         }
         self.work.progress();
         self.groups += 1;
         self.started = Some(Instant::now());
-        self.latest = chains.iter().map(|chain| 1 + chain.behind.len()).sum();
+        self.latest = chains.iter().map(Chain::len).sum();
         let with_state = |chain: Chain<A>| {
             let state = self.cache.take(&chain.first.request.stream);
             (chain, state)

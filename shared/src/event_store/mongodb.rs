@@ -145,11 +145,10 @@ impl EventStore for MongoDb {
         let documents = documents.map_err(NotInserted::Never)?;
         let checked = self.ask(APPENDING, |this| async move { this.check_identity().await });
         checked.await.map_err(NotInserted::Never)?;
-        let calls = insert::calls(entries);
+        let calls = insert::calls(entries, documents);
         let appending = self.recent.begin(entries.iter().map(Entry::position));
-        let inserted = self
-            .ask(APPENDING, |this| async move { Ok(this.insert_all(documents, calls).await) })
-            .await;
+        let inserted =
+            self.ask(APPENDING, |this| async move { Ok(this.insert_all(calls).await) }).await;
         let outcomes = inserted.unwrap_or_else(|late| Err(NotInserted::Unknown(late)))?;
         // The driver may have repeated it on a new connection, to a server that took the other's
         // place: nothing of that counts.

@@ -169,7 +169,7 @@ async fn four_parts_of_the_log_are_in_memory_at_a_time() {
 /// As a program. Of a batch that is white space but for one command, that command waits and nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_batches_are_gone_while_their_commands_wait() {
-    const BATCHES: usize = 60;
+    const BATCHES: usize = 40;
     let (own, proxies) = (Own::default(), Proxies::before(&Urls::of_the_run()));
     let service = services::Service::start("command-api", own.namespace.as_str(), &proxies.urls());
     let body = format!("[{}{}]", orders::create(5), " ".repeat((1 << 20) - 1_000));
@@ -201,7 +201,7 @@ async fn bodies_of_batches_are_gone_while_their_commands_wait() {
         .await;
     }
     let grown = peak(service.process.id()) - before;
-    assert!(grown < 32 << 20, "{} MiB of memory", grown >> 20);
+    assert!(grown < 24 << 20, "{} MiB of memory", grown >> 20);
     proxies.mongodb.resume();
     drop(held);
     service.process.stop();

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ::orders::OrderAggregate;
 use async_trait::async_trait;
 use command_api::write::{Rejected, Request, Writer};
 use kernel::log::{Commit, Entry, Position};
 use kernel::{Failure, Result};
-use shared::event_store::EventStore;
+use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::health::Health;
 use tests::decorator::{Decorator, Hooks};
 use tests::held::Held;
@@ -96,6 +97,46 @@ impl Hooks for Stuck {
             return Err(Failure::transient("raising the position counter", "it is stuck"));
         }
         store.raise_counter(margin).await
+    }
+}
+
+/// Each insert fails like this, and nothing is written.
+struct Refusing {
+    failure: Failure,
+    inserts: AtomicUsize,
+}
+
+#[async_trait]
+impl Hooks for Refusing {
+    async fn insert(
+        &self,
+        _store: &dyn EventStore,
+        _entries: &[Entry],
+    ) -> Result<Vec<Inserted>, NotInserted> {
+        self.inserts.fetch_add(1, Ordering::SeqCst);
+        Err(NotInserted::Never(self.failure.clone()))
+    }
+}
+
+/// For good, as when another log has taken its place, they are forgotten; else they are tried again now and
+/// then, and once at the end.
+#[tokio::test]
+async fn positions_that_can_not_be_filled_keep_no_writer_busy() {
+    let what = "appending to the log";
+    for (failure, most) in [
+        (Failure::permanent(what, "it is another log"), 1),
+        (Failure::transient(what, "no server is there"), 3),
+    ] {
+        let folder = TempDir::default();
+        let refusing = Refusing { failure, inserts: AtomicUsize::new(0) };
+        let refusing = Decorator::over(Arc::new(folder.sqlite()), refusing);
+        let (writer, scheduler) = Writer::start(refusing.clone(), Health::default());
+        let outcome = writer.submit(create(Uuid::new_v4())).await.unwrap();
+        assert!(matches!(outcome, Err(Rejected::Unavailable(_))), "{outcome:?}");
+        drop(writer);
+        tokio::time::timeout(Duration::from_secs(20), scheduler).await.unwrap().unwrap();
+        let inserts = refusing.hooks.inserts.load(Ordering::SeqCst);
+        assert!(inserts <= most, "{inserts} inserts");
     }
 }
 

@@ -1,19 +1,20 @@
-//! Deciding the commands of a group: on cached states, on what commands before them lead to, or on a read.
+//! Deciding the commands of a group: on cached states, on what commands before them lead to, or on
+//! states that are read.
 
 use std::collections::HashMap;
 
 use kernel::aggregate::Aggregate;
 use kernel::log::Commit;
 
-use super::super::pending_command::PendingCommand;
-use super::super::pending_commit::{PendingCommit, decide};
-use super::super::queues::Chain;
-use super::super::request::{Rejected, Request};
-use super::super::resolve::by_key;
-use super::super::stream_reader;
-use super::super::stream_state::StreamState;
 use super::CommitGroup;
 use crate::metrics;
+use crate::write::pending_command::PendingCommand;
+use crate::write::pending_commit::{PendingCommit, decide};
+use crate::write::queues::Chain;
+use crate::write::request::Rejected;
+use crate::write::resolve::by_key;
+use crate::write::stream_reader;
+use crate::write::stream_state::StreamState;
 
 /// Commands, with the cached states of their streams.
 pub(super) type Chains<A> = Vec<(Chain<A>, Option<StreamState<A>>)>;
@@ -22,27 +23,33 @@ pub(super) type Chains<A> = Vec<(Chain<A>, Option<StreamState<A>>)>;
 struct Refused<A: Aggregate> {
     command: PendingCommand<A>,
     rejected: Rejected,
-    /// What its stream's state is, with the last of a stream.
+    /// The state of its stream. Of several commands of a stream the last one has it.
     state: Option<StreamState<A>>,
 }
 
 impl<A: Aggregate> CommitGroup<A> {
-    /// Decides all chains: first on cached states, then those whose first command was refused on a fresh
-    /// read.
+    /// Decides all chains: first on cached states, then those whose first command was refused on a
+    /// fresh read.
     pub(super) async fn decide(&self, chains: Chains<A>) -> Vec<PendingCommit<A>> {
         let mut commits = Vec::with_capacity(chains.len());
         let mut unsure = vec![];
         for (chain, state) in chains {
             let request = &chain.first.request;
-            metrics::STATES.add_to(origin(request, state.is_some()), 1);
-            let state = state.or_else(|| request.fresh.then(StreamState::empty));
-            match state.map(|state| (decide(request, &state), state)) {
-                Some((Ok(events), state)) => {
+            let (from, state) = match state {
+                Some(state) => ("cache", state),
+                None if request.fresh => ("new", StreamState::empty()),
+                None => {
+                    unsure.push((chain, None));
+                    continue;
+                }
+            };
+            metrics::STATES.add_to(from, 1);
+            match decide(request, &state) {
+                Ok(events) => {
                     let first = self.commit(chain.first, state, &events);
                     self.go_on(first, chain.behind.into_iter(), &mut commits);
                 }
-                Some((Err(_), state)) => unsure.push((chain, Some(state))),
-                None => unsure.push((chain, None)),
+                Err(_) => unsure.push((chain, Some(state))),
             }
         }
         if !unsure.is_empty() {
@@ -54,7 +61,8 @@ impl<A: Aggregate> CommitGroup<A> {
             match read {
                 Ok(folded) => self.decide_finally(chains, folded, &mut commits).await,
                 Err(failure) => {
-                    self.replies.reject_all(chains.into_iter().flatten(), &failure);
+                    let commands = chains.into_iter().flat_map(Chain::commands);
+                    self.replies.reject_all(commands, &failure);
                 }
             }
         }
@@ -76,10 +84,10 @@ impl<A: Aggregate> CommitGroup<A> {
                 && let Some(command) = behind.next()
             {
                 let state = before.state_after();
+                metrics::STATES.add_to("chain", 1);
                 match decide(&command.request, &state) {
                     Ok(events) => match PendingCommit::new(command, state, &events) {
                         Ok(mut next) => {
-                            metrics::STATES.add_to("chain", 1);
                             next.goes_on = true;
                             last = Some(next);
                         }
@@ -119,7 +127,7 @@ impl<A: Aggregate> CommitGroup<A> {
         let mut refused = vec![];
         for chain in chains {
             match folded.remove(&chain.first.request.stream) {
-                Some(Err(invalid)) => chain.into_iter().for_each(|command| {
+                Some(Err(invalid)) => chain.commands().for_each(|command| {
                     self.replies.reject(command, Rejected::Broken(invalid.detail.clone()));
                 }),
                 Some(Ok(state)) => self.decide_chain(chain, state, &mut refused, commits),
@@ -137,8 +145,9 @@ impl<A: Aggregate> CommitGroup<A> {
         refused: &mut Vec<Refused<A>>,
         commits: &mut Vec<PendingCommit<A>>,
     ) {
-        let mut commands = chain.into_iter();
+        let mut commands = chain.commands();
         while let Some(command) = commands.next() {
+            metrics::STATES.add_to("log", 1);
             match decide(&command.request, &state) {
                 Ok(events) => {
                     let first = self.commit(command, state, &events);
@@ -172,14 +181,5 @@ impl<A: Aggregate> CommitGroup<A> {
                 None => self.replies.answer(command, state, Err(rejected)),
             }
         }
-    }
-}
-
-/// Where the state comes from that the first command of a stream is first decided on.
-fn origin<A: Aggregate>(request: &Request<A>, is_cached: bool) -> &'static str {
-    match (is_cached, request.fresh) {
-        (true, _) => "cache",
-        (false, true) => "new",
-        (false, false) => "log",
     }
 }

@@ -9,24 +9,27 @@ use mongodb::error::{Error, ErrorKind, InsertManyError};
 use super::{APPENDING, DUPLICATE_KEY, MongoDb, failure};
 use crate::event_store::{Inserted, NotInserted, goes_on};
 
-/// What is inserted with one call: the indices of the entries, and whether each goes on with the one
-/// before it.
+/// What is inserted with one call.
 pub(super) struct Call {
-    entries: Vec<usize>,
+    /// Each document with the index of its entry.
+    documents: Vec<(usize, RawDocumentBuf)>,
+    /// Whether each of them goes on with the one before it.
     is_chain: bool,
 }
 
 /// The calls that entries take: one for each chain, and one for all that are in none.
-pub(super) fn calls(entries: &[Entry]) -> Vec<Call> {
-    let chains = entries.chunk_by(goes_on).scan(0, |next, chain| {
-        let first = std::mem::replace(next, *next + chain.len());
-        Some(Call { entries: (first..*next).collect(), is_chain: chain.len() > 1 })
-    });
-    let (mut calls, alone): (Vec<Call>, Vec<Call>) = chains.partition(|call| call.is_chain);
-    let alone: Vec<usize> = alone.into_iter().flat_map(|call| call.entries).collect();
-    if !alone.is_empty() {
-        calls.push(Call { entries: alone, is_chain: false });
+pub(super) fn calls(entries: &[Entry], documents: Vec<RawDocumentBuf>) -> Vec<Call> {
+    let mut documents = documents.into_iter().enumerate();
+    let mut alone = Call { documents: vec![], is_chain: false };
+    let mut calls = vec![];
+    for chain in entries.chunk_by(goes_on) {
+        let of_chain = documents.by_ref().take(chain.len());
+        match chain.len() {
+            1 => alone.documents.extend(of_chain),
+            _ => calls.push(Call { documents: of_chain.collect(), is_chain: true }),
+        }
     }
+    calls.push(alone);
     calls
 }
 
@@ -34,29 +37,25 @@ impl MongoDb {
     /// Each chain is an insert of its own, which the server ends at the first document that it refuses
     /// (<https://www.mongodb.com/docs/manual/reference/command/insert/>, `ordered`). All are under way
     /// at once.
-    pub(super) async fn insert_all(
-        &self,
-        documents: Vec<RawDocumentBuf>,
-        calls: Vec<Call>,
-    ) -> Result<Vec<Inserted>, NotInserted> {
-        let mut outcomes = vec![Inserted::NotAttempted; documents.len()];
-        let mut documents: Vec<_> = documents.into_iter().map(Some).collect();
-        let insert = |call: &Call| {
-            let of_call = call.entries.iter().filter_map(|at| documents.get_mut(*at)?.take());
-            self.insert_documents(of_call.collect(), call.is_chain)
+    pub(super) async fn insert_all(&self, calls: Vec<Call>) -> Result<Vec<Inserted>, NotInserted> {
+        let insert = |call: Call| async move {
+            let (at, documents): (Vec<usize>, Vec<_>) = call.documents.into_iter().unzip();
+            (at, self.insert_documents(documents, call.is_chain).await)
         };
-        let inserted = join_all(calls.iter().map(insert)).await;
-        let all_never = inserted.iter().all(|it| matches!(it, Err(NotInserted::Never(_))));
-        for (call, inserted) in calls.into_iter().zip(inserted) {
+        let inserted = join_all(calls.into_iter().map(insert)).await;
+        let is_never = |it: &Result<_, _>| matches!(it, Err(NotInserted::Never(_)));
+        // What had nothing to insert did nothing either.
+        let all_never = inserted.iter().all(|(at, it)| at.is_empty() || is_never(it));
+        let mut outcomes = vec![];
+        for (at, inserted) in inserted {
             let inserted = inserted.map_err(|error| match all_never {
                 true => error,
                 false => NotInserted::Unknown(error.into()), // Another of them may have been done.
             })?;
-            for (at, one) in call.entries.into_iter().zip(inserted) {
-                outcomes.get_mut(at).into_iter().for_each(|outcome| *outcome = one);
-            }
+            outcomes.extend(at.into_iter().zip(inserted));
         }
-        Ok(outcomes)
+        outcomes.sort_unstable_by_key(|(at, _)| *at);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
     async fn insert_documents(
@@ -111,8 +110,6 @@ fn duplicates(error: &Error) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use kernel::log::Entry;
 
     use super::super::{connect, document};
     use super::*;
