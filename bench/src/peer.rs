@@ -51,7 +51,7 @@ pub struct Peers {
     #[arg(long, default_value_t = 1)]
     emmett_processes: u32,
     /// Connections that each of them keeps to MongoDB
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 16)]
     emmett_connections: u32,
 }
 
