@@ -140,6 +140,12 @@ mod tests {
         "eyJpc3MiOiJpIiwiYXVkIjoiYSIsInN1YiI6ImFubiIsImV4cCI6NDEwMjQ0NDgwMCwicm9sZXMiOiJxdWVyeSJ9.",
         "I0Dd45ffLv8rvDHgDGe1Gz_0ihobHUMYtc0OI3M3gJeXU3NlagTAn_YayMRglvJtX3FIPT-OP13wRJVjN86NWQ",
     );
+    /// The same, but it has ended in 1970.
+    const EXPIRED: &str = concat!(
+        "eyJhbGciOiJFUzI1NiIsImtpZCI6ImVjIn0.",
+        "eyJpc3MiOiJpIiwiYXVkIjoiYSIsInN1YiI6ImFubiIsImV4cCI6MSwicm9sZXMiOiJxdWVyeSJ9.",
+        "YbDq1chsYytxxr0ix2giVPMAo-4zDVIKpC7qNiDrRMRj4CYsgUc8Fo75dtKlEx2GlFWEp4GvA1jc2PCy4_DRYQ",
+    );
 
     fn keyring() -> Keyring {
         let config = Config {
@@ -170,5 +176,12 @@ mod tests {
         assert!(keyring.look(GOOD).is_some_and(|known| known.is_ok()));
         drop(turn);
         assert_eq!(keyring.checks.available_permits(), 1, "it does not wait any more");
+    }
+    #[test]
+    fn a_token_that_has_ended_is_known_once_its_signature_was_checked() {
+        let keyring = keyring();
+        assert!(keyring.look(EXPIRED).is_none());
+        assert_eq!(keyring.find(EXPIRED), Err(Denied::Expired));
+        assert_eq!(keyring.look(EXPIRED), Some(Err(Denied::Expired)));
     }
 }

@@ -96,6 +96,8 @@ impl Guard {
             // That is not the client's failure.
             Denied::Unavailable => {}
             Denied::Busy => REFUSED.add_to(refused::SIGNATURES, 1),
+            // Its signature is good, so it is of a client of the provider: it keeps no others out.
+            Denied::Expired if !is_sign_in => {}
             _ if counts => self.fails(address, RateLimit::take)?,
             _ => {}
         }

@@ -17,7 +17,7 @@ use tests::tokens::{Tokens, with};
 use tests::until;
 use waybill::client::Client;
 
-fn seconds(from_now: i64) -> i64 {
+pub(super) fn seconds(from_now: i64) -> i64 {
     Timestamp::now().as_millis() / 1_000 + from_now
 }
 
@@ -29,7 +29,7 @@ pub(super) fn claims() -> Value {
     })
 }
 
-fn but(name: &str, value: Value) -> Value {
+pub(super) fn but(name: &str, value: Value) -> Value {
     let mut claims = claims();
     match value.is_null() {
         true => drop(claims.as_object_mut().unwrap().remove(name)),
