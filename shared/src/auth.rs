@@ -156,7 +156,9 @@ impl Denied {
 }
 
 /// Whose a credential is.
-type Found = std::result::Result<Arc<Principal>, Denied>;
+pub(crate) type Found = std::result::Result<Arc<Principal>, Denied>;
+/// For the check of a signature; it is over when this is dropped.
+type Turn = tokio::sync::OwnedSemaphorePermit;
 
 /// Finds out whose a credential is.
 pub struct Authenticator {
@@ -219,28 +221,21 @@ impl Authenticator {
         self.sign_in_failures
     }
 
-    /// Whose credential it is, where that takes no check of a signature; else none.
-    pub(crate) fn look(&self, credential: &str) -> Option<Found> {
+    /// Whose credential it is, where that takes no check of a signature; else the keyring that can check it.
+    pub(crate) fn look(&self, credential: &str) -> std::result::Result<Found, &jwt::Keyring> {
         if let Some(token) = Token::parse(credential) {
             let tokens = self.tokens.as_ref();
-            return Some(tokens.ok_or(Denied::Invalid).and_then(|it| it.current().find(&token)));
+            return Ok(tokens.ok_or(Denied::Invalid).and_then(|it| it.current().find(&token)));
         }
-        self.jwt.as_ref().map_or(Some(Err(Denied::Invalid)), |keys| keys.look(credential))
-    }
-
-    /// Whose credential it is, by its signature. Few signatures are checked at a time, beside the threads
-    /// that serve requests.
-    pub(crate) async fn check(&self, credential: &str) -> Found {
         match &self.jwt {
-            Some(keys) => keys.check(credential).await,
-            None => Err(Denied::Invalid),
+            Some(keys) => keys.look(credential).ok_or(keys),
+            None => Ok(Err(Denied::Invalid)),
         }
     }
 
     /// Whose credential it is, found at once.
     pub(crate) fn principal(&self, credential: &str) -> Found {
-        let check = || self.jwt.as_ref().map_or(Err(Denied::Invalid), |it| it.find(credential));
-        self.look(credential).unwrap_or_else(check)
+        self.look(credential).unwrap_or_else(|keys| keys.find(credential))
     }
 
     /// Counts what came of a credential.
