@@ -233,9 +233,17 @@ impl Authenticator {
         }
     }
 
-    /// Whose credential it is, found at once.
-    pub(crate) fn principal(&self, credential: &str) -> Found {
-        self.look(credential).unwrap_or_else(|keys| keys.find(credential))
+    /// Whose credential it is; a signature is checked in its turn.
+    pub(crate) async fn find(&self, credential: &str) -> Found {
+        match self.look(credential) {
+            Ok(found) => found,
+            Err(keys) => keys.check(credential, keys.turn().await?, || {}).await,
+        }
+    }
+
+    /// Which keys are in use for JWTs: others have another number. None where there are none.
+    pub(crate) fn keys(&self) -> Option<u64> {
+        self.jwt.as_ref().and_then(jwt::Keyring::number)
     }
 
     /// Counts what came of a credential.

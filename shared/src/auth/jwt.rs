@@ -128,9 +128,9 @@ impl Keyring {
         tokio::task::spawn_blocking(check).await.unwrap_or(Err(Denied::Busy))
     }
 
-    /// Whose token it is. The signature of one that is not known is checked at once.
-    pub fn find(&self, token: &str) -> Found {
-        self.verifier()?.find(token)
+    /// The number of the keys that are in use; none before there are any.
+    pub fn number(&self) -> Option<u64> {
+        self.verifier().ok().map(|verifier| verifier.number())
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
     use jsonwebtoken::Algorithm;
 
     use super::*;
-    use crate::auth::Authenticator;
+    use crate::auth::{Authenticator, Caller};
     use crate::http::Guard;
     use crate::http::access::AccessTable;
     use crate::http::rate::Rate;
@@ -188,15 +188,15 @@ mod tests {
         keyring.check(token, keyring.turn().await?, || {}).await
     }
 
-    /// In front of a service that takes JWTs by this keyring. One credential of an address may fail.
+    /// Takes JWTs by this keyring. One credential of an address may fail.
+    fn authenticator(keyring: Keyring) -> Arc<Authenticator> {
+        let sign_in_failures = Some(Rate::parse("1/m").unwrap());
+        let jwt = Some(keyring);
+        Arc::new(Authenticator { tokens: None, jwt, rate: None, sign_in_failures })
+    }
+
     fn guard(keyring: Keyring) -> Guard {
-        let authenticator = Authenticator {
-            tokens: None,
-            jwt: Some(keyring),
-            rate: None,
-            sign_in_failures: Some(Rate::parse("1/m").unwrap()),
-        };
-        Guard::new(Arc::new(authenticator), Arc::new(AccessTable::new(&[])))
+        Guard::new(authenticator(keyring), Arc::new(AccessTable::new(&[])))
     }
 
     /// The type of the problem that a sign-in with this token has.
@@ -220,11 +220,11 @@ mod tests {
         drop(turn);
         assert_eq!(keyring.checks.available_permits(), 1, "it does not wait any more");
     }
-    #[test]
-    fn a_token_that_has_ended_is_known_once_its_signature_was_checked() {
+    #[tokio::test]
+    async fn a_token_that_has_ended_is_known_once_its_signature_was_checked() {
         let keyring = keyring();
         assert!(keyring.look(EXPIRED).is_none());
-        assert_eq!(keyring.find(EXPIRED), Err(Denied::Expired));
+        assert_eq!(checked(&keyring, EXPIRED).await, Err(Denied::Expired));
         assert_eq!(keyring.look(EXPIRED), Some(Err(Denied::Expired)));
     }
     #[tokio::test]
@@ -250,5 +250,25 @@ mod tests {
         }
         drop(checks.acquire().await.unwrap()); // That is over.
         assert!(problem_of(&guard, &forged).await.ends_with("/too-many-requests"));
+    }
+    #[tokio::test]
+    async fn the_signature_of_a_client_that_goes_on_is_checked_once_for_the_same_keys() {
+        let keyring = keyring();
+        let (verifier, checks) = (keyring.verifier().unwrap(), keyring.checks.clone());
+        let authenticator = authenticator(keyring);
+        let principal = authenticator.find(GOOD).await.unwrap();
+        let caller = Caller::known(principal, GOOD.into(), &authenticator);
+        assert_eq!(caller.is_still_known(), Some(true));
+        verifier.forget();
+        assert_eq!(caller.is_still_known(), None, "it may be of other keys");
+        let again = caller.clone().again().await.unwrap();
+        verifier.forget();
+        assert_eq!(again.is_still_known(), Some(true));
+        // Another one waits for its turn, which does not come.
+        let turn = checks.acquire().await.unwrap();
+        tokio::time::pause();
+        assert!(caller.again().await.is_none());
+        assert_eq!(again.is_still_known(), Some(true));
+        drop(turn);
     }
 }

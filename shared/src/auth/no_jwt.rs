@@ -54,7 +54,7 @@ impl Keyring {
     }
 
     /// Of a keyring that there can't be.
-    pub fn find(&self, _token: &str) -> Found {
+    pub fn number(&self) -> Option<u64> {
         match *self {}
     }
 }
