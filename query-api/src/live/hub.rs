@@ -45,7 +45,7 @@ pub const PAGE: usize = 100;
 pub(crate) struct Hub {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
-    stop: CancellationToken,
+    pub stop: CancellationToken,
     pending: Mutex<Pending>,
     subscribers: Mutex<Subscribers>,
     /// For what waits for them.

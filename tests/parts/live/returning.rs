@@ -242,3 +242,13 @@ async fn for_a_client_that_left_nothing_more_is_loaded() {
     until("what was kept for it is given up", again).await;
     assert!(views.hooks.begun() <= 2, "one page for each of the two");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_waits_for_what_it_missed_is_told_that_the_service_stops() {
+    let (subject, _views) = Subject::hooked(Endless::default(), Bounds::default()).await;
+    let last = missed(&subject, 3).await;
+    let stop = async { subject.stop.cancel() };
+    let opened = async { tokio::join!(subject.open_as(None, &[], Some(&last)), stop).0 };
+    let refused = tokio::time::timeout(WAIT_TIMEOUT, opened).await.expect("it does not wait");
+    assert_eq!(refused.err().map(|it| it.status), Some(503));
+}
