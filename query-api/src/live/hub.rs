@@ -2,43 +2,29 @@
 
 mod checkpoints;
 mod loading;
+mod telling;
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
 
-use kernel::log::StreamName;
+use kernel::Result;
 use kernel::query::Queries;
-use kernel::{Result, Timestamp};
 use shared::http::Client;
 use shared::http::problem::Problem;
 use shared::service::metrics::OneMore;
 use shared::view_store::{Generation, Place, Update, ViewStore};
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::checkpoints::Checkpoints;
-use super::EventId;
 use super::budget::Budget;
 use super::catch_up::MAX_STREAMS;
-use super::event;
 use super::pending::Pending;
-use super::queue::Frame;
 use super::share::Share;
-use super::subscriber::{Page, Subscriber};
+use super::subscriber::Subscriber;
 use super::subscribers::{Bounds, Subscribers};
-use super::traced::Traced;
 use super::turns::Turns;
 use crate::metrics;
 
-/// From the start of a telling to the next one: what changes meanwhile is told together, the first
-/// change after a silence at once.
-const TICK: Duration = Duration::from_millis(10);
-/// The least time between two tellings, where one of them takes long.
-const REST: Duration = Duration::from_millis(2);
-/// Before what could not be loaded is tried again.
-const RETRY_DELAY: Duration = Duration::from_millis(250);
 /// Views that are loaded and told at a time.
 pub const PAGE: usize = 100;
 
@@ -184,85 +170,10 @@ impl Hub {
         }
     }
 
-    /// Waits for news and tells them. Returns when the next ones may be told.
-    async fn tell_next(&self, checkpoints: &mut Checkpoints) {
-        let next_look = checkpoints.next_look(lock(&self.pending).checkpoint.is_some());
-        drop(tokio::time::timeout_at(next_look, self.news.notified()).await);
-        let begun = Instant::now();
-        if let Err(failure) = self.tell_all(checkpoints).await {
-            tracing::warn!(%failure, "changes of the views are told later");
-            tokio::time::sleep(RETRY_DELAY).await;
-            self.news.notify_one();
-        }
-        tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
-    }
-
     fn has_subscribers(&self) -> bool {
         let mut subscribers = lock(&self.subscribers);
         subscribers.are_told = !subscribers.is_empty();
         subscribers.are_told
-    }
-
-    async fn tell_all(&self, checkpoints: &mut Checkpoints) -> Result<()> {
-        let (generation, place, (views, reset)) = {
-            let mut pending = lock(&self.pending);
-            let Some(generation) = pending.generation.clone() else { return Ok(()) };
-            (generation, pending.place, pending.take())
-        };
-        let id = EventId::new(&generation, place);
-        if let Some(why) = reset {
-            let piece = self.waiting.piece(event::reset(why, &id)?);
-            self.send(|one| one.send(Frame { place: None, piece: piece.clone() }));
-        }
-        let told = self.tell_views(&generation, views, &id).await?;
-        if let Some(millis) = told {
-            metrics::LIVE_DELAY.took(Duration::from_millis(millis.unsigned_abs()), &[]);
-        }
-        checkpoints.told(told);
-        self.tell_checkpoint(checkpoints, &id).await
-    }
-
-    /// Returns the longest time since one of the views' events was recorded.
-    async fn tell_views(
-        &self,
-        generation: &Generation,
-        views: HashSet<StreamName>,
-        id: &EventId,
-    ) -> Result<Option<i64>> {
-        let (mut streams, mut lag) = (Vec::from_iter(views), None);
-        let skipped = streams.split_off(self.takes().min(streams.len()));
-        lock(&self.pending).take_traces(&skipped);
-        if !skipped.is_empty() {
-            lock(&self.subscribers).skip(skipped.len());
-        }
-        while !streams.is_empty() {
-            let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
-            let traced = Traced::begin(lock(&self.pending).take_traces(&page));
-            let changed = match self.load(generation, &page).await {
-                Ok(changed) => changed,
-                Err(failure) => {
-                    lock(&self.pending).views.extend(streams.into_iter().chain(page));
-                    return Err(failure);
-                }
-            };
-            let now = Timestamp::now().as_millis();
-            lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
-            let last = streams.is_empty().then_some(id);
-            let page = Page::new(&changed, id.place, last, &self.waiting);
-            self.send(|one| one.tell(&page));
-            traced.end();
-        }
-        Ok(lag)
-    }
-
-    /// As many views are loaded as one of the clients takes at least; one, so that the lag is known.
-    fn takes(&self) -> usize {
-        lock(&self.subscribers).takes().max(1)
-    }
-
-    /// Hands something to all, and lets go of those that can't take it.
-    fn send(&self, tell: impl Fn(&Subscriber) -> bool) {
-        lock(&self.subscribers).tell(tell);
     }
 }
 
