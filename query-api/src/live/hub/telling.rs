@@ -50,22 +50,25 @@ impl Hub {
             let piece = self.waiting.piece(event::reset(why, &id)?);
             self.send(|one| one.send(Frame { place: None, piece: piece.clone() }));
         }
-        let told = self.tell_views(&generation, views, &id).await?;
-        if let Some(millis) = told {
+        let mut lag = None;
+        let told = self.tell_views(&generation, views, &id, &mut lag).await;
+        if let Some(millis) = lag {
             metrics::LIVE_DELAY.took(Duration::from_millis(millis.unsigned_abs()), &[]);
         }
-        checkpoints.told(told);
+        checkpoints.told(lag);
+        told?;
         self.tell_checkpoint(checkpoints, &id).await
     }
 
-    /// Returns the longest time since one of the views' events was recorded.
+    /// `lag` becomes the longest time since one of the events was recorded whose views were told.
     async fn tell_views(
         &self,
         generation: &Generation,
         views: HashSet<StreamName>,
         id: &EventId,
-    ) -> Result<Option<i64>> {
-        let (mut streams, mut lag) = (Vec::from_iter(views), None);
+        lag: &mut Option<i64>,
+    ) -> Result<()> {
+        let mut streams = Vec::from_iter(views);
         let skipped = streams.split_off(self.takes().min(streams.len()));
         lock(&self.pending).take_traces(&skipped);
         if !skipped.is_empty() {
@@ -82,13 +85,14 @@ impl Hub {
                 }
             };
             let now = Timestamp::now().as_millis();
-            lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
+            let longest = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max();
+            *lag = longest.max(*lag);
             let last = streams.is_empty().then_some(id);
             let page = Page::new(&changed, id.place, last, &self.waiting);
             self.send(|one| one.tell(&page));
             traced.end();
         }
-        Ok(lag)
+        Ok(())
     }
 
     /// As many views are loaded as one of the clients takes at least; one, so that the lag is known.
