@@ -110,8 +110,8 @@ impl Subscribers {
     }
 
     /// The same to one of so many parts of them, which are counted from 0.
-    pub fn tell_part(&mut self, (part, parts): (u64, u64), tell: impl Fn(&Subscriber) -> bool) {
-        let mut gone = vec![];
+    pub fn tell_part(&mut self, (part, parts): (u32, u32), tell: impl Fn(&Subscriber) -> bool) {
+        let (part, parts, mut gone) = (u64::from(part), u64::from(parts), vec![]);
         for (number, (one, _)) in self.all.iter().filter(|(number, _)| *number % parts == part) {
             if !tell(one) {
                 one.cut();

@@ -13,7 +13,7 @@ use kernel::{Failure, Result};
 use query_api::live::Bounds;
 use shared::view_store::{Advance, GenerationId, Reading, ViewStore};
 use tests::orders::stream;
-use tests::until::WAIT_TIMEOUT;
+use tests::until::{WAIT_TIMEOUT, let_pass};
 use tests::view_decorator::ViewHooks;
 use tokio::time::{Instant, timeout};
 
@@ -43,10 +43,15 @@ async fn next_checkpoint(client: &mut Reader) -> String {
     timeout(WAIT_TIMEOUT, next).await.expect("it is told one")
 }
 
-/// Moves the checkpoint by one, and waits until each client is told; when each was.
-async fn told(subject: &Subject, clients: &mut [Reader], position: Position) -> Vec<Instant> {
+/// Moves the checkpoint by one.
+async fn advance(subject: &Subject, position: Position) {
     let moved = subject.views.advance(&subject.live.id, position - 1, position, &[]).await;
     assert_eq!(moved.unwrap(), Advance::Moved);
+}
+
+/// Moves the checkpoint by one, and waits until each client is told; when each was.
+async fn told(subject: &Subject, clients: &mut [Reader], position: Position) -> Vec<Instant> {
+    advance(subject, position).await;
     let next = clients.iter_mut().map(|client| async move {
         let text = client.next_bytes().await;
         assert!(text.contains(&format!("\"position\":{position},")), "{text}");
@@ -69,6 +74,50 @@ async fn checkpoints_are_told_to_a_few_clients_at_a_time_and_to_each_every_500_m
     let second = told(&subject, &mut clients, 2).await;
     for (first, second) in first.iter().zip(second) {
         assert!(second - *first >= Duration::from_millis(500), "{:?}", second - *first);
+    }
+}
+
+/// Views whose reads take long.
+struct Slow;
+
+#[async_trait]
+impl ViewHooks for Slow {
+    async fn read(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        batch: &Batch,
+    ) -> Result<Reading> {
+        let_pass(Duration::from_millis(200)).await;
+        views.read(generation, batch).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_client_is_told_checkpoints_in_time_although_changes_take_long_to_tell() {
+    let (subject, _views) = Subject::hooked(Slow, Bounds::default()).await;
+    let mut clients = open(&subject, 25).await;
+    let changes = async {
+        for _ in 0..1_000 {
+            subject.change(&stream(), 1, "x", "created").await;
+            let_pass(Duration::from_millis(100)).await;
+        }
+    };
+    let told = clients.iter_mut().map(|client| async move {
+        let mut told = vec![];
+        while told.len() < 3 {
+            next_checkpoint(client).await;
+            told.push(Instant::now());
+        }
+        told
+    });
+    let told = tokio::select! {
+        () = changes => panic!("they were not told in time"),
+        told = join_all(told) => told,
+    };
+    for pair in told.iter().flat_map(|of_one| of_one.windows(2)) {
+        let between = (pair[1] - pair[0]).as_millis();
+        assert!((500..=1_100).contains(&between), "{between} ms");
     }
 }
 
