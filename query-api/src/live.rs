@@ -149,6 +149,7 @@ pub(crate) async fn open(
         let checkpoint = hub.checkpoint(&id.generation, None).await?;
         first.extend(checkpoint.map(|checkpoint| event::frame(&[&checkpoint], Some(&id))));
     }
+    subscription.open();
     Ok(Body::new(first, missed, inbox, subscription))
 }
 

@@ -200,6 +200,14 @@ pub struct Subscription {
     _counted: OneMore,
 }
 
+impl Subscription {
+    /// The client was told how far the views are, where it is told that first. What was read of that
+    /// before this is told to it no more: it would go back.
+    pub fn open(&self) {
+        lock(&self.hub.subscribers).open(self.number);
+    }
+}
+
 impl Drop for Subscription {
     fn drop(&mut self) {
         lock(&self.hub.subscribers).remove(self.number);

@@ -38,6 +38,8 @@ pub struct Subscribers {
     /// Of the clients that are known, as long as anything of theirs is left.
     shares: HashMap<Client, Weak<Share>>,
     next: u64,
+    /// How many were opened to the end so far.
+    opened: u64,
     /// A task tells them.
     pub are_told: bool,
 }
@@ -46,7 +48,7 @@ impl Subscribers {
     pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
         let (all, shares) = Default::default();
         let missed = Budget::new(bounds.missed);
-        Self { bounds, waiting, missed, all, shares, next: 0, are_told: false }
+        Self { bounds, waiting, missed, all, shares, next: 0, opened: 0, are_told: false }
     }
 
     /// Its number, and the share of its client; the error says why there is no place for it.
@@ -78,6 +80,19 @@ impl Subscribers {
         let share = Share::new(self.missed.part(self.bounds.missed / 2));
         self.shares.insert(client, Arc::downgrade(&share));
         share
+    }
+
+    /// The client of this one was told how far the views are, where it is told that first.
+    pub fn open(&mut self, number: u64) {
+        self.opened += 1;
+        if let Some((one, _)) = self.all.get_mut(&number) {
+            one.open(self.opened);
+        }
+    }
+
+    /// How many were opened to the end so far.
+    pub fn opened(&self) -> u64 {
+        self.opened
     }
 
     pub fn remove(&mut self, number: u64) {

@@ -77,6 +77,20 @@ async fn checkpoints_are_told_to_a_few_clients_at_a_time_and_to_each_every_500_m
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_client_is_told_first_is_not_taken_back() {
+    let subject = Subject::new().await;
+    let mut before = open(&subject, 1).await;
+    told(&subject, &mut before, 1).await;
+    // That is the checkpoint which others are told still.
+    advance(&subject, 2).await;
+    let mut client = subject.open(&[], None).await;
+    for _ in 0..2 {
+        let told = next_checkpoint(&mut client).await;
+        assert!(told.contains("\"position\":2,"), "{told}");
+    }
+}
+
 /// Views whose reads take long.
 struct Slow;
 

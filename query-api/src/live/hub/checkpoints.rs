@@ -26,6 +26,8 @@ const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Checkpoints {
     /// What was read, and of which generation, until the last part is told.
     event: Option<(GenerationId, Bytes)>,
+    /// How many streams had been opened before that was read.
+    opened: u64,
     /// The part that is told next.
     part: u32,
     /// It is not told before this.
@@ -41,7 +43,7 @@ pub struct Checkpoints {
 impl Default for Checkpoints {
     fn default() -> Self {
         let (event, now, lag) = (None, Instant::now(), None);
-        Self { event, part: 0, due: now, again: now, lag }
+        Self { event, opened: 0, part: 0, due: now, again: now, lag }
     }
 }
 
@@ -60,8 +62,8 @@ impl Checkpoints {
     }
 
     /// This was read, and is told from now on.
-    fn begin(&mut self, event: Option<(GenerationId, Bytes)>) {
-        self.event = event;
+    fn begin(&mut self, event: Option<(GenerationId, Bytes)>, opened: u64) {
+        (self.event, self.opened) = (event, opened);
         (self.part, self.due, self.lag) = (0, Instant::now(), None);
     }
 
@@ -96,10 +98,13 @@ impl Hub {
             self.read_checkpoint(checkpoints, &id.generation).await?;
         }
         let Some((_, event)) = &checkpoints.event else { return Ok(()) };
-        let (place, budget) = (id.place, &self.waiting);
+        let (place, budget, opened) = (id.place, &self.waiting, checkpoints.opened);
         let told =
             Frame { place: Some(place), piece: budget.piece(event::frame(&[event], Some(id))) };
-        let tell = |one: &Subscriber| one.tell_skipped(place, budget) && one.send(told.clone());
+        // One that was opened later has been told at least as much.
+        let tell = |one: &Subscriber| {
+            !one.was_among(opened) || (one.tell_skipped(place, budget) && one.send(told.clone()))
+        };
         for part in checkpoints.take_due() {
             lock(&self.subscribers).tell_part((part, PARTS), tell);
         }
@@ -117,8 +122,9 @@ impl Hub {
         if moved.is_none() && checkpoints.lag.is_none() {
             return Ok(());
         }
+        let opened = lock(&self.subscribers).opened();
         let event = self.checkpoint(generation, checkpoints.lag).await?;
-        checkpoints.begin(event.map(|event| (generation.clone(), event)));
+        checkpoints.begin(event.map(|event| (generation.clone(), event)), opened);
         let mut pending = lock(&self.pending);
         if pending.checkpoint == moved {
             pending.checkpoint = None;
