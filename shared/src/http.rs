@@ -30,6 +30,7 @@ mod security_headers;
 pub mod serve;
 pub mod session;
 pub mod strict_json;
+mod tally;
 mod timed;
 mod unread;
 mod unsent;
