@@ -113,9 +113,10 @@ struct Endless {
     lost: Arc<Notify>,
 }
 
-struct Losing {
-    updates: Box<dyn Updates>,
-    lost: Arc<Notify>,
+/// Updates that are lost when it is told so.
+pub(super) struct Losing {
+    pub updates: Box<dyn Updates>,
+    pub lost: Arc<Notify>,
 }
 
 #[async_trait]
