@@ -41,7 +41,7 @@ pub(crate) struct Hub {
     /// There is something to tell.
     news: Notify,
     /// The generation whose updates are read.
-    read: watch::Sender<Option<Generation>>,
+    read: Mutex<watch::Sender<Option<Generation>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,8 +57,7 @@ impl Hub {
     ) -> Self {
         let waiting = Budget::new(bounds.waiting);
         let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
-        let (news, read) = (Notify::new(), watch::Sender::new(None));
-        let (pending, turns) = Default::default();
+        let (news, (read, pending, turns)) = (Notify::new(), Default::default());
         Self { views, queries, stop, pending, subscribers, waiting, turns, news, read }
     }
 
@@ -96,7 +95,7 @@ impl Hub {
             }
             None => lock(&self.pending).begin(generation, place),
         }
-        self.read.send_replace(Some(generation.clone()));
+        lock(&self.read).send_replace(Some(generation.clone()));
         self.news.notify_one();
         Ok(())
     }
@@ -117,13 +116,14 @@ impl Hub {
     /// From the reader: it reads no more.
     pub fn end_of_reading(&self) {
         *lock(&self.pending) = Pending::default();
-        self.read.send_replace(None);
+        lock(&self.read).send_replace(None);
     }
 
-    /// From the reader: it broke down. All streams end, and are read for anew when their clients
-    /// come back.
+    /// From the reader: it broke down. All streams end, those included that wait for it to begin, and
+    /// are read for anew when their clients come back.
     pub fn end_all(&self) {
         self.end_of_reading();
+        *lock(&self.read) = watch::Sender::default();
         lock(&self.subscribers).clear();
     }
 
@@ -146,9 +146,10 @@ impl Hub {
         Ok(Subscription { hub: self.clone(), number, share, _counted })
     }
 
-    /// The generation that is read and how far it is told, once it is read.
+    /// The generation that is read and how far it is told, once it is read; none where the reader
+    /// breaks down before.
     pub async fn place(&self) -> Option<(Generation, Place)> {
-        let mut read = self.read.subscribe();
+        let mut read = lock(&self.read).subscribe();
         read.wait_for(Option::is_some).await.ok()?;
         let pending = lock(&self.pending);
         Some((pending.generation.clone()?, pending.place))

@@ -221,8 +221,9 @@ async fn a_view_that_can_not_be_read_holds_up_no_other() {
 async fn updates_are_read_again_after_the_task_that_reads_them_has_ended() {
     let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
     views.hooks.set(Some(Fault::UpdatesPanic));
-    let opened = timeout(Duration::from_secs(1), subject.open(&[], None)).await;
-    assert!(opened.is_err(), "nothing is read");
+    let refused = timeout(Duration::from_secs(1), subject.open_as(None, &[], None)).await;
+    let refused = refused.expect("it does not wait for what is not read").err();
+    assert_eq!(refused.map(|it| it.status), Some(503));
     views.hooks.set(None);
     let opened = timeout(WAIT_TIMEOUT, subject.open(&[], None)).await;
     let (mut client, changed) = (opened.expect("it is read"), stream());
