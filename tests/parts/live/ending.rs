@@ -1,5 +1,15 @@
 //! How streams of events end: with the service, or with the task that tells them.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kernel::contract::ReadContract;
+use kernel::live::{Filter, Live, Shown};
+use kernel::parameters::{self, Parameters};
+use kernel::projection::Stored;
+use kernel::query::{self, Queries, Question, Reply, Views};
+use orders::OrderQueries;
+use query_api::Service;
 use query_api::live::Bounds;
 use tests::orders::stream;
 
@@ -67,4 +77,52 @@ async fn a_stream_that_catches_up_ends_with_the_service() {
     views.hooks.until_met().await;
     subject.stop.cancel();
     assert_eq!(client.next().await, None);
+}
+
+/// Orders, of which some can't be shown without a panic.
+struct Panicking;
+
+impl Live for Panicking {
+    fn filter(&self, parameters: &mut Parameters<'_>) -> Result<Filter, parameters::Error> {
+        OrderQueries.filter(parameters)
+    }
+
+    fn show(&self, view: Stored) -> kernel::Result<Shown> {
+        assert!(
+            !String::from_utf8_lossy(&view.document).contains("panics"),
+            "the fault of this test"
+        );
+        OrderQueries.show(view)
+    }
+
+    fn owned(&self, filter: Filter, owner: &str) -> Filter {
+        OrderQueries.owned(filter, owner)
+    }
+}
+
+#[async_trait]
+impl Queries for Panicking {
+    fn contract(&self) -> ReadContract {
+        OrderQueries.contract()
+    }
+
+    async fn answer(
+        &self,
+        views: &dyn Views,
+        question: &Question,
+    ) -> Result<Option<Reply>, query::Error> {
+        OrderQueries.answer(views, question).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_view_that_panics_when_it_is_shown_ends_no_stream() {
+    let subject = Subject::new().await;
+    let (queries, stop) = (Arc::new(Panicking), subject.stop.clone());
+    let service = Service::new(subject.views.clone(), queries, stop);
+    let subject = Subject { service, ..subject };
+    let (mut client, whole) = (subject.open(&[], None).await, stream());
+    subject.change_noting(&stream(), 1, ("x", "created"), "it panics").await;
+    subject.change(&whole, 1, "x", "created").await;
+    assert_eq!(client.views().await, [(whole, 1)]);
 }
