@@ -41,6 +41,7 @@ pub use answer::{Answer, close, json};
 pub use body::body;
 pub use client::Client;
 pub use cors::{Cors, Origins};
+pub use fixed::Fixed;
 pub use front::Callers;
 pub use guard::Guard;
 pub use hosts::Hosts;
