@@ -288,7 +288,7 @@ mod tests {
             rate.map(|rate| rate.to_string())
         };
         assert_eq!(told(&[]).as_deref(), Some("10 requests per minute"));
-        assert_eq!(told(&[(SIGN_IN_FAILURES, "1/s")]).as_deref(), Some("1 requests per second"));
+        assert_eq!(told(&[(SIGN_IN_FAILURES, "1/s")]).as_deref(), Some("1 request per second"));
         assert_eq!(told(&[(SIGN_IN_FAILURES, "off")]), None);
         let problems = read(&[(SIGN_IN_FAILURES, "few")]).unwrap_err();
         assert!(problems.len() == 1 && problems[0].starts_with(SIGN_IN_FAILURES), "{problems:?}");
