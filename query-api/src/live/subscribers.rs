@@ -35,7 +35,8 @@ pub struct Subscribers {
     waiting: Arc<Budget>,
     missed: Arc<Budget>,
     all: HashMap<u64, (Subscriber, Open)>,
-    /// Of the clients that are known, as long as anything of theirs is left.
+    /// Of the clients that are known. Those of clients that are gone are dropped once there are more
+    /// than streams may be open.
     shares: HashMap<Client, Weak<Share>>,
     next: u64,
     /// How many were opened to the end so far.
@@ -145,7 +146,8 @@ impl Subscribers {
     }
 
     /// Cuts off those whose first piece waits longest, until there is room: a client that reads has taken
-    /// by now what others have not even begun with, however much it is told. Returns their numbers.
+    /// by now what others have not even begun with, however much it is told. There is room afterwards: what
+    /// else is counted is the page that is being told, of some MiB. Returns their numbers.
     fn cut_slowest(&self) -> Vec<u64> {
         let first = |(number, (one, _)): (&u64, &(Subscriber, _))| Some((one.first()?, *number));
         let mut slowest: Vec<(u64, u64)> = self.all.iter().filter_map(first).collect();
