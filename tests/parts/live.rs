@@ -6,6 +6,7 @@ mod ending;
 mod reading;
 mod returning;
 mod telling;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,15 +4,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use kernel::Result;
+use kernel::{Failure, Result};
 use query_api::live::Bounds;
-use shared::view_store::{GenerationId, Reached, Updates, ViewStore};
+use shared::view_store::{GenerationId, Place, Reached, Update, Updates, ViewStore};
 use tests::orders::stream;
 use tests::view_decorator::ViewHooks;
 use tokio::sync::Notify;
 
 use super::Subject;
-use super::returning::Losing;
+
+/// Updates that are lost when it is told so.
+pub(super) struct Losing {
+    pub updates: Box<dyn Updates>,
+    pub lost: Arc<Notify>,
+}
+
+#[async_trait]
+impl Updates for Losing {
+    async fn next(&mut self) -> Result<Vec<Update>> {
+        tokio::select! {
+            biased;
+            () = self.lost.notified() => Err(Failure::transient("following", "it is lost")),
+            news = self.updates.next() => news,
+        }
+    }
+
+    fn place(&self) -> Place {
+        self.updates.place()
+    }
+}
 
 /// Views whose reader loses its connection when it is told so. Once they are silent, no look at how far
 /// they are is answered.
