@@ -1,19 +1,12 @@
-//! Which generations of views there are: the live one, the one in the making, and those left over.
+//! Which generations of views there are: the live one, and the one in the making.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use kernel::Result;
 use kernel::log::LogId;
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
 use shared::view_store::{Generation, GenerationId, ViewStore};
-use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
-
-/// How long the views of a replaced generation stay, for requests that still read them.
-const REPLACED_KEYS_LIFETIME: Duration = Duration::from_secs(60);
 
 /// What a worker has to do before it can serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,37 +34,6 @@ pub(crate) struct Generations {
     feeds: Arc<dyn Feeds>,
     /// The version of this worker's projection.
     projection: u32,
-    /// What is being removed by a call of `remove_replaced`.
-    removing: Mutex<BTreeSet<GenerationId>>,
-}
-
-/// Generations that one call removes, and no other meanwhile.
-struct Removal<'a> {
-    removing: &'a Mutex<BTreeSet<GenerationId>>,
-    generations: Vec<Generation>,
-}
-
-fn lock(removing: &Mutex<BTreeSet<GenerationId>>) -> MutexGuard<'_, BTreeSet<GenerationId>> {
-    removing.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl<'a> Removal<'a> {
-    /// Of those that no call removes yet.
-    fn begin(removing: &'a Mutex<BTreeSet<GenerationId>>, mut all: Vec<Generation>) -> Self {
-        let mut known = lock(removing);
-        all.retain(|one| known.insert(one.id.clone()));
-        drop(known);
-        Self { removing, generations: all }
-    }
-}
-
-impl Drop for Removal<'_> {
-    fn drop(&mut self) {
-        let mut known = lock(self.removing);
-        for one in &self.generations {
-            known.remove(&one.id);
-        }
-    }
 }
 
 impl Generations {
@@ -81,7 +43,7 @@ impl Generations {
         feeds: Arc<dyn Feeds>,
         projection: u32,
     ) -> Self {
-        Self { store, views, feeds, projection, removing: Mutex::default() }
+        Self { store, views, feeds, projection }
     }
 
     /// What this worker has to do, by the live generation and the log that is there.
@@ -145,60 +107,6 @@ impl Generations {
     pub(crate) async fn discard(&self, generation: &Generation) -> Result<()> {
         self.feeds.close(&generation.id).await?;
         self.views.remove(&generation.id).await
-    }
-
-    /// Removes generations that were replaced and that no other call removes: their queues at once,
-    /// their views a minute later. Takes that long where there are any. What `stop` or a failure
-    /// interrupts is found again by the next call; what another call removes at the time is left to
-    /// it.
-    pub(crate) async fn remove_replaced(&self, stop: &CancellationToken) -> Result<()> {
-        self.close_lost().await?;
-        let replaced = Removal::begin(&self.removing, self.leftovers().await?);
-        if replaced.generations.is_empty() {
-            return Ok(());
-        }
-        for old in &replaced.generations {
-            self.feeds.close(&old.id).await?;
-        }
-        stop.run_until_cancelled(sleep(REPLACED_KEYS_LIFETIME)).await;
-        for old in &replaced.generations {
-            if !stop.is_cancelled() {
-                self.remove(old).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Closes the feeds of generations whose views are lost: a queue that takes events and gives them
-    /// to no worker.
-    async fn close_lost(&self) -> Result<()> {
-        // In this order: a generation is described before its feed is opened.
-        let opened = self.feeds.opened().await?;
-        let described = self.views.generations().await?;
-        for lost in opened.iter().filter(|id| described.iter().all(|one| one.id != **id)) {
-            tracing::warn!(generation = %lost, "closing the feed of views that are lost");
-            self.feeds.close(lost).await?;
-        }
-        Ok(())
-    }
-
-    /// Removes the views of a generation that is left over still.
-    async fn remove(&self, old: &Generation) -> Result<()> {
-        if self.leftovers().await?.contains(old) {
-            self.views.remove(&old.id).await?;
-        }
-        Ok(())
-    }
-
-    /// Generations that are neither live nor in the making.
-    async fn leftovers(&self) -> Result<Vec<Generation>> {
-        // In this order: a generation that goes live meanwhile is found in one of the two places.
-        let all = self.views.generations().await?;
-        let used = [self.views.building().await?, self.views.live().await?];
-        Ok(all
-            .into_iter()
-            .filter(|one| !used.iter().flatten().any(|used| used.id == one.id))
-            .collect())
     }
 }
 

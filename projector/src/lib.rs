@@ -3,11 +3,11 @@
 //! A [`Worker`] serves the live generation of views: it takes events from the generation's feed and
 //! gives them to the `applier`, which brings them into the views; `parking` sets aside what can't be
 //! applied, and the `retrier` tries it again. `rollout` decides by the `generations` that are there
-//! which one is served, made or discarded, and the `builder` makes one from the log. The `healer`
-//! checks behind the workers that nothing is missing. Healer and builder follow the log by the same
-//! `walker`, each under a lease of the `lease_holder`. [`Operations`] is what operators ask of a
-//! worker, `admin` its HTTP; the `recorder` keeps what they did, and the `census` counts what waits for
-//! them.
+//! which one is served, made or discarded, the `builder` makes one from the log, and the `remover`
+//! removes what was replaced. The `healer` checks behind the workers that nothing is missing. Healer
+//! and builder follow the log by the same `walker`, each under a lease of the `lease_holder`.
+//! [`Operations`] is what operators ask of a worker, `admin` its HTTP; the `recorder` keeps what they
+//! did, and the `census` counts what waits for them.
 
 pub mod admin;
 mod applier;
@@ -22,6 +22,7 @@ mod metrics;
 mod operations;
 mod parking;
 mod recorder;
+mod remover;
 mod retrier;
 mod rollout;
 #[cfg(feature = "servers")]

@@ -34,6 +34,7 @@ use crate::metrics;
 use crate::operations::Operations;
 use crate::parking::Parking;
 use crate::recorder::Recorder;
+use crate::remover::Remover;
 use crate::retrier::Retrier;
 use crate::rollout::Rollout;
 use crate::served::Served;
@@ -47,9 +48,6 @@ const MAX_BATCH: usize = 256;
 const FULL_BATCH: usize = 128;
 /// How often a worker looks whether its generation is still live, however much there is to apply.
 const LIVENESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// After the first failure to remove what was replaced, and after many.
-const REMOVAL_PAUSE: Duration = Duration::from_secs(1);
-const MAX_REMOVAL_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a worker is made of.
 pub struct Dependencies {
@@ -76,6 +74,7 @@ pub struct Worker {
     applier: Arc<Applier>,
     generations: Arc<Generations>,
     rollout: Arc<Rollout>,
+    remover: Remover,
     background: Background,
     operations: Operations,
     served: Served,
@@ -89,16 +88,15 @@ impl Worker {
     pub fn new(dependencies: Dependencies) -> Self {
         let Dependencies { store, operation_log, views, feeds, projection, health, holder } =
             dependencies;
-        let version = projection.version();
         metrics::tell();
-        let (told, work) = (health.clone(), health.work("worker"));
+        let (told, work, version) = (health.clone(), health.work("worker"), projection.version());
         work.rest();
         let (health, served) = (ViewsHealth::new(health), Served::default());
         let parking = Arc::new(Parking::new(views.clone(), version));
         let applier = Applier::new(store.clone(), views.clone(), projection, parking.clone());
         let applier = Arc::new(applier.watched(told.liveness()));
-        let retrier = Retrier::new(store.clone(), views.clone(), applier.clone(), parking);
-        let retrier = Arc::new(retrier);
+        let retrier =
+            Arc::new(Retrier::new(store.clone(), views.clone(), applier.clone(), parking));
         let walker = Walker::new(views.clone(), applier.clone());
         let leases = LeaseHolder::new(views.clone(), holder);
         let repaired = Arc::<AtomicU64>::default();
@@ -134,6 +132,7 @@ impl Worker {
             repaired,
         };
         Self {
+            remover: Remover::new(views.clone(), feeds.clone()),
             views,
             feeds,
             applier,
@@ -155,14 +154,21 @@ impl Worker {
     /// Works until `stop`; a batch under way is finished first. After each failure it waits and starts
     /// again from what was not acknowledged.
     pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.keep_serving(&stop) => {}
+            () = self.remover.run() => {}
+        }
+    }
+
+    async fn keep_serving(&self, stop: &CancellationToken) {
         let mut backoff = Backoff::for_servers();
         while !stop.is_cancelled() {
-            match self.serve(&mut backoff, &stop).await {
+            match self.serve(&mut backoff, stop).await {
                 Ok(()) => backoff.reset(),
                 Err(failure) => {
                     metrics::FAILURES.add(1);
                     self.health.waits(failure);
-                    backoff.sleep_unless(&stop).await;
+                    backoff.sleep_unless(stop).await;
                 }
             }
         }
@@ -180,7 +186,7 @@ impl Worker {
         tracing::info!(generation = %generation.id, "serves the live views");
         self.served.set(Some(generation.id.clone()));
         metrics::SERVES.set_to(true);
-        self.remove_replaced(stop);
+        self.remover.look();
         let over = stop.child_token();
         let background = self.background.start(&generation, &over);
         let mut probation = Probation::begin(backoff, &self.health);
@@ -196,23 +202,6 @@ impl Worker {
         self.served.set(None);
         metrics::SERVES.set_to(false);
         followed
-    }
-
-    /// Removes generations that were replaced, in a task of its own, which goes on when another
-    /// generation is served meanwhile. It takes longer than a minute where there is one that no other
-    /// task of this worker removes; else it ends at once. After a failure it tries again: the tasks
-    /// that were begun meanwhile have left these generations to it.
-    fn remove_replaced(&self, stop: &CancellationToken) {
-        let (generations, stop) = (self.generations.clone(), stop.clone());
-        tokio::spawn(async move {
-            let mut backoff = Backoff::new(REMOVAL_PAUSE, MAX_REMOVAL_PAUSE);
-            while let Err(failure) = generations.remove_replaced(&stop).await {
-                tracing::warn!(%failure, "replaced views are left; removing them later");
-                if !backoff.sleep_unless(&stop).await {
-                    return;
-                }
-            }
-        });
     }
 
     /// Applies what the feed brings until the generation is no longer live.

@@ -4,23 +4,16 @@ pub(crate) mod assets;
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-use headers::HeaderMapExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use shared::http::answer::{self, into_response};
-use shared::http::encoding::{self, Coding};
 use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
 use shared::http::{Guard, json, session};
 use shared::service::config::Settings;
-use warp::reply::Response;
 use warp::{Filter as _, Reply as _};
-
-use self::assets::Asset;
-use crate::routes::is_known;
 
 /// Where browsers reach the other services; without them the dashboard shows the views alone.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
@@ -76,7 +69,7 @@ pub fn routes(links: Links, guard: Option<Guard>) -> Routes {
     let policy = links.content_security_policy();
     let page = warp::path::end().and(get_or_head()).and(warp::header::headers_cloned()).map(
         move |headers: HeaderMap| {
-            let mut response = asset(assets::page(), &headers);
+            let mut response = assets::page().answer(&headers);
             answer::set(&mut response, "content-security-policy", &policy);
             response
         },
@@ -86,7 +79,7 @@ pub fn routes(links: Links, guard: Option<Guard>) -> Routes {
         .and(get_or_head())
         .and(warp::header::headers_cloned())
         .map(|path: warp::path::Tail, headers: HeaderMap| match assets::find(path.as_str()) {
-            Some(found) => asset(found, &headers),
+            Some(found) => found.answer(&headers),
             None => Problem::not_found("The dashboard has no such file.").into_response(),
         });
     let config = PageConfig { links, sign_in: guard.is_some() };
@@ -100,29 +93,4 @@ pub fn routes(links: Links, guard: Option<Guard>) -> Routes {
         Some(guard) => all.or(session::routes(guard)).unify().boxed(),
         None => all,
     }
-}
-
-fn asset(asset: &Asset, headers: &HeaderMap) -> Response {
-    let known = asset.etag.as_ref().is_some_and(|etag| is_known(headers, etag));
-    let zipped = encoding::accepted(headers, &[Coding::Gzip]).is_some();
-    let (status, body) = match (known, zipped) {
-        (true, _) => (StatusCode::NOT_MODIFIED, Bytes::new()),
-        (false, true) => (StatusCode::OK, asset.gzip.clone()),
-        (false, false) => (StatusCode::OK, Bytes::from_static(asset.plain)),
-    };
-    let mut response = answer::bytes(status, body, asset.content_type);
-    if zipped && !known {
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    if let Some(etag) = asset.etag.clone() {
-        response.headers_mut().typed_insert(etag);
-    }
-    let fixed = [
-        (header::CACHE_CONTROL, "no-cache"), // It is asked for again, and answered 304.
-        (header::VARY, "accept-encoding"),
-    ];
-    for (name, value) in fixed {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

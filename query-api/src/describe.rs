@@ -15,7 +15,7 @@ use crate::dashboard::{PageConfig, assets};
 use crate::live::events;
 
 /// Headers of the files of the dashboard.
-const OF_FILES: [&str; 3] = ["ETag", "Cache-Control", "Vary"];
+const OF_FILES: [&str; 2] = ["ETag", "Cache-Control"];
 
 /// The type of a stream of events.
 const EVENTS: &str = "text/event-stream";

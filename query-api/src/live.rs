@@ -114,8 +114,8 @@ pub(crate) async fn open(
         subscriber::subscriber(filter.clone(), with_views, allowance, after.is_some());
     let subscription = hub.subscribe(subscriber, client)?;
     begin_reading();
-    let stopping = || Problem::unavailable("The service is stopping.");
-    let (generation, place) = hub.place().await.ok_or_else(stopping)?;
+    let unread = || Problem::unavailable("The changes can't be read now; try again.");
+    let (generation, place) = hub.place().await.ok_or_else(unread)?;
     let id = EventId::new(&generation, place);
     let mut first = vec![bytes::Bytes::from_static(RETRY)];
     let mut missed = None;
@@ -149,6 +149,7 @@ pub(crate) async fn open(
         let checkpoint = hub.checkpoint(&id.generation, None).await?;
         first.extend(checkpoint.map(|checkpoint| event::frame(&[&checkpoint], Some(&id))));
     }
+    subscription.open();
     Ok(Body::new(first, missed, inbox, subscription))
 }
 

@@ -8,7 +8,7 @@ use kernel::Failure;
 use kernel::log::StreamName;
 use kernel::views::Batch;
 use shared::http::consistency_token::Seen;
-use shared::view_store::{Generation, Reached, Reading, Update, Updates, ViewStore};
+use shared::view_store::{Generation, Reached, Reading, Update, ViewStore};
 use tokio::time::Instant;
 
 use crate::live::Hub;
@@ -86,43 +86,32 @@ impl Reader {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads updates and tells them, until none has wanted them for a while.
+    /// Reads updates and tells them, until none has wanted them for a while. Looks at the views
+    /// beside that, so that answers that take long, or do not come, hold up nothing that is told.
     async fn read(self) {
         let _task = Task(self.clone());
         while let Some(generation) = self.wanted() {
-            let followed = match self.views.updates(&generation.id).await {
-                Ok(updates) => {
-                    self.waiting.wake(&[Update::Missed]); // From before the reading began.
-                    self.follow(&generation, updates).await
-                }
-                Err(failure) => Err(failure),
-            };
-            if let Err(failure) = followed {
-                tracing::warn!(%failure, "changes of the views are not told; looking for them");
-                tokio::time::sleep(RECONNECT_DELAY).await;
-                self.sweep_if_possible(&generation).await;
+            tokio::select! {
+                () = self.keep_following(&generation) => {}
+                () = self.keep_sweeping(&generation) => {}
             }
         }
     }
 
-    async fn follow(
-        &self,
-        generation: &Generation,
-        updates: Box<dyn Updates>,
-    ) -> kernel::Result<()> {
-        self.hub.begin(generation, updates.place()).await?;
-        tokio::select! {
-            read = self.hand_on(generation, updates) => read,
-            () = self.keep_sweeping(generation) => Ok(()),
+    /// Reads updates and tells them, as long as those of this generation are wanted.
+    async fn keep_following(&self, generation: &Generation) {
+        while self.is_wanted(generation) {
+            if let Err(failure) = self.follow(generation).await {
+                tracing::warn!(%failure, "changes of the views are not told; looking for them");
+                tokio::time::sleep(RECONNECT_DELAY).await;
+            }
         }
     }
 
-    /// Reads updates and tells them, as long as those of this generation are wanted.
-    async fn hand_on(
-        &self,
-        generation: &Generation,
-        mut updates: Box<dyn Updates>,
-    ) -> kernel::Result<()> {
+    async fn follow(&self, generation: &Generation) -> kernel::Result<()> {
+        let mut updates = self.views.updates(&generation.id).await?;
+        self.waiting.wake(&[Update::Missed]); // From before the reading began.
+        self.hub.begin(generation, updates.place()).await?;
         while self.is_wanted(generation) {
             let news = updates.next().await?;
             self.waiting.wake(&news);
@@ -131,8 +120,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Looks at the views now and then, for just as long. This is beside the reading of updates, so
-    /// that answers that take long, or do not come, hold up nothing that is told.
+    /// Looks at the views now and then, for just as long.
     async fn keep_sweeping(&self, generation: &Generation) {
         while self.is_wanted(generation) {
             tokio::time::sleep(SWEEP_INTERVAL).await;

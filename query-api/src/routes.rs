@@ -133,7 +133,7 @@ fn etag(Shown { reply, token, generation }: &Shown) -> Result<ETag, Problem> {
 }
 
 /// Whether `If-None-Match` names this tag; compared weakly (RFC 9110, section 13.1.2).
-pub(crate) fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
+fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
     headers.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(etag))
 }
 

@@ -106,7 +106,9 @@ impl Service {
         let live = self.views.live().await?;
         let live =
             live.ok_or_else(|| Problem::unavailable("The views are being made; try again."))?;
-        live::open(&self.hub, wanted, || self.reader.read_for(&live)).await
+        let opened = live::open(&self.hub, wanted, || self.reader.read_for(&live));
+        let opened = self.stop.run_until_cancelled(opened).await;
+        opened.unwrap_or_else(|| Err(Problem::unavailable("The service is stopping.")))
     }
 
     /// Answers once the views contain what `seen` says, at the latest after `wait`.

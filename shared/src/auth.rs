@@ -156,7 +156,9 @@ impl Denied {
 }
 
 /// Whose a credential is.
-type Found = std::result::Result<Arc<Principal>, Denied>;
+pub(crate) type Found = std::result::Result<Arc<Principal>, Denied>;
+/// For the check of a signature; it is over when this is dropped.
+type Turn = tokio::sync::OwnedSemaphorePermit;
 
 /// Finds out whose a credential is.
 pub struct Authenticator {
@@ -219,28 +221,29 @@ impl Authenticator {
         self.sign_in_failures
     }
 
-    /// Whose credential it is, where that takes no check of a signature; else none.
-    pub(crate) fn look(&self, credential: &str) -> Option<Found> {
+    /// Whose credential it is, where that takes no check of a signature; else the keyring that can check it.
+    pub(crate) fn look(&self, credential: &str) -> std::result::Result<Found, &jwt::Keyring> {
         if let Some(token) = Token::parse(credential) {
             let tokens = self.tokens.as_ref();
-            return Some(tokens.ok_or(Denied::Invalid).and_then(|it| it.current().find(&token)));
+            return Ok(tokens.ok_or(Denied::Invalid).and_then(|it| it.current().find(&token)));
         }
-        self.jwt.as_ref().map_or(Some(Err(Denied::Invalid)), |keys| keys.look(credential))
-    }
-
-    /// Whose credential it is, by its signature. Few signatures are checked at a time, beside the threads
-    /// that serve requests.
-    pub(crate) async fn check(&self, credential: &str) -> Found {
         match &self.jwt {
-            Some(keys) => keys.check(credential).await,
-            None => Err(Denied::Invalid),
+            Some(keys) => keys.look(credential).ok_or(keys),
+            None => Ok(Err(Denied::Invalid)),
         }
     }
 
-    /// Whose credential it is, found at once.
-    pub(crate) fn principal(&self, credential: &str) -> Found {
-        let check = || self.jwt.as_ref().map_or(Err(Denied::Invalid), |it| it.find(credential));
-        self.look(credential).unwrap_or_else(check)
+    /// Whose credential it is; a signature is checked in its turn.
+    pub(crate) async fn find(&self, credential: &str) -> Found {
+        match self.look(credential) {
+            Ok(found) => found,
+            Err(keys) => keys.check(credential, keys.turn().await?, || {}).await,
+        }
+    }
+
+    /// Which keys are in use for JWTs: others have another number. None where there are none.
+    pub(crate) fn keys(&self) -> Option<u64> {
+        self.jwt.as_ref().and_then(jwt::Keyring::number)
     }
 
     /// Counts what came of a credential.
@@ -285,7 +288,7 @@ mod tests {
             rate.map(|rate| rate.to_string())
         };
         assert_eq!(told(&[]).as_deref(), Some("10 requests per minute"));
-        assert_eq!(told(&[(SIGN_IN_FAILURES, "1/s")]).as_deref(), Some("1 requests per second"));
+        assert_eq!(told(&[(SIGN_IN_FAILURES, "1/s")]).as_deref(), Some("1 request per second"));
         assert_eq!(told(&[(SIGN_IN_FAILURES, "off")]), None);
         let problems = read(&[(SIGN_IN_FAILURES, "few")]).unwrap_err();
         assert!(problems.len() == 1 && problems[0].starts_with(SIGN_IN_FAILURES), "{problems:?}");

@@ -1,6 +1,6 @@
 //! A projector's worker in this process, with feeds that bring what a test says.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -32,11 +32,15 @@ pub struct Backlog {
     events: Vec<Recorded>,
     /// How often a feed was opened for a worker.
     subscribed: watch::Sender<usize>,
-    /// Whether the next read of a feed fails.
-    breaks: Arc<AtomicBool>,
+    /// So many reads of feeds fail.
+    breaks: Arc<AtomicUsize>,
     /// Whether the next attempt to close a feed fails.
     keeps: AtomicBool,
     closed: Mutex<Vec<GenerationId>>,
+    /// Whether no question is answered which feeds there are.
+    is_silent: AtomicBool,
+    /// How often that was asked.
+    asked: AtomicUsize,
     /// Whether the broker answers no question of how much waits.
     hangs: AtomicBool,
 }
@@ -57,8 +61,23 @@ impl Backlog {
 
     /// The next read of a feed fails; the next attempt to close one does, once another was opened.
     pub fn lose(&self) {
-        self.breaks.store(true, Ordering::SeqCst);
+        self.break_feeds(1);
         self.keeps.store(true, Ordering::SeqCst);
+    }
+
+    /// The next reads of feeds fail.
+    pub fn break_feeds(&self, times: usize) {
+        self.breaks.store(times, Ordering::SeqCst);
+    }
+
+    /// From now on nothing tells which feeds there are.
+    pub fn tell_no_feeds(&self) {
+        self.is_silent.store(true, Ordering::SeqCst);
+    }
+
+    /// How often it was asked which feeds there are.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// From now on nothing tells how much waits.
@@ -71,13 +90,15 @@ impl Backlog {
 struct Endless {
     events: Vec<Recorded>,
     next: usize,
-    breaks: Arc<AtomicBool>,
+    breaks: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl Feed for Endless {
     async fn next(&mut self, limit: usize) -> Result<Vec<Recorded>> {
-        if self.breaks.swap(false, Ordering::SeqCst) {
+        let breaks = self.breaks.load(Ordering::SeqCst);
+        if breaks > 0 {
+            self.breaks.store(breaks - 1, Ordering::SeqCst);
             return Err(Failure::transient("reading a feed", "it is lost"));
         }
         let from = if self.next < self.events.len() { self.next } else { 0 };
@@ -121,7 +142,11 @@ impl Feeds for Backlog {
     }
 
     async fn opened(&self) -> Result<Vec<GenerationId>> {
-        Ok(vec![])
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        match self.is_silent.load(Ordering::SeqCst) {
+            true => std::future::pending().await,
+            false => Ok(vec![]),
+        }
     }
 
     async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {

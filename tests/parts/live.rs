@@ -2,8 +2,11 @@
 
 mod bounds;
 mod checkpoints;
+mod ending;
+mod reading;
 mod returning;
 mod telling;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -250,12 +253,4 @@ async fn a_client_that_reads_nothing_is_let_go_and_the_others_go_on() {
         assert_eq!(quick.views().await, [(a.clone(), version)]);
     }
     assert_eq!(slow.next().await, None, "nothing is kept for it: it resumes");
-}
-
-#[tokio::test]
-async fn streams_of_events_end_with_the_service() {
-    let subject = Subject::new().await;
-    let mut client = subject.open(&[], None).await;
-    subject.stop.cancel();
-    assert_eq!(client.next().await, None);
 }

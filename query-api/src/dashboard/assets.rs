@@ -1,13 +1,8 @@
 //! Everything that the dashboard is made of.
 
-use std::io::Write as _;
 use std::sync::LazyLock;
 
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use headers::ETag;
-use uuid::Uuid;
+use shared::http::api::Served;
 
 const HTML: &str = "text/html; charset=utf-8";
 pub const JS: &str = "text/javascript; charset=utf-8";
@@ -15,14 +10,9 @@ pub const CSS: &str = "text/css; charset=utf-8";
 pub const FONT: &str = "font/woff2";
 pub const SVG: &str = "image/svg+xml";
 
-pub struct Asset {
+struct Asset {
     path: &'static str,
-    pub content_type: &'static str,
-    pub plain: &'static [u8],
-    /// Compressed, once for the process.
-    pub gzip: Bytes,
-    /// Weak: of the plain bytes, whatever the encoding.
-    pub etag: Option<ETag>,
+    file: Served,
 }
 
 macro_rules! files {
@@ -66,47 +56,60 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         JS "vendor/uPlot.iife.min.js"
         CSS "vendor/uPlot.min.css"
     };
-    files.map(|(plain, content_type, path)| Asset::new(path, content_type, plain)).into()
+    files
+        .map(|(bytes, content_type, path)| Asset { path, file: Served::file(bytes, content_type) })
+        .into()
 });
 
-impl Asset {
-    fn new(path: &'static str, content_type: &'static str, plain: &'static [u8]) -> Self {
-        let mut encoder = GzEncoder::new(vec![], Compression::best());
-        let zipped = encoder.write_all(plain).and_then(|()| encoder.finish());
-        let gzip = zipped.unwrap_or_default().into(); // Writing to memory does not fail.
-        let name = format!("W/\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, plain).simple());
-        let etag = name.parse().ok(); // Digits in quotes always are a tag.
-        Self { path, content_type, plain, gzip, etag }
-    }
+pub fn page() -> &'static Served {
+    &ASSETS[0].file
 }
 
-pub fn page() -> &'static Asset {
-    &ASSETS[0]
-}
-
-pub fn find(path: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|asset| asset.path == path)
+pub fn find(path: &str) -> Option<&'static Served> {
+    ASSETS.iter().find(|asset| asset.path == path).map(|asset| &asset.file)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+    use shared::http::Fixed;
+    use shared::http::encoding::Coding;
+
     use super::*;
 
     /// Bytes of the first view, compressed.
     const FIRST_VIEW: usize = 100 * 1024;
 
+    impl Asset {
+        fn text(&self) -> &str {
+            std::str::from_utf8(self.file.body().plain()).expect("text")
+        }
+    }
+
     #[test]
     fn the_first_view_is_small() {
+        let sent = |asset: &Asset| {
+            let body = asset.file.body();
+            body.coded(Coding::Gzip).map_or(body.plain().len(), |coded| coded.len())
+        };
         // The plotting library comes with the first plot.
         let first = ASSETS.iter().filter(|asset| !asset.path.starts_with("vendor/uPlot"));
-        let bytes: usize = first.map(|asset| asset.gzip.len()).sum();
+        let bytes: usize = first.map(sent).sum();
         assert!(bytes < FIRST_VIEW, "{bytes} bytes");
+    }
+
+    #[test]
+    fn no_answer_has_bytes_of_its_own() {
+        for asset in ASSETS.iter() {
+            let answer = asset.file.answer(&HeaderMap::new());
+            assert!(answer.extensions().get::<Fixed>().is_some(), "{}", asset.path);
+        }
     }
 
     #[test]
     fn pages_hold_no_script_or_style_of_their_own_and_load_nothing_from_elsewhere() {
         for asset in ASSETS.iter().filter(|asset| !asset.path.starts_with("vendor/")) {
-            let text = std::str::from_utf8(asset.plain).expect("text");
+            let text = asset.text();
             for forbidden in [
                 "innerHTML",
                 "outerHTML",
@@ -128,7 +131,7 @@ mod tests {
     #[test]
     fn all_that_modules_import_is_there() {
         for asset in ASSETS.iter().filter(|asset| asset.path.starts_with("js/")) {
-            let text = std::str::from_utf8(asset.plain).expect("text");
+            let text = asset.text();
             for import in text.split("from \"./").skip(1) {
                 let name = import.split('"').next().unwrap_or_default();
                 assert!(find(&format!("js/{name}")).is_some(), "{} imports {name}", asset.path);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use futures::Stream;
 use shared::auth::Caller;
 use shared::view_store::Place;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::budget::Piece;
@@ -42,6 +43,8 @@ pub struct Body {
     caller: Caller,
     /// When it was last known who the client is.
     known: Instant,
+    /// Finds that out, where it takes the check of a signature.
+    check: Option<JoinHandle<Option<Caller>>>,
     _subscription: Subscription,
 }
 
@@ -66,6 +69,7 @@ impl Body {
             latest: Instant::now(),
             caller: Caller::default(),
             known: Instant::now(),
+            check: None,
             _subscription: subscription,
         }
     }
@@ -76,12 +80,23 @@ impl Body {
         Self { caller, ..self }
     }
 
-    fn is_known(&mut self) -> bool {
-        if self.known.elapsed() < KNOWN_INTERVAL {
-            return true;
+    /// Whether the client is known still. It is told nothing while its signature is checked.
+    fn poll_known(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.check.is_none() {
+            if self.known.elapsed() < KNOWN_INTERVAL {
+                return Poll::Ready(true);
+            }
+            self.known = Instant::now();
+            if let Some(is_known) = self.caller.is_still_known() {
+                return Poll::Ready(is_known);
+            }
         }
-        self.known = Instant::now();
-        self.caller.is_still_known()
+        let begin = || tokio::spawn(self.caller.clone().again());
+        let checked = ready!(Pin::new(self.check.get_or_insert_with(begin)).poll(cx));
+        self.check = None;
+        let Ok(Some(caller)) = checked else { return Poll::Ready(false) };
+        self.caller = caller;
+        Poll::Ready(true)
     }
 
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -124,7 +139,7 @@ impl Stream for Body {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !self.is_known() {
+        if !ready!(self.poll_known(cx)) {
             return Poll::Ready(None);
         }
         if let Poll::Ready(bytes) = self.poll_events(cx) {

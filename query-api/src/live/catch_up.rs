@@ -54,7 +54,7 @@ pub fn charge(share: &Share, missed: &[(Place, StreamName)]) -> Option<Charge> {
 }
 
 /// Loads and sends them, as fast as the client takes them and as others leave it a turn. Ends when
-/// the client is gone.
+/// the client is gone, or the service stops.
 pub fn send(
     (hub, share): (Arc<Hub>, Arc<Share>),
     generation: Generation,
@@ -65,35 +65,46 @@ pub fn send(
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let _charge = charge;
-        for (number, page) in missed.chunks(PAGE).enumerate() {
-            let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
-            let turn = hub.turns.begin(&share).await;
-            if sender.is_closed() {
-                return;
-            }
-            let changed = match hub.load(&generation, &streams).await {
-                Ok(changed) => changed,
-                Err(failure) => {
-                    tracing::warn!(%failure, "what a client missed can't be told");
-                    return;
-                }
-            };
-            // Of several streams that changed in one entry the next page may hold more.
-            let last = page.last().map_or(Place::default(), |(place, _)| *place);
-            let next = missed.get((number + 1) * PAGE);
-            let goes_on = next.is_some_and(|(place, _)| *place == last);
-            let id = EventId::new(&generation, last);
-            let piece = {
-                let page = Page::new(&changed, last, (!goes_on).then_some(&id), &share.missed);
-                page.fitting(&filter, with_views)
-            };
-            drop((changed, turn));
-            let Some(piece) = piece else { continue };
-            if share.missed.is_exceeded() || sender.send(Missed::Events(piece)).await.is_err() {
-                return;
-            }
-        }
-        drop(sender.send(Missed::End).await);
+        let sent = send_all((&*hub, &*share), &generation, &missed, (&filter, with_views), &sender);
+        hub.stop.run_until_cancelled(sent).await;
     });
     receiver
+}
+
+async fn send_all(
+    (hub, share): (&Hub, &Share),
+    generation: &Generation,
+    missed: &[(Place, StreamName)],
+    (filter, with_views): (&Filter, bool),
+    sender: &mpsc::Sender<Missed>,
+) {
+    for (number, page) in missed.chunks(PAGE).enumerate() {
+        let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
+        let turn = hub.turns.begin(share).await;
+        if sender.is_closed() {
+            return;
+        }
+        let changed = match hub.load(generation, &streams).await {
+            Ok(changed) => changed,
+            Err(failure) => {
+                tracing::warn!(%failure, "what a client missed can't be told");
+                return;
+            }
+        };
+        // Of several streams that changed in one entry the next page may hold more.
+        let last = page.last().map_or(Place::default(), |(place, _)| *place);
+        let next = missed.get((number + 1) * PAGE);
+        let goes_on = next.is_some_and(|(place, _)| *place == last);
+        let id = EventId::new(generation, last);
+        let piece = {
+            let page = Page::new(&changed, last, (!goes_on).then_some(&id), &share.missed);
+            page.fitting(filter, with_views)
+        };
+        drop((changed, turn));
+        let Some(piece) = piece else { continue };
+        if share.missed.is_exceeded() || sender.send(Missed::Events(piece)).await.is_err() {
+            return;
+        }
+    }
+    drop(sender.send(Missed::End).await);
 }

@@ -2,50 +2,36 @@
 
 mod checkpoints;
 mod loading;
+mod telling;
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
 
-use kernel::log::StreamName;
+use kernel::Result;
 use kernel::query::Queries;
-use kernel::{Result, Timestamp};
 use shared::http::Client;
 use shared::http::problem::Problem;
 use shared::service::metrics::OneMore;
 use shared::view_store::{Generation, Place, Update, ViewStore};
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::checkpoints::Checkpoints;
-use super::EventId;
 use super::budget::Budget;
 use super::catch_up::MAX_STREAMS;
-use super::event;
 use super::pending::Pending;
-use super::queue::Frame;
 use super::share::Share;
-use super::subscriber::{Page, Subscriber};
+use super::subscriber::Subscriber;
 use super::subscribers::{Bounds, Subscribers};
-use super::traced::Traced;
 use super::turns::Turns;
 use crate::metrics;
 
-/// From the start of a telling to the next one: what changes meanwhile is told together, the first
-/// change after a silence at once.
-const TICK: Duration = Duration::from_millis(10);
-/// The least time between two tellings, where one of them takes long.
-const REST: Duration = Duration::from_millis(2);
-/// Before what could not be loaded is tried again.
-const RETRY_DELAY: Duration = Duration::from_millis(250);
 /// Views that are loaded and told at a time.
 pub const PAGE: usize = 100;
 
 pub(crate) struct Hub {
     views: Arc<dyn ViewStore>,
     queries: Arc<dyn Queries>,
-    stop: CancellationToken,
+    pub stop: CancellationToken,
     pending: Mutex<Pending>,
     subscribers: Mutex<Subscribers>,
     /// For what waits for them.
@@ -55,7 +41,7 @@ pub(crate) struct Hub {
     /// There is something to tell.
     news: Notify,
     /// The generation whose updates are read.
-    read: watch::Sender<Option<Generation>>,
+    read: Mutex<watch::Sender<Option<Generation>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -71,8 +57,7 @@ impl Hub {
     ) -> Self {
         let waiting = Budget::new(bounds.waiting);
         let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
-        let (news, read) = (Notify::new(), watch::Sender::new(None));
-        let (pending, turns) = Default::default();
+        let (news, (read, pending, turns)) = (Notify::new(), Default::default());
         Self { views, queries, stop, pending, subscribers, waiting, turns, news, read }
     }
 
@@ -110,7 +95,7 @@ impl Hub {
             }
             None => lock(&self.pending).begin(generation, place),
         }
-        self.read.send_replace(Some(generation.clone()));
+        lock(&self.read).send_replace(Some(generation.clone()));
         self.news.notify_one();
         Ok(())
     }
@@ -131,13 +116,14 @@ impl Hub {
     /// From the reader: it reads no more.
     pub fn end_of_reading(&self) {
         *lock(&self.pending) = Pending::default();
-        self.read.send_replace(None);
+        lock(&self.read).send_replace(None);
     }
 
-    /// From the reader: it broke down. All streams end, and are read for anew when their clients
-    /// come back.
+    /// From the reader: it broke down. All streams end, those included that wait for it to begin, and
+    /// are read for anew when their clients come back.
     pub fn end_all(&self) {
         self.end_of_reading();
+        *lock(&self.read) = watch::Sender::default();
         lock(&self.subscribers).clear();
     }
 
@@ -160,9 +146,10 @@ impl Hub {
         Ok(Subscription { hub: self.clone(), number, share, _counted })
     }
 
-    /// The generation that is read and how far it is told, once it is read.
+    /// The generation that is read and how far it is told, once it is read; none where the reader
+    /// breaks down before.
     pub async fn place(&self) -> Option<(Generation, Place)> {
-        let mut read = self.read.subscribe();
+        let mut read = lock(&self.read).subscribe();
         read.wait_for(Option::is_some).await.ok()?;
         let pending = lock(&self.pending);
         Some((pending.generation.clone()?, pending.place))
@@ -184,85 +171,10 @@ impl Hub {
         }
     }
 
-    /// Waits for news and tells them. Returns when the next ones may be told.
-    async fn tell_next(&self, checkpoints: &mut Checkpoints) {
-        let next_look = checkpoints.next_look(lock(&self.pending).checkpoint.is_some());
-        drop(tokio::time::timeout_at(next_look, self.news.notified()).await);
-        let begun = Instant::now();
-        if let Err(failure) = self.tell_all(checkpoints).await {
-            tracing::warn!(%failure, "changes of the views are told later");
-            tokio::time::sleep(RETRY_DELAY).await;
-            self.news.notify_one();
-        }
-        tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
-    }
-
     fn has_subscribers(&self) -> bool {
         let mut subscribers = lock(&self.subscribers);
         subscribers.are_told = !subscribers.is_empty();
         subscribers.are_told
-    }
-
-    async fn tell_all(&self, checkpoints: &mut Checkpoints) -> Result<()> {
-        let (generation, place, (views, reset)) = {
-            let mut pending = lock(&self.pending);
-            let Some(generation) = pending.generation.clone() else { return Ok(()) };
-            (generation, pending.place, pending.take())
-        };
-        let id = EventId::new(&generation, place);
-        if let Some(why) = reset {
-            let piece = self.waiting.piece(event::reset(why, &id)?);
-            self.send(|one| one.send(Frame { place: None, piece: piece.clone() }));
-        }
-        let told = self.tell_views(&generation, views, &id).await?;
-        if let Some(millis) = told {
-            metrics::LIVE_DELAY.took(Duration::from_millis(millis.unsigned_abs()), &[]);
-        }
-        checkpoints.told(told);
-        self.tell_checkpoint(checkpoints, &id).await
-    }
-
-    /// Returns the longest time since one of the views' events was recorded.
-    async fn tell_views(
-        &self,
-        generation: &Generation,
-        views: HashSet<StreamName>,
-        id: &EventId,
-    ) -> Result<Option<i64>> {
-        let (mut streams, mut lag) = (Vec::from_iter(views), None);
-        let skipped = streams.split_off(self.takes().min(streams.len()));
-        lock(&self.pending).take_traces(&skipped);
-        if !skipped.is_empty() {
-            lock(&self.subscribers).skip(skipped.len());
-        }
-        while !streams.is_empty() {
-            let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
-            let traced = Traced::begin(lock(&self.pending).take_traces(&page));
-            let changed = match self.load(generation, &page).await {
-                Ok(changed) => changed,
-                Err(failure) => {
-                    lock(&self.pending).views.extend(streams.into_iter().chain(page));
-                    return Err(failure);
-                }
-            };
-            let now = Timestamp::now().as_millis();
-            lag = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max().max(lag);
-            let last = streams.is_empty().then_some(id);
-            let page = Page::new(&changed, id.place, last, &self.waiting);
-            self.send(|one| one.tell(&page));
-            traced.end();
-        }
-        Ok(lag)
-    }
-
-    /// As many views are loaded as one of the clients takes at least; one, so that the lag is known.
-    fn takes(&self) -> usize {
-        lock(&self.subscribers).takes().max(1)
-    }
-
-    /// Hands something to all, and lets go of those that can't take it.
-    fn send(&self, tell: impl Fn(&Subscriber) -> bool) {
-        lock(&self.subscribers).tell(tell);
     }
 }
 
@@ -287,6 +199,14 @@ pub struct Subscription {
     /// Of its client.
     pub share: Arc<Share>,
     _counted: OneMore,
+}
+
+impl Subscription {
+    /// The client was told how far the views are, where it is told that first. What was read of that
+    /// before this is told to it no more: it would go back.
+    pub fn open(&self) {
+        lock(&self.hub.subscribers).open(self.number);
+    }
 }
 
 impl Drop for Subscription {

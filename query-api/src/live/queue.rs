@@ -11,7 +11,8 @@ use super::budget::Piece;
 
 /// Pieces that a client may be behind.
 pub const MAX_FRAMES: usize = 256;
-/// The same of a client that is told first what it missed, for as long as that takes.
+/// The same of a client that resumes, until it has taken nearly all that waits for it: it is told
+/// first what it missed.
 pub const MAX_FRAMES_BEHIND: usize = 2_048;
 /// Bytes of pieces that a client may be behind; one that is larger may wait alone.
 pub const MAX_BYTES: usize = 4 << 20;

@@ -19,6 +19,8 @@ pub struct Subscriber {
     with_views: bool,
     allowance: Option<Allowance>,
     queue: Queue,
+    /// Which one of all it was that was opened to the end; none before that.
+    opened: Option<u64>,
 }
 
 /// One that `resumes` is told first what it missed, and more may wait for it until then.
@@ -29,10 +31,20 @@ pub fn subscriber(
     resumes: bool,
 ) -> (Subscriber, Inbox) {
     let (queue, inbox) = Queue::new(if resumes { MAX_FRAMES_BEHIND } else { MAX_FRAMES });
-    (Subscriber { filter, with_views, allowance, queue }, inbox)
+    (Subscriber { filter, with_views, allowance, queue, opened: None }, inbox)
 }
 
 impl Subscriber {
+    /// From now on it is told how far the views are.
+    pub fn open(&mut self, number: u64) {
+        self.opened = Some(number);
+    }
+
+    /// Whether it is among so many that were opened first.
+    pub fn was_among(&self, opened: u64) -> bool {
+        self.opened.is_some_and(|number| number <= opened)
+    }
+
     /// Hands on what fits its filter; false when the client is gone, or too slow.
     pub fn tell(&self, page: &Page<'_>) -> bool {
         let piece = match &self.allowance {

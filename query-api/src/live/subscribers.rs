@@ -35,9 +35,12 @@ pub struct Subscribers {
     waiting: Arc<Budget>,
     missed: Arc<Budget>,
     all: HashMap<u64, (Subscriber, Open)>,
-    /// Of the clients that are known, as long as anything of theirs is left.
+    /// Of the clients that are known. Those of clients that are gone are dropped once there are more
+    /// than streams may be open.
     shares: HashMap<Client, Weak<Share>>,
     next: u64,
+    /// How many were opened to the end so far.
+    opened: u64,
     /// A task tells them.
     pub are_told: bool,
 }
@@ -46,7 +49,7 @@ impl Subscribers {
     pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
         let (all, shares) = Default::default();
         let missed = Budget::new(bounds.missed);
-        Self { bounds, waiting, missed, all, shares, next: 0, are_told: false }
+        Self { bounds, waiting, missed, all, shares, next: 0, opened: 0, are_told: false }
     }
 
     /// Its number, and the share of its client; the error says why there is no place for it.
@@ -80,6 +83,19 @@ impl Subscribers {
         share
     }
 
+    /// The client of this one was told how far the views are, where it is told that first.
+    pub fn open(&mut self, number: u64) {
+        self.opened += 1;
+        if let Some((one, _)) = self.all.get_mut(&number) {
+            one.open(self.opened);
+        }
+    }
+
+    /// How many were opened to the end so far.
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
     pub fn remove(&mut self, number: u64) {
         self.all.remove(&number);
     }
@@ -110,8 +126,8 @@ impl Subscribers {
     }
 
     /// The same to one of so many parts of them, which are counted from 0.
-    pub fn tell_part(&mut self, (part, parts): (u64, u64), tell: impl Fn(&Subscriber) -> bool) {
-        let mut gone = vec![];
+    pub fn tell_part(&mut self, (part, parts): (u32, u32), tell: impl Fn(&Subscriber) -> bool) {
+        let (part, parts, mut gone) = (u64::from(part), u64::from(parts), vec![]);
         for (number, (one, _)) in self.all.iter().filter(|(number, _)| *number % parts == part) {
             if !tell(one) {
                 one.cut();
@@ -130,7 +146,8 @@ impl Subscribers {
     }
 
     /// Cuts off those whose first piece waits longest, until there is room: a client that reads has taken
-    /// by now what others have not even begun with, however much it is told. Returns their numbers.
+    /// by now what others have not even begun with, however much it is told. There is room afterwards: what
+    /// else is counted is the page that is being told, of some MiB. Returns their numbers.
     fn cut_slowest(&self) -> Vec<u64> {
         let first = |(number, (one, _)): (&u64, &(Subscriber, _))| Some((one.first()?, *number));
         let mut slowest: Vec<(u64, u64)> = self.all.iter().filter_map(first).collect();

@@ -24,7 +24,9 @@ impl Default for Turns {
 
 impl Turns {
     /// Waits for a turn. All that wait have theirs in the order in which they came; but of one
-    /// client only few wait among the others, and its other streams behind these.
+    /// client only few wait among the others, and its other streams behind these. It has no more
+    /// turns where no other client waits: one that comes then would wait for reads to end, which
+    /// may take long.
     pub async fn begin<'a>(&'a self, share: &'a Share) -> Turn<'a> {
         let of_client = share.turns.acquire().await.ok();
         Turn { _of_client: of_client, _of_all: self.0.acquire().await.ok() }

@@ -2,7 +2,7 @@
 
 use kernel::Result;
 
-use super::{Found, KeySource};
+use super::{Denied, Found, KeySource, Turn};
 use crate::service::config::Settings;
 use crate::service::health::Health;
 
@@ -39,12 +39,22 @@ impl Keyring {
     }
 
     /// Of a keyring that there can't be.
-    pub async fn check(&self, _token: &str) -> Found {
+    pub async fn turn(&self) -> std::result::Result<Turn, Denied> {
         match *self {}
     }
 
     /// Of a keyring that there can't be.
-    pub fn find(&self, _token: &str) -> Found {
+    pub async fn check(
+        &self,
+        _token: &str,
+        _turn: Turn,
+        _in_vain: impl FnOnce() + Send + 'static,
+    ) -> Found {
+        match *self {}
+    }
+
+    /// Of a keyring that there can't be.
+    pub fn number(&self) -> Option<u64> {
         match *self {}
     }
 }

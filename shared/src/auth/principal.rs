@@ -8,7 +8,7 @@ use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 use warp::Filter;
 
-use super::Authenticator;
+use super::{Authenticator, Denied, Found};
 
 /// Longest name of a principal, in bytes.
 pub const MAX_NAME: usize = 128;
@@ -117,6 +117,14 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// It, unless its credential has expired.
+    pub(super) fn in_time(self: Arc<Self>) -> Found {
+        match self.expires {
+            Some(expires) if expires <= Timestamp::now() => Err(Denied::Expired),
+            _ => Ok(self),
+        }
+    }
+
     /// In front of its idempotency keys: neither another principal's key nor one of the same principal
     /// that is bound to another owner is the same. (Names and keys have no control characters.)
     pub fn key_prefix(&self) -> String {
@@ -154,6 +162,8 @@ struct Known {
     principal: Arc<Principal>,
     credential: Arc<str>,
     authenticator: Arc<Authenticator>,
+    /// Those that its signature was checked with last, as far as that was noted.
+    keys: Option<u64>,
 }
 
 impl Caller {
@@ -163,7 +173,7 @@ impl Caller {
         authenticator: &Arc<Authenticator>,
     ) -> Self {
         let authenticator = authenticator.clone();
-        Self(Some(Known { principal, credential, authenticator }))
+        Self(Some(Known { principal, credential, authenticator, keys: None }))
     }
 
     /// The principal; none where all clients are anonymous.
@@ -191,10 +201,25 @@ impl Caller {
         self.principal().map_or_else(|| ANONYMOUS.to_owned(), Principal::key_prefix)
     }
 
-    /// Whether its credential would still be accepted: for what goes on for long.
-    pub fn is_still_known(&self) -> bool {
-        let Some(Known { principal, credential, authenticator }) = &self.0 else { return true };
-        authenticator.principal(credential).is_ok_and(|now| now == *principal)
+    /// Whether its credential would still be accepted: for what goes on for long. None where only the check
+    /// of a signature tells: `again` does that. With the same keys it is not checked once more.
+    pub fn is_still_known(&self) -> Option<bool> {
+        let Some(known) = &self.0 else { return Some(true) };
+        let found = match known.keys.is_some() && known.keys == known.authenticator.keys() {
+            true => known.principal.clone().in_time(),
+            false => known.authenticator.look(&known.credential).ok()?,
+        };
+        Some(found.is_ok_and(|now| now == known.principal))
+    }
+
+    /// The client of a JWT, whose signature is checked in its turn; none where it is no longer accepted, or
+    /// the turn does not come.
+    pub async fn again(self) -> Option<Self> {
+        let Some(known) = self.0 else { return Some(Self(None)) };
+        let keys = known.authenticator.keys(); // Should others come meanwhile, it is checked once more.
+        let found = known.authenticator.find(&known.credential).await;
+        let is_same = found.is_ok_and(|now| now == known.principal);
+        is_same.then(|| Self(Some(Known { keys, ..known })))
     }
 }
 

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kernel::Timestamp;
-
 use super::token::{Token, TokenDigest};
 use super::token_file::{TokenEntry, TokenFile};
 use super::{Denied, Principal};
@@ -39,10 +37,7 @@ impl TokenTable {
         if known.is_revoked {
             return Err(Denied::Revoked);
         }
-        match known.principal.expires {
-            Some(expires) if expires <= Timestamp::now() => Err(Denied::Expired),
-            _ => Ok(known.principal.clone()),
-        }
+        known.principal.clone().in_time()
     }
 }
 

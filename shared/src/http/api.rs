@@ -13,7 +13,7 @@ mod security;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, header};
 use kernel::contract::{ProblemPage, Rule};
 use serde_json::Value;
 use uuid::Uuid;
@@ -77,7 +77,7 @@ impl Api {
     }
 }
 
-/// JSON that stays the same as long as the service runs.
+/// What stays the same as long as the service runs.
 #[derive(Debug, Clone)]
 pub struct Served {
     body: Fixed,
@@ -85,11 +85,21 @@ pub struct Served {
 }
 
 impl Served {
-    /// Takes the JSON over as text.
+    /// JSON, which is taken over as text.
     pub fn new(json: &Value) -> Self {
-        let body = json.to_string().into_bytes();
-        let etag = format!("\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, &body).simple());
-        Self { body: Fixed::new(body, JSON), etag: etag.into() }
+        Self::file(json.to_string(), JSON)
+    }
+
+    /// A file of this type.
+    pub fn file(bytes: impl Into<Bytes>, content_type: &'static str) -> Self {
+        let bytes = bytes.into();
+        let etag = format!("\"{}\"", Uuid::new_v5(&Uuid::NAMESPACE_OID, &bytes).simple());
+        Self { body: Fixed::new(bytes, content_type), etag: etag.into() }
+    }
+
+    /// What is sent, without a coding or in one.
+    pub fn body(&self) -> &Fixed {
+        &self.body
     }
 
     /// The answer: 304 where the client has it.
@@ -97,7 +107,7 @@ impl Served {
         let given = headers.get_all(header::IF_NONE_MATCH).iter();
         let mut tags = given.filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','));
         let mut response = match tags.any(|tag| self.is_named(tag.trim())) {
-            true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), JSON),
+            true => self.body.not_modified(),
             false => self.body.answer(),
         };
         answer::set(&mut response, "etag", &self.etag);

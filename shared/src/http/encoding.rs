@@ -23,8 +23,19 @@ use super::fixed::Fixed;
 const LEAST: u64 = 1 << 10;
 /// Bytes from which on a thread of its own does it, as other requests would wait.
 const LARGE: u64 = 64 << 10;
-/// zstd's levels are 1 to 22: the time counts here, not the last percent.
-const ZSTD_LEVEL: i32 = 1;
+
+/// How far an answer is compressed.
+#[derive(Debug, Clone, Copy)]
+struct Levels {
+    /// Of 1 to 22.
+    zstd: i32,
+    gzip: Compression,
+}
+
+/// The time counts, not the last percent.
+const OF_ONE_ANSWER: Levels = Levels { zstd: 1, gzip: Compression::fast() };
+/// It is made once and sent many times.
+const OF_MANY_ANSWERS: Levels = Levels { zstd: 9, gzip: Compression::best() };
 
 /// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +58,11 @@ impl Coding {
         }
     }
 
-    fn encode(self, body: &[u8]) -> std::io::Result<Vec<u8>> {
+    fn encode(self, body: &[u8], levels: Levels) -> std::io::Result<Vec<u8>> {
         match self {
-            Self::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL),
+            Self::Zstd => zstd::bulk::compress(body, levels.zstd),
             Self::Gzip => {
-                let mut encoder = GzEncoder::new(vec![], Compression::fast());
+                let mut encoder = GzEncoder::new(vec![], levels.gzip);
                 encoder.write_all(body)?;
                 encoder.finish()
             }
@@ -59,14 +70,19 @@ impl Coding {
     }
 
     /// The body in this coding, where it gains by it.
-    pub(super) fn shorter(self, body: &[u8]) -> Option<Bytes> {
-        let encoded = self.encode(body).ok().filter(|encoded| encoded.len() < body.len());
-        encoded.map(Bytes::from)
+    fn shorter(self, body: &[u8], levels: Levels) -> Option<Bytes> {
+        let encoded = self.encode(body, levels).ok();
+        encoded.filter(|encoded| encoded.len() < body.len()).map(Bytes::from)
+    }
+
+    /// The same of what is made once.
+    pub(super) fn shortest(self, body: &[u8]) -> Option<Bytes> {
+        self.shorter(body, OF_MANY_ANSWERS)
     }
 }
 
-/// The best of these that the client takes as gladly as any, and at least as gladly as none.
-pub fn accepted(headers: &HeaderMap, offered: &[Coding]) -> Option<Coding> {
+/// The best one that the client takes as gladly as any, and at least as gladly as none.
+fn accepted(headers: &HeaderMap) -> Option<Coding> {
     let given: Vec<&str> =
         headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
     let given: Vec<(&str, f32)> =
@@ -75,10 +91,10 @@ pub fn accepted(headers: &HeaderMap, offered: &[Coding]) -> Option<Coding> {
     let weight = |name: &str| named(name).or_else(|| named("*")).map(|(_, weight)| *weight);
     let plain = named("identity").map_or(0.0, |(_, weight)| *weight);
     let mut best = None;
-    for coding in offered {
+    for coding in Coding::ALL {
         let weight = weight(coding.name()).unwrap_or(0.0);
         if weight > 0.0 && weight >= plain && best.is_none_or(|(_, most)| weight > most) {
-            best = Some((*coding, weight));
+            best = Some((coding, weight));
         }
     }
     best.map(|(coding, _)| coding)
@@ -103,7 +119,7 @@ impl Codings {
     pub(super) fn of_request(headers: &mut HeaderMap) -> Self {
         untag(headers, &IF_MATCH);
         let known = untag(headers, &IF_NONE_MATCH);
-        Self { wanted: accepted(headers, &Coding::ALL), known }
+        Self { wanted: accepted(headers), known }
     }
 
     /// Puts the answer into the coding, where it gains by it.
@@ -114,10 +130,7 @@ impl Codings {
         }
         let length = response.body().size_hint().exact().filter(|length| *length >= LEAST);
         let Some(length) = length.filter(|_| is_text(response.headers())) else { return response };
-        // A file of the dashboard, which may have a coding of its own, says so itself.
-        if response.headers().get_all(VARY).iter().all(|of| of != "accept-encoding") {
-            response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
-        }
+        response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
         let Some(coding) = self.wanted else { return response };
         let (mut head, body) = response.into_parts();
         let fixed = head.extensions.get::<Fixed>().cloned();
@@ -130,7 +143,7 @@ impl Codings {
             let plain = plain.clone();
             move || match fixed {
                 Some(fixed) => fixed.coded(coding),
-                None => coding.shorter(&plain),
+                None => coding.shorter(&plain, OF_ONE_ANSWER),
             }
         };
         let encoded = match length >= LARGE && !is_made {
@@ -203,7 +216,7 @@ mod tests {
         ] {
             let given: Vec<_> = given.iter().map(|text| (ACCEPT_ENCODING, *text)).collect();
             let given = given.into_iter().map(|(name, text)| (name, text.parse().unwrap()));
-            assert_eq!(accepted(&given.clone().collect(), &Coding::ALL), expected, "{given:?}");
+            assert_eq!(accepted(&given.clone().collect()), expected, "{given:?}");
         }
     }
 

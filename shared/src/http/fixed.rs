@@ -38,9 +38,20 @@ impl Fixed {
         response
     }
 
-    /// The body in this coding, which is made when it is asked for first.
-    pub(super) fn coded(&self, coding: Coding) -> Option<Bytes> {
-        self.form(coding).get_or_init(|| coding.shorter(&self.0.plain)).clone()
+    /// An answer to a client that has this body.
+    pub(super) fn not_modified(&self) -> Response {
+        answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), self.0.content_type)
+    }
+
+    /// The body as it is.
+    pub fn plain(&self) -> &Bytes {
+        &self.0.plain
+    }
+
+    /// The body in this coding, which is made when it is asked for first; none where it gains nothing by
+    /// that.
+    pub fn coded(&self, coding: Coding) -> Option<Bytes> {
+        self.form(coding).get_or_init(|| coding.shortest(&self.0.plain)).clone()
     }
 
     /// Whether it was asked for in this coding before.

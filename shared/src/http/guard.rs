@@ -14,7 +14,8 @@ use super::rate::RateLimit;
 use super::serve::Peer;
 use super::session::cookie;
 use super::{REFUSED, refused};
-use crate::auth::{Authenticator, Caller, Denied, Principal};
+use crate::auth::jwt::Keyring;
+use crate::auth::{Authenticator, Caller, Denied, Found, Principal};
 use crate::http::problem::Problem;
 
 /// In front of the routes of a service that asks who its clients are.
@@ -78,14 +79,9 @@ impl Guard {
         credential: &str,
         is_sign_in: bool,
     ) -> Result<Arc<Principal>, Problem> {
-        let looked = self.authenticator.look(credential);
-        let counts = is_sign_in || looked.is_none();
-        let found = match looked {
-            Some(found) => found,
-            None => {
-                self.fails(address, RateLimit::look)?;
-                self.authenticator.check(credential).await
-            }
+        let (found, is_new) = match self.authenticator.look(credential) {
+            Ok(found) => (found, false),
+            Err(keys) => (self.check(address, credential, keys).await?, true),
         };
         let denied = match found {
             Ok(principal) => return Ok(principal),
@@ -96,10 +92,34 @@ impl Guard {
             // That is not the client's failure.
             Denied::Unavailable => {}
             Denied::Busy => REFUSED.add_to(refused::SIGNATURES, 1),
-            _ if counts => self.fails(address, RateLimit::take)?,
+            Denied::Invalid if is_new => {} // `check` has counted it.
+            _ if is_sign_in => self.fails(address, RateLimit::take)?,
             _ => {}
         }
         Err(unauthenticated(denied))
+    }
+
+    /// Whose token it is, by its signature, once it has its turn. One that is in vain counts also where the
+    /// client does not wait for that.
+    async fn check(
+        &self,
+        address: Option<IpAddr>,
+        token: &str,
+        keys: &Keyring,
+    ) -> Result<Found, Problem> {
+        self.fails(address, RateLimit::look)?;
+        let turn = match keys.turn().await {
+            Ok(turn) => turn,
+            Err(denied) => return Ok(Err(denied)),
+        };
+        self.fails(address, RateLimit::look)?; // Others of the address may have failed meanwhile.
+        let failures = self.failures.clone();
+        let in_vain = move || {
+            if let (Some(limit), Some(address)) = (failures, address) {
+                let _is_counted = limit.take(&address).is_ok();
+            }
+        };
+        Ok(keys.check(token, turn, in_vain).await)
     }
 
     /// A problem, when too many credentials of this address have failed.

@@ -50,7 +50,9 @@ impl Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} requests per {}", self.quota.burst_size(), self.unit)
+        let requests = self.quota.burst_size();
+        let noun = if requests.get() == 1 { "request" } else { "requests" };
+        write!(f, "{requests} {noun} per {}", self.unit)
     }
 }
 
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn a_rate_is_a_number_in_a_time() {
         for (text, written) in [
-            ("1/s", "1 requests per second"),
+            ("1/s", "1 request per second"),
             ("100/s", "100 requests per second"),
             ("600/m", "600 requests per minute"),
             ("1000000/s", "1000000 requests per second"),

@@ -1,20 +1,18 @@
 //! Large answers that clients have not taken yet, bounded in bytes: of all clients together, and of each.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
 use http_body_util::{BodyExt as _, Collected};
 use hyper::body::Body as _;
-use tokio::sync::{Notify, Semaphore};
 use warp::reply::Response;
 
 use super::fixed::Fixed;
 use super::problem::Problem;
 use super::refused::ANSWERS;
+use super::tally::{Share, Tally};
 use super::{Client, REFUSED};
 
 /// Bytes up to which an answer is not counted.
@@ -53,40 +51,29 @@ impl Unsent {
 
 #[derive(Debug)]
 pub(super) struct Room {
-    /// Bytes that all answers may have together that are made and not sent to their end.
-    most: usize,
-    taken: Mutex<Taken>,
-    /// Some of these bytes are free again.
-    freed: Notify,
-    /// Bytes of answers that wait for that, and are in memory meanwhile.
-    waiting: Semaphore,
-}
-
-#[derive(Debug, Default)]
-struct Taken {
-    all: usize,
-    /// Of each client that has any.
-    clients: HashMap<Client, usize>,
+    /// Bytes of all answers that are made and not sent to their end.
+    taken: Arc<Tally>,
+    /// Bytes of answers that wait for some of these, and are in memory meanwhile.
+    waiting: Arc<Tally>,
 }
 
 impl Room {
     fn new(most: usize, waiting: usize) -> Arc<Self> {
-        let (taken, freed) = (Mutex::default(), Notify::new());
-        Arc::new(Self { most, taken, freed, waiting: Semaphore::new(waiting) })
+        Arc::new(Self { taken: Tally::new(most), waiting: Tally::new(waiting) })
     }
 
     /// Room for the body of this answer, which has its length still before it is put into a coding:
     /// nothing where it is small, fixed, or a stream. One client takes half of the room at most. The error
     /// takes the place of the answer.
     pub(super) async fn take(
-        self: &Arc<Self>,
+        &self,
         answer: &Response,
         asked: &Method,
         client: impl FnOnce() -> Option<Client>,
     ) -> Result<Held, Problem> {
         let Some(bytes) = large(answer) else { return Ok(Held(None)) };
         let client = client();
-        let found = match self.try_take(bytes, client.as_ref()) {
+        let found = match self.taken.try_take(bytes, client.as_ref()) {
             Some(share) => Some(share),
             None => self.wait_for(bytes, client.as_ref()).await,
         };
@@ -96,35 +83,16 @@ impl Room {
         })
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn try_take(self: &Arc<Self>, bytes: usize, client: Option<&Client>) -> Option<Share> {
-        let mut taken = self.taken();
-        let of_client = client.and_then(|client| taken.clients.get(client)).copied().unwrap_or(0);
-        let has_share = client.is_none() || of_client + bytes <= self.most / 2;
-        if taken.all + bytes > self.most || !has_share {
-            return None;
-        }
-        taken.all += bytes;
-        if let Some(client) = client {
-            taken.clients.insert(client.clone(), of_client + bytes);
-        }
-        drop(taken);
-        Some(Share { room: self.clone(), client: client.cloned(), bytes })
-    }
-
     /// All that wait look again whenever an answer was sent, so none of them stands behind one that is larger
-    /// or whose client has its half.
-    async fn wait_for(self: &Arc<Self>, bytes: usize, client: Option<&Client>) -> Option<Share> {
-        let _waiting = self.waiting.try_acquire_many(u32::try_from(bytes).ok()?).ok()?;
+    /// or whose client has its half. (So a large one may find none while small ones come.)
+    async fn wait_for(&self, bytes: usize, client: Option<&Client>) -> Option<Share> {
+        let _waiting = self.waiting.try_take(bytes, client)?;
         let found = async {
             loop {
-                let mut freed = std::pin::pin!(self.freed.notified());
+                let mut freed = std::pin::pin!(self.taken.freed.notified());
                 // From here on nothing that becomes free is missed.
                 freed.as_mut().enable();
-                if let Some(share) = self.try_take(bytes, client) {
+                if let Some(share) = self.taken.try_take(bytes, client) {
                     return share;
                 }
                 freed.await;
@@ -152,39 +120,6 @@ fn refused(answer: &Response, asked: &Method) -> Problem {
     }
 }
 
-/// A part of the room, which is free again once this is dropped.
-#[derive(Debug)]
-struct Share {
-    room: Arc<Room>,
-    client: Option<Client>,
-    bytes: usize,
-}
-
-impl Share {
-    fn give_back(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.bytes);
-        self.bytes -= bytes;
-        let mut taken = self.room.taken();
-        taken.all -= bytes;
-        if let Some(client) = &self.client
-            && let Entry::Occupied(mut of_client) = taken.clients.entry(client.clone())
-        {
-            *of_client.get_mut() -= bytes;
-            if *of_client.get() == 0 {
-                of_client.remove();
-            }
-        }
-        drop(taken);
-        self.room.freed.notify_waiters();
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.give_back(self.bytes);
-    }
-}
-
 /// Room that an answer has, until all of its bytes are sent or dropped.
 #[derive(Debug)]
 pub(super) struct Held(Option<Share>);
@@ -194,7 +129,7 @@ impl Held {
     pub(super) async fn keep(self, answer: Response) -> Response {
         let Some(mut share) = self.0 else { return answer };
         let Some(length) = large(&answer) else { return answer };
-        share.give_back(share.bytes.saturating_sub(length));
+        share.keep(length);
         let (head, body) = answer.into_parts();
         // It is in memory, so that reading it does not fail.
         let bytes = body.collect().await.map_or_else(|_| Bytes::new(), Collected::to_bytes);
@@ -217,6 +152,8 @@ impl AsRef<[u8]> for Counted {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     fn answer(bytes: usize) -> Response {
@@ -268,7 +205,7 @@ mod tests {
         let fixed = Fixed::new(vec![b'x'; 1 << 20], "text/plain").answer();
         assert!(room.take(&fixed, &Method::GET, || None).await.is_ok());
         drop((held, others));
-        let taken = room.taken();
+        let taken = room.taken.taken();
         assert!(taken.all == 0 && taken.clients.is_empty(), "{taken:?}");
     }
 
@@ -278,9 +215,9 @@ mod tests {
         let plain = answer(300 << 10);
         let held = room.take(&plain, &Method::GET, || None).await.ok().unwrap();
         let coded = held.keep(answer(100 << 10)).await;
-        assert_eq!(room.taken().all, 100 << 10);
+        assert_eq!(room.taken.taken().all, 100 << 10);
         drop(coded);
-        assert_eq!(room.taken().all, 0);
+        assert_eq!(room.taken.taken().all, 0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -294,5 +231,21 @@ mod tests {
         let second = second.await;
         assert!(second.is_ok());
         assert!(sent(&patient, 90 << 10).await.is_err(), "it does not wait for ever");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_its_half_leaves_others_room_to_wait() {
+        let room = Room::new(500 << 10, 200 << 10);
+        let one = sent_to(Some("a"), &room, 250 << 10).await;
+        let other = sent_to(Some("b"), &room, 250 << 10).await;
+        assert!(one.is_ok() && other.is_ok());
+        let mut waits = std::pin::pin!(sent_to(Some("a"), &room, 100 << 10));
+        assert!(futures::poll!(&mut waits).is_pending());
+        let more = sent_to(Some("a"), &room, 90 << 10).now_or_never();
+        assert!(more.is_some_and(|it| it.is_err()), "it has half of this, too");
+        let mut third = std::pin::pin!(sent_to(Some("c"), &room, 90 << 10));
+        assert!(futures::poll!(&mut third).is_pending(), "it waits as well");
+        drop(other);
+        assert!(third.await.is_ok() && waits.await.is_err());
     }
 }

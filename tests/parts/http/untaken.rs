@@ -10,7 +10,7 @@ use tests::stores::TempDir;
 use tests::tokens::{Tokens, with};
 use tests::until;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::connections::{LONG, Server, patient, rest, status};
 use super::floods::{ask_from, connect_from, retry_after};
@@ -109,7 +109,23 @@ fn large_answers_to_a_client_that_reads_nothing_take_little_memory() {
     while refused_answers(&mut target) == 0. {
         assert!(started.elapsed() < LONG, "all found room");
     }
+    let other = ask_as_another(target.address(0));
+    assert_eq!(status(&other), Some(200), "another client has room");
     target.check(256 << 20);
+}
+
+/// Asks for events from another address of this machine.
+fn ask_as_another(server: &str) -> String {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        let mut connection = socket.connect(server.parse().unwrap()).await.unwrap();
+        let request = b"GET /events?limit=1000 HTTP/1.1\r\nhost: localhost\r\n\
+                        connection: close\r\n\r\n";
+        connection.write_all(request).await.unwrap();
+        rest(connection).await
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,21 +1,19 @@
-//! What clients that come back may take of the reads that all share.
+//! What clients that come back have missed, and how much of it is loaded at a time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use futures::{FutureExt as _, StreamExt as _};
+use kernel::Result;
 use kernel::views::{Batch, Read};
-use kernel::{Failure, Result};
 use query_api::live::Bounds;
 use shared::http::Client;
-use shared::view_store::{GenerationId, Place, Reading, Update, Updates, ViewStore};
+use shared::view_store::{GenerationId, Reading, ViewStore};
 use tests::orders::stream;
 use tests::until;
-use tests::until::WAIT_TIMEOUT;
 use tests::view_decorator::ViewHooks;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::Subject;
 
@@ -66,7 +64,7 @@ impl ViewHooks for Gated {
 }
 
 /// The id of an event behind which so many orders have changed.
-async fn missed(subject: &Subject, orders: usize) -> String {
+pub(super) async fn missed(subject: &Subject, orders: usize) -> String {
     for _ in 0..=orders {
         subject.change(&stream(), 1, "x", "created").await;
     }
@@ -106,101 +104,8 @@ async fn a_client_that_catches_up_is_told_what_changes_meanwhile() {
     }
 }
 
-/// Views whose updates behind the first one are never read to the end. Their reader loses its
-/// connection when it is told so.
-#[derive(Default)]
-struct Endless {
-    lost: Arc<Notify>,
-}
-
-struct Losing {
-    updates: Box<dyn Updates>,
-    lost: Arc<Notify>,
-}
-
-#[async_trait]
-impl Updates for Losing {
-    async fn next(&mut self) -> Result<Vec<Update>> {
-        tokio::select! {
-            biased;
-            () = self.lost.notified() => Err(Failure::transient("following", "it is lost")),
-            news = self.updates.next() => news,
-        }
-    }
-
-    fn place(&self) -> Place {
-        self.updates.place()
-    }
-}
-
-#[async_trait]
-impl ViewHooks for Endless {
-    async fn updates(
-        &self,
-        views: &dyn ViewStore,
-        generation: &GenerationId,
-    ) -> Result<Box<dyn Updates>> {
-        let updates = views.updates(generation).await?;
-        Ok(Box::new(Losing { updates, lost: self.lost.clone() }))
-    }
-
-    async fn updates_since(
-        &self,
-        views: &dyn ViewStore,
-        generation: &GenerationId,
-        after: Place,
-        max_streams: usize,
-    ) -> Result<Option<Vec<(Place, Update)>>> {
-        if after == Place(0, 1) {
-            std::future::pending::<()>().await;
-        }
-        views.updates_since(generation, after, max_streams).await
-    }
-}
-
-fn client(name: &str) -> Option<Client> {
+pub(super) fn client(name: &str) -> Option<Client> {
     Some(Client::Principal(name.to_owned()))
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_crowd_of_one_client_that_comes_back_holds_up_no_other() {
-    let (subject, _views) = Subject::hooked(Endless::default(), Bounds::default()).await;
-    let slow = missed(&subject, 3).await;
-    let quick = slow.replace(".0-1", ".0-2");
-    let crowd = (0..10).map(|_| subject.open_as(client("crowd"), &[], Some(&slow)));
-    let other = async {
-        let opened = subject.open_as(client("other"), &[], Some(&quick)).await;
-        opened.map_err(|it| it.detail).unwrap().views::<2>().await
-    };
-    tokio::select! {
-        biased; // The crowd comes first.
-        _ = join_all(crowd) => panic!("they are never done"),
-        told = tokio::time::timeout(WAIT_TIMEOUT, other) => {
-            assert!(told.is_ok(), "it waits for them");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_reader_of_updates_does_not_wait_for_clients_that_come_back() {
-    let (subject, views) = Subject::hooked(Endless::default(), Bounds::default()).await;
-    let slow = missed(&subject, 3).await;
-    let mut open = subject.open(&[], None).await;
-    let names: Vec<String> = (0..10).map(|number| number.to_string()).collect();
-    let crowd = names.iter().map(|name| subject.open_as(client(name), &[], Some(&slow)));
-    let changed = stream();
-    let told = async {
-        views.hooks.lost.notify_one();
-        subject.change(&changed, 1, "x", "created").await;
-        open.views::<1>().await
-    };
-    tokio::select! {
-        biased; // All turns are taken.
-        _ = join_all(crowd) => panic!("they are never done"),
-        told = tokio::time::timeout(WAIT_TIMEOUT, told) => {
-            assert_eq!(told.unwrap(), [(changed.clone(), 1)]);
-        }
-    }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use super::Subject;
 
 /// What goes wrong.
 #[derive(Debug, Clone)]
-enum Fault {
+pub(super) enum Fault {
     /// No look for all requests that wait is answered. A request alone asks for the streams of its
     /// token.
     LooksHang,
@@ -45,14 +45,14 @@ enum Fault {
 
 /// Views with such a fault, where there is one.
 #[derive(Default)]
-struct Faulty {
+pub(super) struct Faulty {
     fault: Mutex<Option<Fault>>,
     /// How many calls it has met.
     met: AtomicUsize,
 }
 
 impl Faulty {
-    fn set(&self, fault: Option<Fault>) {
+    pub(super) fn set(&self, fault: Option<Fault>) {
         *self.fault.lock().unwrap() = fault;
     }
 
@@ -60,7 +60,7 @@ impl Faulty {
         self.fault.lock().unwrap().clone()
     }
 
-    async fn until_met(&self) {
+    pub(super) async fn until_met(&self) {
         let met = || async { (self.met.load(Ordering::SeqCst) > 0).then_some(()) };
         until("a call meets the fault", met).await;
     }
@@ -171,7 +171,9 @@ async fn changes_that_can_not_be_read_are_told_later() {
     subject.change(&changed, 1, "x", "created").await;
     views.hooks.until_met().await;
     views.hooks.set(None);
-    assert_eq!(client.views().await, [(changed, 1)]);
+    // Sooner than the next look without news.
+    let told = timeout(Duration::from_millis(400), client.views::<1>()).await;
+    assert_eq!(told.expect("it is tried again soon"), [(changed, 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,50 +220,12 @@ async fn a_view_that_can_not_be_read_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_end_with_the_service_although_reads_are_not_answered() {
-    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
-    let mut client = subject.open(&[], None).await;
-    views.hooks.set(Some(Fault::ReadsHang));
-    subject.change(&stream(), 1, "x", "created").await;
-    views.hooks.until_met().await;
-    subject.stop.cancel();
-    assert_eq!(client.next().await, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn streams_end_with_the_task_that_tells_them_and_later_ones_are_told() {
-    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
-    let mut client = subject.open(&[], None).await;
-    views.hooks.set(Some(Fault::ReadsPanic));
-    subject.change(&stream(), 1, "x", "created").await;
-    assert_eq!(client.next().await, None);
-    views.hooks.set(None);
-    let (mut client, changed) = (subject.open(&[], None).await, stream());
-    subject.change(&changed, 1, "x", "created").await;
-    assert_eq!(client.views().await, [(changed, 1)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_client_whose_missed_changes_are_not_read_to_the_end_is_told_nothing_behind_them() {
-    let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
-    for _ in 0..3 {
-        subject.change(&stream(), 1, "x", "created").await;
-    }
-    let last = format!("{}.{}.0-1", subject.live.log, subject.live.id);
-    views.hooks.set(Some(Fault::ReadsPanic));
-    assert_eq!(subject.open(&[], Some(&last)).await.next().await, None);
-    views.hooks.set(Some(Fault::ReadsFail));
-    assert_eq!(subject.open(&[], Some(&last)).await.next().await, None);
-    views.hooks.set(None);
-    subject.open(&[], Some(&last)).await.views::<2>().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn updates_are_read_again_after_the_task_that_reads_them_has_ended() {
     let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
     views.hooks.set(Some(Fault::UpdatesPanic));
-    let opened = timeout(Duration::from_secs(1), subject.open(&[], None)).await;
-    assert!(opened.is_err(), "nothing is read");
+    let refused = timeout(Duration::from_secs(1), subject.open_as(None, &[], None)).await;
+    let refused = refused.expect("it does not wait for what is not read").err();
+    assert_eq!(refused.map(|it| it.status), Some(503));
     views.hooks.set(None);
     let opened = timeout(WAIT_TIMEOUT, subject.open(&[], None)).await;
     let (mut client, changed) = (opened.expect("it is read"), stream());

@@ -81,21 +81,43 @@ async fn a_worker_that_can_apply_nothing_is_not_ready_and_tries_less_and_less_of
     own.remove().await;
 }
 
-/// A worker that connects again leaves what is replaced to the attempt that removes it already.
+/// A worker that connects again leaves what was replaced to the task that removes it already.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_replaced_is_removed_although_the_first_attempt_fails_late() {
+async fn what_was_replaced_is_removed_although_one_attempt_fails_late() {
     let folder = TempDir::default();
     let store = Arc::new(folder.sqlite());
     let views = Arc::new(Memory::default());
     let log = store.log_id().await.unwrap();
-    let replaced = live(views.as_ref(), &log).await;
+    let mut replaced = vec![];
+    for _ in 0..2 {
+        replaced.push(live(views.as_ref(), &log).await.id);
+    }
     live(views.as_ref(), &log).await;
     let feeds = Backlog::of(&[]);
     feeds.lose();
     let worker = Worker::over(store.clone(), store, views, feeds.clone(), "one");
-    let closed = || async { (feeds.closed() == [replaced.id.clone()]).then_some(()) };
-    until("its feed is closed after all", closed).await;
-    assert!(feeds.subscribed() > 1, "another attempt was begun before");
+    let both = || async { (feeds.closed().len() == 2).then_some(()) };
+    until("both feeds are closed", both).await;
+    // They are removed in the order of their ids, and the first of them fails.
+    replaced.sort();
+    replaced.reverse();
+    assert_eq!(feeds.closed(), replaced, "one that fails keeps no other from being removed");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_often_a_worker_connects_one_task_removes_what_was_replaced() {
+    let folder = TempDir::default();
+    let store = Arc::new(folder.sqlite());
+    let views = Arc::new(Memory::default());
+    live(views.as_ref(), &store.log_id().await.unwrap()).await;
+    let feeds = Backlog::of(&[]);
+    feeds.tell_no_feeds();
+    feeds.break_feeds(5);
+    let worker = Worker::over(store.clone(), store, views, feeds.clone(), "one");
+    until("it has connected again", || async { (feeds.subscribed() > 5).then_some(()) }).await;
+    until("it is looked for", || async { (feeds.asked() > 0).then_some(()) }).await;
+    assert_eq!(feeds.asked(), 1, "it is being looked for already");
     worker.stop().await;
 }
 

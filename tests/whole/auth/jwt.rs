@@ -10,6 +10,7 @@ use shared::auth::{self, KeySource, Role};
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::jwt_keys::{EC, ED, Provider, STRANGER, base64url};
+use tests::live::LiveClient;
 use tests::orders;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
@@ -17,7 +18,7 @@ use tests::tokens::{Tokens, with};
 use tests::until;
 use waybill::client::Client;
 
-fn seconds(from_now: i64) -> i64 {
+pub(super) fn seconds(from_now: i64) -> i64 {
     Timestamp::now().as_millis() / 1_000 + from_now
 }
 
@@ -29,7 +30,7 @@ pub(super) fn claims() -> Value {
     })
 }
 
-fn but(name: &str, value: Value) -> Value {
+pub(super) fn but(name: &str, value: Value) -> Value {
     let mut claims = claims();
     match value.is_null() {
         true => drop(claims.as_object_mut().unwrap().remove(name)),
@@ -149,6 +150,37 @@ async fn a_token_can_be_forged_by_no_trick_of_its_header() {
         assert_eq!(status(queries, token).await, 401, "{what}");
     }
     assert_eq!(status(queries, &signed(of(None, Algorithm::ES256), &EC.key())).await, 200);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_changes_goes_on_with_other_keys_and_ends_without_its_own() {
+    let (folder, provider) = (TempDir::default(), Provider::default());
+    let system = Embedded::start_with(&folder, config(&provider, None)).await;
+    let (ec, ed) = (EC.sign(&claims()), ED.sign(&claims()));
+    let gone = async |token: &str| {
+        until("its key is gone", || async {
+            (status(&system.queries, token).await == 401).then_some(())
+        })
+        .await;
+    };
+    let create = async |token: &str| {
+        let commands = OrderClient::new(&with(&system.commands, token));
+        let created = commands.create_order(&orders::order(5)).await;
+        format!("order-{}", created.order_id())
+    };
+    let mut live = LiveClient::open_with(&system.queries, "/live", &ec, None).await;
+    provider.write(&[&EC]);
+    gone(&ed).await;
+    for _ in 0..2 {
+        let order = create(&ec).await;
+        live.view_of(&order).await;
+    }
+    provider.write(&[&ED]);
+    gone(&ec).await;
+    create(&ed).await;
+    let ended = async { while live.try_next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(40), ended).await.expect("the stream ends");
     system.stop().await;
 }
 

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
-use super::jwt::{claims, config_of};
+use super::jwt::{but, claims, config_of, seconds};
 
 /// Sign-ins of an address that may fail at once, without configuration; one more every six seconds.
 const FAILURES: u64 = 10;
@@ -40,6 +40,12 @@ async fn ask_from(system: &Embedded, last: u8, head: &str, body: &str) -> (u16, 
 async fn sign_in(system: &Embedded, last: u8, token: &str) -> (u16, String) {
     let head = "POST /session HTTP/1.1\r\ncontent-type: application/json";
     ask_from(system, last, head, &json!({ "token": token }).to_string()).await
+}
+
+/// Asks with a token; returns the status and the whole answer.
+async fn show(system: &Embedded, last: u8, path: &str, token: &str) -> (u16, String) {
+    let head = format!("GET {path} HTTP/1.1\r\nauthorization: Bearer {token}");
+    ask_from(system, last, &head, "").await
 }
 
 /// What a counter has for this value of its label.
@@ -142,10 +148,7 @@ async fn no_signature_is_checked_once_an_address_has_failed_too_often() {
     let header = Header { kid: Some("ec".to_owned()), ..Header::new(Algorithm::ES256) };
     let forged = encode(&header, &claims(), &STRANGER.key()).unwrap();
     let (known, other) = (EC.sign(&claims()), ED.sign(&claims()));
-    let ask = async |last: u8, path: &str, token: &str| {
-        let head = format!("GET {path} HTTP/1.1\r\nauthorization: Bearer {token}");
-        ask_from(&system, last, &head, "").await
-    };
+    let ask = async |last: u8, path: &str, token: &str| show(&system, last, path, token).await;
     assert_eq!(ask(2, "/orders", &known).await.0, 200);
     assert_eq!(ask(2, "/session", &forged).await.0, 401);
     // Whatever it asks for, and whether or not the token is good.
@@ -163,6 +166,31 @@ async fn no_signature_is_checked_once_an_address_has_failed_too_often() {
     }
     assert_eq!(ask(3, "/orders", &other).await.0, 200, "others have their own");
     assert_eq!(ask(2, "/orders", &other).await.0, 200, "it is known by now");
+    system.stop().await;
+}
+
+/// Behind one proxy a page that is left open shows a token that has ended for ever, and others sign in.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_have_ended_are_told_so_and_keep_no_others_of_the_address_out() {
+    let (folder, provider) = (TempDir::default(), Provider::default());
+    let sign_in_failures = Some(Rate::parse("1/m").unwrap());
+    let of_provider = config_of(KeySource::File(provider.file()));
+    let config = auth::Config { sign_in_failures, ..of_provider };
+    let system = Embedded::start_with(&folder, config).await;
+    let ended = [-60, -61, -62].map(|from_now| EC.sign(&but("exp", json!(seconds(from_now)))));
+    // Each of them is new to the service, and then known.
+    for token in ended.iter().chain(&ended) {
+        let (status, answer) = show(&system, 2, "/orders", token).await;
+        assert_eq!(status, 401, "{answer}");
+        assert!(answer.contains("expired"), "{answer}");
+    }
+    assert_eq!(show(&system, 2, "/orders", &EC.sign(&claims())).await.0, 200);
+    assert_eq!(sign_in(&system, 2, &ED.sign(&claims())).await.0, 200);
+    // To sign in with one of them is a failure, as with any other token.
+    for expected in [401, 429] {
+        assert_eq!(sign_in(&system, 2, &ended[0]).await.0, expected);
+    }
+    assert_eq!(show(&system, 2, "/orders", &ended[0]).await.0, 401);
     system.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! How far the views are, told to one part of the streams of events after the other.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,9 +16,8 @@ use super::{Hub, lock};
 
 /// Parts of the streams. The client of each stream that is told something has to be woken: all of
 /// them at once would keep the process busy for so long that what changes meanwhile is told late.
-const PARTS: u64 = 25;
-/// From one part to the next at least, so that each stream is told a checkpoint every 500 ms at
-/// most.
+const PARTS: u32 = 25;
+/// From one part to the next. Where a round of telling takes longer, several are told after it.
 const INTERVAL: Duration = Duration::from_millis(20);
 /// From one look to the next one, while there is nothing to tell.
 const IDLE_INTERVAL: Duration = Duration::from_millis(500);
@@ -26,10 +26,15 @@ const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Checkpoints {
     /// What was read, and of which generation, until the last part is told.
     event: Option<(GenerationId, Bytes)>,
+    /// How many streams had been opened before that was read.
+    opened: u64,
     /// The part that is told next.
-    part: u64,
-    /// No part is told before this.
+    part: u32,
+    /// It is not told before this.
     due: Instant,
+    /// The first part is not told again before this: no stream is told two checkpoints within the
+    /// time that all parts take, however late some of them were told.
+    again: Instant,
     /// The longest time from when an event was recorded until it was told, since this was last
     /// read; none without a change.
     lag: Option<i64>,
@@ -37,7 +42,8 @@ pub struct Checkpoints {
 
 impl Default for Checkpoints {
     fn default() -> Self {
-        Self { event: None, part: 0, due: Instant::now(), lag: None }
+        let (event, now, lag) = (None, Instant::now(), None);
+        Self { event, opened: 0, part: 0, due: now, again: now, lag }
     }
 }
 
@@ -54,11 +60,31 @@ impl Checkpoints {
             false => Instant::now() + IDLE_INTERVAL,
         }
     }
+
+    /// This was read, and is told from now on.
+    fn begin(&mut self, event: Option<(GenerationId, Bytes)>, opened: u64) {
+        (self.event, self.opened) = (event, opened);
+        (self.part, self.due, self.lag) = (0, Instant::now(), None);
+    }
+
+    /// The parts whose time has come, which are told now.
+    fn take_due(&mut self) -> Range<u32> {
+        let (now, first) = (Instant::now(), self.part);
+        self.again = self.again.max(now + INTERVAL * (PARTS - first));
+        while self.part < PARTS && self.due <= now {
+            self.part += 1;
+            self.due += INTERVAL;
+        }
+        if self.part == PARTS {
+            (self.event, self.due) = (None, self.again);
+        }
+        first..self.part
+    }
 }
 
 impl Hub {
-    /// Tells the next part of the streams how far the views are, once that is due. The id is that
-    /// of this moment: everything before it was told to them.
+    /// Tells the parts of the streams that are due how far the views are. The id is that of this
+    /// moment: everything before it was told to them.
     pub(super) async fn tell_checkpoint(
         &self,
         checkpoints: &mut Checkpoints,
@@ -72,16 +98,16 @@ impl Hub {
             self.read_checkpoint(checkpoints, &id.generation).await?;
         }
         let Some((_, event)) = &checkpoints.event else { return Ok(()) };
-        let (place, budget) = (id.place, &self.waiting);
+        let (place, budget, opened) = (id.place, &self.waiting, checkpoints.opened);
         let told =
             Frame { place: Some(place), piece: budget.piece(event::frame(&[event], Some(id))) };
-        let tell = |one: &Subscriber| one.tell_skipped(place, budget) && one.send(told.clone());
-        lock(&self.subscribers).tell_part((checkpoints.part, PARTS), tell);
-        checkpoints.part += 1;
-        if checkpoints.part == PARTS {
-            checkpoints.event = None;
+        // One that was opened later has been told at least as much.
+        let tell = |one: &Subscriber| {
+            !one.was_among(opened) || (one.tell_skipped(place, budget) && one.send(told.clone()))
+        };
+        for part in checkpoints.take_due() {
+            lock(&self.subscribers).tell_part((part, PARTS), tell);
         }
-        checkpoints.due = Instant::now() + INTERVAL;
         Ok(())
     }
 
@@ -96,9 +122,9 @@ impl Hub {
         if moved.is_none() && checkpoints.lag.is_none() {
             return Ok(());
         }
+        let opened = lock(&self.subscribers).opened();
         let event = self.checkpoint(generation, checkpoints.lag).await?;
-        checkpoints.event = event.map(|event| (generation.clone(), event));
-        (checkpoints.part, checkpoints.lag) = (0, None);
+        checkpoints.begin(event.map(|event| (generation.clone(), event)), opened);
         let mut pending = lock(&self.pending);
         if pending.checkpoint == moved {
             pending.checkpoint = None;

@@ -1,7 +1,11 @@
 //! Reading views for streams of events.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use kernel::Result;
+use kernel::live::unreadable;
 use kernel::log::StreamName;
+use kernel::projection::Stored;
 use kernel::views::Batch;
 use shared::view_store::{Generation, Place, Update};
 
@@ -56,12 +60,19 @@ impl Hub {
         let mut changed = vec![];
         for (stream, stored) in streams.iter().zip(stored) {
             let Some(stored) = stored else { continue };
-            match Changed::new(stream, stored, self.queries.as_ref()) {
+            match self.changed(stream, stored) {
                 Ok(one) => changed.push(one),
                 Err(failure) => tracing::warn!(%failure, %stream, "a view is not told"),
             }
         }
         Ok(changed)
+    }
+
+    /// A panic of the domain is a failure like any other: it would end all streams, each time that they
+    /// are resumed.
+    fn changed(&self, stream: &StreamName, stored: Stored) -> Result<Changed> {
+        let show = AssertUnwindSafe(|| Changed::new(stream, stored, self.queries.as_ref()));
+        catch_unwind(show).unwrap_or_else(|_| Err(unreadable("showing it panicked")))
     }
 
     /// What a client of this share has missed, read in its turn.

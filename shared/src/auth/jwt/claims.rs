@@ -26,7 +26,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// The principal of a token whose signature, times, issuer and audience are good.
+    /// The principal of a token whose signature, beginning, issuer and audience are good. It may have ended.
     pub fn principal(
         &self,
         claims: &Map<String, Value>,

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use kernel::contract::{ProblemPage, Rule};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use warp::reply::Response;
 
 use super::{Problem, is_to_be_retried, kinds};
 use crate::http::accept::accepts;
-use crate::http::{Answer, answer};
+use crate::http::{Answer, Fixed, answer};
 
 /// The type of pages for people.
 pub const HTML: &str = "text/html; charset=utf-8";
@@ -41,10 +40,12 @@ pub struct Page<'a> {
 }
 
 /// The pages of a service.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Pages {
     pages: Vec<ProblemPage>,
     rules: Vec<Rule>,
+    /// By their names, as they are sent to programs and to people.
+    sent: BTreeMap<&'static str, [Fixed; 2]>,
 }
 
 impl Pages {
@@ -52,7 +53,15 @@ impl Pages {
     pub fn new(of_the_domain: Vec<ProblemPage>, rules: Vec<Rule>) -> Self {
         let mut pages = kinds::pages();
         pages.extend(of_the_domain);
-        Self { pages, rules }
+        let mut all = Self { pages, rules, sent: BTreeMap::new() };
+        all.sent = all.pages.iter().map(|page| (page.name, all.forms(page))).collect();
+        all
+    }
+
+    fn forms(&self, page: &ProblemPage) -> [Fixed; 2] {
+        // What it holds can always be written.
+        let json = serde_json::to_vec(&self.json(page)).unwrap_or_default();
+        [Fixed::new(json, JSON), Fixed::new(self.html(page), HTML)]
     }
 
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
@@ -66,11 +75,12 @@ impl Pages {
     /// As JSON, or as HTML for a client that prefers it.
     pub fn answer(&self, name: &str, headers: &HeaderMap) -> Answer {
         let unknown = || Problem::not_found(format!("No problem is called {name:?}."));
-        let page = self.find(name).ok_or_else(unknown)?;
-        let mut response: Response = match accepts(headers, HTML) > accepts(headers, JSON) {
-            true => answer::bytes(StatusCode::OK, self.html(page).into_bytes(), HTML),
-            false => answer::json(StatusCode::OK, &self.json(page))?,
+        let [json, html] = self.sent.get(name).ok_or_else(unknown)?;
+        let preferred = match accepts(headers, HTML) > accepts(headers, JSON) {
+            true => html,
+            false => json,
         };
+        let mut response = preferred.answer();
         answer::set(&mut response, "vary", "Accept");
         answer::set(&mut response, "cache-control", "no-cache");
         Ok(response)
@@ -156,4 +166,24 @@ fn escaped(text: &str) -> String {
             _ => format!("<code>{part}</code>"),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_page_has_bytes_of_its_own() {
+        let pages = Pages::new(vec![], vec![]);
+        let mut types = HeaderMap::new();
+        types.insert("accept", "text/html".parse().unwrap());
+        for name in pages.names() {
+            for (headers, expected) in [(&HeaderMap::new(), JSON), (&types, HTML)] {
+                let page = pages.answer(name, headers).unwrap();
+                assert_eq!(page.headers()["content-type"], expected, "{name}");
+                assert!(page.extensions().get::<Fixed>().is_some(), "{name}");
+            }
+        }
+        assert!(pages.answer("none", &types).is_err());
+    }
 }

@@ -70,7 +70,9 @@ impl Updates for Reader {
             read.query_async(&mut self.connection).await.map_err(failure(WHAT))?;
         let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
         let (entries, mut updates) = (Vec::from_iter(entries), vec![]);
-        // Where the stream was cut behind the last one, more are left of it than a page holds.
+        // Where the stream was cut behind the last one, more are left of it than a page holds. (A reader
+        // that began before there was any has no last one. Where its first page is full it says so though
+        // nothing may have been cut: its listeners look once more than they have to, and miss nothing.)
         if entries.len() >= PAGE && !self.is_last_kept().await? {
             updates.push(Update::Missed);
         }

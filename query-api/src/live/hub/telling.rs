@@ -1,0 +1,107 @@
+//! Telling all streams of events what was collected.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use kernel::log::StreamName;
+use kernel::{Result, Timestamp};
+use shared::view_store::Generation;
+use tokio::time::Instant;
+
+use super::super::EventId;
+use super::super::event;
+use super::super::queue::Frame;
+use super::super::subscriber::{Page, Subscriber};
+use super::super::traced::Traced;
+use super::checkpoints::Checkpoints;
+use super::{Hub, PAGE, lock};
+use crate::metrics;
+
+/// From the start of a telling to the next one: what changes meanwhile is told together, the first
+/// change after a silence at once.
+const TICK: Duration = Duration::from_millis(10);
+/// The least time between two tellings, where one of them takes long.
+const REST: Duration = Duration::from_millis(2);
+/// Before what could not be loaded is tried again.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
+
+impl Hub {
+    /// Waits for news and tells them. Returns when the next ones may be told.
+    pub(super) async fn tell_next(&self, checkpoints: &mut Checkpoints) {
+        let next_look = checkpoints.next_look(lock(&self.pending).checkpoint.is_some());
+        drop(tokio::time::timeout_at(next_look, self.news.notified()).await);
+        let begun = Instant::now();
+        if let Err(failure) = self.tell_all(checkpoints).await {
+            tracing::warn!(%failure, "changes of the views are told later");
+            tokio::time::sleep(RETRY_DELAY).await;
+            self.news.notify_one();
+        }
+        tokio::time::sleep_until((begun + TICK).max(Instant::now() + REST)).await;
+    }
+
+    async fn tell_all(&self, checkpoints: &mut Checkpoints) -> Result<()> {
+        let (generation, place, (views, reset)) = {
+            let mut pending = lock(&self.pending);
+            let Some(generation) = pending.generation.clone() else { return Ok(()) };
+            (generation, pending.place, pending.take())
+        };
+        let id = EventId::new(&generation, place);
+        if let Some(why) = reset {
+            let piece = self.waiting.piece(event::reset(why, &id)?);
+            self.send(|one| one.send(Frame { place: None, piece: piece.clone() }));
+        }
+        let mut lag = None;
+        let told = self.tell_views(&generation, views, &id, &mut lag).await;
+        if let Some(millis) = lag {
+            metrics::LIVE_DELAY.took(Duration::from_millis(millis.unsigned_abs()), &[]);
+        }
+        checkpoints.told(lag);
+        told?;
+        self.tell_checkpoint(checkpoints, &id).await
+    }
+
+    /// `lag` becomes the longest time since one of the events was recorded whose views were told.
+    async fn tell_views(
+        &self,
+        generation: &Generation,
+        views: HashSet<StreamName>,
+        id: &EventId,
+        lag: &mut Option<i64>,
+    ) -> Result<()> {
+        let mut streams = Vec::from_iter(views);
+        let skipped = streams.split_off(self.takes().min(streams.len()));
+        lock(&self.pending).take_traces(&skipped);
+        if !skipped.is_empty() {
+            lock(&self.subscribers).skip(skipped.len());
+        }
+        while !streams.is_empty() {
+            let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
+            let traced = Traced::begin(lock(&self.pending).take_traces(&page));
+            let changed = match self.load(generation, &page).await {
+                Ok(changed) => changed,
+                Err(failure) => {
+                    lock(&self.pending).views.extend(streams.into_iter().chain(page));
+                    return Err(failure);
+                }
+            };
+            let now = Timestamp::now().as_millis();
+            let longest = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max();
+            *lag = longest.max(*lag);
+            let last = streams.is_empty().then_some(id);
+            let page = Page::new(&changed, id.place, last, &self.waiting);
+            self.send(|one| one.tell(&page));
+            traced.end();
+        }
+        Ok(())
+    }
+
+    /// As many views are loaded as one of the clients takes at least; one, so that the lag is known.
+    fn takes(&self) -> usize {
+        lock(&self.subscribers).takes().max(1)
+    }
+
+    /// Hands something to all, and lets go of those that can't take it.
+    fn send(&self, tell: impl Fn(&Subscriber) -> bool) {
+        lock(&self.subscribers).tell(tell);
+    }
+}
