@@ -22,6 +22,8 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
             command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"])
         }
     };
+    let threads = threads().to_string();
+    command.env("RUST_TEST_THREADS", &threads).env("NEXTEST_TEST_THREADS", &threads);
     for (name, url) in servers.variables() {
         command.env(name.replace("WAYBILL_", "WAYBILL_TEST_"), url);
     }
@@ -29,6 +31,13 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
     let (counts, passed) = watch(&mut command, nextest)?;
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     Ok(passed && counts.failed == 0 && counts.passed > 0)
+}
+
+/// Tests at a time: half as many more than there are processors, as many of them wait for what is about to
+/// happen. More would starve the servers.
+fn threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    processors + processors / 2
 }
 
 /// Runs a fault campaign; true when the oracle found nothing.
