@@ -9,7 +9,7 @@ use shared::feed::Feeds;
 use shared::service::backoff::Backoff;
 use shared::view_store::{Generation, GenerationId, ViewStore};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long the views of a replaced generation stay, for requests that still read them.
 const REPLACED_KEYS_LIFETIME: Duration = Duration::from_secs(60);
@@ -51,7 +51,14 @@ impl Remover {
                 backoff.reset();
                 self.until_wanted(closed.values().min().copied()).await;
             } else {
-                backoff.sleep().await;
+                let soon = async {
+                    sleep(PAUSE).await;
+                    self.wanted.notified().await;
+                };
+                tokio::select! {
+                    () = backoff.sleep() => {}
+                    () = soon => {} // What was replaced since then does not wait for what fails.
+                }
             }
         }
     }

@@ -144,12 +144,12 @@ pub(crate) async fn open(
             }
         }
     }
+    let checkpoint = hub.checkpoint(&id.generation, None).await?;
+    let (position, checkpoint) = checkpoint.unzip();
     // A client that resumes gets no id before it is told what it missed.
-    if missed.is_none() {
-        let checkpoint = hub.checkpoint(&id.generation, None).await?;
-        first.extend(checkpoint.map(|checkpoint| event::frame(&[&checkpoint], Some(&id))));
-    }
-    subscription.open();
+    let id = missed.is_none().then_some(&id);
+    first.extend(checkpoint.map(|checkpoint| event::frame(&[&checkpoint], id)));
+    subscription.open(position.unwrap_or_default());
     Ok(Body::new(first, missed, inbox, subscription))
 }
 

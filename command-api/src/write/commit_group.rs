@@ -45,11 +45,12 @@ impl<A: Aggregate> CommitGroup<A> {
     /// Answers every command or gives it back, and tells which positions are left to fill.
     pub async fn run(self, chains: deciding::Chains<A>, unused_positions: Vec<Position>) {
         let mut unused_positions: BTreeSet<Position> = unused_positions.into_iter().collect();
+        let of_commands = !chains.is_empty();
         let commits = self.decide(chains).await;
         self.work.progress();
         self.append(commits, &mut unused_positions).await;
         let unused_positions = unused_positions.into_iter().collect();
-        self.replies.tell(GroupEvent::Over { unused_positions });
+        self.replies.tell(GroupEvent::Over { unused_positions, of_commands });
     }
 
     /// Gives each commit its position.

@@ -19,7 +19,11 @@ pub enum GroupEvent<A: Aggregate> {
         key: Option<String>,
     },
     /// The group is over; these positions were reserved and not used.
-    Over { unused_positions: Vec<Position> },
+    Over {
+        unused_positions: Vec<Position>,
+        /// It had commands, and not positions alone.
+        of_commands: bool,
+    },
     /// The group ended by a fault: what became of its commands is not known.
     Died,
 }

@@ -186,10 +186,10 @@ impl<A: Aggregate> Scheduler<A> {
 
     fn handle(&mut self, event: GroupEvent<A>) {
         match event {
-            GroupEvent::Over { unused_positions } => {
+            GroupEvent::Over { unused_positions, of_commands } => {
                 self.groups -= 1;
                 // At the end positions alone are tried once; what is not filled then is sealed.
-                if self.open || self.latest > 0 {
+                if self.open || of_commands {
                     self.unused_positions.extend(unused_positions);
                 }
             }

@@ -7,6 +7,7 @@ mod telling;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use kernel::Result;
+use kernel::log::Position;
 use kernel::query::Queries;
 use shared::http::Client;
 use shared::http::problem::Problem;
@@ -202,10 +203,10 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The client was told how far the views are, where it is told that first. What was read of that
-    /// before this is told to it no more: it would go back.
-    pub fn open(&self) {
-        lock(&self.hub.subscribers).open(self.number);
+    /// The client is told first that the views are at this position. Where it was read before that they
+    /// are at a lower one, that is told to it no more: it would go back.
+    pub fn open(&self, position: Position) {
+        lock(&self.hub.subscribers).open(self.number, position);
     }
 }
 

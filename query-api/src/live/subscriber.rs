@@ -1,11 +1,12 @@
 //! One stream of events, as the hub sees it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kernel::live::{Facet, Filter};
+use kernel::log::Position;
 use shared::view_store::Place;
 
 use super::EventId;
@@ -19,8 +20,8 @@ pub struct Subscriber {
     with_views: bool,
     allowance: Option<Allowance>,
     queue: Queue,
-    /// Which one of all it was that was opened to the end; none before that.
-    opened: Option<u64>,
+    /// The checkpoint that it was told first, which it is not told to go back behind; none before that.
+    first: Cell<Option<Position>>,
 }
 
 /// One that `resumes` is told first what it missed, and more may wait for it until then.
@@ -31,18 +32,23 @@ pub fn subscriber(
     resumes: bool,
 ) -> (Subscriber, Inbox) {
     let (queue, inbox) = Queue::new(if resumes { MAX_FRAMES_BEHIND } else { MAX_FRAMES });
-    (Subscriber { filter, with_views, allowance, queue, opened: None }, inbox)
+    (Subscriber { filter, with_views, allowance, queue, first: Cell::new(None) }, inbox)
 }
 
 impl Subscriber {
-    /// From now on it is told how far the views are.
-    pub fn open(&mut self, number: u64) {
-        self.opened = Some(number);
+    /// It is told that the views are at this position; from now on it is told where they are next.
+    pub fn open(&self, position: Position) {
+        self.first.set(Some(position));
     }
 
-    /// Whether it is among so many that were opened first.
-    pub fn was_among(&self, opened: u64) -> bool {
-        self.opened.is_some_and(|number| number <= opened)
+    /// Whether it is told that the views are at this position. That may have been read before it was
+    /// told its first one. Later ones may be lower, as Redis may lose its last seconds.
+    pub fn takes_checkpoint(&self, position: Position) -> bool {
+        let takes = self.first.get().is_some_and(|first| position >= first);
+        if takes {
+            self.open(Position::MIN);
+        }
+        takes
     }
 
     /// Hands on what fits its filter; false when the client is gone, or too slow.

@@ -39,8 +39,6 @@ pub struct Subscribers {
     /// than streams may be open.
     shares: HashMap<Client, Weak<Share>>,
     next: u64,
-    /// How many were opened to the end so far.
-    opened: u64,
     /// A task tells them.
     pub are_told: bool,
 }
@@ -49,7 +47,7 @@ impl Subscribers {
     pub fn new(bounds: Bounds, waiting: Arc<Budget>) -> Self {
         let (all, shares) = Default::default();
         let missed = Budget::new(bounds.missed);
-        Self { bounds, waiting, missed, all, shares, next: 0, opened: 0, are_told: false }
+        Self { bounds, waiting, missed, all, shares, next: 0, are_told: false }
     }
 
     /// Its number, and the share of its client; the error says why there is no place for it.
@@ -83,17 +81,11 @@ impl Subscribers {
         share
     }
 
-    /// The client of this one was told how far the views are, where it is told that first.
-    pub fn open(&mut self, number: u64) {
-        self.opened += 1;
-        if let Some((one, _)) = self.all.get_mut(&number) {
-            one.open(self.opened);
+    /// The client of this one is told first that the views are at this position.
+    pub fn open(&self, number: u64, position: Position) {
+        if let Some((one, _)) = self.all.get(&number) {
+            one.open(position);
         }
-    }
-
-    /// How many were opened to the end so far.
-    pub fn opened(&self) -> u64 {
-        self.opened
     }
 
     pub fn remove(&mut self, number: u64) {

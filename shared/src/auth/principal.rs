@@ -14,6 +14,8 @@ use super::{Authenticator, Denied, Found};
 pub const MAX_NAME: usize = 128;
 /// Longest name of an owner, in characters.
 pub const MAX_OWNER: usize = 128;
+/// How often what goes on for long tries to get a turn for the check of its signature, 2 s each.
+const TURNS: u32 = 5;
 /// The principal of every request, as long as none is asked for.
 pub const ANONYMOUS: &str = "anonymous";
 
@@ -213,11 +215,17 @@ impl Caller {
     }
 
     /// The client of a JWT, whose signature is checked in its turn; none where it is no longer accepted, or
-    /// the turn does not come.
+    /// the turn does not come in 10 s: after a change of keys all open streams wait for one.
     pub async fn again(self) -> Option<Self> {
         let Some(known) = self.0 else { return Some(Self(None)) };
         let keys = known.authenticator.keys(); // Should others come meanwhile, it is checked once more.
-        let found = known.authenticator.find(&known.credential).await;
+        let mut found = known.authenticator.find(&known.credential).await;
+        for _ in 1..TURNS {
+            if found != Err(Denied::Busy) {
+                break;
+            }
+            found = known.authenticator.find(&known.credential).await;
+        }
         let is_same = found.is_ok_and(|now| now == known.principal);
         is_same.then(|| Self(Some(Known { keys, ..known })))
     }

@@ -125,7 +125,10 @@ impl Codings {
     /// Puts the answer into the coding, where it gains by it.
     pub(super) async fn apply(self, mut response: Response) -> Response {
         if response.status() == StatusCode::NOT_MODIFIED {
-            self.known.into_iter().for_each(|coding| tag(response.headers_mut(), coding));
+            let headers = response.headers_mut();
+            self.known.into_iter().for_each(|coding| tag(headers, coding));
+            // As the answer itself would have it (RFC 9110, section 15.4.5).
+            headers.append(VARY, HeaderValue::from_static("accept-encoding"));
             return response;
         }
         let length = response.body().size_hint().exact().filter(|length| *length >= LEAST);

@@ -91,6 +91,21 @@ async fn what_a_client_is_told_first_is_not_taken_back() {
     }
 }
 
+/// While others are told one still, and nothing is written any more.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_resumes_is_told_how_far_the_views_are() {
+    let subject = Subject::new().await;
+    let mut before = open(&subject, 1).await;
+    subject.change(&stream(), 1, "x", "created").await;
+    subject.change(&stream(), 1, "x", "created").await;
+    let last = format!("{}.{}.0-1", subject.live.log, subject.live.id);
+    advance(&subject, 1).await;
+    while !next_checkpoint(&mut before[0]).await.contains("\"position\":1,") {}
+    let mut client = subject.open(&[], Some(&last)).await;
+    let told = next_checkpoint(&mut client).await;
+    assert!(told.contains("\"position\":1,") && !told.contains("id: "), "{told}");
+}
+
 /// Views whose reads take long.
 struct Slow;
 

@@ -75,13 +75,13 @@ async fn a_worker_that_can_apply_nothing_is_not_ready_and_tries_less_and_less_of
     assert!(told.contains("100 streams were parked"), "{told}");
     let attempts = feeds.subscribed() - before;
     assert!((2..=16).contains(&attempts), "{attempts} attempts");
-    // One of them removes what was replaced, in a minute; the others find that it is being done.
+    // Each attempt asks for the removal of what was replaced: it is done once.
     assert_eq!(feeds.closed(), [replaced.id]);
     worker.stop().await;
     own.remove().await;
 }
 
-/// A worker that connects again leaves what was replaced to the task that removes it already.
+/// A worker that connects again has what was replaced removed by the same task.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_replaced_is_removed_although_one_attempt_fails_late() {
     let folder = TempDir::default();

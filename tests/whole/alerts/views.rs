@@ -75,6 +75,9 @@ async fn messages_that_are_lost_are_told_when_the_views_are_repaired() {
     system.remove().await;
 }
 
+/// So many streams that a worker, which parks 100 of them in a minute, waits for longer than the test takes.
+const POISONED: i64 = 1_000;
+
 /// More streams than a worker parks within a minute: it waits, what comes meanwhile stays in the queue, and
 /// the views that are made wait too.
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +90,7 @@ async fn a_queue_that_grows_and_a_rebuild_that_does_not_get_on_are_told() {
         let (position, stream) = (head + number, orders::stream());
         Entry::Commit(orders::commit(position, &stream, 1, &orders::unreadable()))
     };
-    let poisoned: Vec<Entry> = (1..=250).map(poison).collect();
+    let poisoned: Vec<Entry> = (1..=POISONED).map(poison).collect();
     store.insert(&poisoned).await.unwrap();
     for alert in ["WaybillStreamsParked", "WaybillNotReady", "WaybillViewsLag"] {
         prometheus.until_fires(alert).await;

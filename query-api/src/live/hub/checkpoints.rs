@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::Result;
+use kernel::log::Position;
 use shared::view_store::{GenerationId, Reached};
 use tokio::time::Instant;
 
@@ -25,9 +26,7 @@ const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 /// What is told of how far the views are: it is read once, and then told to all parts in turn.
 pub struct Checkpoints {
     /// What was read, and of which generation, until the last part is told.
-    event: Option<(GenerationId, Bytes)>,
-    /// How many streams had been opened before that was read.
-    opened: u64,
+    event: Option<(GenerationId, Position, Bytes)>,
     /// The part that is told next.
     part: u32,
     /// It is not told before this.
@@ -43,7 +42,7 @@ pub struct Checkpoints {
 impl Default for Checkpoints {
     fn default() -> Self {
         let (event, now, lag) = (None, Instant::now(), None);
-        Self { event, opened: 0, part: 0, due: now, again: now, lag }
+        Self { event, part: 0, due: now, again: now, lag }
     }
 }
 
@@ -62,9 +61,8 @@ impl Checkpoints {
     }
 
     /// This was read, and is told from now on.
-    fn begin(&mut self, event: Option<(GenerationId, Bytes)>, opened: u64) {
-        (self.event, self.opened) = (event, opened);
-        (self.part, self.due, self.lag) = (0, Instant::now(), None);
+    fn begin(&mut self, event: Option<(GenerationId, Position, Bytes)>) {
+        (self.event, self.part, self.due, self.lag) = (event, 0, Instant::now(), None);
     }
 
     /// The parts whose time has come, which are told now.
@@ -93,17 +91,17 @@ impl Hub {
         if checkpoints.due > Instant::now() {
             return Ok(());
         }
-        checkpoints.event = checkpoints.event.take().filter(|(of, _)| *of == id.generation);
+        checkpoints.event = checkpoints.event.take().filter(|(of, ..)| *of == id.generation);
         if checkpoints.event.is_none() {
             self.read_checkpoint(checkpoints, &id.generation).await?;
         }
-        let Some((_, event)) = &checkpoints.event else { return Ok(()) };
-        let (place, budget, opened) = (id.place, &self.waiting, checkpoints.opened);
+        let Some((_, position, event)) = &checkpoints.event else { return Ok(()) };
+        let (position, place, budget) = (*position, id.place, &self.waiting);
         let told =
             Frame { place: Some(place), piece: budget.piece(event::frame(&[event], Some(id))) };
-        // One that was opened later has been told at least as much.
         let tell = |one: &Subscriber| {
-            !one.was_among(opened) || (one.tell_skipped(place, budget) && one.send(told.clone()))
+            !one.takes_checkpoint(position)
+                || (one.tell_skipped(place, budget) && one.send(told.clone()))
         };
         for part in checkpoints.take_due() {
             lock(&self.subscribers).tell_part((part, PARTS), tell);
@@ -122,9 +120,8 @@ impl Hub {
         if moved.is_none() && checkpoints.lag.is_none() {
             return Ok(());
         }
-        let opened = lock(&self.subscribers).opened();
-        let event = self.checkpoint(generation, checkpoints.lag).await?;
-        checkpoints.begin(event.map(|event| (generation.clone(), event)), opened);
+        let read = self.checkpoint(generation, checkpoints.lag).await?;
+        checkpoints.begin(read.map(|(position, event)| (generation.clone(), position, event)));
         let mut pending = lock(&self.pending);
         if pending.checkpoint == moved {
             pending.checkpoint = None;
@@ -132,14 +129,15 @@ impl Hub {
         Ok(())
     }
 
-    /// How far the views are, as an event without an id; none when the generation is gone.
+    /// How far the views are, and that as an event without an id; none when the generation is gone.
     pub async fn checkpoint(
         &self,
         generation: &GenerationId,
         lag_ms: Option<i64>,
-    ) -> Result<Option<Bytes>> {
+    ) -> Result<Option<(Position, Bytes)>> {
         let Reached { checkpoint, applied, .. } = self.views.reached(generation).await?;
-        let write = |position| event::checkpoint(Checkpoint { position, applied, lag_ms });
-        checkpoint.map(write).transpose()
+        let Some(position) = checkpoint else { return Ok(None) };
+        let event = event::checkpoint(Checkpoint { position, applied, lag_ms })?;
+        Ok(Some((position, event)))
     }
 }
