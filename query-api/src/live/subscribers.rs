@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use kernel::log::Position;
 use shared::http::Client;
 
 use super::budget::Budget;
