@@ -95,9 +95,11 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
     let api = commands.api();
     let _open = LiveClient::open(&queries.client, "/live", None).await;
     let created = api.create_lamp(500).await;
+    let views = OrderClient::new(&queries.client).waiting(20);
+    let seen = views.with_token(created.token());
+    assert!(seen.order(created.order_id()).await.is_success(), "in a batch of its own");
     assert!(api.pay(created.order_id(), 500).await.is_success());
     assert_eq!(api.ship(uuid::Uuid::new_v4()).await.status, 404);
-    let views = OrderClient::new(&queries.client).waiting(20);
     let token = api.pay(created.order_id(), 1).await.header("consistency-token").map(str::to_owned);
     assert_eq!(token, None, "what is refused has no token");
     until("the views are healed up to the head", || async {

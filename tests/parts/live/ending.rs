@@ -62,8 +62,10 @@ async fn a_client_whose_missed_changes_are_not_read_to_the_end_is_told_nothing_b
     let last = behind_first(&subject).await;
     views.hooks.set(Some(Fault::ReadsPanic));
     assert_eq!(subject.open(&[], Some(&last)).await.next().await, None);
-    views.hooks.set(Some(Fault::ReadsFail));
+    views.hooks.set(Some(Fault::LoadsFail));
     assert_eq!(subject.open(&[], Some(&last)).await.next().await, None);
+    views.hooks.set(Some(Fault::ReadsFail));
+    assert!(subject.open_as(None, &[], Some(&last)).await.is_err());
     views.hooks.set(None);
     subject.open(&[], Some(&last)).await.views::<2>().await;
 }

@@ -31,6 +31,8 @@ pub(super) enum Fault {
     LooksHang,
     /// Neither views can be read, nor how far they are.
     ReadsFail,
+    /// No views can be read.
+    LoadsFail,
     /// No read of views is answered.
     ReadsHang,
     /// Reads of views end the task that made them.
@@ -103,7 +105,9 @@ impl ViewHooks for Faulty {
             Some(Fault::LooksHang) if has(is_look) => self.hang().await,
             Some(Fault::ReadsHang) if has(is_of_views) => self.hang().await,
             Some(Fault::ReadsPanic) if has(is_of_views) => panic!("the fault of this test"),
-            Some(Fault::ReadsFail) if has(is_of_views) => return Err(self.fail()),
+            Some(Fault::ReadsFail | Fault::LoadsFail) if has(is_of_views) => {
+                return Err(self.fail());
+            }
             _ => {}
         }
         views.read(generation, batch).await
