@@ -67,13 +67,25 @@ impl Secure {
         value.parse().expect("a number")
     }
 
-    /// The certificate that a new connection is shown.
-    async fn shown(&self) -> Vec<u8> {
+    /// The certificate that a new connection is shown; none while the listeners differ.
+    async fn shown(&self) -> Option<Vec<u8>> {
         let tls = ClientTls::of_ca_file(&self.certificates.ca).unwrap();
-        let stream = TcpStream::connect(self.urls[1].trim_start_matches("https://")).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(tls.config()).connect(name, stream).await.unwrap();
-        stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+        let mut shown = vec![];
+        for url in &self.urls {
+            let stream = TcpStream::connect(url.trim_start_matches("https://")).await.unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let stream = TlsConnector::from(tls.config()).connect(name, stream).await.unwrap();
+            shown.push(stream.get_ref().1.peer_certificates().unwrap()[0].to_vec());
+        }
+        assert_eq!(shown.len(), 3);
+        shown.dedup();
+        if shown.len() == 1 { shown.pop() } else { None }
+    }
+
+    /// Waits until all listeners show another certificate than `before`.
+    async fn until_other(&self, before: &[u8]) -> Vec<u8> {
+        let other = || async { self.shown().await.filter(|shown| shown != before) };
+        until("another certificate is shown", other).await
     }
 }
 
@@ -119,15 +131,12 @@ fn put(secure: &Secure, certificate: &Path, key: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
     let secure = Secure::start().await;
-    let first = secure.shown().await;
+    let first = secure.shown().await.expect("one for all");
     assert_eq!(secure.metric("waybill_tls_certificate_readable").await, 1.0);
     let (end, renewed) = (2_000_000_000, secure.folder.0.join("renewed"));
     let renewed = secure.certificates.issue_until(&renewed, end).unwrap();
     put(&secure, &renewed.certificate, &renewed.key);
-    let second = until("the renewed certificate is shown", || async {
-        Some(secure.shown().await).filter(|shown| *shown != first)
-    })
-    .await;
+    let second = secure.until_other(&first).await;
     let told = secure.metric("waybill_tls_certificate_expires_timestamp_seconds").await;
     assert_eq!(told, end as f64, "the end of the one that is shown");
 
@@ -139,16 +148,13 @@ async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not
         told.contains("the new TLS certificate can't be used").then_some(())
     })
     .await;
-    assert_eq!(secure.shown().await, second, "the last good one stays");
+    assert_eq!(secure.shown().await.as_ref(), Some(&second), "the last good one stays");
     assert_eq!(secure.metric("waybill_tls_certificate_readable").await, 0.0);
     let told = secure.metric("waybill_tls_certificate_expires_timestamp_seconds").await;
     assert_eq!(told, end as f64, "the end of the one that is shown");
 
     put(&secure, &another.certificate, &another.key);
-    until("the mended certificate is shown", || async {
-        (secure.shown().await != second).then_some(())
-    })
-    .await;
+    secure.until_other(&second).await;
     assert_eq!(secure.metric("waybill_tls_certificate_readable").await, 1.0);
     let told = secure.metric("waybill_tls_certificate_expires_timestamp_seconds").await;
     assert!(told > end as f64, "the mended one ends later: {told}");
