@@ -10,7 +10,7 @@ const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone:
 
 /** Large sums arrive as strings of digits: they are shown exactly. */
 export const integer = value => whole.format(typeof value === "string" ? BigInt(value) : value ?? 0);
-export const rate = value => (value >= 100 ? whole : tenth).format(value);
+export const rate = value => (!value || value >= 100 ? whole : tenth).format(value);
 export const percent = value => share.format(Number.isFinite(value) ? value : 0);
 export const plural = (count, name) => `${integer(count)} ${name}${String(count) === "1" ? "" : "s"}`;
 export const timeOfDay = text => clock.format(new Date(text));

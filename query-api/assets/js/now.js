@@ -96,8 +96,9 @@ export async function now(main, { signal }) {
     lag.spark.push(lastLag ?? 0);
     lags.push(lastLag ?? 0);
     if (lags.length > SECONDS) lags.shift();
-    if (lastLag !== null) lag.set(...duration(lastLag));
-    text(lag.sub, Math.max(...lags) ? `peak of ${duration(Math.max(...lags)).join(" ")} in ${lags.length} s` : "nothing changes at the moment");
+    const peak = Math.max(...lags);
+    if (lastLag !== null || !peak) lag.set(...duration(lastLag ?? 0));
+    text(lag.sub, peak ? `peak of ${duration(peak).join(" ")} in ${lags.length} s` : "nothing changes at the moment");
     text(commands.sub, `${integer(commits.grown())} in ${commits.seconds()} s`);
     text(orders.sub, `${integer(placed.grown())} in ${placed.seconds()} s`);
     lastLag = null;
