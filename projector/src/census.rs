@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::Result;
+use kernel::{Failure, Result};
 use shared::feed::Feeds;
 use shared::view_store::{Generation, ViewStore};
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,8 @@ pub(crate) struct Census {
     views: Arc<dyn ViewStore>,
     feeds: Arc<dyn Feeds>,
     healer: Arc<Healer>,
+    /// Held while it is counted.
+    counting: Arc<Mutex<()>>,
 }
 
 impl Census {
@@ -30,17 +33,17 @@ impl Census {
         feeds: Arc<dyn Feeds>,
         healer: Arc<Healer>,
     ) -> Self {
-        Self { views, feeds, healer }
+        Self { views, feeds, healer, counting: Arc::default() }
     }
 
     /// Counts at once, since a worker that is stopped again and again never comes to heal; then while
     /// this worker heals, until `stop`. Ends early at the first failure.
     pub(crate) async fn run(
-        &self,
+        self: &Arc<Self>,
         generation: &Generation,
         stop: &CancellationToken,
     ) -> Result<()> {
-        self.count(generation).await?;
+        self.count_to_the_end(generation).await?;
         stop.run_until_cancelled(sleep(LOOK_INTERVAL)).await;
         while !stop.is_cancelled() {
             let heals = self.healer.leads();
@@ -53,6 +56,18 @@ impl Census {
             stop.run_until_cancelled(sleep(pause)).await;
         }
         Ok(())
+    }
+
+    /// Also where this future is dropped before that, as the worker may stop at the first batch each time.
+    /// Nothing is begun while one count is under way.
+    async fn count_to_the_end(self: &Arc<Self>, generation: &Generation) -> Result<()> {
+        let Ok(counting) = self.counting.clone().try_lock_owned() else { return Ok(()) };
+        let (this, generation) = (self.clone(), generation.clone());
+        let counted = tokio::spawn(async move {
+            let _counting = counting;
+            this.count(&generation).await
+        });
+        counted.await.unwrap_or_else(|error| Err(Failure::transient("counting what waits", error)))
     }
 
     async fn count(&self, generation: &Generation) -> Result<()> {
