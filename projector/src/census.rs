@@ -8,10 +8,11 @@ use kernel::{Failure, Result};
 use shared::feed::Feeds;
 use shared::view_store::{Generation, ViewStore};
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::healer::Healer;
+use crate::lease_holder::LEASE_TERM;
 use crate::metrics;
 
 /// Between two counts: each opens connections to the broker.
@@ -37,19 +38,22 @@ impl Census {
     }
 
     /// Counts at once, since a worker that is stopped again and again never comes to heal; then while
-    /// this worker heals, until `stop`. Ends early at the first failure.
+    /// this worker heals, until `stop`. Where none heals, as the one that did was killed, what was counted
+    /// last stands for the term of its lease. Ends early at the first failure.
     pub(crate) async fn run(
         self: &Arc<Self>,
         generation: &Generation,
         stop: &CancellationToken,
     ) -> Result<()> {
         self.count_to_the_end(generation).await?;
+        let mut counted = Instant::now();
         stop.run_until_cancelled(sleep(LOOK_INTERVAL)).await;
         while !stop.is_cancelled() {
             let heals = self.healer.leads();
             if heals {
                 self.count(generation).await?;
-            } else {
+                counted = Instant::now();
+            } else if counted.elapsed() > LEASE_TERM {
                 tell(0, 0, 0); // Another worker tells.
             }
             let pause = if heals { INTERVAL } else { LOOK_INTERVAL };

@@ -1,13 +1,16 @@
 //! What the services tell of themselves: docs/reference/metrics.md, on real servers and embedded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use http::Method;
+use shared::view_store::ViewStore as _;
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::live::LiveClient;
 use tests::load::{drive, plan};
 use tests::prometheus::promtool;
+use tests::servers::publish;
 use tests::services::{Service, System, Urls};
 use tests::stores::TempDir;
 use tests::until::until;
@@ -177,6 +180,31 @@ async fn what_waits_for_the_views_is_told_while_it_waits() {
     system.projectors[0].until_listening().await;
     until_told(&system.projectors[0], "waybill_queue_messages", |queued| queued > 0.0).await;
     until_told(&system.projectors[0], "waybill_queue_messages", |queued| queued == 0.0).await;
+    system.verify().await;
+    system.until_queues_are_empty().await;
+    system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_told_until_the_next_worker_heals() {
+    let mut system = System::start(&Urls::of_the_run(), 1, 1).await;
+    let views = system.own.redis().await;
+    let live = views.live().await.expect("Redis is there").expect("a live generation");
+    publish(&live.id.queue(&system.own.namespace), &[b"no event"]).await;
+    system.projectors[0].process.kill();
+    let held = || async { views.lease(&live.id, "another", Duration::from_secs(4)).await.ok() };
+    until("another holds the lease of the killed one", || async { held().await?.then_some(()) })
+        .await;
+
+    system.projectors[0].restart();
+    system.projectors[0].until_listening().await;
+    until_told(&system.projectors[0], "waybill_dead_letters", |kept| kept == 1.0).await;
+    until("this one heals", || async {
+        let told = values(&text(&system.projectors[0].client).await);
+        assert_eq!(told["waybill_dead_letters"], 1.0, "it was told already");
+        (told["waybill_healer_leader"] == 1.0).then_some(())
+    })
+    .await;
     system.remove().await;
 }
 
