@@ -113,7 +113,7 @@ pub fn operations<A: Aggregate>() -> Vec<Operation> {
         Operation::new("GET", "/asyncapi.json", "asyncapi")
             .access(Access::OPEN)
             .tag("log")
-            .about("The exchange that carries every event, described (AsyncAPI 3.0). The embedded mode has none.")
+            .about("The exchange that carries every event, described (AsyncAPI 3.1). The embedded mode has none.")
             .headers([headers::if_none_match()])
             .answers(200, "The description.", JSON, object(asyncapi))
             .with(["ETag", "Cache-Control"])

@@ -1,4 +1,4 @@
-//! The exchange that carries the events, described (<https://www.asyncapi.com/docs/reference/specification/v3.0.0>).
+//! The exchange that carries the events, described (<https://www.asyncapi.com/docs/reference/specification/v3.1.0>).
 
 use kernel::Namespace;
 use kernel::contract::Event;
@@ -10,7 +10,7 @@ use super::cloud_event::{
 };
 
 /// The version of AsyncAPI.
-pub const VERSION: &str = "3.0.0";
+pub const VERSION: &str = "3.1.0";
 
 /// The name of the message that holds several events.
 const BATCH: &str = "Events";
