@@ -4,6 +4,7 @@ use tests::client::OrderClient;
 use tests::embedded::Embedded;
 use tests::program::{CommandLine, Done};
 use tests::stores::TempDir;
+use tests::until;
 use waybill::client::Client;
 use xtask::servers::Port;
 
@@ -110,6 +111,12 @@ async fn what_is_interrupted_ends_soon_with_exit_code_130() {
     let (system, waybill) = embedded(&folder).await;
     let mut load = waybill.start("load --rate 1 --commands 100000");
     assert!(load.line().await.starts_with("Sending"));
+    // By then all clients wait for their turns, and further orders for clients.
+    until("the first order is shown", || async {
+        let shown = system.queries.get("/orders").await.ok()?;
+        (!shown["items"].as_array()?.is_empty()).then_some(())
+    })
+    .await;
     assert_eq!(load.interrupt().await, Some(130));
     system.stop().await;
 }

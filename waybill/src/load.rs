@@ -150,7 +150,8 @@ impl Plan {
             clients.spawn(worker.work());
         }
         for order in self.orders(seed) {
-            if self.stop.is_cancelled() || send.send(order).await.is_err() {
+            // The clients take no more after a stop: what waits for room would wait for ever.
+            if !matches!(self.stop.run_until_cancelled(send.send(order)).await, Some(Ok(()))) {
                 break;
             }
         }
@@ -231,8 +232,10 @@ impl Worker {
             if started.elapsed() > RETRY_TIMEOUT {
                 return Err(Failure::transient("giving up after two minutes", why));
             }
+            if self.stop.run_until_cancelled(backoff.sleep()).await.is_none() {
+                return Ok(());
+            }
             report.repeated += 1;
-            backoff.sleep().await;
         }
     }
 }
