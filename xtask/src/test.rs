@@ -22,8 +22,8 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
             command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"])
         }
     };
-    let threads = threads().to_string();
-    command.env("RUST_TEST_THREADS", &threads).env("NEXTEST_TEST_THREADS", &threads);
+    command.env("RUST_TEST_THREADS", threads().to_string());
+    command.env("NEXTEST_TEST_THREADS", (threads() * SLOTS).to_string());
     for (name, url) in servers.variables() {
         command.env(name.replace("WAYBILL_", "WAYBILL_TEST_"), url);
     }
@@ -32,6 +32,9 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     Ok(passed && counts.failed == 0 && counts.passed > 0)
 }
+
+/// What a test takes of the threads of cargo-nextest; one that mostly waits takes less (`.config/nextest.toml`).
+const SLOTS: usize = 2;
 
 /// Tests at a time: half as many more than there are processors, as many of them wait for what is about to
 /// happen. More would starve the servers.
