@@ -41,15 +41,20 @@ impl Span {
 pub struct Collector {
     pub endpoint: String,
     spans: Arc<Mutex<Vec<Span>>>,
+    keys: Arc<Mutex<Vec<String>>>,
     _stop: DropGuard,
 }
 
 impl Collector {
     pub async fn start() -> Self {
         let spans = Arc::<Mutex<Vec<Span>>>::default();
-        let kept = spans.clone();
-        let traces = warp::path!("v1" / "traces").and(warp::post()).and(warp::body::bytes()).map(
-            move |body: Bytes| {
+        let keys = Arc::<Mutex<Vec<String>>>::default();
+        let (kept, shown) = (spans.clone(), keys.clone());
+        let traces = warp::path!("v1" / "traces").and(warp::post());
+        let traces = traces.and(warp::header::headers_cloned()).and(warp::body::bytes()).map(
+            move |headers: http::HeaderMap, body: Bytes| {
+                let key = headers.get("api-key").map(|key| key.to_str().expect("text").to_owned());
+                shown.lock().unwrap_or_else(PoisonError::into_inner).extend(key);
                 let request = ExportTraceServiceRequest::decode(body).expect("OTLP in protobuf");
                 kept.lock().unwrap_or_else(PoisonError::into_inner).extend(read(request));
                 let answer = ExportTraceServiceResponse::default().encode_to_vec();
@@ -62,7 +67,7 @@ impl Collector {
         let routes = close(traces.boxed(), "POST");
         let (hosts, limits) = (Hosts::default(), Limits::of_process(1));
         tokio::spawn(serve(listener, routes, hosts, limits, stop.clone()));
-        Self { endpoint, spans, _stop: stop.drop_guard() }
+        Self { endpoint, spans, keys, _stop: stop.drop_guard() }
     }
 
     /// What makes a service send its spans here, soon.
@@ -73,6 +78,11 @@ impl Collector {
     /// All spans so far.
     pub fn spans(&self) -> Vec<Span> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The header `api-key` of each request that has one.
+    pub fn keys(&self) -> Vec<String> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Those of one trace.

@@ -1,5 +1,6 @@
 //! Passwords in the URLs of servers are told nowhere.
 
+mod collector;
 mod credentials;
 
 use std::process::Command;

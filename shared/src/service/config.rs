@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use kernel::Namespace;
 
+pub(crate) use self::endpoints::read_secret;
 use crate::auth::{self, ASKS, TOKENS_FILE};
 use crate::http::cors::origin;
 use crate::http::{Hosts, Origins};

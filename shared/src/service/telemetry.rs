@@ -5,15 +5,17 @@
 use std::fmt;
 use std::io::IsTerminal as _;
 
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::filter::targets::Targets;
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::http::request_id::with_current;
 use crate::messaging::LOG_FILTER;
+use crate::service::traces;
 
 /// `text` or `json`.
 pub(crate) const FORMAT: &str = "WAYBILL_LOG_FORMAT";
@@ -25,7 +27,8 @@ pub(crate) const TEXT: &str = "text";
 /// Starts logging; `filter` as in `info,command_api=debug`
 /// (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
 pub fn start(filter: &str) {
-    let filter = EnvFilter::new(format!("{LOG_FILTER},{filter}"));
+    // Of two directives for the same target the later one holds.
+    let filter = EnvFilter::new(format!("{LOG_FILTER},{filter},{}", of_exporter(filter)));
     let color = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color);
     let logs = logs.with_writer(std::io::stderr);
@@ -37,6 +40,13 @@ pub fn start(filter: &str) {
     };
     // Fails only when a subscriber is there already, as in tests; that one serves too.
     drop(started);
+}
+
+/// What the log has of the exporter of traces, whatever is wanted: warnings at most.
+fn of_exporter(filter: &str) -> String {
+    let wanted = filter.parse::<Targets>().unwrap_or_default();
+    let has_warnings = wanted.would_enable(traces::EXPORTER, &Level::WARN);
+    format!("{}={}", traces::EXPORTER, if has_warnings { "warn" } else { "off" })
 }
 
 /// Writes the fields of a line, and behind them those of its request.
@@ -126,6 +136,27 @@ mod tests {
         fn make_writer(&self) -> Self {
             self.clone()
         }
+    }
+
+    #[test]
+    fn of_the_exporter_of_traces_there_are_warnings_at_most() {
+        for wanted in ["trace", "warn", "info,opentelemetry-otlp=trace", "off,opentelemetry=debug"]
+        {
+            assert_eq!(of_exporter(wanted), "opentelemetry-otlp=warn", "{wanted}");
+        }
+        for wanted in ["error", "off", "info,opentelemetry-otlp=off"] {
+            assert_eq!(of_exporter(wanted), "opentelemetry-otlp=off", "{wanted}");
+        }
+        let lines = Lines::default();
+        let filter = format!("trace,opentelemetry-otlp=trace,{}", of_exporter("trace"));
+        let logs = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter));
+        let logs = logs.with_writer(lines.clone()).finish();
+        tracing::subscriber::with_default(logs, || {
+            tracing::debug!(target: "opentelemetry-otlp", "a url");
+            tracing::warn!(target: "opentelemetry-otlp", "a warning");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("a warning") && !text.contains("a url"), "{text}");
     }
 
     const REQUEST: [(&str, &str); 3] =

@@ -11,11 +11,13 @@
 mod otlp;
 #[cfg(feature = "traces")]
 mod recording;
+mod settings;
 
 #[cfg(feature = "traces")]
 pub use self::otlp::{end, start};
 #[cfg(feature = "traces")]
 pub use self::recording::{RequestSpan, Step, recorded};
+pub(crate) use self::settings::problems;
 #[cfg(not(feature = "traces"))]
 pub use self::silent::{RequestSpan, Step, end, recorded, start};
 
@@ -23,6 +25,10 @@ pub use self::silent::{RequestSpan, Step, end, recorded, start};
 pub const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// The same for traces alone: the whole URL.
 pub const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+
+/// The target of what the exporter logs: below a warning that is the URL of the collector, which may hold a
+/// key, and what it answered.
+pub(crate) const EXPORTER: &str = "opentelemetry-otlp";
 
 /// What a span is about, by the names of OpenTelemetry's conventions where they have one.
 pub type Attributes = Vec<(&'static str, String)>;
@@ -36,50 +42,6 @@ pub enum Kind {
     Producer,
     /// It takes what another process sent.
     Consumer,
-}
-
-/// What is wrong with the standard variables; `variable` looks one up.
-pub(crate) fn problems(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let mut problems = vec![];
-    for name in [ENDPOINT, TRACES_ENDPOINT] {
-        let value = variable(name).filter(|value| !value.is_empty());
-        if value.as_ref().is_some_and(|value| !value.starts_with("http://")) {
-            problems.push(format!(
-                "{name}: expected a URL that starts with http://, such as http://127.0.0.1:4318; \
-                 a collector beside the service can send on with TLS"
-            ));
-        }
-    }
-    for name in ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] {
-        let value = variable(name).filter(|value| !value.is_empty());
-        if let Some(value) = value.filter(|value| value != "http/protobuf") {
-            problems.push(format!("{name}: expected http/protobuf, got {value:?}"));
-        }
-    }
-    let known = [
-        "always_on",
-        "always_off",
-        "traceidratio",
-        "parentbased_always_on",
-        "parentbased_always_off",
-        "parentbased_traceidratio",
-    ];
-    let sampler = variable("OTEL_TRACES_SAMPLER").filter(|value| !value.is_empty());
-    if let Some(value) = sampler.as_ref().filter(|value| !known.contains(&value.as_str())) {
-        let known = known.join(", ");
-        problems.push(format!("OTEL_TRACES_SAMPLER: expected one of {known}, got {value:?}"));
-    }
-    let ratio = variable("OTEL_TRACES_SAMPLER_ARG").filter(|value| !value.is_empty());
-    let is_ratio = |text: &String| text.parse().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio));
-    if sampler.is_some_and(|sampler| sampler.ends_with("ratio"))
-        && !ratio.as_ref().is_some_and(is_ratio)
-    {
-        problems.push(format!(
-            "OTEL_TRACES_SAMPLER_ARG: expected the part of requests to be traced, from 0 to 1, \
-             got {ratio:?}"
-        ));
-    }
-    problems
 }
 
 /// In a build without traces.
@@ -145,36 +107,5 @@ mod silent {
             _: impl Iterator<Item = (Option<&'a str>, F)>,
         ) {
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problems_of(pairs: &[(&str, &str)]) -> Vec<String> {
-        let find = |name: &str| pairs.iter().find(|(key, _)| *key == name);
-        problems(|name| find(name).map(|(_, value)| (*value).to_owned()))
-    }
-
-    #[test]
-    fn what_is_wrong_with_the_standard_variables_is_told_by_name() {
-        assert_eq!(problems_of(&[(ENDPOINT, ""), ("OTEL_TRACES_SAMPLER", "always_on")]), [""; 0]);
-        let wrong = [
-            (TRACES_ENDPOINT, "https://collector"),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-            ("OTEL_TRACES_SAMPLER", "sometimes"),
-        ];
-        let told = problems_of(&wrong);
-        assert!(told.len() >= 3, "{told:?}");
-        for (name, _) in wrong {
-            assert!(told.iter().any(|problem| problem.starts_with(name)), "{told:?}");
-        }
-        for ratio in ["", "2", "half"] {
-            let of = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", ratio)];
-            assert_eq!(problems_of(&of).len(), 1, "{ratio}");
-        }
-        let right = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.1")];
-        assert_eq!(problems_of(&right), [""; 0]);
     }
 }

@@ -10,6 +10,16 @@ use super::Settings;
 /// The longest secret that is read from a file, in bytes.
 const MAX_SECRET: usize = 16 << 10;
 
+/// What is in a file, without the line's end that editors add. No error repeats any of it.
+pub(crate) fn read_secret(file: &str) -> Result<SecretString, String> {
+    let content = read_file(file.as_ref())?;
+    if content.len() > MAX_SECRET {
+        return Err(format!("{file}: it has more than {MAX_SECRET} bytes"));
+    }
+    let text = String::from_utf8(content).map_err(|_| format!("{file}: expected text in UTF-8"))?;
+    Ok(text.trim_end_matches(['\r', '\n']).into())
+}
+
 impl Settings {
     /// A server, which has to be named. No message repeats its URL, which may hold a password, and
     /// `Debug` does not print it.
@@ -50,8 +60,7 @@ impl Settings {
         Some(Endpoint::new(secret, tls))
     }
 
-    /// The value of a variable, or what is in the file that `…_FILE` names, without the line's end that
-    /// editors add. No error repeats any of it.
+    /// The value of a variable, or what is in the file that `…_FILE` names. No error repeats any of it.
     fn secret(&self, name: &str) -> Option<Result<SecretString, String>> {
         let in_file = format!("{name}_FILE");
         match (self.variables.get(name), self.variables.get(&in_file)) {
@@ -61,13 +70,7 @@ impl Settings {
             }
             (Some(value), None) => Some(Ok(value.as_str().into())),
             (None, Some(file)) => {
-                let read = read_file(file.as_ref()).and_then(|content| match content.len() {
-                    0..=MAX_SECRET => String::from_utf8(content)
-                        .map_err(|_| format!("{file}: expected text in UTF-8")),
-                    _ => Err(format!("{file}: it has more than {MAX_SECRET} bytes")),
-                });
-                let read = read.map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])));
-                Some(read.map_err(|why| format!("{in_file}: {why}")))
+                Some(read_secret(file).map_err(|why| format!("{in_file}: {why}")))
             }
         }
     }

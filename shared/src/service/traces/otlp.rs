@@ -19,6 +19,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 
+use super::settings::headers;
 use super::{ENDPOINT, TRACES_ENDPOINT};
 
 /// Without `OTEL_EXPORTER_OTLP_TIMEOUT`, as the specification has it.
@@ -62,7 +63,12 @@ pub fn start() {
         runtime: Handle::current(),
         timeout: millis.map_or(TIMEOUT, Duration::from_millis),
     };
-    let exporter = match SpanExporter::builder().with_http().with_http_client(sender).build() {
+    let headers = match headers(variable) {
+        Ok(headers) => headers,
+        Err(error) => return tracing::error!(%error, "no traces are recorded"),
+    };
+    let exporter = SpanExporter::builder().with_http().with_http_client(sender);
+    let exporter = match exporter.with_headers(headers).build() {
         Ok(exporter) => exporter,
         Err(error) => return tracing::error!(%error, "no traces are recorded"),
     };
