@@ -22,6 +22,7 @@ mod parts {
         mod floods;
         mod negotiation;
         mod pages;
+        mod provenance;
         mod random;
         mod reads;
         mod request_ids;

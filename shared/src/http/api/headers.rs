@@ -127,7 +127,7 @@ pub fn trace() -> [Parameter; 3] {
         header("X-Causation-Id", "Stored with the events, up to 255 bytes.", "webhook-12"),
         header(
             "traceparent",
-            "Stored with the events, up to 255 bytes (W3C Trace Context).",
+            "Stored with the events; ignored where it has another form (W3C Trace Context).",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ),
     ]
