@@ -33,6 +33,8 @@ mod parts {
         mod untaken;
     }
 
+    mod key_sets;
+
     mod live;
 
     mod liveness;

@@ -9,7 +9,7 @@ use shared::http::ListenerOptions;
 use shared::tls::ServerTls;
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
-use tests::jwt_keys::{EC, ED, STRANGER};
+use tests::jwt_keys::{EC, ED, RSA, STRANGER};
 use tests::key_server::{KeyServer, set};
 use tests::services::{Service, Urls};
 use tests::stores::TempDir;
@@ -164,11 +164,12 @@ async fn a_service_waits_for_the_first_keys_which_may_come_by_tls_of_a_ca_of_its
     let refused = session(EC.sign(&claims())).await;
     assert_eq!((refused.status, refused.problem().as_str()), (503, "unavailable"));
     assert!(refused.header("retry-after").is_some());
-    server.answer(200, set(&[&EC]));
+    server.answer(200, set(&[&EC, &RSA]));
     until("the keys are there", || async {
         (session(EC.sign(&claims())).await.status == 200).then_some(())
     })
     .await;
+    assert_eq!(session(RSA.sign(&claims())).await.status, 200, "RS256 is one by default");
     assert!(!ready(&service.client).await.contains("jwks"));
     // Of another CA no keys are taken, and it is told which variable to look at.
     let service = start(&more[..3]);
