@@ -15,10 +15,15 @@ use warp::Filter as _;
 
 use crate::jwt_keys::SigningKey;
 
-type Reply = Arc<Mutex<(u16, String)>>;
+struct Reply {
+    status: u16,
+    body: String,
+    /// Where a client is to ask instead.
+    location: Option<String>,
+}
 
 pub struct KeyServer {
-    reply: Reply,
+    reply: Arc<Mutex<Reply>>,
     asked: Arc<AtomicUsize>,
     options: ListenerOptions,
     address: SocketAddr,
@@ -38,7 +43,7 @@ impl KeyServer {
 
     pub async fn start_with(keys: &[&SigningKey], options: ListenerOptions) -> Self {
         let mut server = Self {
-            reply: Arc::new(Mutex::new((200, set(keys)))),
+            reply: Arc::new(Mutex::new(Reply { status: 200, body: set(keys), location: None })),
             asked: Arc::default(),
             options,
             address: ([127, 0, 0, 1], 0).into(),
@@ -55,9 +60,14 @@ impl KeyServer {
         let (reply, asked) = (self.reply.clone(), self.asked.clone());
         let keys = warp::path!("jwks").and(warp::get()).map(move || {
             asked.fetch_add(1, Ordering::Relaxed);
-            let (status, body) = reply.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let status = StatusCode::from_u16(status).expect("a status");
-            answer::bytes(status, body.into_bytes(), "application/json")
+            let reply = reply.lock().unwrap_or_else(PoisonError::into_inner);
+            let status = StatusCode::from_u16(reply.status).expect("a status");
+            let body = reply.body.clone().into_bytes();
+            let mut response = answer::bytes(status, body, "application/json");
+            if let Some(location) = &reply.location {
+                answer::set(&mut response, "location", location);
+            }
+            response
         });
         let stop = CancellationToken::new();
         let listener = Listener::new(socket, self.options.clone());
@@ -81,7 +91,17 @@ impl KeyServer {
 
     /// What is answered from now on.
     pub fn answer(&self, status: u16, body: impl Into<String>) {
-        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = (status, body.into());
+        self.reply(Reply { status, body: body.into(), location: None });
+    }
+
+    /// From now on clients are told to ask there.
+    pub fn redirect(&self, status: u16, location: &str) {
+        let location = Some(location.to_owned());
+        self.reply(Reply { status, body: String::new(), location });
+    }
+
+    fn reply(&self, reply: Reply) {
+        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = reply;
     }
 
     /// How often it was asked.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use jsonwebtoken::{Algorithm, Header, encode};
 use serde_json::json;
 use shared::auth::KeySource;
 use shared::http::ListenerOptions;
@@ -112,7 +113,6 @@ async fn a_wrong_answer_is_told_and_changes_nothing() {
     for (code, body, told) in [
         (200, "x".repeat(70_000), "expected up to 65536 bytes"),
         (500, set(&[&ED]), "expected status 200, got 500"),
-        (302, set(&[&ED]), "expected status 200, got 302"),
         (200, "<html>".to_owned(), "no JSON"),
         (200, "{\"keys\": 7}".to_owned(), "expected a JWK set"),
         (200, set(&[]), "expected a public key"),
@@ -123,6 +123,13 @@ async fn a_wrong_answer_is_told_and_changes_nothing() {
         assert_eq!(status(&system.queries, &token).await, 200, "{told}");
         assert_eq!(status(&system.queries, &ED.sign(&claims())).await, 401, "{told}");
     }
+    let elsewhere = KeyServer::start(&[&EC, &ED]).await;
+    for code in [301, 302, 303, 307, 308] {
+        server.redirect(code, &elsewhere.url());
+        until_told(&system.queries, &format!("expected status 200, got {code}")).await;
+    }
+    assert_eq!(status(&system.queries, &ED.sign(&claims())).await, 401);
+    assert_eq!(elsewhere.asked(), 0, "keys come from the configured address alone");
     until("it is measured", || async {
         let text = metrics.get("/metrics").await.body;
         let text = String::from_utf8(text.to_vec()).unwrap();
@@ -131,6 +138,36 @@ async fn a_wrong_answer_is_told_and_changes_nothing() {
     })
     .await;
     drop(metrics);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_that_a_token_names_is_asked_and_no_key_that_it_brings_is_used() {
+    let folder = TempDir::default();
+    let server = KeyServer::start(&[&EC]).await;
+    let elsewhere = KeyServer::start(&[&EC, &STRANGER]).await;
+    let system = start(&folder, &server, SOON).await;
+    let url = || Some(elsewhere.url());
+    let bare = |id: &str| Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::ES256) };
+    let jwk = Some(serde_json::from_str(STRANGER.public()).unwrap());
+    for (what, header) in [
+        ("a set of keys", Header { jku: url(), ..bare("stranger") }),
+        ("a certificate", Header { x5u: url(), ..bare("stranger") }),
+        ("both, by an id that is known", Header { jku: url(), x5u: url(), ..bare("ec") }),
+        ("a key", Header { jwk, ..bare("stranger") }),
+    ] {
+        let token = encode(&header, &claims(), &STRANGER.key()).unwrap();
+        assert_eq!(status(&system.queries, &token).await, 401, "{what}");
+    }
+    let good = Header { jku: url(), x5u: url(), ..bare("ec") };
+    let good = encode(&good, &claims(), &EC.key()).unwrap();
+    assert_eq!(status(&system.queries, &good).await, 200, "what it names is not looked at");
+    let asked = server.asked();
+    until("keys are fetched again, twice", || async {
+        (server.asked() >= asked + 2).then_some(())
+    })
+    .await;
+    assert_eq!(elsewhere.asked(), 0);
     system.stop().await;
 }
 
