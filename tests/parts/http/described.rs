@@ -124,15 +124,19 @@ impl<'a> Subject<'a> {
             let body = body.unwrap_or_default();
             let asked = (method, path);
             // As the stranger first: the last of these change what there is.
-            for client in [
-                anonymous.clone(),
-                stranger.clone(),
-                known.with("accept", "image/x-none"),
-                known.with("host", "evil.example"),
-                known.with("origin", "http://evil.example"),
-                known.clone(),
+            for (client, is_foreign) in [
+                (anonymous.clone(), false),
+                (stranger.clone(), false),
+                (known.with("accept", "image/x-none"), false),
+                (known.with("host", "evil.example"), false),
+                (known.with("origin", "http://evil.example"), true),
+                (known.clone(), false),
             ] {
                 let answer = self.ask(&client, asked, &filled, &body).await;
+                if is_foreign && method != "get" {
+                    let told = (answer.status, answer.problem());
+                    assert_eq!(told, (403, "cross-origin".to_owned()), "{method} {filled}");
+                }
                 if let Some(etag) = answer.header("etag").filter(|_| method == "get") {
                     let again = client.with("if-none-match", etag);
                     self.ask(&again, asked, &filled, &body).await;

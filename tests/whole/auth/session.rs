@@ -2,11 +2,12 @@
 
 use http::Method;
 use serde_json::json;
-use shared::auth::Role::{Operate, Query};
+use shared::auth::Role::{self, Operate, Query};
 use tests::client::OrderClient;
+use tests::descriptions::{example_request, openapi, operations};
 use tests::embedded::Embedded;
 use tests::stores::TempDir;
-use tests::tokens::Tokens;
+use tests::tokens::{Tokens, with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_signs_in_and_out_with_a_cookie_that_no_script_reads() {
@@ -86,5 +87,51 @@ async fn a_cookie_shows_the_token_to_all_services_and_to_no_other_site() {
     assert_eq!(refused.header("access-control-allow-origin"), Some(&own[..]), "the page reads why");
     let other = page(&operations).with("origin", "http://evil.example").get("/parked").await;
     assert_eq!(other.header("access-control-allow-credentials"), None);
+    system.stop().await;
+}
+
+/// A request of every kind that changes something, by a page of another origin, and by none.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_cookie_alone_nothing_is_changed_by_any_request() {
+    let (folder, tokens) = (TempDir::default(), Tokens::default());
+    let token = tokens.of("all", &Role::ALL);
+    let system = Embedded::start_with(&folder, tokens.config()).await;
+    let sign_in = json!({ "token": token }).to_string();
+    let signed_in = OrderClient::new(&system.queries).post("/session", sign_in).await;
+    let (pair, _) = signed_in.header("set-cookie").unwrap().split_once(';').unwrap();
+    let mut asked = 0;
+    for service in [&system.commands, &system.queries, &system.operations] {
+        let document = openapi(service).await;
+        for (path, method, operation) in operations(&document).filter(|(_, of, _)| *of != "get") {
+            let (filled, body) = example_request(path, operation, &token);
+            let mut page = OrderClient::new(service).with("cookie", pair);
+            if body.is_some() {
+                page = page.with("content-type", "application/json");
+            }
+            let method: Method = method.to_uppercase().parse().unwrap();
+            // A sign-in shows the token itself, so a program may send it as well.
+            let mut clients = vec![
+                page.with("origin", "http://evil.example"),
+                page.with("origin", "null"),
+                page.with("origin", "https://localhost.evil.example"),
+            ];
+            if path != "/session" {
+                clients.push(page);
+            }
+            for (client, number) in clients.iter().zip(1..) {
+                let body = body.clone().unwrap_or_default();
+                let answer = client.send(method.clone(), &filled, body).await;
+                let what = format!("{method} {filled}, client {number}");
+                assert_eq!(answer.status, 403, "{what}: {:?}", answer.body);
+                assert_eq!(answer.problem(), "cross-origin", "{what}");
+                assert_eq!(answer.header("set-cookie"), None, "{what}");
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked > 10, "{asked}");
+    let known = |service| OrderClient::new(&with(service, &token));
+    assert_eq!(known(&system.commands).get("/events").await.json()["head"], 0);
+    assert_eq!(known(&system.operations).get("/operations").await.json()["items"], json!([]));
     system.stop().await;
 }
