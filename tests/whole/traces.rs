@@ -2,6 +2,7 @@
 //! OTLP.
 
 mod failures;
+mod sampling;
 
 use http::Method;
 use kernel::log::StreamName;
