@@ -1,5 +1,8 @@
 //! `waybill doctor`: what is wrong with a server is found, and nothing is left on it.
 
+mod verdicts;
+
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::Value;
 use shared::event_store::EventStore as _;
 use tests::Own;
@@ -142,6 +145,19 @@ async fn a_broker_with_an_alarm_and_a_queue_of_another_type_are_found() {
     let report = waybill.run("doctor --json").await.json();
     assert_verdict(&report, "rabbitmq", "alarms", "ok");
     assert_verdict(&report, "rabbitmq", "dead-letters", "warning"); // Without bounds, and classic.
+    let told = finding(&report, "rabbitmq", "dead-letters")["found"].as_str().unwrap();
+    assert!(told.contains("x-max-length") && told.contains("no quorum queue either"), "{told}");
+    channel.queue_delete("waybill.dead-letters".into(), Default::default()).await.unwrap();
+    // With the bounds that a service gives it, and still classic.
+    let mut bounds = FieldTable::default();
+    bounds.insert("x-max-length".into(), AMQPValue::LongLongInt(100_000));
+    bounds.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(256 << 20));
+    bounds.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+    channel.queue_declare("waybill.dead-letters".into(), durable, bounds).await.unwrap();
+    let report = waybill.run("doctor --json").await.json();
+    assert_verdict(&report, "rabbitmq", "dead-letters", "error");
+    let told = finding(&report, "rabbitmq", "dead-letters")["found"].as_str().unwrap();
+    assert!(told.contains("is no quorum queue"), "{told}");
     broker.alarm(true).unwrap();
     let report = waybill.run("doctor --json").await;
     assert_eq!(report.code, Some(1), "{report:?}");

@@ -82,6 +82,17 @@ impl RabbitMq {
         ))
     }
 
+    /// Adds a user whose password is its name, and who may configure, write to and read what these regular
+    /// expressions match (<https://www.rabbitmq.com/docs/access-control>).
+    pub fn add_user(&self, name: &str, permissions: [&str; 3]) -> Result<()> {
+        let [configure, write, read] = permissions;
+        self.evaluate(&format!(
+            "rabbit_auth_backend_internal:add_user(<<\"{name}\">>, <<\"{name}\">>, <<\"tests\">>), \
+             rabbit_auth_backend_internal:set_permissions(<<\"{name}\">>, <<\"/\">>, \
+             <<\"{configure}\">>, <<\"{write}\">>, <<\"{read}\">>, <<\"tests\">>)."
+        ))
+    }
+
     /// Runs an Erlang expression in the node.
     fn evaluate(&self, expression: &str) -> Result<()> {
         let mut command = Command::new(RABBITMQCTL);

@@ -259,3 +259,39 @@ fn same_keys(index: &Document, wanted: &Document) -> bool {
     };
     fields(index) == fields(wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::Verdict;
+
+    fn verdicts(add: impl FnOnce(&mut Findings)) -> Vec<(&'static str, Verdict)> {
+        let mut findings = Findings::about("mongodb");
+        add(&mut findings);
+        findings.into_all().into_iter().map(|one| (one.check, one.verdict)).collect()
+    }
+
+    #[test]
+    fn a_storage_engine_that_keeps_nothing_is_found() {
+        for (engine, expected) in [
+            (doc! { "name": "wiredTiger", "persistent": true }, Verdict::Ok),
+            (doc! { "name": "inMemory", "persistent": false }, Verdict::Error),
+            (doc! {}, Verdict::Note),
+        ] {
+            let status = doc! { "storageEngine": engine };
+            assert_eq!(verdicts(|it| journal(&status, it)), [("journal", expected)]);
+        }
+    }
+
+    #[test]
+    fn a_set_of_which_no_further_member_may_fail_is_found() {
+        let status = |up: usize| {
+            let state = |n| if n < up { "SECONDARY" } else { "(not reachable/healthy)" };
+            let members: Vec<Document> = (0..3).map(|n| doc! { "stateStr": state(n) }).collect();
+            doc! { "writeMajorityCount": 2, "members": members }
+        };
+        for (up, expected) in [(3, Verdict::Ok), (2, Verdict::Warning), (1, Verdict::Error)] {
+            assert_eq!(verdicts(|it| majority(&status(up), it)), [("majority", expected)]);
+        }
+    }
+}

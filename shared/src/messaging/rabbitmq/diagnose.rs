@@ -223,7 +223,10 @@ impl RabbitMq {
                 );
             }
             Some(why) => {
-                let found = format!("{state}; declared otherwise than a service does: {why}");
+                let found = format!(
+                    "{state}; declared otherwise than a service does: {why} (the broker names what \
+                     differs first, and the type last: it may be no quorum queue either)"
+                );
                 findings.warning(check, found, DECLARED_OTHERWISE);
             }
             None if check == "views-queue" && consumers == 0 => {
