@@ -133,3 +133,19 @@ fn a_token_that_demands_an_extension_is_refused() {
         assert!(!takes(&verifier, &signed(&header, &EC.key())), "{name}");
     }
 }
+
+#[test]
+fn weak_keys_are_left_out_and_a_set_with_a_secret_is_refused() {
+    // 1,024 bits.
+    let weak = with(&RSA, "n", &base64url(&[0xc5; 128]));
+    let both = verifier(&[weak.clone(), public(&EC)], &[RS256, ES256]).unwrap();
+    assert_eq!(both.number_of_keys(), 1);
+    assert!(takes(&both, &EC.sign(&claims("ann"))));
+    assert!(!takes(&both, &RSA.sign(&claims("ann"))));
+    let why = verifier(&[weak], &[RS256]).err().unwrap();
+    assert!(why.contains("2048 bits"), "{why}");
+    // With a secret each that reads the set could sign.
+    let secret = json!({ "kty": "oct", "kid": "s", "k": base64url(b"sesame") });
+    let why = verifier(&[public(&EC), secret], &[ES256]).err().unwrap();
+    assert!(why.contains("expected public keys alone"), "{why}");
+}

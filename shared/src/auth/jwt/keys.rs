@@ -14,6 +14,7 @@ const MAX_BYTES: u64 = 256 << 10;
 /// Characters of the modulus of an RSA key of 2048 bits, in base64url: shorter ones are too weak
 /// (RFC 7518, section 3.3).
 const RSA_MODULUS: usize = 342;
+const EXPECTED_RSA: &str = "expected RSA keys of 2048 bits or more";
 
 pub struct Keys(Vec<Key>);
 
@@ -38,12 +39,13 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 impl Keys {
-    /// Takes of a set in JSON what fits one of these algorithms; says why none does.
+    /// Takes of a set in JSON what fits one of these algorithms; says why none does. Weak keys are left out:
+    /// a provider may have one for others beside those that are wanted here.
     pub fn parse(text: &[u8], algorithms: &[Algorithm]) -> Result<Self, String> {
         let json = strict_json::read(text).map_err(|error| format!("it is no JSON: {error}"))?;
         let set: JwkSet = serde_json::from_value(json)
             .map_err(|error| format!("expected a JWK set (RFC 7517, section 5): {error}"))?;
-        let mut keys = vec![];
+        let (mut keys, mut weak) = (vec![], 0);
         for jwk in set.keys.iter().filter(|jwk| is_for_signatures(jwk)) {
             let fitting = fitting(jwk)?;
             let fits = |one: &&Algorithm| algorithms.contains(one) && is_own(jwk, **one);
@@ -51,13 +53,23 @@ impl Keys {
             if algorithms.is_empty() {
                 continue;
             }
+            if is_weak(jwk) {
+                weak += 1;
+                continue;
+            }
             let key = DecodingKey::from_jwk(jwk).map_err(|error| error.to_string())?;
             keys.push(Key { id: jwk.common.key_id.clone(), algorithms, key });
         }
-        match keys.is_empty() {
-            true => Err(format!("expected a public key for one of {algorithms:?}")),
-            false => Ok(Self(keys)),
+        if keys.is_empty() {
+            return Err(match weak {
+                0 => format!("expected a public key for one of {algorithms:?}"),
+                _ => EXPECTED_RSA.to_owned(),
+            });
         }
+        if weak > 0 {
+            tracing::warn!(weak, "keys of the identity provider are left out: {EXPECTED_RSA}");
+        }
+        Ok(Self(keys))
     }
 
     /// How many keys there are: one at least.
@@ -89,14 +101,15 @@ fn is_for_signatures(jwk: &Jwk) -> bool {
     !matches!(&jwk.common.public_key_use, Some(of) if *of != PublicKeyUse::Signature)
 }
 
+fn is_weak(jwk: &Jwk) -> bool {
+    matches!(&jwk.algorithm, AlgorithmParameters::RSA(key) if key.n.len() < RSA_MODULUS)
+}
+
 /// The algorithms of its kind; none of a kind that is not known. A secret has no place in a set of public
 /// keys: with one of them, each that reads the set could sign.
 fn fitting(jwk: &Jwk) -> Result<&'static [Algorithm], String> {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     Ok(match &jwk.algorithm {
-        AlgorithmParameters::RSA(key) if key.n.len() < RSA_MODULUS => {
-            return Err("expected RSA keys of 2048 bits or more".to_owned());
-        }
         AlgorithmParameters::RSA(_) => &[RS256, RS384, RS512, PS256, PS384, PS512],
         AlgorithmParameters::EllipticCurve(key) => match key.curve {
             EllipticCurve::P256 => &[ES256],
