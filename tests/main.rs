@@ -17,6 +17,7 @@ mod parts {
         mod bad_input;
         mod connections;
         mod credentials;
+        mod crowds;
         mod described;
         mod descriptions;
         mod floods;

@@ -190,6 +190,8 @@ async fn bad_questions_get_a_problem_that_says_what_was_expected() {
         ("/orders?cursor=x".to_owned(), 400, "malformed", "next"),
         ("/orders?from=yesterday".to_owned(), 400, "malformed", "2026-01-31T08:00:00Z"),
         ("/orders?from=2026-02-01&to=2026-01-31".to_owned(), 400, "malformed", "not before"),
+        ("/customers?limit=1001".to_owned(), 400, "malformed", "1000"),
+        ("/customers?limit=0".to_owned(), 400, "malformed", "1000"),
         ("/customers?currency=euro".to_owned(), 400, "malformed", "EUR"),
         ("/stats/daily?from=yesterday".to_owned(), 400, "malformed", "2026-01-31"),
         ("/stats/daily?from=2026-02-01&to=2026-01-01".to_owned(), 400, "malformed", "not before"),

@@ -72,3 +72,20 @@ async fn states_of_long_orders_leave_room_for_other_reads_and_end() {
     }
     serving.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_the_log_has_1000_events_at_most() {
+    let folder = TempDir::default();
+    let serving = Serving::start(Arc::new(folder.sqlite())).await;
+    let order = serving.api.create_lamp(5).await.order_id();
+    for path in ["/events".to_owned(), format!("/orders/{order}/events")] {
+        let most = serving.api.get(&format!("{path}?limit=1000")).await;
+        assert_eq!(most.status, 200, "{path}: {:?}", most.body);
+        for limit in ["1001", "1000000", "0", "-1", "99999999999999999999", "ten"] {
+            let refused = serving.api.get(&format!("{path}?limit={limit}")).await;
+            let told = (refused.status, refused.problem());
+            assert_eq!(told, (400, "malformed".to_owned()), "{path} {limit}");
+        }
+    }
+    serving.stop().await;
+}
