@@ -40,7 +40,7 @@ pub fn counted_here(series: &str) -> f64 {
 pub struct Prometheus {
     pub client: Client,
     process: Arc<Process>,
-    _folder: TempDir,
+    folder: TempDir,
     _port: Port,
 }
 
@@ -80,6 +80,19 @@ fn hurried(rules: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The file that tells where the service of a job is.
+fn targets(job: &str) -> String {
+    format!("targets of {job}.json")
+}
+
+/// Tells Prometheus where that service is, or that it is nowhere.
+fn find(folder: &TempDir, job: &str, client: Option<&Client>) {
+    let target = |client: &Client| client.base().split_once("://").map(|(_, it)| it.to_owned());
+    let found = client.and_then(target).map(|target| json!({ "targets": [target] }));
+    let found = Value::from_iter(found).to_string();
+    std::fs::write(folder.0.join(targets(job)), found).expect("a file");
+}
+
 impl Prometheus {
     /// Starts it for these services, each with the name of its job.
     pub async fn start(services: &[(&str, &Client)]) -> Self {
@@ -94,9 +107,10 @@ impl Prometheus {
             std::fs::write(folder.0.join(name), hurried(&rules(name))).expect("a file");
         }
         let job = |(name, client): &(&str, &Client)| {
-            let (scheme, target) = client.base().split_once("://").expect("a URL");
-            let targets = json!([{ "targets": [target] }]);
-            let mut job = json!({ "job_name": name, "scheme": scheme, "static_configs": targets });
+            find(&folder, name, Some(*client));
+            let (scheme, _) = client.base().split_once("://").expect("a URL");
+            let files = json!([{ "files": [targets(name)], "refresh_interval": "1s" }]);
+            let mut job = json!({ "job_name": name, "scheme": scheme, "file_sd_configs": files });
             if let Some(token) = access.token {
                 job["authorization"] = json!({ "credentials": token });
             }
@@ -124,9 +138,19 @@ impl Prometheus {
         let process = Arc::new(process.expect("Prometheus starts"));
         let client = Client::new(&format!("http://{address}"));
         watch(&process, &client);
-        let prometheus = Self { client, process, _folder: folder, _port: port };
+        let prometheus = Self { client, process, folder, _port: port };
         prometheus.until_evaluated().await;
         prometheus
+    }
+
+    /// As if service discovery found the service of this job no more, until it is found again.
+    pub fn lose(&self, job: &str) {
+        find(&self.folder, job, None);
+    }
+
+    /// See `lose`.
+    pub fn find(&self, job: &str, client: &Client) {
+        find(&self.folder, job, Some(client));
     }
 
     /// Answers of a query: the labels of each series, and its value.

@@ -79,6 +79,13 @@ async fn servers_and_services_that_hang_are_told_like_those_that_are_gone() {
     prometheus.until_fires("WaybillRelayLag").await;
     servers.rabbitmq.alarm(false).unwrap();
     prometheus.until_quiet().await;
+
+    // As when its container is stopped, and its name with it.
+    prometheus.lose("query-api");
+    prometheus.until_fires("WaybillServiceMissing").await;
+    assert!(!prometheus.firing().await.contains("WaybillServiceDown"));
+    prometheus.find("query-api", &system.queries.client);
+    prometheus.until_quiet().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
