@@ -34,6 +34,8 @@ const LEASE_TERM: Duration = Duration::from_secs(6);
 const RUN: usize = 1_024;
 /// Commits that are relayed without waiting for more.
 const FULL: usize = 200;
+/// How often the broker is asked for the exchange while nothing is published.
+const ASK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the checkpoint is stored: what a restart may publish again.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -102,6 +104,10 @@ impl Relay {
 
     async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
+            if self.health.waiting().contains_key("relay") {
+                // That another process leads says nothing of the broker: it may fail next.
+                self.broker.publisher().await?.close().await;
+            }
             self.health.tell("relay", "another process relays the log".to_owned());
             self.health.ready("relay"); // Another process leads: this one waits.
             tokio::select! {
@@ -128,7 +134,7 @@ impl Relay {
         let mut checkpoint = Checkpoint { stored: from, confirmed: from, since: Instant::now() };
         let mut leased = Instant::now();
         let mut cursor = Cursor::new(Arc::new(self.store.clone()), from);
-        let mut interval = MinInterval::default();
+        let (mut interval, mut answered) = (MinInterval::default(), Answered(Instant::now()));
         tracing::info!(from, "relays the log to the exchange");
         metrics::RELAY_LEADS.set_to(true);
         self.health.tell("relay", "this process relays the log".to_owned());
@@ -150,6 +156,7 @@ impl Relay {
                     step.became(&sent).end(self.about(messages.len()), run.iter().map(told));
                 }
                 sent?;
+                answered = Answered(Instant::now());
                 self.work.progress();
                 published(run, messages.len());
                 checkpoint.confirmed =
@@ -165,6 +172,7 @@ impl Relay {
             }
             if run.commits.is_empty() {
                 checkpoint.store(self, CHECKPOINT_INTERVAL).await?;
+                answered.ask_again(publisher, stop).await?;
                 tokio::select! {
                     () = cursor.wait() => {}
                     () = stop.cancelled() => {}
@@ -199,6 +207,21 @@ fn runs(commits: &[Commit]) -> impl Iterator<Item = &[Commit]> {
         rest = after;
         (!run.is_empty()).then_some(run)
     })
+}
+
+/// When the broker answered last.
+struct Answered(Instant);
+
+impl Answered {
+    /// Asks again when that is long ago: while nothing is published, nothing else shows that it hangs.
+    async fn ask_again(&mut self, publisher: &Publisher, stop: &CancellationToken) -> Result<()> {
+        if self.0.elapsed() < ASK_INTERVAL {
+            return Ok(());
+        }
+        let asked = stop.run_until_cancelled(publisher.ask()).await;
+        *self = Self(Instant::now());
+        asked.unwrap_or(Ok(()))
+    }
 }
 
 /// How far the exchange has confirmed. It is stored now and then, and never runs ahead.

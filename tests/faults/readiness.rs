@@ -1,8 +1,10 @@
 //! What the probes tell while servers hang, and while the views are behind.
 
+use std::time::Duration;
+
 use http::Method;
 use tests::services::{Service, System, Urls};
-use tests::until;
+use tests::{until, within};
 use xtask::servers::{Process, Servers};
 
 /// The status of a probe, and what it tells.
@@ -21,6 +23,22 @@ async fn until_waiting(service: &Service, part: &str) {
     assert_eq!(probe(service, "/livez").await.0, 200, "no restart brings back a server");
 }
 
+/// The relay asks every 5 s, and waits for 5 s; the rest is for a busy machine.
+const BROKER_MISSED: Duration = Duration::from_secs(25);
+
+/// Nothing is published: the broker is missed all the same.
+async fn hangs_and_is_missed_without_a_command(broker: &Process, system: &System) {
+    let commands = &system.commands[0];
+    broker.signal("STOP");
+    let missed = || async { (probe(commands, "/readyz").await.0 == 503).then_some(()) };
+    within(BROKER_MISSED, "the broker is missed", missed).await;
+    let (_, told) = probe(commands, "/readyz").await;
+    assert!(told.contains("\"relay\":") && !told.contains("\"mongodb\":"), "{told}");
+    assert_eq!(probe(commands, "/livez").await.0, 200, "no restart brings back a server");
+    resume(broker);
+    system.until_ready().await;
+}
+
 fn resume(process: &Process) {
     process.signal("CONT");
 }
@@ -30,6 +48,7 @@ async fn a_server_that_hangs_is_told_by_readyz_and_ends_no_liveness() {
     let servers = Servers::start().expect("private servers start");
     let system = System::start(&Urls::of(&servers), 1, 1).await;
     let (commands, projector) = (&system.commands[0], &system.projectors[0]);
+    hangs_and_is_missed_without_a_command(&servers.rabbitmq.process, &system).await;
     servers.mongodb.process.signal("STOP");
     until_waiting(commands, "mongodb").await;
     until_waiting(projector, "mongodb").await;

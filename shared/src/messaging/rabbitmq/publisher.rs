@@ -1,18 +1,21 @@
 //! Publishing with confirms.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use futures::future::join_all;
 use kernel::{Failure, Result};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ExchangeKind};
 
 use super::{ANSWER_TIMEOUT, close, failure, in_time};
 use crate::service::failpoint;
 use crate::service::metrics::Counter;
 
 const WHAT: &str = "publishing";
+/// How long the broker may take to say that the exchange is there.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Messages that count as not published, and are published again.
 pub static UNPUBLISHED: Counter = Counter::by(
@@ -69,6 +72,23 @@ impl Publisher {
                     self.exchange
                 ),
             )),
+        }
+    }
+
+    /// Asks whether the exchange is there, so that a broker that hangs is noticed without a message.
+    pub async fn ask(&self) -> Result<()> {
+        const WHAT: &str = "asking for the exchange";
+        let passive = ExchangeDeclareOptions { passive: true, ..Default::default() };
+        let asked = self.channel.exchange_declare(
+            self.exchange.as_str().into(),
+            ExchangeKind::Fanout,
+            passive,
+            FieldTable::default(),
+        );
+        let late = || format!("no answer in {} s", ASK_TIMEOUT.as_secs());
+        match tokio::time::timeout(ASK_TIMEOUT, asked).await {
+            Ok(there) => there.map_err(failure(WHAT)),
+            Err(_) => Err(Failure::transient(WHAT, late())),
         }
     }
 
