@@ -16,6 +16,7 @@ pub mod routes;
 #[cfg(feature = "servers")]
 pub mod run;
 pub mod service;
+mod unanswered;
 mod wait_list;
 
 pub use service::Service;

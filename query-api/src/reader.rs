@@ -8,6 +8,7 @@ use kernel::Failure;
 use kernel::log::StreamName;
 use kernel::views::Batch;
 use shared::http::consistency_token::Seen;
+use shared::service::liveness::Work;
 use shared::view_store::{Generation, Reached, Reading, Update, ViewStore};
 use tokio::time::Instant;
 
@@ -31,6 +32,8 @@ pub struct Reader {
     waiting: WaitList,
     hub: Arc<Hub>,
     state: Arc<Mutex<State>>,
+    /// Gets on while updates are read.
+    work: Work,
 }
 
 /// The task that reads. Should it end by a panic, the next request or stream begins another.
@@ -41,6 +44,7 @@ impl Drop for Task {
         if std::thread::panicking() {
             let mut state = self.0.state();
             state.is_read = false;
+            self.0.work.rest();
             self.0.hub.end_all(); // With the state locked: none begins before this.
         }
     }
@@ -56,8 +60,9 @@ struct State {
 }
 
 impl Reader {
-    pub fn new(views: Arc<dyn ViewStore>, hub: Arc<Hub>) -> Self {
-        Self { views, waiting: WaitList::default(), hub, state: Arc::default() }
+    pub fn new(views: Arc<dyn ViewStore>, hub: Arc<Hub>, work: Work) -> Self {
+        work.rest();
+        Self { views, waiting: WaitList::default(), hub, state: Arc::default(), work }
     }
 
     /// Adds a request to the list of those that wait, and returns at once; see `WaitList::join`.
@@ -78,6 +83,7 @@ impl Reader {
             state.generation = Some(generation.clone());
         }
         if !std::mem::replace(&mut state.is_read, true) {
+            self.work.must_progress();
             tokio::spawn(self.clone().read());
         }
     }
@@ -120,9 +126,11 @@ impl Reader {
         Ok(())
     }
 
-    /// Looks at the views now and then, for just as long.
+    /// Looks at the views now and then, for just as long. Where the telling does not return, in the same
+    /// task, neither does this.
     async fn keep_sweeping(&self, generation: &Generation) {
         while self.is_wanted(generation) {
+            self.work.progress();
             tokio::time::sleep(SWEEP_INTERVAL).await;
             self.sweep_if_possible(generation).await;
         }
@@ -188,6 +196,7 @@ impl Reader {
         let wanted = self.is_any(&state).then(|| state.generation.clone()).flatten();
         state.is_read = wanted.is_some();
         if !state.is_read {
+            self.work.rest();
             self.hub.end_of_reading(); // With the state locked: none begins before this.
         }
         wanted

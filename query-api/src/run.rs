@@ -49,7 +49,8 @@ async fn work(
     };
     log_findings(checks, stop);
     tokio::spawn(clock::watch("redis", views.clone(), stop.clone()));
-    slot.fill(Service::new(Arc::new(views), queries, stop.clone()));
+    let (views, stop_reading) = (Arc::new(views), stop.clone());
+    slot.fill(Service::watched(views, queries, stop_reading, health.liveness()));
     let freshness = Freshness::new(config.ready_max_lag);
     if let Ok(service) = slot.service() {
         freshness.watch(&service, health, stop).await;

@@ -3,12 +3,12 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use kernel::Failure;
 use kernel::log::{Position, StreamName, Version};
 use kernel::query::{self, Queries, Question, Reply, Views as _};
 use kernel::views::Batch;
 use shared::http::consistency_token::{MAX_STREAMS, Seen, Token};
 use shared::http::problem::Problem;
+use shared::service::liveness::Liveness;
 use shared::view_store::{Generation, GenerationId, GenerationViews, Progress, ViewStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::live::{self, Body, Bounds, Hub, Wanted};
 use crate::metrics;
 use crate::reader::Reader;
+use crate::unanswered::Unanswered;
 
 /// Answers that may find another generation live than they began with: swaps are rare.
 const SWAPS: u32 = 5;
@@ -30,37 +31,6 @@ pub struct Service {
     stop: CancellationToken,
     /// The generation that was live last time; every read tells whether it still is.
     live: RwLock<Option<Generation>>,
-}
-
-/// Why there is no answer from this generation.
-enum Unanswered {
-    /// Another generation went live meanwhile; ask again there.
-    Moved,
-    Problem(Problem),
-}
-
-impl From<Problem> for Unanswered {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-impl From<Failure> for Unanswered {
-    fn from(failure: Failure) -> Self {
-        Self::Problem(failure.into())
-    }
-}
-
-impl From<query::Error> for Unanswered {
-    fn from(error: query::Error) -> Self {
-        Self::Problem(match error {
-            query::Error::Moved => return Self::Moved,
-            query::Error::NotFound { what, detail } => Problem::unknown(what, detail),
-            query::Error::InvalidParameter(error) => error.into(),
-            query::Error::Failure(failure) => failure.into(),
-            query::Error::Broken(why) => Problem::internal(why),
-        })
-    }
 }
 
 /// An answer, the token of what it shows, and the generation that showed it.
@@ -80,7 +50,17 @@ impl Service {
         queries: Arc<dyn Queries>,
         stop: CancellationToken,
     ) -> Self {
-        Self::bounded(views, queries, stop, Bounds::default())
+        Self::watched(views, queries, stop, &Liveness::default())
+    }
+
+    /// The same; where it does not get on, `liveness` is told.
+    pub fn watched(
+        views: Arc<dyn ViewStore>,
+        queries: Arc<dyn Queries>,
+        stop: CancellationToken,
+        liveness: &Liveness,
+    ) -> Self {
+        Self::bounded(views, queries, stop, (Bounds::default(), liveness))
     }
 
     /// The same, with other bounds of live changes.
@@ -88,11 +68,13 @@ impl Service {
         views: Arc<dyn ViewStore>,
         queries: Arc<dyn Queries>,
         stop: CancellationToken,
-        bounds: Bounds,
+        (bounds, liveness): (Bounds, &Liveness),
     ) -> Self {
         metrics::tell();
-        let hub = Arc::new(Hub::new(views.clone(), queries.clone(), stop.clone(), bounds));
-        let reader = Reader::new(views.clone(), hub.clone());
+        let (read, told) = (liveness.work("reader"), liveness.work("live"));
+        let hub = Hub::new(views.clone(), queries.clone(), stop.clone(), (bounds, told));
+        let hub = Arc::new(hub);
+        let reader = Reader::new(views.clone(), hub.clone(), read);
         Self { views, queries, reader, hub, stop, live: RwLock::new(None) }
     }
 

@@ -8,6 +8,7 @@ pub mod client;
 pub mod counted;
 pub mod decorator;
 pub mod descriptions;
+pub mod door;
 pub mod embedded;
 pub mod faulty;
 pub mod fuzz;

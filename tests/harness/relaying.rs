@@ -5,6 +5,7 @@ use std::sync::Arc;
 use command_api::relay::Relay;
 use command_api::seal::Sealer;
 use shared::event_store::EventStore as _;
+use shared::messaging::rabbitmq::RabbitMq;
 use shared::service::health::Health;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,13 +20,17 @@ pub struct Relaying {
 
 impl Relaying {
     pub async fn start(own: &Own) -> Self {
+        Self::start_with(own, own.rabbitmq(), Health::of(&["relay"])).await
+    }
+
+    /// The same, to a broker that is reached in another way.
+    pub async fn start_with(own: &Own, broker: RabbitMq, health: Health) -> Self {
         let store = own.mongodb().await;
         let log = store.log_id().await.unwrap();
-        let health = Health::of(&["relay"]);
         let stop = CancellationToken::new();
         let sealer = Sealer::new(Arc::new(store.clone()), 0);
         tokio::spawn(sealer.run(stop.clone()));
-        let relay = Relay::new(store, own.rabbitmq(), log, &own.namespace, 64, health.clone());
+        let relay = Relay::new(store, broker, log, &own.namespace, 64, health.clone());
         Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
     }
 

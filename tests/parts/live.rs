@@ -7,6 +7,7 @@ mod reading;
 mod returning;
 mod telling;
 mod turns;
+mod wedged;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use query_api::live::{Body, Bounds, Wanted};
 use serde_json::json;
 use shared::http::Client;
 use shared::http::problem::Problem;
+use shared::service::liveness::Liveness;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Applied, Generation, ViewStore};
 use tests::live::{LiveEvent, Parser};
@@ -59,6 +61,7 @@ impl Subject {
         assert!(views.begin(&live).await.unwrap());
         assert!(views.promote(None, &live.id).await.unwrap());
         let queries = Arc::new(OrderQueries);
+        let bounds = (bounds, &Liveness::default());
         let service = Service::bounded(read, queries, stop.clone(), bounds);
         Self { views, service, live, stop }
     }

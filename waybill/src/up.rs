@@ -158,7 +158,6 @@ impl Running {
             health: health.clone(),
             holder: "embedded".to_owned(),
         });
-        let queries = Queries::new(views, Arc::new(OrderQueries), stop.clone());
         let (scheme, contract) = (config.listener.scheme(), OrderQueries.contract());
         let addresses = Addresses {
             scheme,
@@ -167,7 +166,7 @@ impl Running {
             projector: address(&operations)?,
         };
         let (query_slot, admin_slot) = (ServiceSlot::default(), ServiceSlot::default());
-        query_slot.fill(queries);
+        query_slot.fill(reading(views, &health, stop));
         admin_slot.fill(worker.operations());
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
@@ -199,6 +198,10 @@ impl Running {
         let late = |_| Failure::transient("stopping", "commands under way did not end in time");
         answered.map_err(late)?.map_err(|error| Failure::transient("stopping", error))
     }
+}
+
+fn reading(views: Arc<Memory>, health: &Health, stop: &CancellationToken) -> Queries {
+    Queries::watched(views, Arc::new(OrderQueries), stop.clone(), health.liveness())
 }
 
 fn serve(

@@ -11,6 +11,7 @@ use kernel::log::Position;
 use kernel::query::Queries;
 use shared::http::Client;
 use shared::http::problem::Problem;
+use shared::service::liveness::Work;
 use shared::service::metrics::OneMore;
 use shared::view_store::{Generation, Place, Update, ViewStore};
 use tokio::sync::{Notify, watch};
@@ -43,6 +44,8 @@ pub(crate) struct Hub {
     news: Notify,
     /// The generation whose updates are read.
     read: Mutex<watch::Sender<Option<Generation>>>,
+    /// Gets on while there are streams.
+    work: Work,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -54,12 +57,13 @@ impl Hub {
         views: Arc<dyn ViewStore>,
         queries: Arc<dyn Queries>,
         stop: CancellationToken,
-        bounds: Bounds,
+        (bounds, work): (Bounds, Work),
     ) -> Self {
+        work.rest();
         let waiting = Budget::new(bounds.waiting);
         let subscribers = Mutex::new(Subscribers::new(bounds, waiting.clone()));
         let (news, (read, pending, turns)) = (Notify::new(), Default::default());
-        Self { views, queries, stop, pending, subscribers, waiting, turns, news, read }
+        Self { views, queries, stop, pending, subscribers, waiting, turns, news, read, work }
     }
 
     /// While the streams are in use, as when all are told something, there are some: the reader,
@@ -141,6 +145,7 @@ impl Hub {
         let added = subscribers.add(subscriber, client);
         let (number, share) = added.map_err(Problem::too_many_requests)?;
         if !std::mem::replace(&mut subscribers.are_told, true) {
+            self.work.must_progress();
             tokio::spawn(self.clone().run());
         }
         let _counted = metrics::LIVE.one_more();
@@ -168,6 +173,7 @@ impl Hub {
         }
         let mut subscribers = lock(&self.subscribers);
         if self.stop.is_cancelled() {
+            self.work.rest();
             subscribers.clear();
         }
     }
@@ -175,6 +181,9 @@ impl Hub {
     fn has_subscribers(&self) -> bool {
         let mut subscribers = lock(&self.subscribers);
         subscribers.are_told = !subscribers.is_empty();
+        if !subscribers.are_told {
+            self.work.rest();
+        }
         subscribers.are_told
     }
 }
@@ -188,6 +197,7 @@ impl Drop for Teller {
         if std::thread::panicking() {
             let mut subscribers = lock(&self.0.subscribers);
             subscribers.are_told = false;
+            self.0.work.rest();
             subscribers.clear();
         }
     }

@@ -28,6 +28,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(250);
 impl Hub {
     /// Waits for news and tells them. Returns when the next ones may be told.
     pub(super) async fn tell_next(&self, checkpoints: &mut Checkpoints) {
+        self.work.progress();
         let next_look = checkpoints.next_look(lock(&self.pending).checkpoint.is_some());
         drop(tokio::time::timeout_at(next_look, self.news.notified()).await);
         let begun = Instant::now();
@@ -75,6 +76,7 @@ impl Hub {
             lock(&self.subscribers).skip(skipped.len());
         }
         while !streams.is_empty() {
+            self.work.progress();
             let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
             let traced = Traced::begin(lock(&self.pending).take_traces(&page));
             let changed = match self.load(generation, &page).await {
