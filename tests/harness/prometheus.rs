@@ -185,6 +185,13 @@ impl Prometheus {
         .await;
     }
 
+    pub async fn until_over(&self, alert: &str) {
+        until(&format!("{alert} is over"), || async {
+            (!self.firing().await.contains(alert)).then_some(())
+        })
+        .await;
+    }
+
     pub async fn until_quiet(&self) {
         until("no alert fires", || async { self.firing().await.is_empty().then_some(()) }).await;
     }

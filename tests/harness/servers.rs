@@ -39,11 +39,3 @@ pub async fn publish(queue: &str, bodies: &[&[u8]]) {
     }
     connection.close(200, "".into()).await.unwrap();
 }
-
-/// Removes all messages of a queue that wait there.
-pub async fn purge(queue: &str) {
-    let connection = lapin::Connection::connect(&rabbitmq(), Default::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    channel.queue_purge(queue.into(), Default::default()).await.unwrap();
-    connection.close(200, "".into()).await.unwrap();
-}

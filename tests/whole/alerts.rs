@@ -1,6 +1,7 @@
 //! The alerts of `observe/rules` in a real Prometheus, on real services: each fault that an operator must
 //! know of makes its alert fire, and in a quiet run none does.
 
+mod network;
 mod processes;
 mod servers;
 mod views;

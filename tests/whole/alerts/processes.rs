@@ -86,7 +86,7 @@ async fn a_clock_that_is_off_is_told_by_each_service() {
         service.process.kill();
         service.restart();
     }
-    until_over(&prometheus, "WaybillClockOff").await;
+    prometheus.until_over("WaybillClockOff").await;
     drop(prometheus);
     system.remove().await;
 }
@@ -123,13 +123,6 @@ fn provider(keys: (&str, String)) -> [(String, String); 3] {
     [own(keys.0, &keys.1), issuer, own("WAYBILL_JWT_AUDIENCE", "waybill")]
 }
 
-async fn until_over(prometheus: &Prometheus, alert: &str) {
-    until(&format!("{alert} is over"), || async {
-        (!prometheus.firing().await.contains(alert)).then_some(())
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_and_keys_that_can_not_be_read_are_told() {
     let (own, tokens) = (Own::default(), Tokens::default());
@@ -155,17 +148,17 @@ async fn tokens_and_keys_that_can_not_be_read_are_told() {
     std::fs::write(tokens.file(), "{").unwrap();
     prometheus.until_fires("WaybillTokensUnreadable").await;
     std::fs::write(tokens.file(), good).unwrap();
-    until_over(&prometheus, "WaybillTokensUnreadable").await;
+    prometheus.until_over("WaybillTokensUnreadable").await;
 
     at_url.go_away();
     prometheus.until_fires("WaybillKeysUnreadable").await;
     at_url.come_back().await;
-    until_over(&prometheus, "WaybillKeysUnreadable").await;
+    prometheus.until_over("WaybillKeysUnreadable").await;
 
     std::fs::write(in_file.file(), "{").unwrap();
     prometheus.until_fires("WaybillKeysUnreadable").await;
     in_file.write(&[&EC]);
-    until_over(&prometheus, "WaybillKeysUnreadable").await;
+    prometheus.until_over("WaybillKeysUnreadable").await;
     drop(prometheus);
     of_url.process.stop();
     of_file.process.stop();
@@ -198,12 +191,12 @@ async fn a_certificate_that_can_not_be_used_or_ends_soon_is_told() {
     assert!(!prometheus.firing().await.contains("WaybillCertificateExpires"));
     std::fs::copy(&renewed.key, &files.key).unwrap();
     prometheus.until_fires("WaybillCertificateExpires").await;
-    until_over(&prometheus, "WaybillCertificateUnreadable").await;
+    prometheus.until_over("WaybillCertificateUnreadable").await;
 
     let good = certificates.issue(&folder.0.join("good")).unwrap();
     put(&good);
     std::fs::copy(&good.key, &files.key).unwrap();
-    until_over(&prometheus, "WaybillCertificateExpires").await;
+    prometheus.until_over("WaybillCertificateExpires").await;
     drop(prometheus);
     service.process.stop();
     own.remove().await;

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tests::orders;
 use tests::proxy::Proxies;
 use tests::services::{System, Urls};
+use tests::stores::TempDir;
 use tests::{let_pass, until};
+use uuid::Uuid;
 use xtask::servers::Servers;
 
 use super::watched;
@@ -42,6 +45,12 @@ async fn servers_and_services_that_are_away_are_told_and_their_return_too() {
     system.until_ready().await;
     prometheus.until_quiet().await;
 
+    // It comes back with what it held before these orders.
+    let aside = TempDir::default();
+    servers.redis.copy(&aside.0).unwrap();
+    let creates: Vec<_> = (0..30).map(|_| orders::to(Uuid::new_v4(), orders::create(5))).collect();
+    assert!(commands.batch(&creates).await.is_success());
+    system.verify().await;
     servers.redis.process.kill();
     prometheus.until_fires("WaybillRedisAway").await;
     let queries = system.queries.api();
@@ -50,8 +59,10 @@ async fn servers_and_services_that_are_away_are_told_and_their_return_too() {
         prometheus.firing().await.contains("WaybillHTTPErrors").then_some(())
     })
     .await;
-    servers.redis.restart().unwrap();
+    servers.redis.restart_from(&aside.0).unwrap();
+    prometheus.until_fires("WaybillViewsRepaired").await;
     prometheus.until_quiet().await;
+    system.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,6 +75,7 @@ async fn servers_and_services_that_hang_are_told_like_those_that_are_gone() {
     for (process, alert) in [
         (&servers.mongodb.process, "WaybillMongoDBAway"),
         (&servers.redis.process, "WaybillRedisAway"),
+        (&servers.rabbitmq.process, "WaybillNotReady"), // Without a command.
         (&system.commands[0].process, "WaybillServiceDown"),
         (&system.projectors[0].process, "WaybillServiceDown"),
     ] {

@@ -4,7 +4,7 @@ use kernel::log::{Entry, StreamName};
 use shared::event_store::EventStore as _;
 use shared::view_store::ViewStore as _;
 use tests::orders;
-use tests::servers::{publish, purge};
+use tests::servers::publish;
 use tests::services::{System, Urls};
 use tests::until;
 use uuid::Uuid;
@@ -48,15 +48,13 @@ async fn nothing_fires_in_a_quiet_run_and_what_can_not_be_applied_is_told() {
     let path = format!("/dead-letters/{id}");
     let discarded = projector.client.send(http::Method::DELETE, &path, &[], "").await.unwrap();
     assert!(discarded.status.is_success());
-    until("the alert ends", || async {
-        (!prometheus.firing().await.contains("WaybillDeadLetters")).then_some(())
-    })
-    .await;
+    prometheus.until_over("WaybillDeadLetters").await;
     assert_eq!(prometheus.firing().await, ["WaybillStreamsParked".to_owned()].into());
     drop(prometheus);
     system.remove().await;
 }
 
+/// With their queue, which a worker makes again.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_are_lost_are_told_when_the_views_are_repaired() {
     let mut system = System::start(&Urls::of_the_run(), 1, 1).await;
@@ -66,7 +64,7 @@ async fn messages_that_are_lost_are_told_when_the_views_are_repaired() {
     let creates: Vec<_> = (0..30).map(|_| orders::to(Uuid::new_v4(), orders::create(5))).collect();
     assert!(system.commands[0].api().batch(&creates).await.is_success());
     system.until_relayed().await;
-    purge(&queue).await;
+    system.own.rabbitmq().delete(&queue).await.unwrap();
     system.projectors[0].restart();
     prometheus.until_fires("WaybillViewsRepaired").await;
     prometheus.until_quiet().await;

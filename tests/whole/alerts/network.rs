@@ -1,0 +1,56 @@
+//! Servers that run, and can't be reached or are not heard.
+
+use tests::proxy::{Proxies, Proxy};
+use tests::services::{System, Urls};
+
+use super::watched;
+
+/// What a network does to a connection.
+type Fault = fn(&Proxy);
+
+/// Both at once: what tells of the one depends on nothing of the other.
+const AWAY: [&str; 2] = ["WaybillMongoDBAway", "WaybillRedisAway"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_can_not_be_reached_or_are_not_heard_are_told() {
+    let proxies = Proxies::before(&Urls::of_the_run());
+    let system = System::start(&proxies.urls(), 1, 1).await;
+    let commands = system.commands[0].api();
+    let prometheus = watched(&system).await;
+
+    let faults: [(Fault, &str); 2] =
+        [(Proxy::stall, "stalled"), (Proxy::withhold, "confirms withheld")];
+    for (fault, what) in faults {
+        fault(&proxies.rabbitmq);
+        let taken = commands.create_lamp(5).await;
+        assert!(taken.is_success(), "{what}: commands are taken all the same");
+        prometheus.until_fires("WaybillRelayLag").await;
+        proxies.rabbitmq.resume();
+        prometheus.until_over("WaybillRelayLag").await;
+    }
+
+    let faults: [Fault; 3] = [Proxy::refuse, Proxy::withhold, Proxy::stall];
+    for fault in faults {
+        [&proxies.mongodb, &proxies.redis].into_iter().for_each(fault);
+        for alert in AWAY {
+            prometheus.until_fires(alert).await;
+        }
+        [&proxies.mongodb, &proxies.redis].into_iter().for_each(Proxy::resume);
+        system.until_ready().await;
+        for alert in AWAY {
+            prometheus.until_over(alert).await;
+        }
+    }
+
+    // With a command, whose outcome is unknown for a while.
+    proxies.mongodb.withhold();
+    assert_eq!(commands.create_lamp(5).await.status, 503);
+    prometheus.until_fires("WaybillCommandsFail").await;
+    proxies.mongodb.resume();
+    system.until_ready().await;
+    prometheus.until_quiet().await;
+    system.verify().await;
+    system.until_queues_are_empty().await;
+    drop(prometheus);
+    system.remove().await;
+}
