@@ -26,6 +26,7 @@ use shared::view_store::memory::Memory;
 use shared::view_store::{Applied, Generation, ViewStore};
 use tests::live::{LiveEvent, Parser};
 use tests::orders::stream;
+use tests::prometheus::counted_here;
 use tests::until::WAIT_TIMEOUT;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
 use tokio::time::timeout;
@@ -250,10 +251,12 @@ async fn a_swap_of_generations_is_told_as_a_reset() {
 async fn a_client_that_reads_nothing_is_let_go_and_the_others_go_on() {
     let subject = Subject::new().await;
     let (mut slow, mut quick) = (subject.open(&[], None).await, subject.open(&[], None).await);
-    let a = stream();
+    let cut = || counted_here("waybill_live_streams_cut_total");
+    let (a, before) = (stream(), cut());
     for version in 1..=400 {
         subject.change(&a, version, "x", "created").await;
         assert_eq!(quick.views().await, [(a.clone(), version)]);
     }
     assert_eq!(slow.next().await, None, "nothing is kept for it: it resumes");
+    assert!(cut() > before, "it is counted");
 }

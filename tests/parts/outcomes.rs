@@ -27,17 +27,22 @@ fn retries(cause: &str) -> f64 {
 async fn commands_that_start_afresh_are_counted_by_cause() {
     let folder = TempDir::default();
     let store: Arc<dyn EventStore> = Arc::new(folder.sqlite());
+    let tombstones = || counted_here("waybill_tombstones_total{by=\"writer\"}");
     for (fault, cause, of_log) in [
         (Fault::PositionTaken, "position", "waybill_append_duplicates_total"),
         (Fault::LostBefore, "lost", "waybill_appends_unknown_total"),
     ] {
-        let before = (retries(cause), counted_here(of_log));
+        let before = (retries(cause), counted_here(of_log), tombstones());
         let faulty = Faulty::over(store.clone(), &[fault]);
         let (writer, _scheduler) = Writer::<OrderAggregate>::start(faulty, Health::default());
         let create = request(orders::create(1), Uuid::new_v4(), None);
         writer.submit(create).await.unwrap().unwrap();
         assert!(retries(cause) > before.0, "{fault:?}");
         assert!(counted_here(of_log) > before.1, "{fault:?}");
+        assert!(
+            cause != "lost" || tombstones() > before.2,
+            "the position of what is lost is filled"
+        );
     }
 }
 

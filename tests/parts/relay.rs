@@ -173,13 +173,15 @@ async fn with_no_queue_bound_the_relay_says_so_seals_holes_and_loses_nothing() {
     let own = Own::default();
     let store = own.mongodb().await;
     let returned = || counted_here("waybill_unpublished_messages_total{why=\"returned\"}");
-    let before = returned();
+    let failed = || counted_here("waybill_relay_failures_total");
+    let before = (returned(), failed());
     let relay = Relaying::start(&own).await;
     for position in [1, 3] {
         store.insert(&[Entry::Commit(commit(position))]).await.unwrap();
     }
     relay.until_returned().await;
-    assert!(returned() > before, "what comes back is counted");
+    assert!(returned() > before.0, "what comes back is counted");
+    assert!(failed() > before.1, "and that the relay starts again");
     within(SEALED, "the hole is sealed", || async {
         (store.read(0, 10).await.unwrap().len() == 3).then_some(())
     })

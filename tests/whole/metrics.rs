@@ -1,5 +1,7 @@
 //! What the services tell of themselves: docs/reference/metrics.md, on real servers and embedded.
 
+mod counts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -18,6 +18,7 @@ use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore};
 use tests::decorator::{Decorator, Hooks};
 use tests::orders::{created, paid, stream, unreadable};
+use tests::prometheus::counted_here;
 use tests::stores::TempDir;
 use tests::subject::Subject;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
@@ -114,10 +115,13 @@ async fn however_often_a_worker_connects_one_task_removes_what_was_replaced() {
     let feeds = Backlog::of(&[]);
     feeds.tell_no_feeds();
     feeds.break_feeds(5);
+    let failures = || counted_here("waybill_worker_failures_total");
+    let before = failures();
     let worker = Worker::over(store.clone(), store, views, feeds.clone(), "one");
     until("it has connected again", || async { (feeds.subscribed() > 5).then_some(()) }).await;
     until("it is looked for", || async { (feeds.asked() > 0).then_some(()) }).await;
     assert_eq!(feeds.asked(), 1, "it is being looked for already");
+    assert!(failures() >= before + 5.0, "each is counted");
     worker.stop().await;
 }
 

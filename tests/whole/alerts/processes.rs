@@ -143,6 +143,13 @@ async fn tokens_and_keys_that_can_not_be_read_are_told() {
     let services = [("with a URL", &of_url.client), ("with a file", &of_file.client)];
     let access = Access { token: Some(&token), ..Access::default() };
     let prometheus = Prometheus::start_with(&services, &access).await;
+    until("the keys are counted", || async {
+        let counted = prometheus.query("waybill_jwks_keys").await;
+        let mut keys: Vec<f64> = counted.into_iter().map(|(_, keys)| keys).collect();
+        keys.sort_by(f64::total_cmp);
+        (keys == [1.0, 2.0]).then_some(())
+    })
+    .await;
 
     let good = std::fs::read(tokens.file()).unwrap();
     std::fs::write(tokens.file(), "{").unwrap();
