@@ -17,6 +17,8 @@ use crate::stores::TempDir;
 
 /// For an answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// For the views to be made.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// So many cases, or as many as `PROPTEST_CASES` says. A case that fails is written to
 /// `tests/regressions/<name>.txt`, which belongs into the repository, and is tried first from then on.
@@ -30,6 +32,20 @@ pub fn config(cases: u32, name: &str) -> Config {
         max_shrink_iters: 2_000,
         ..Config::default()
     }
+}
+
+/// What is kept in `tests/corpus/<name>`: inputs that lie at an edge, each with the name of its file.
+pub fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = format!("{}/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let read = |file: std::io::Result<std::fs::DirEntry>| {
+        let path = file.expect("a file").path();
+        (path.display().to_string(), std::fs::read(&path).expect("it is read"))
+    };
+    let mut kept: Vec<_> = files.map(read).collect();
+    kept.sort();
+    assert!(!kept.is_empty(), "{folder} is empty");
+    kept
 }
 
 /// A text with some of its bytes replaced, left out, or put twice.
@@ -74,6 +90,27 @@ impl std::fmt::Debug for Request {
 }
 
 impl Request {
+    /// As it is kept in a file: service, method and target in the first line, a header in each of the next
+    /// ones, and the body behind an empty line.
+    pub fn read(kept: &[u8]) -> Self {
+        let end = kept.windows(2).position(|two| two == b"\n\n").expect("an empty line");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        let mut lines = kept[..end].split(|byte| *byte == b'\n');
+        let first = lines.next().expect("a first line");
+        let words: Vec<&[u8]> = first.splitn(3, |byte| *byte == b' ').collect();
+        let header = |line: &[u8]| {
+            let colon = line.iter().position(|byte| *byte == b':').expect("a name");
+            (text(&line[..colon]), line[colon + 1..].trim_ascii().to_vec())
+        };
+        Self {
+            service: text(words[0]).parse().expect("a number"),
+            method: text(words[1]),
+            target: words[2].to_vec(),
+            headers: lines.map(header).collect(),
+            body: kept[end + 2..].to_vec(),
+        }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} ", self.method).into_bytes();
         bytes.extend(&self.target);
@@ -136,6 +173,19 @@ impl Target {
     /// Where a service listens: 0 takes commands, 1 answers queries, 2 is for operators.
     pub fn address(&self, service: usize) -> &str {
         &self.addresses[service]
+    }
+
+    /// Asks for orders with these headers until the views are there; tells the status of the answer.
+    pub fn until_ready(&mut self, headers: Vec<(String, Vec<u8>)>) -> u16 {
+        let (method, target) = ("GET".to_owned(), b"/orders?limit=1".to_vec());
+        let ask = Request { service: 1, method, target, headers, body: vec![] };
+        let started = Instant::now();
+        loop {
+            let status = self.send(&ask).expect("an answer").status;
+            if status != 503 || started.elapsed() > START_TIMEOUT {
+                return status;
+            }
+        }
     }
 
     /// Sends a request and reads its answer; the error says how the connection ended without one.

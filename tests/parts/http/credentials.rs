@@ -2,7 +2,7 @@
 //! `PROPTEST_CASES=1000000` tries more.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kernel::Timestamp;
 use proptest::prelude::*;
@@ -16,8 +16,6 @@ use tests::tokens::Tokens;
 
 /// Memory of the whole system in one process, debug build, after any number of requests.
 const MOST_MEMORY: u64 = 512 << 20;
-/// For the system to be ready.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Operations that need a credential, and are answered at once.
 const PATHS: [(usize, &str); 8] = [
@@ -86,19 +84,6 @@ fn shows(request: &Request, good: &[String]) -> bool {
     good.iter().any(|one| texts.iter().any(|text| text.contains(one)))
 }
 
-/// Asks for orders until the views are there.
-fn until_ready(target: &mut Target, headers: Vec<(String, Vec<u8>)>) -> u16 {
-    let (method, path) = ("GET".to_owned(), b"/orders?limit=1".to_vec());
-    let ask = Request { service: 1, method, target: path, headers, body: vec![] };
-    let started = Instant::now();
-    loop {
-        let status = target.send(&ask).unwrap().status;
-        if status != 503 || started.elapsed() > START_TIMEOUT {
-            return status;
-        }
-    }
-}
-
 #[test]
 fn a_random_credential_is_refused_and_never_breaks_a_service() {
     let (tokens, provider) = (Tokens::default(), Provider::default());
@@ -117,7 +102,7 @@ fn a_random_credential_is_refused_and_never_breaks_a_service() {
     let target = RefCell::new(target);
     for one in &good {
         let headers = vec![("authorization".to_owned(), format!("Bearer {one}").into_bytes())];
-        assert_eq!(until_ready(&mut target.borrow_mut(), headers), 200, "it is good");
+        assert_eq!(target.borrow_mut().until_ready(headers), 200, "it is good");
     }
     let config = config(2_000, "credentials-over-http");
     let _tried = Tried { what: "credentials", cases: config.cases, started: Instant::now() };
