@@ -58,7 +58,7 @@ async fn all_places_may_be_taken_at_once_beside_which_probes_are_answered() {
     let Limits { connections, .. } = Limits::of_process(1);
     assert!(connections > 1_000, "this machine allows too few open files: raise `ulimit -Hn`");
     let own = Own::default();
-    let service = Service::start("query-api", own.namespace.as_str(), &Urls::of_the_run());
+    let service = Service::start("command-api", own.namespace.as_str(), &Urls::of_the_run());
     service.until_ready().await;
     let base = service.client.base().to_owned();
     let address: SocketAddr = base.strip_prefix("http://").unwrap().parse().unwrap();
