@@ -157,12 +157,15 @@ impl Healer {
             match step {
                 Step::Done => return Ok(true),
                 Step::Lost => return Ok(false),
+                Step::Behind(_) if stop.is_cancelled() => return Ok(false),
                 Step::Behind(streams) if overdue.is(page.to) => {
-                    if !self.repair(generation, from, page.to, &streams).await? {
+                    // It may be dropped at any step: what is applied twice counts once.
+                    let repaired = self.repair(generation, from, page.to, &streams);
+                    let repaired = stop.run_until_cancelled(repaired).await;
+                    if !repaired.unwrap_or(Ok(false))? {
                         return Ok(false);
                     }
                 }
-                Step::Behind(_) if stop.is_cancelled() => return Ok(false),
                 Step::Behind(_) => {
                     stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
                 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use kernel::log::{Position, Recorded};
+use kernel::log::{LogId, Position, Recorded};
 use kernel::projection::{ErasedProjection as _, JsonProjection};
 use kernel::{Failure, Result};
 use orders::OrderProjection;
@@ -24,6 +24,15 @@ use crate::{Own, until};
 /// The version of the projection that workers have.
 pub fn projection() -> u32 {
     JsonProjection(OrderProjection).version()
+}
+
+/// A generation that is live, made by no worker.
+pub async fn live(views: &dyn ViewStore, log: &LogId) -> Generation {
+    let live = Generation::new(log.clone(), projection());
+    let before = views.live().await.unwrap().map(|before| before.id);
+    assert!(views.begin(&live).await.unwrap());
+    assert!(views.promote(before.as_ref(), &live.id).await.unwrap());
+    live
 }
 
 /// Feeds with a backlog that has no end: the same events, again and again, at once.

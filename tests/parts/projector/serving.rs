@@ -1,12 +1,14 @@
 //! When a worker is ready, and how it stops serving.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::Result;
-use kernel::log::{LogId, Recorded, StreamName, Version};
+use kernel::log::{Recorded, StreamName, Version};
+use kernel::projection::Change;
 use kernel::query::Question;
 use kernel::views::Parked;
 use orders::OrderQueries;
@@ -15,14 +17,14 @@ use query_api::Service;
 use shared::event_store::{EventStore, Part};
 use shared::http::consistency_token::{Seen, Token};
 use shared::view_store::memory::Memory;
-use shared::view_store::{Generation, ViewStore};
+use shared::view_store::{Applied, Generation, GenerationId, ViewStore};
 use tests::decorator::{Decorator, Hooks};
 use tests::orders::{created, paid, stream, unreadable};
 use tests::prometheus::counted_here;
 use tests::stores::TempDir;
 use tests::subject::Subject;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
-use tests::working::{Backlog, Worker, projection};
+use tests::working::{Backlog, Worker, live};
 use tests::{Own, comes, until, within};
 use tokio_util::sync::CancellationToken;
 
@@ -30,15 +32,6 @@ use tokio_util::sync::CancellationToken;
 const MAX_SWAP: Duration = Duration::from_secs(2);
 /// For some 100 attempts without a pause between them.
 const MANY_ATTEMPTS: Duration = Duration::from_secs(5);
-
-/// A generation that is live, made by no worker.
-async fn live(views: &dyn ViewStore, log: &LogId) -> Generation {
-    let live = Generation::new(log.clone(), projection());
-    let before = views.live().await.unwrap().map(|before| before.id);
-    assert!(views.begin(&live).await.unwrap());
-    assert!(views.promote(before.as_ref(), &live.id).await.unwrap());
-    live
-}
 
 /// More streams than may be parked within a minute.
 async fn poison(own: &Own) -> Vec<Recorded> {
@@ -240,4 +233,54 @@ async fn a_promotion_ends_the_serving_of_what_it_replaces() {
     assert!(matches!(begun, Rebuild::Begun(_)), "{begun:?}");
     until("it begins anew", || async { (feeds.subscribed() > 1).then_some(()) }).await;
     worker.stop().await;
+}
+
+/// Views that take no change: a call that writes some never returns.
+#[derive(Default)]
+struct Stuck(AtomicUsize);
+
+impl Stuck {
+    async fn until_begun(&self, calls: usize) {
+        until("the healer repairs", || async {
+            (self.0.load(Ordering::SeqCst) == calls).then_some(())
+        })
+        .await;
+    }
+}
+
+#[async_trait]
+impl ViewHooks for Stuck {
+    async fn apply(
+        &self,
+        _: &dyn ViewStore,
+        _: &GenerationId,
+        _: &[Change],
+    ) -> Result<Vec<Applied>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+/// The feed brings nothing, so that the healer has to apply what is in the log. (In one thread, as the
+/// worker would make what it finds in the making.)
+#[tokio::test]
+async fn neither_a_swap_nor_a_stop_waits_for_a_repair() {
+    let folder = TempDir::default();
+    let store = Arc::new(folder.sqlite());
+    let views = ViewDecorator::over(Arc::new(Memory::default()), Stuck::default());
+    let log = store.log_id().await.unwrap();
+    let lost = stream();
+    let first = live(views.as_ref(), &log).await.id;
+    let subject = Subject::of(first, store.clone(), views.clone());
+    subject.append(&lost, 1, &[created(&lost, 9)]).await;
+    let worker = Worker::over(store.clone(), store, views.clone(), Backlog::of(&[]), "one");
+    views.hooks.until_begun(1).await;
+    let second = live(views.as_ref(), &log).await.id;
+    within(MAX_SWAP, "it serves what is live", || async {
+        (worker.operations.served().as_ref() == Some(&second)).then_some(())
+    })
+    .await;
+    views.hooks.until_begun(2).await;
+    let stopped = tokio::time::timeout(MAX_SWAP, worker.stop()).await;
+    stopped.expect("it stops although the repair does not end");
 }
