@@ -64,7 +64,7 @@ impl Healer {
         generation: &Generation,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let (mut overdue, mut held) = (Overdue::default(), false);
+        let (mut overdue, mut held, led) = (Overdue::default(), false, Led(self));
         while !stop.is_cancelled() {
             held = self.leases.hold(generation).await?;
             self.now_leads(held);
@@ -74,7 +74,7 @@ impl Healer {
                 stop.run_until_cancelled(sleep(LEASE_TERM / 4)).await;
             }
         }
-        self.now_leads(false);
+        drop(led);
         if held {
             self.leases.release(generation).await?; // The checkpoint goes on by another worker.
         }
@@ -202,5 +202,14 @@ impl Healer {
         }
         self.repaired.fetch_add(streams.len() as u64, Ordering::Relaxed);
         Ok(true)
+    }
+}
+
+/// However a run ends, this worker does not heal after it.
+struct Led<'a>(&'a Healer);
+
+impl Drop for Led<'_> {
+    fn drop(&mut self) {
+        self.0.now_leads(false);
     }
 }
