@@ -20,6 +20,10 @@ pub trait ViewHooks: Send + Sync + 'static {
         views.live().await
     }
 
+    async fn remove(&self, views: &dyn ViewStore, generation: &GenerationId) -> Result<()> {
+        views.remove(generation).await
+    }
+
     async fn load(
         &self,
         views: &dyn ViewStore,
@@ -104,7 +108,7 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
     }
 
     async fn remove(&self, generation: &GenerationId) -> Result<()> {
-        self.views.remove(generation).await
+        self.hooks.remove(self.views.as_ref(), generation).await
     }
 
     async fn lease(&self, generation: &GenerationId, holder: &str, term: Duration) -> Result<bool> {
