@@ -62,6 +62,7 @@ mod parts {
         mod behind;
         mod bytes;
         mod chains;
+        mod flow;
         mod groups;
         mod long_streams;
         mod panics;

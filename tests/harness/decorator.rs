@@ -44,6 +44,10 @@ pub trait Hooks: Send + Sync + 'static {
     async fn head(&self, store: &dyn EventStore) -> Result<Position> {
         store.head().await
     }
+
+    async fn views_report(&self, store: &dyn EventStore) -> Result<Option<ViewsReport>> {
+        store.views_report().await
+    }
 }
 
 pub struct Decorator<H> {
@@ -124,7 +128,7 @@ impl<H: Hooks> EventStore for Decorator<H> {
     }
 
     async fn views_report(&self) -> Result<Option<ViewsReport>> {
-        self.store.views_report().await
+        self.hooks.views_report(&*self.store).await
     }
 
     fn append_notifier(&self) -> &AppendNotifier {

@@ -1,0 +1,128 @@
+//! What is held back while the views are behind, and what is not.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ::orders::OrderAggregate;
+use async_trait::async_trait;
+use command_api::write::{FlowControl, Rejected, Request, Writer};
+use futures::future::join_all;
+use kernel::log::{Entry, Position};
+use kernel::{Failure, Result};
+use shared::event_store::{EventStore, Inserted, NotInserted, ViewsReport};
+use shared::service::health::Health;
+use tests::decorator::{Decorator, Hooks};
+use tests::requests::request;
+use tests::{orders, until, within};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+type Store = Arc<dyn EventStore>;
+
+/// More commits than the views may ever lack without being a backlog.
+const BACKLOG: usize = 300;
+/// Groups are held back soon, and for longer than a test takes.
+const CONTROL: FlowControl =
+    FlowControl { max_lag: Some(Duration::from_millis(20)), max_hold: Duration::from_secs(3_600) };
+
+/// A log that tells of the views what a test says, and of which one insert is not sent.
+#[derive(Default)]
+struct Behind {
+    /// How far the views are; at first that is not known.
+    checkpoint: Mutex<Option<Position>>,
+    /// How often that was asked.
+    looks: AtomicUsize,
+    /// Whether the next insert hangs until it fails.
+    hangs: AtomicBool,
+    failed: Notify,
+    /// The entries of each insert.
+    inserts: Mutex<Vec<Vec<Entry>>>,
+}
+
+impl Behind {
+    fn views_are_at(&self, checkpoint: Position) {
+        *self.checkpoint.lock().unwrap() = Some(checkpoint);
+    }
+
+    /// Of three looks from now on the second is over when the third begins, and the commits were old
+    /// enough for it.
+    async fn until_held(&self) {
+        let before = self.looks.load(Ordering::SeqCst);
+        until("groups are held back", || async {
+            (self.looks.load(Ordering::SeqCst) >= before + 3).then_some(())
+        })
+        .await;
+    }
+
+    /// The entries of the inserts since this was asked last.
+    fn inserted(&self) -> Vec<Vec<Entry>> {
+        std::mem::take(&mut *self.inserts.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Hooks for Behind {
+    async fn insert(
+        &self,
+        store: &dyn EventStore,
+        entries: &[Entry],
+    ) -> Result<Vec<Inserted>, NotInserted> {
+        self.inserts.lock().unwrap().push(entries.to_vec());
+        if !self.hangs.swap(false, Ordering::SeqCst) {
+            return store.insert(entries).await;
+        }
+        self.failed.notified().await;
+        let why = Failure::transient("appending to the log", "no server is there");
+        Err(NotInserted::Never(why))
+    }
+
+    async fn views_report(&self, _: &dyn EventStore) -> Result<Option<ViewsReport>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        Ok(self.checkpoint.lock().unwrap().map(|checkpoint| ViewsReport { checkpoint }))
+    }
+}
+
+fn create() -> Request<OrderAggregate> {
+    request(orders::create(100), Uuid::new_v4(), None)
+}
+
+/// A group that had started before has drawn a position and not used it: the views could never get past it.
+async fn positions_are_filled_while_commands_are_held_back(store: Store) {
+    let behind = Decorator::over(store.clone(), Behind::default());
+    let hooks = &behind.hooks;
+    let (writer, scheduler) = Writer::start_with(behind.clone(), Health::default(), CONTROL);
+    let backlog: Vec<_> = (0..BACKLOG).map(|_| writer.submit(create())).collect();
+    for outcome in join_all(backlog).await {
+        outcome.unwrap().unwrap();
+    }
+    hooks.inserted();
+    hooks.hangs.store(true, Ordering::SeqCst);
+    let started = writer.submit(create());
+    until("an insert hangs", || async { (!hooks.hangs.load(Ordering::SeqCst)).then_some(()) })
+        .await;
+    hooks.views_are_at(0);
+    hooks.until_held().await;
+    let mut waiting = writer.submit(create());
+    let positions: Vec<Position> = hooks.inserted().concat().iter().map(Entry::position).collect();
+    assert_eq!(positions.len(), 1);
+    hooks.failed.notify_one();
+    let outcome = started.await.unwrap();
+    assert!(matches!(outcome, Err(Rejected::Unavailable(_))), "{outcome:?}");
+    let filled = [Entry::Tombstone(positions[0])];
+    within(Duration::from_secs(1), "its position is filled", || async {
+        (store.read_at(&positions).await.unwrap() == filled).then_some(())
+    })
+    .await;
+    assert!(waiting.try_recv().is_err(), "it is held back");
+    assert_eq!(hooks.inserted(), [filled], "no commit is inserted");
+    hooks.views_are_at(positions[0]);
+    let accepted = waiting.await.unwrap().unwrap();
+    assert!(accepted.position > positions[0], "{accepted:?}");
+    drop(writer);
+    scheduler.await.unwrap();
+}
+
+tests::on_both_logs! {
+    positions_are_filled_while_commands_are_held_back
+}
