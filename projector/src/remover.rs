@@ -1,9 +1,11 @@
 //! Removes generations of views that were replaced.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use kernel::Result;
 use shared::feed::Feeds;
 use shared::service::backoff::Backoff;
@@ -40,8 +42,18 @@ impl Remover {
 
     /// Removes what was replaced, from the first call of `look` on. What fails is tried again, and keeps
     /// nothing else from being removed. What is interrupted by the end of the process is found again: the
-    /// description of a generation goes last.
+    /// description of a generation goes last. Never ends, and a panic ends no more than one attempt: the
+    /// worker goes on serving.
     pub(crate) async fn run(&self) {
+        // After a panic all is looked for afresh.
+        while AssertUnwindSafe(self.remove_all()).catch_unwind().await.is_err() {
+            tracing::error!("removing replaced views panicked; it is tried again later");
+            sleep(MAX_PAUSE).await;
+            self.look();
+        }
+    }
+
+    async fn remove_all(&self) {
         let (mut closed, mut backoff) = (Closed::new(), Backoff::new(PAUSE, MAX_PAUSE));
         self.wanted.notified().await;
         loop {

@@ -50,6 +50,8 @@ pub struct Backlog {
     is_silent: AtomicBool,
     /// How often that was asked.
     asked: AtomicUsize,
+    /// Whether the next such question panics.
+    panics: AtomicBool,
     /// Whether the broker answers no question of how much waits.
     hangs: AtomicBool,
 }
@@ -87,6 +89,11 @@ impl Backlog {
     /// How often it was asked which feeds there are.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// The next question which feeds there are panics.
+    pub fn panic_once(&self) {
+        self.panics.store(true, Ordering::SeqCst);
     }
 
     /// From now on nothing tells how much waits.
@@ -152,6 +159,7 @@ impl Feeds for Backlog {
 
     async fn opened(&self) -> Result<Vec<GenerationId>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "as a test wants it");
         match self.is_silent.load(Ordering::SeqCst) {
             true => std::future::pending().await,
             false => Ok(vec![]),

@@ -109,3 +109,20 @@ async fn views_that_can_not_be_removed_at_first_keep_no_others_and_are_removed_s
     assert!(failed.elapsed() < 2 * A_MOMENT, "{:?}", failed.elapsed());
     worker.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_views_are_removed_does_not_end_the_worker_and_it_is_tried_again() {
+    let replaced = Replaced::of(1, Arc::new(Memory::default())).await;
+    replaced.feeds.panic_once();
+    let worker = replaced.start();
+    until("it is asked which feeds there are", || async {
+        (replaced.feeds.asked() > 0).then_some(())
+    })
+    .await;
+    let panicked = Instant::now();
+    replaced.until_closed().await;
+    assert!(panicked.elapsed() > A_MOMENT, "{:?}: it is not tried at once", panicked.elapsed());
+    assert_eq!(worker.operations.served(), Some(replaced.live.clone()));
+    assert_eq!(replaced.feeds.subscribed(), 1, "it serves all along");
+    worker.stop().await;
+}
