@@ -56,6 +56,8 @@ mod parts {
 
     mod sweeps;
 
+    mod vital;
+
     mod write_side {
         mod appends;
         mod backlog;

@@ -18,6 +18,7 @@ use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::service::slot::ServiceSlot;
+use shared::service::vital::vital;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -117,8 +118,9 @@ impl Served {
             config.events_per_message,
             health.clone(),
         );
-        let relay = tokio::spawn(relay.run(relay_stop.clone()));
-        tokio::spawn(sealer.run(stop.clone()));
+        let relay = vital(health.clone(), "relay", relay.run(relay_stop.clone()));
+        let relay = tokio::spawn(relay);
+        sealer.start(health, stop.clone());
         tokio::spawn(clock::watch("mongodb", store.clone(), stop.clone()));
         slot.fill(service);
         Ok((store, Self { log, scheduler, relay, relay_stop, stop }))

@@ -10,6 +10,8 @@ use kernel::Result;
 use kernel::log::{Entry, Position};
 use shared::event_store::EventStore;
 use shared::service::failpoint;
+use shared::service::health::Health;
+use shared::service::vital::vital;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +27,8 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 const PAGE: usize = 1_000;
 /// Pages of a sweep that are looked at for holes to seal; the next sweep goes on.
 const PAGES: usize = 20;
+/// The part that sealing is in the health of the service.
+const HEALTH_PART: &str = "sealer";
 
 /// Seals holes of a log, those behind the first one too.
 pub struct Sealer {
@@ -38,6 +42,13 @@ impl Sealer {
     /// Looks for holes behind `complete`, a position up to which none is known to be.
     pub fn new(store: Arc<dyn EventStore>, complete: Position) -> Self {
         Self { store, complete, looks: Looks::default() }
+    }
+
+    /// Seals holes until `stop`, in a task of its own. The part `sealer` of the health is ready as long as
+    /// that has not ended by a fault.
+    pub fn start(self, health: &Health, stop: CancellationToken) {
+        health.ready(HEALTH_PART);
+        tokio::spawn(vital(health.clone(), HEALTH_PART, self.run(stop)));
     }
 
     /// Seals holes until `stop`.

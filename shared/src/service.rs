@@ -17,3 +17,4 @@ pub mod shutdown;
 pub mod slot;
 pub mod telemetry;
 pub mod traces;
+pub mod vital;

@@ -41,6 +41,15 @@ pub trait Hooks: Send + Sync + 'static {
         store.read(after, limit).await
     }
 
+    async fn read_positions(
+        &self,
+        store: &dyn EventStore,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Position>> {
+        store.read_positions(after, limit).await
+    }
+
     async fn head(&self, store: &dyn EventStore) -> Result<Position> {
         store.head().await
     }
@@ -96,7 +105,7 @@ impl<H: Hooks> EventStore for Decorator<H> {
     }
 
     async fn read_positions(&self, after: Position, limit: usize) -> Result<Vec<Position>> {
-        self.store.read_positions(after, limit).await
+        self.hooks.read_positions(&*self.store, after, limit).await
     }
 
     async fn head(&self) -> Result<Position> {

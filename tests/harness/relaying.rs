@@ -29,7 +29,7 @@ impl Relaying {
         let log = store.log_id().await.unwrap();
         let stop = CancellationToken::new();
         let sealer = Sealer::new(Arc::new(store.clone()), 0);
-        tokio::spawn(sealer.run(stop.clone()));
+        sealer.start(&health, stop.clone());
         let relay = Relay::new(store, broker, log, &own.namespace, 64, health.clone());
         Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
     }

@@ -28,6 +28,7 @@ use shared::service::process::{listen, tell};
 use shared::service::retry::until_connected;
 use shared::service::shell::serve_http;
 use shared::service::slot::ServiceSlot;
+use shared::service::vital::vital;
 use shared::view_store::memory::Memory;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -170,7 +171,7 @@ impl Running {
         admin_slot.fill(worker.operations());
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
-        tasks.spawn(worker.run(stop.clone()));
+        tasks.spawn(vital(health.clone(), "views", worker.run(stop.clone())));
         tasks.spawn(watch(query_slot.clone(), health.clone(), stop.clone()));
         let (commands_slot, auth) = (commands.slot.clone(), authenticator.as_ref());
         let of_commands = command_api::routes::routes(commands_slot, health.clone(), auth);
@@ -192,7 +193,11 @@ impl Running {
 
     /// Waits for the end of everything, which comes after the stop that it was started with.
     pub async fn wait(mut self) -> Result<()> {
-        while self.tasks.join_next().await.is_some() {}
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task ended by a fault");
+            }
+        }
         self.ended.cancel();
         let answered = tokio::time::timeout(Duration::from_secs(10), self.commands).await;
         let late = |_| Failure::transient("stopping", "commands under way did not end in time");

@@ -9,6 +9,7 @@ use kernel::log::Position;
 use shared::event_store::EventStore;
 use shared::service::config::{Settings, duration};
 use shared::service::health::Health;
+use shared::service::vital::vital;
 use tokio::sync::watch;
 
 use super::lag_gauge::{Appended, LagGauge};
@@ -18,7 +19,8 @@ use crate::metrics;
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Less than a command may wait, so that none is turned away for want of a projector.
 const DEFAULT_MAX_HOLD: Duration = Duration::from_secs(5);
-/// The name under which the service tells that groups are not held back although they should be.
+/// The part that this is in the health of the service. It tells, too, that groups are not held back although
+/// they should be.
 const HEALTH_PART: &str = "flow control";
 
 /// How far the views may be behind.
@@ -57,13 +59,16 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Starts the task that looks at the views. It ends with the last of these.
+    /// Starts the task that looks at the views. It ends with the last of these, or by a fault: then nothing
+    /// is held back, and the part `flow control` of the health is not ready.
     pub fn start(control: FlowControl, store: Arc<dyn EventStore>, health: Health) -> Self {
         let (hold, held) = watch::channel(false);
         let appended = Arc::<Mutex<Appended>>::default();
         if let Some(max_lag) = control.max_lag {
             let gauge = LagGauge::new(max_lag, control.max_hold);
-            tokio::spawn(watch_views(gauge, appended.clone(), store, hold, health));
+            let looks = watch_views(gauge, appended.clone(), store, Hold(hold), health.clone());
+            health.ready(HEALTH_PART);
+            tokio::spawn(vital(health, HEALTH_PART, looks));
         }
         Self { held, appended }
     }
@@ -75,13 +80,29 @@ impl Flow {
     /// Returns when it begins or ends that groups are held back.
     pub async fn changed(&mut self) {
         if self.held.changed().await.is_err() {
-            std::future::pending::<()>().await; // Without a bound it never does.
+            std::future::pending::<()>().await; // Without a bound, or after a fault, it never does.
         }
     }
 
     /// There is a commit at this position: it was acknowledged, or read.
     pub fn appended(&self, position: Position) {
         lock(&self.appended).add(position);
+    }
+}
+
+/// Tells that groups are held back. However the task ends that has it, they are not held back any more.
+struct Hold(watch::Sender<bool>);
+
+impl Hold {
+    fn set(&self, held: bool) {
+        metrics::HELD.set_to(held);
+        self.0.send_if_modified(|before| std::mem::replace(before, held) != held);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 
@@ -93,10 +114,10 @@ async fn watch_views(
     mut gauge: LagGauge,
     appended: Arc<Mutex<Appended>>,
     store: Arc<dyn EventStore>,
-    hold: watch::Sender<bool>,
+    hold: Hold,
     health: Health,
 ) {
-    while !hold.is_closed() {
+    while !hold.0.is_closed() {
         tokio::time::sleep(LOOK_INTERVAL).await;
         if lock(&appended).is_empty() {
             continue;
@@ -108,9 +129,7 @@ async fn watch_views(
                 continue;
             }
         };
-        let held = gauge.look(report, &mut lock(&appended));
-        metrics::HELD.set_to(held);
-        hold.send_if_modified(|before| std::mem::replace(before, held) != held);
+        hold.set(gauge.look(report, &mut lock(&appended)));
         match gauge.is_given_up() {
             true => health.note(HEALTH_PART, "commands are not held back: no projector moves on"),
             false => health.clear_note(HEALTH_PART),

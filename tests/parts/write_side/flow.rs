@@ -16,6 +16,7 @@ use tests::decorator::{Decorator, Hooks};
 use tests::requests::request;
 use tests::{orders, until, within};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
@@ -33,6 +34,8 @@ struct Behind {
     checkpoint: Mutex<Option<Position>>,
     /// How often that was asked.
     looks: AtomicUsize,
+    /// Whether asking for it panics.
+    panics: AtomicBool,
     /// Whether the next insert hangs until it fails.
     hangs: AtomicBool,
     failed: Notify,
@@ -79,6 +82,7 @@ impl Hooks for Behind {
 
     async fn views_report(&self, _: &dyn EventStore) -> Result<Option<ViewsReport>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics.load(Ordering::SeqCst), "as a test wants it");
         Ok(self.checkpoint.lock().unwrap().map(|checkpoint| ViewsReport { checkpoint }))
     }
 }
@@ -87,16 +91,36 @@ fn create() -> Request<OrderAggregate> {
     request(orders::create(100), Uuid::new_v4(), None)
 }
 
+/// A write side with more commits behind it than the views may lack.
+struct Running {
+    behind: Arc<Decorator<Behind>>,
+    health: Health,
+    writer: Writer<OrderAggregate>,
+    scheduler: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(store: &Store) -> Self {
+        let (behind, health) = (Decorator::over(store.clone(), Behind::default()), Health::of(&[]));
+        let (writer, scheduler) = Writer::start_with(behind.clone(), health.clone(), CONTROL);
+        let backlog: Vec<_> = (0..BACKLOG).map(|_| writer.submit(create())).collect();
+        for outcome in join_all(backlog).await {
+            outcome.unwrap().unwrap();
+        }
+        behind.hooks.inserted();
+        Self { behind, health, writer, scheduler }
+    }
+
+    async fn end(self) {
+        drop(self.writer);
+        self.scheduler.await.unwrap();
+    }
+}
+
 /// A group that had started before has drawn a position and not used it: the views could never get past it.
 async fn positions_are_filled_while_commands_are_held_back(store: Store) {
-    let behind = Decorator::over(store.clone(), Behind::default());
-    let hooks = &behind.hooks;
-    let (writer, scheduler) = Writer::start_with(behind.clone(), Health::default(), CONTROL);
-    let backlog: Vec<_> = (0..BACKLOG).map(|_| writer.submit(create())).collect();
-    for outcome in join_all(backlog).await {
-        outcome.unwrap().unwrap();
-    }
-    hooks.inserted();
+    let running = Running::start(&store).await;
+    let (hooks, writer) = (&running.behind.hooks, &running.writer);
     hooks.hangs.store(true, Ordering::SeqCst);
     let started = writer.submit(create());
     until("an insert hangs", || async { (!hooks.hangs.load(Ordering::SeqCst)).then_some(()) })
@@ -119,10 +143,30 @@ async fn positions_are_filled_while_commands_are_held_back(store: Store) {
     hooks.views_are_at(positions[0]);
     let accepted = waiting.await.unwrap().unwrap();
     assert!(accepted.position > positions[0], "{accepted:?}");
-    drop(writer);
-    scheduler.await.unwrap();
+    running.end().await;
+}
+
+/// None would notice that the views move on.
+async fn what_is_held_back_starts_when_the_views_are_looked_at_no_more(store: Store) {
+    let running = Running::start(&store).await;
+    let (hooks, writer) = (&running.behind.hooks, &running.writer);
+    hooks.views_are_at(0);
+    hooks.until_held().await;
+    let mut waiting = writer.submit(create());
+    assert!(waiting.try_recv().is_err(), "it is held back");
+    assert!(running.health.waiting().is_empty());
+    hooks.panics.store(true, Ordering::SeqCst);
+    within(Duration::from_secs(5), "it is accepted", || {
+        std::future::ready(waiting.try_recv().ok())
+    })
+    .await
+    .unwrap();
+    let told = running.health.waiting().remove("flow control");
+    assert!(told.as_ref().is_some_and(|why| why.contains("fault")), "{told:?}");
+    running.end().await;
 }
 
 tests::on_both_logs! {
     positions_are_filled_while_commands_are_held_back
+    what_is_held_back_starts_when_the_views_are_looked_at_no_more
 }
