@@ -94,6 +94,7 @@ mod whole {
     mod secrets;
     mod secure_listeners;
     mod secure_servers;
+    mod swap;
     mod tokens;
     mod traces;
     mod upgrade;

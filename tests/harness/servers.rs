@@ -20,22 +20,41 @@ pub fn redis() -> String {
     url("REDIS")
 }
 
+/// Messages that are published and not confirmed at a time.
+const UNCONFIRMED: usize = 1_000;
+
 /// Publishes to one queue alone, past the exchange.
 pub async fn publish(queue: &str, bodies: &[&[u8]]) {
+    publish_all(queue, bodies.iter().copied()).await;
+}
+
+/// The same, one of these after the other and again from the first, so many messages in all.
+pub async fn publish_often(queue: &str, bodies: &[Vec<u8>], messages: usize) {
+    publish_all(queue, bodies.iter().cycle().map(Vec::as_slice).take(messages)).await;
+}
+
+async fn publish_all<'a>(queue: &str, bodies: impl Iterator<Item = &'a [u8]>) {
     let connection = lapin::Connection::connect(&rabbitmq(), Default::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     // Without confirms a message may be lost when the connection is closed behind it.
     channel.confirm_select(Default::default()).await.unwrap();
-    for body in bodies {
-        let publish = channel.basic_publish(
-            "".into(),
-            queue.into(),
-            Default::default(),
-            body,
-            Default::default(),
-        );
-        let confirmed = publish.await.unwrap().await.unwrap();
-        assert!(confirmed.is_ack(), "{confirmed:?}");
+    let mut bodies = bodies.peekable();
+    while bodies.peek().is_some() {
+        let mut sent = vec![];
+        for body in bodies.by_ref().take(UNCONFIRMED) {
+            let publish = channel.basic_publish(
+                "".into(),
+                queue.into(),
+                Default::default(),
+                body,
+                Default::default(),
+            );
+            sent.push(publish.await.unwrap());
+        }
+        for confirmed in sent {
+            let confirmed = confirmed.await.unwrap();
+            assert!(confirmed.is_ack(), "{confirmed:?}");
+        }
     }
     connection.close(200, "".into()).await.unwrap();
 }
