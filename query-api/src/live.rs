@@ -112,10 +112,12 @@ pub(crate) async fn open(
     let allowance = max_per_second.map(Allowance::new);
     let (subscriber, inbox) =
         subscriber::subscriber(filter.clone(), with_views, allowance, after.is_some());
+    // Before the stream is there: the breakdown that ends it is heard of, however soon it comes.
+    let reading = hub.reading();
     let subscription = hub.subscribe(subscriber, client)?;
     begin_reading();
     let unread = || Problem::unavailable("The changes can't be read now; try again.");
-    let (generation, place) = hub.place().await.ok_or_else(unread)?;
+    let (generation, place) = hub.place(reading).await.ok_or_else(unread)?;
     let id = EventId::new(&generation, place);
     let mut first = vec![bytes::Bytes::from_static(RETRY)];
     let mut missed = None;

@@ -152,10 +152,17 @@ impl Hub {
         Ok(Subscription { hub: self.clone(), number, share, _counted })
     }
 
-    /// The generation that is read and how far it is told, once it is read; none where the reader
-    /// breaks down before.
-    pub async fn place(&self) -> Option<(Generation, Place)> {
-        let mut read = lock(&self.read).subscribe();
+    /// For `place`: what the reader says from now on, that it breaks down included.
+    pub fn reading(&self) -> watch::Receiver<Option<Generation>> {
+        lock(&self.read).subscribe()
+    }
+
+    /// The generation that is read and how far it is told, once it is read; none where the reader has
+    /// broken down since `read` was taken.
+    pub async fn place(
+        &self,
+        mut read: watch::Receiver<Option<Generation>>,
+    ) -> Option<(Generation, Place)> {
         read.wait_for(Option::is_some).await.ok()?;
         let pending = lock(&self.pending);
         Some((pending.generation.clone()?, pending.place))
