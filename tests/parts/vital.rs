@@ -1,6 +1,8 @@
-//! Tasks that a service can't do without, and that end by a panic: `/readyz` names them.
+//! Tasks that a service can't do without, and that end by a panic: `/readyz` names them, where they do not
+//! begin anew.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use command_api::seal::Sealer;
@@ -15,10 +17,12 @@ use shared::service::vital::vital;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore};
 use tests::decorator::{Decorator, Hooks};
+use tests::orders::{created, stream};
 use tests::stores::TempDir;
+use tests::subject::Subject;
 use tests::until;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
-use tests::working::Backlog;
+use tests::working::{self, Backlog, live};
 use tokio_util::sync::CancellationToken;
 
 /// A log, or views, that panic where they are looked at.
@@ -80,4 +84,34 @@ async fn an_embedded_system_whose_worker_has_ended_is_not_ready() {
     let run = vital(health.clone(), "views", worker.run(CancellationToken::new()));
     tokio::spawn(run).await.unwrap();
     until_told(&health, "views").await;
+}
+
+/// A log whose end panics when it is looked for the first time.
+#[derive(Default)]
+struct PanicsOnce(AtomicBool);
+
+#[async_trait]
+impl Hooks for PanicsOnce {
+    async fn head(&self, store: &dyn EventStore) -> Result<Position> {
+        assert!(self.0.swap(true, Ordering::SeqCst), "as a test wants it");
+        store.head().await
+    }
+}
+
+/// The feed brings nothing: what is in the log reaches the views by the healer.
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_healing_panicked_heals_again() {
+    let (folder, views) = (TempDir::default(), Arc::new(Memory::default()));
+    let store = Arc::new(folder.sqlite());
+    let served = live(views.as_ref(), &store.log_id().await.unwrap()).await.id;
+    let (subject, lost) = (Subject::of(served, store.clone(), views.clone()), stream());
+    subject.append(&lost, 1, &[created(&lost, 9)]).await;
+    let log = Decorator::over(store.clone(), PanicsOnce::default());
+    let worker = working::Worker::over(log.clone(), store, views, Backlog::of(&[]), "one");
+    until("the healer has applied it", || async {
+        (subject.version(&lost).await == 1).then_some(())
+    })
+    .await;
+    assert!(log.hooks.0.load(Ordering::SeqCst), "it panicked before");
+    worker.stop().await;
 }

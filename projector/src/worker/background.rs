@@ -1,9 +1,11 @@
 //! What a worker does beside serving, as long as it serves one generation.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::Result;
+use futures::FutureExt as _;
+use kernel::{Failure, Result};
 use shared::event_store::{EventStore, until_replaced};
 use shared::service::backoff::Backoff;
 use shared::service::health::Health;
@@ -78,7 +80,7 @@ impl Background {
         Running([Heal, Build, Retry, Count, WatchLog].map(start))
     }
 
-    /// Does a task until `serving_over`, and starts it again after each failure.
+    /// Does a task until `serving_over`, and starts it again after each failure; a panic counts as one.
     async fn repeat(
         &self,
         task: BackgroundTask,
@@ -87,7 +89,9 @@ impl Background {
     ) {
         let mut backoff = Backoff::for_servers();
         while !serving_over.is_cancelled() {
-            if let Err(failure) = self.run(task, generation, serving_over).await {
+            let run = AssertUnwindSafe(self.run(task, generation, serving_over)).catch_unwind();
+            let panicked = |_| Err(Failure::transient("working beside serving", "it panicked"));
+            if let Err(failure) = run.await.unwrap_or_else(panicked) {
                 tracing::warn!(%failure, "{task:?} is interrupted");
                 backoff.sleep_unless(serving_over).await;
             }
