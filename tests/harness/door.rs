@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
-/// A door that blocks the thread of what passes it while it is shut.
+/// A door that blocks the thread of what passes it while it is shut, on a runtime of several threads.
 #[derive(Default)]
 pub struct Door(Mutex<Option<Receiver<()>>>);
 
@@ -18,7 +18,8 @@ impl Door {
     pub fn pass(&self) {
         let holds = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(holds) = holds {
-            holds.recv().ok();
+            // Another thread takes over the tasks of this one, and the timers of the runtime.
+            tokio::task::block_in_place(|| holds.recv().ok());
         }
     }
 }
