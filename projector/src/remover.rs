@@ -1,14 +1,13 @@
 //! Removes generations of views that were replaced.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use kernel::Result;
 use shared::feed::Feeds;
 use shared::service::backoff::Backoff;
+use shared::service::vital::panics;
 use shared::view_store::{Generation, GenerationId, ViewStore};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -46,7 +45,7 @@ impl Remover {
     /// worker goes on serving.
     pub(crate) async fn run(&self) {
         // After a panic all is looked for afresh.
-        while AssertUnwindSafe(self.remove_all()).catch_unwind().await.is_err() {
+        while panics(self.remove_all()).await {
             tracing::error!("removing replaced views panicked; it is tried again later");
             sleep(MAX_PAUSE).await;
             self.look();

@@ -9,7 +9,7 @@ use kernel::log::Position;
 use shared::event_store::EventStore;
 use shared::service::config::{Settings, duration};
 use shared::service::health::Health;
-use shared::service::vital::vital;
+use shared::service::vital::panics;
 use tokio::sync::watch;
 
 use super::lag_gauge::{Appended, LagGauge};
@@ -19,8 +19,9 @@ use crate::metrics;
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Less than a command may wait, so that none is turned away for want of a projector.
 const DEFAULT_MAX_HOLD: Duration = Duration::from_secs(5);
-/// The part that this is in the health of the service. It tells, too, that groups are not held back although
-/// they should be.
+/// After a fault, until the views are looked at anew.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
+/// The name under which the service tells that groups are not held back although they should be.
 const HEALTH_PART: &str = "flow control";
 
 /// How far the views may be behind.
@@ -59,16 +60,22 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Starts the task that looks at the views. It ends with the last of these, or by a fault: then nothing
-    /// is held back, and the part `flow control` of the health is not ready.
+    /// Starts the task that looks at the views. It ends with the last of these. After a fault it begins anew;
+    /// nothing is held back meanwhile.
     pub fn start(control: FlowControl, store: Arc<dyn EventStore>, health: Health) -> Self {
         let (hold, held) = watch::channel(false);
         let appended = Arc::<Mutex<Appended>>::default();
         if let Some(max_lag) = control.max_lag {
-            let gauge = LagGauge::new(max_lag, control.max_hold);
-            let looks = watch_views(gauge, appended.clone(), store, Hold(hold), health.clone());
-            health.ready(HEALTH_PART);
-            tokio::spawn(vital(health, HEALTH_PART, looks));
+            let (appended, hold) = (appended.clone(), Hold(hold));
+            tokio::spawn(async move {
+                let gauge = || LagGauge::new(max_lag, control.max_hold);
+                let looks = || watch_views(gauge(), &appended, store.as_ref(), &hold, &health);
+                while panics(looks()).await {
+                    tracing::error!("looking at how far the views are panicked; it begins anew");
+                    hold.set(false);
+                    tokio::time::sleep(RESTART_DELAY).await;
+                }
+            });
         }
         Self { held, appended }
     }
@@ -80,7 +87,7 @@ impl Flow {
     /// Returns when it begins or ends that groups are held back.
     pub async fn changed(&mut self) {
         if self.held.changed().await.is_err() {
-            std::future::pending::<()>().await; // Without a bound, or after a fault, it never does.
+            std::future::pending::<()>().await; // Without a bound it never does.
         }
     }
 
@@ -112,14 +119,14 @@ fn lock(appended: &Mutex<Appended>) -> MutexGuard<'_, Appended> {
 
 async fn watch_views(
     mut gauge: LagGauge,
-    appended: Arc<Mutex<Appended>>,
-    store: Arc<dyn EventStore>,
-    hold: Hold,
-    health: Health,
+    appended: &Mutex<Appended>,
+    store: &dyn EventStore,
+    hold: &Hold,
+    health: &Health,
 ) {
     while !hold.0.is_closed() {
         tokio::time::sleep(LOOK_INTERVAL).await;
-        if lock(&appended).is_empty() {
+        if lock(appended).is_empty() {
             continue;
         }
         let report = match store.views_report().await {
@@ -129,7 +136,7 @@ async fn watch_views(
                 continue;
             }
         };
-        hold.set(gauge.look(report, &mut lock(&appended)));
+        hold.set(gauge.look(report, &mut lock(appended)));
         match gauge.is_given_up() {
             true => health.note(HEALTH_PART, "commands are not held back: no projector moves on"),
             false => health.clear_note(HEALTH_PART),

@@ -134,7 +134,7 @@ async fn positions_are_filled_while_commands_are_held_back(store: Store) {
     let outcome = started.await.unwrap();
     assert!(matches!(outcome, Err(Rejected::Unavailable(_))), "{outcome:?}");
     let filled = [Entry::Tombstone(positions[0])];
-    within(Duration::from_secs(1), "its position is filled", || async {
+    until("its position is filled", || async {
         (store.read_at(&positions).await.unwrap() == filled).then_some(())
     })
     .await;
@@ -146,8 +146,8 @@ async fn positions_are_filled_while_commands_are_held_back(store: Store) {
     running.end().await;
 }
 
-/// None would notice that the views move on.
-async fn what_is_held_back_starts_when_the_views_are_looked_at_no_more(store: Store) {
+/// None would notice that the views move on, until they are looked at anew.
+async fn what_is_held_back_starts_when_looking_at_the_views_panics(store: Store) {
     let running = Running::start(&store).await;
     let (hooks, writer) = (&running.behind.hooks, &running.writer);
     hooks.views_are_at(0);
@@ -161,12 +161,18 @@ async fn what_is_held_back_starts_when_the_views_are_looked_at_no_more(store: St
     })
     .await
     .unwrap();
-    let told = running.health.waiting().remove("flow control");
-    assert!(told.as_ref().is_some_and(|why| why.contains("fault")), "{told:?}");
+    assert!(running.health.waiting().is_empty(), "commands are taken all the same");
+    hooks.panics.store(false, Ordering::SeqCst);
+    hooks.until_held().await;
+    let mut waiting = writer.submit(create());
+    hooks.until_held().await;
+    assert!(waiting.try_recv().is_err(), "it is held back again");
+    hooks.views_are_at(Position::MAX);
+    waiting.await.unwrap().unwrap();
     running.end().await;
 }
 
 tests::on_both_logs! {
     positions_are_filled_while_commands_are_held_back
-    what_is_held_back_starts_when_the_views_are_looked_at_no_more
+    what_is_held_back_starts_when_looking_at_the_views_panics
 }
