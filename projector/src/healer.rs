@@ -146,6 +146,7 @@ impl Healer {
             // Looking at each view is left until they may all be there.
             metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
             while !overdue.is(page.to) && self.applied(generation).await? < page.to {
+                metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
                 if stop.is_cancelled() {
                     return Ok(false);
                 }
