@@ -8,13 +8,14 @@ use kernel::log::{Commit, Entry};
 use serde_json::json;
 use shared::event_store::EventStore as _;
 use shared::messaging::cloud_event::{CloudEvent, source};
+use shared::view_store::redis::Redis;
 use shared::view_store::{Generation, GenerationId, ViewStore as _};
 use tests::client::OrderClient;
 use tests::load::{drive, plan};
 use tests::servers::publish_often;
 use tests::services::{Service, System, Urls};
 use tests::working::projection;
-use tests::{until, within};
+use tests::{Own, until, within};
 
 /// Messages that wait, each with one event.
 const BACKLOG: usize = 50_000;
@@ -53,9 +54,9 @@ async fn serves(projector: &Service, generation: &GenerationId) -> bool {
 }
 
 /// Waits until the generation is live, and returns how many messages waited then, or just before.
-async fn until_live(system: &System, replaced: &GenerationId, next: &GenerationId) -> u32 {
-    let (views, broker) = (system.own.redis().await, system.own.rabbitmq());
-    let (queue, left) = (replaced.queue(&system.own.namespace), AtomicU32::new(0));
+async fn until_live(own: &Own, views: &Redis, replaced: &GenerationId, next: &GenerationId) -> u32 {
+    let broker = own.rabbitmq();
+    let (queue, left) = (replaced.queue(&own.namespace), AtomicU32::new(0));
     until("the new views are live", || async {
         if views.live().await.unwrap().is_some_and(|live| live.id == *next) {
             return Some(());
@@ -92,7 +93,7 @@ async fn all_workers_serve_what_goes_live_within_two_seconds_although_50_000_mes
     let reader = system.queries.api().with_token(created.token()).waiting(30);
     let reading = tokio::spawn(read(reader, created.location().to_owned(), over.clone()));
     signal(&system.projectors, "CONT");
-    let left = until_live(&system, &first.id, &next.id).await;
+    let left = until_live(&system.own, &views, &first.id, &next.id).await;
     within(MAX_SWAP, "all workers serve the new views", || async {
         for projector in &system.projectors {
             if !serves(projector, &next.id).await {
@@ -102,7 +103,6 @@ async fn all_workers_serve_what_goes_live_within_two_seconds_although_50_000_mes
         Some(())
     })
     .await;
-    println!("{left} of {BACKLOG} messages waited when the new views went live");
     assert!(left > 0, "they went live only after the backlog");
     over.store(true, Ordering::SeqCst);
     assert!(reading.await.unwrap() > 0, "tokens are answered all along");

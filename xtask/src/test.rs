@@ -17,7 +17,14 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
         cargo().args(["nextest", "--version"]).output().is_ok_and(|it| it.status.success());
     let mut command = cargo();
     match nextest {
-        true => command.args(["nextest", "run", "--workspace", "--no-fail-fast"]),
+        true => command.args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "--profile",
+            profile(),
+        ]),
         false => {
             command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"])
         }
@@ -31,6 +38,16 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
     let (counts, passed) = watch(&mut command, nextest)?;
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     Ok(passed && counts.failed == 0 && counts.passed > 0)
+}
+
+/// Without a bound for a test where more is asked of some (`docs/reference/testing.md`).
+fn profile() -> &'static str {
+    let asks_more = |name: &&str| std::env::var_os(name).is_some();
+    if ["PROPTEST_CASES", "WAYBILL_LARGE_ORDERS"].iter().any(asks_more) {
+        "long"
+    } else {
+        "default"
+    }
 }
 
 /// What a test takes of the threads of cargo-nextest; one that mostly waits takes less (`.config/nextest.toml`).
