@@ -1,5 +1,7 @@
 //! What the exchange gets.
 
+mod obstruction;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use lapin::options::{
     BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
     QueueDeleteOptions,
 };
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind, Queue};
 
@@ -69,17 +69,18 @@ async fn unless<T>(
     done: impl Future<Output = lapin::Result<T>>,
 ) -> Result<Option<T>> {
     let why = AMQPErrorKind::Soft(why);
-    let closed = |error: &lapin::Error| match error.kind() {
-        ErrorKind::ProtocolError(told) => *told.kind() == why,
-        _ => false,
-    };
     let done = async {
         match done.await {
-            Err(error) if closed(&error) => Ok(None),
+            Err(error) if is_told(&error, &why) => Ok(None),
             done => done.map(Some),
         }
     };
     in_time(what, done).await
+}
+
+/// Whether the broker said so; not so where the connection broke.
+fn is_told(error: &lapin::Error, why: &AMQPErrorKind) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(told) if told.kind() == why)
 }
 
 /// How to reach the broker.
@@ -152,7 +153,8 @@ impl RabbitMq {
     }
 
     /// Whether the broker serves the queue: it hands out a message, which goes back, or tells that there
-    /// is none. True where there is no such queue.
+    /// is none. It does not where it says that it can't, or does not answer; any other error says nothing
+    /// of the queue. True where there is no such queue.
     pub async fn serves(&self, queue: &str) -> Result<bool> {
         let (connection, channel) = self.connect("look").await?;
         if count(&channel, queue).await?.is_none() {
@@ -160,9 +162,16 @@ impl RabbitMq {
             return Ok(true);
         }
         let got = channel.basic_get(queue.into(), BasicGetOptions::default());
-        let serves = matches!(tokio::time::timeout(ANSWER_TIMEOUT, got).await, Ok(Ok(_)));
+        let got = tokio::time::timeout(ANSWER_TIMEOUT, got).await;
         close(connection).await;
-        Ok(serves)
+        let without_leader = AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR);
+        match got {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(error)) if !is_told(&error, &without_leader) => {
+                Err(failure("looking at a queue")(error))
+            }
+            Ok(Err(_)) | Err(_) => Ok(false),
+        }
     }
 
     /// Messages that wait in the queue, those that are delivered and not acknowledged left out; `None`
