@@ -19,6 +19,8 @@ use shared::service::health::Health;
 use shared::service::liveness::Work;
 use shared::service::min_interval::MinInterval;
 use shared::service::traces::{Attributes, Kind, Step};
+use shared::service::vital::vital;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -38,6 +40,9 @@ const FULL: usize = 200;
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the checkpoint is stored: what a restart may publish again.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The part that the relay is in the health of the service.
+const HEALTH_PART: &str = "relay";
 
 /// Publishes the log, as long as it holds the lease.
 pub struct Relay {
@@ -66,15 +71,20 @@ impl Relay {
         Self { store, broker, log, messages, holder, health, work }
     }
 
-    /// Leads whenever it may, until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Leads whenever it may, until `stop`, in a task of its own. After an end by a fault the part `relay` of
+    /// the health is not ready.
+    pub fn start(self, stop: CancellationToken) -> JoinHandle<()> {
+        tokio::spawn(vital(self.health.clone(), HEALTH_PART, self.run(stop)))
+    }
+
+    async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::for_servers();
         let mut obstruction = Obstruction::default();
         while !stop.is_cancelled() {
             self.work.progress();
             if let Err(failure) = self.turn(&mut backoff, &stop).await {
                 metrics::RELAY_FAILURES.add(1);
-                self.health.waits("relay", failure);
+                self.health.waits(HEALTH_PART, failure);
                 self.give_up().await;
                 let failures = backoff.attempts() + 1;
                 let clear = obstruction.clear(&self.store, &self.broker, failures);
@@ -104,12 +114,12 @@ impl Relay {
 
     async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
-            if self.health.waiting().contains_key("relay") {
+            if self.health.waiting().contains_key(HEALTH_PART) {
                 // That another process leads says nothing of the broker: it may fail next.
                 self.broker.publisher().await?.close().await;
             }
-            self.health.tell("relay", "another process relays the log".to_owned());
-            self.health.ready("relay"); // Another process leads: this one waits.
+            self.health.tell(HEALTH_PART, "another process relays the log".to_owned());
+            self.health.ready(HEALTH_PART); // Another process leads: this one waits.
             tokio::select! {
                 () = tokio::time::sleep(LEASE_TERM / 6) => {}
                 () = stop.cancelled() => {}
@@ -137,7 +147,7 @@ impl Relay {
         let (mut interval, mut answered) = (MinInterval::default(), Answered(Instant::now()));
         tracing::info!(from, "relays the log to the exchange");
         metrics::RELAY_LEADS.set_to(true);
-        self.health.tell("relay", "this process relays the log".to_owned());
+        self.health.tell(HEALTH_PART, "this process relays the log".to_owned());
         while !stop.is_cancelled() {
             self.work.progress();
             if leased.elapsed() > LEASE_TERM / 3 {
@@ -165,7 +175,7 @@ impl Relay {
             }
             checkpoint.confirmed = run.to;
             metrics::RELAY_POSITION.set_position(run.to);
-            self.health.ready("relay");
+            self.health.ready(HEALTH_PART);
             backoff.reset();
             if !run.commits.is_empty() && run.commits.len() < FULL {
                 interval.rest().await;

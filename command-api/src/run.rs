@@ -18,7 +18,6 @@ use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
 use shared::service::slot::ServiceSlot;
-use shared::service::vital::vital;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -118,8 +117,7 @@ impl Served {
             config.events_per_message,
             health.clone(),
         );
-        let relay = vital(health.clone(), "relay", relay.run(relay_stop.clone()));
-        let relay = tokio::spawn(relay);
+        let relay = relay.start(relay_stop.clone());
         sealer.start(health, stop.clone());
         tokio::spawn(clock::watch("mongodb", store.clone(), stop.clone()));
         slot.fill(service);

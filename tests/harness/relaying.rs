@@ -31,7 +31,7 @@ impl Relaying {
         let sealer = Sealer::new(Arc::new(store.clone()), 0);
         sealer.start(&health, stop.clone());
         let relay = Relay::new(store, broker, log, &own.namespace, 64, health.clone());
-        Self { health, task: tokio::spawn(relay.run(stop.clone())), stop }
+        Self { health, task: relay.start(stop.clone()), stop }
     }
 
     /// Waits until it has tried to publish while no queue is bound to the exchange.
@@ -46,5 +46,7 @@ impl Relaying {
     pub async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();
+        let why = self.health.waiting().remove("relay");
+        assert!(!why.as_ref().is_some_and(|why| why.contains("fault")), "{why:?}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use command_api::relay::Relay;
 use command_api::seal::Sealer;
 use kernel::Result;
 use kernel::log::Position;
@@ -13,16 +14,15 @@ use orders::OrderProjection;
 use projector::{Dependencies, Worker};
 use shared::event_store::EventStore;
 use shared::service::health::Health;
-use shared::service::vital::vital;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, ViewStore};
 use tests::decorator::{Decorator, Hooks};
 use tests::orders::{created, stream};
 use tests::stores::TempDir;
 use tests::subject::Subject;
-use tests::until;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
 use tests::working::{self, Backlog, live};
+use tests::{Own, until};
 use tokio_util::sync::CancellationToken;
 
 /// A log, or views, that panic where they are looked at.
@@ -67,7 +67,22 @@ async fn a_command_api_that_seals_no_more_is_not_ready() {
     stop.cancel();
 }
 
-/// As the embedded mode runs its worker.
+/// It runs where there is no timer: the first call of a server panics.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_api_that_relays_no_more_is_not_ready() {
+    let (own, health) = (Own::default(), Health::of(&["relay"]));
+    let store = own.mongodb().await;
+    let log = store.log_id().await.unwrap();
+    let relay = Relay::new(store, own.rabbitmq(), log, &own.namespace, 64, health.clone());
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { relay.start(CancellationToken::new()).await }).unwrap();
+    };
+    tokio::task::spawn_blocking(run).await.unwrap();
+    until_told(&health, "relay").await;
+    own.remove().await;
+}
+
 #[tokio::test]
 async fn an_embedded_system_whose_worker_has_ended_is_not_ready() {
     let (folder, health) = (TempDir::default(), Health::of(&["views"]));
@@ -81,8 +96,8 @@ async fn an_embedded_system_whose_worker_has_ended_is_not_ready() {
         health: health.clone(),
         holder: "embedded".to_owned(),
     });
-    let run = vital(health.clone(), "views", worker.run(CancellationToken::new()));
-    tokio::spawn(run).await.unwrap();
+    let work = waybill::up::work(worker, health.clone(), CancellationToken::new());
+    tokio::spawn(work).await.unwrap();
     until_told(&health, "views").await;
 }
 

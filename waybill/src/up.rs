@@ -171,7 +171,7 @@ impl Running {
         admin_slot.fill(worker.operations());
         let (mut tasks, over) = (JoinSet::new(), CancellationToken::new());
         let ended = over.clone();
-        tasks.spawn(vital(health.clone(), "views", worker.run(stop.clone())));
+        tasks.spawn(work(worker, health.clone(), stop.clone()));
         tasks.spawn(watch(query_slot.clone(), health.clone(), stop.clone()));
         let (commands_slot, auth) = (commands.slot.clone(), authenticator.as_ref());
         let of_commands = command_api::routes::routes(commands_slot, health.clone(), auth);
@@ -203,6 +203,12 @@ impl Running {
         let late = |_| Failure::transient("stopping", "commands under way did not end in time");
         answered.map_err(late)?.map_err(|error| Failure::transient("stopping", error))
     }
+}
+
+/// Keeps the views in step with the log until `stop`. After an end by a fault the part `views` of the
+/// health is not ready.
+pub async fn work(worker: Worker, health: Health, stop: CancellationToken) {
+    vital(health, "views", worker.run(stop)).await;
 }
 
 fn reading(views: Arc<Memory>, health: &Health, stop: &CancellationToken) -> Queries {
