@@ -1,6 +1,7 @@
 //! The relay: follows the log and publishes every event to the exchange, at least once and in log
 //! order. One leader by lease; a second would do no harm.
 
+mod leading;
 mod messages;
 mod obstruction;
 
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::leading::Leading;
 use self::messages::MessageWriter;
 use self::obstruction::Obstruction;
 use crate::metrics;
@@ -106,7 +108,6 @@ impl Relay {
     }
 
     async fn give_up(&self) {
-        metrics::RELAY_LEADS.set_to(false);
         if let Err(failure) = self.store.release_relay(&self.holder).await {
             tracing::debug!(%failure, "the lease runs out by itself");
         }
@@ -146,8 +147,7 @@ impl Relay {
         let mut cursor = Cursor::new(Arc::new(self.store.clone()), from);
         let (mut interval, mut answered) = (MinInterval::default(), Answered(Instant::now()));
         tracing::info!(from, "relays the log to the exchange");
-        metrics::RELAY_LEADS.set_to(true);
-        self.health.tell(HEALTH_PART, "this process relays the log".to_owned());
+        let _leading = Leading::begin(&self.health);
         while !stop.is_cancelled() {
             self.work.progress();
             if leased.elapsed() > LEASE_TERM / 3 {
