@@ -113,21 +113,24 @@ impl Relay {
         }
     }
 
+    /// `None` when `stop` came first: a broker that hangs takes 20 s for each step.
+    async fn connect(&self, stop: &CancellationToken) -> Result<Option<Publisher>> {
+        stop.run_until_cancelled(self.broker.publisher()).await.transpose()
+    }
+
     async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
         if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
             if self.health.waiting().contains_key(HEALTH_PART) {
                 // That another process leads says nothing of the broker: it may fail next.
-                self.broker.publisher().await?.close().await;
+                let Some(publisher) = self.connect(stop).await? else { return Ok(()) };
+                publisher.close().await;
             }
             self.health.tell(HEALTH_PART, "another process relays the log".to_owned());
             self.health.ready(HEALTH_PART); // Another process leads: this one waits.
-            tokio::select! {
-                () = tokio::time::sleep(LEASE_TERM / 6) => {}
-                () = stop.cancelled() => {}
-            }
+            stop.run_until_cancelled(tokio::time::sleep(LEASE_TERM / 6)).await;
             return Ok(());
         }
-        let publisher = self.broker.publisher().await?;
+        let Some(publisher) = self.connect(stop).await? else { return Ok(()) };
         self.work.progress();
         let led = self.lead(&publisher, backoff, stop).await;
         publisher.close().await;

@@ -1,6 +1,7 @@
 //! What the exchange gets.
 
 mod obstruction;
+mod standby;
 
 use std::sync::Arc;
 use std::time::Duration;
