@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use kernel::log::{Commit, LogId, Position};
 use kernel::{Namespace, Result};
+use shared::event_store::EventStore as _;
 use shared::event_store::mongodb::MongoDb;
 use shared::feed::cursor::Cursor;
 use shared::messaging::cloud_event::source;
@@ -80,18 +81,18 @@ impl Relay {
     }
 
     async fn run(self, stop: CancellationToken) {
-        let mut backoff = Backoff::for_servers();
+        let mut attempts = Attempts { backoff: Backoff::for_servers(), unconfirmed: None };
         let mut obstruction = Obstruction::default();
         while !stop.is_cancelled() {
             self.work.progress();
-            if let Err(failure) = self.turn(&mut backoff, &stop).await {
+            if let Err(failure) = self.turn(&mut attempts, &stop).await {
                 metrics::RELAY_FAILURES.add(1);
                 self.health.waits(HEALTH_PART, failure);
                 self.give_up().await;
-                let failures = backoff.attempts() + 1;
+                let failures = attempts.backoff.attempts() + 1;
                 let clear = obstruction.clear(&self.store, &self.broker, failures);
                 stop.run_until_cancelled(clear).await;
-                backoff.sleep_unless(&stop).await;
+                attempts.backoff.sleep_unless(&stop).await;
             }
         }
         self.give_up().await;
@@ -118,30 +119,45 @@ impl Relay {
         stop.run_until_cancelled(self.broker.publisher()).await.transpose()
     }
 
-    async fn turn(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Result<()> {
+    async fn turn(&self, attempts: &mut Attempts, stop: &CancellationToken) -> Result<()> {
         if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
-            if self.health.waiting().contains_key(HEALTH_PART) {
-                // That another process leads says nothing of the broker: it may fail next.
-                let Some(publisher) = self.connect(stop).await? else { return Ok(()) };
-                publisher.close().await;
+            if self.could_lead(attempts, stop).await? {
+                self.health.tell(HEALTH_PART, "another process relays the log".to_owned());
+                self.health.ready(HEALTH_PART);
+                attempts.unconfirmed = None;
             }
-            self.health.tell(HEALTH_PART, "another process relays the log".to_owned());
-            self.health.ready(HEALTH_PART); // Another process leads: this one waits.
             stop.run_until_cancelled(tokio::time::sleep(LEASE_TERM / 6)).await;
             return Ok(());
         }
         let Some(publisher) = self.connect(stop).await? else { return Ok(()) };
         self.work.progress();
-        let led = self.lead(&publisher, backoff, stop).await;
+        let led = self.lead(&publisher, attempts, stop).await;
         publisher.close().await;
         led
+    }
+
+    /// Whether this process is ready while another one leads. That one says nothing of the broker by leading:
+    /// it may fail next.
+    async fn could_lead(&self, attempts: &Attempts, stop: &CancellationToken) -> Result<bool> {
+        if !self.health.waiting().contains_key(HEALTH_PART) {
+            return Ok(true);
+        }
+        if let Some(failed) = attempts.unconfirmed {
+            let confirmed = self.store.relay_checkpoint(&self.log).await?;
+            if confirmed <= failed && confirmed < self.store.head().await? {
+                return Ok(false); // A broker that takes connections may take no messages.
+            }
+        }
+        let Some(publisher) = self.connect(stop).await? else { return Ok(false) };
+        publisher.close().await;
+        Ok(true)
     }
 
     /// Publishes from the checkpoint on, while the lease holds.
     async fn lead(
         &self,
         publisher: &Publisher,
-        backoff: &mut Backoff,
+        attempts: &mut Attempts,
         stop: &CancellationToken,
     ) -> Result<()> {
         let from = self.store.relay_checkpoint(&self.log).await?;
@@ -162,6 +178,7 @@ impl Relay {
             let run = cursor.next_run().await?;
             interval.start();
             for run in runs(&run.commits) {
+                attempts.unconfirmed = Some(checkpoint.stored);
                 let messages = self.messages.write(run)?;
                 let step = Step::begin("publish", Kind::Producer);
                 let sent = publisher.publish(&messages).await;
@@ -169,6 +186,7 @@ impl Relay {
                     step.became(&sent).end(self.about(messages.len()), run.iter().map(told));
                 }
                 sent?;
+                attempts.unconfirmed = None;
                 answered = Answered(Instant::now());
                 self.work.progress();
                 published(run, messages.len());
@@ -179,7 +197,7 @@ impl Relay {
             checkpoint.confirmed = run.to;
             metrics::RELAY_POSITION.set_position(run.to);
             self.health.ready(HEALTH_PART);
-            backoff.reset();
+            attempts.succeeded();
             if !run.commits.is_empty() && run.commits.len() < FULL {
                 interval.rest().await;
             }
@@ -193,6 +211,21 @@ impl Relay {
             }
         }
         checkpoint.store(self, Duration::ZERO).await
+    }
+}
+
+/// What is known of the attempts to lead.
+struct Attempts {
+    backoff: Backoff,
+    /// The checkpoint at the last attempt to publish, where that failed and nothing has shown since that the
+    /// broker takes messages.
+    unconfirmed: Option<Position>,
+}
+
+impl Attempts {
+    fn succeeded(&mut self) {
+        self.backoff.reset();
+        self.unconfirmed = None;
     }
 }
 

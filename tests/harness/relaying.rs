@@ -34,6 +34,10 @@ impl Relaying {
         Self { health, task: relay.start(stop.clone()), stop }
     }
 
+    pub fn is_ready(&self) -> bool {
+        self.health.waiting().is_empty()
+    }
+
     /// Waits until it has tried to publish while no queue is bound to the exchange.
     pub async fn until_returned(&self) {
         until("the relay says what it waits for", || async {
