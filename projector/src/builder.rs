@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Result;
-use kernel::log::Position;
+use kernel::log::{Position, Run};
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
 use shared::feed::cursor::Cursor;
@@ -60,6 +60,8 @@ struct Attempt<'a> {
     collecting: bool,
     pursuit: Pursuit,
     cursor: Cursor,
+    /// What was read behind `reached` meanwhile.
+    read_ahead: Option<Run>,
 }
 
 /// Makes generations from the log, each under its lease.
@@ -166,6 +168,7 @@ impl Builder {
             collecting: false,
             pursuit,
             cursor: Cursor::new(self.store.clone(), reached),
+            read_ahead: None,
         }))
     }
 
@@ -204,7 +207,10 @@ impl Builder {
     /// Brings in the next run of the log, or waits for it; false when the generation's checkpoint is
     /// not where this attempt left it.
     async fn follow(&self, attempt: &mut Attempt<'_>) -> Result<bool> {
-        let run = attempt.cursor.next_run().await?;
+        let run = match attempt.read_ahead.take() {
+            Some(run) => run,
+            None => attempt.cursor.next_run().await?,
+        };
         if run.to == attempt.reached {
             let hole = attempt.reached + 1;
             let why = format!("position {hole} is not written; command-api seals it");
@@ -212,13 +218,19 @@ impl Builder {
             attempt.cursor.wait().await;
             return Ok(true);
         }
-        let step = self.walker.walk(&attempt.generation.id, attempt.reached, &run).await?;
-        if step == Step::Done {
+        // The log is read on while the run is applied. The reading is begun first, as the applying may not
+        // give way before its end.
+        let next = attempt.cursor.next_run();
+        let walk = self.walker.walk(&attempt.generation.id, attempt.reached, &run);
+        let (next, step) = tokio::join!(biased; next, walk);
+        let is_done = step? == Step::Done;
+        if is_done {
             attempt.reached = run.to;
+            attempt.read_ahead = Some(next?).filter(|next| next.to > run.to);
             metrics::BUILT.set_position(run.to);
             metrics::BUILD_TARGET.set_position(attempt.target);
         }
-        Ok(step == Step::Done)
+        Ok(is_done)
     }
 
     async fn go_live(
