@@ -192,6 +192,15 @@ impl Prometheus {
         .await;
     }
 
+    /// Waits until these alerts fire, and no other does.
+    pub async fn until_only(&self, alerts: &[&str]) {
+        let expected: BTreeSet<String> = alerts.iter().map(|alert| (*alert).to_owned()).collect();
+        until(&format!("{alerts:?} fire and no other"), || async {
+            (self.firing().await == expected).then_some(())
+        })
+        .await;
+    }
+
     pub async fn until_quiet(&self) {
         until("no alert fires", || async { self.firing().await.is_empty().then_some(()) }).await;
     }
