@@ -3,6 +3,7 @@
 
 mod network;
 mod processes;
+mod rebuilds;
 mod servers;
 mod views;
 mod writes;

@@ -2,7 +2,6 @@
 
 use kernel::log::{Entry, StreamName};
 use shared::event_store::EventStore as _;
-use shared::view_store::ViewStore as _;
 use tests::orders;
 use tests::servers::publish;
 use tests::services::{System, Urls};
@@ -72,47 +71,5 @@ async fn messages_that_are_lost_are_told_when_the_views_are_repaired() {
     prometheus.until_quiet().await;
     system.verify().await;
     drop(prometheus);
-    system.remove().await;
-}
-
-/// So many streams that a worker, which parks 100 of them in a minute, waits for longer than the test takes.
-const POISONED: i64 = 1_000;
-
-/// More streams than a worker parks within a minute: it waits, what comes meanwhile stays in the queue, and
-/// the views that are made wait too.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_queue_that_grows_and_a_rebuild_that_does_not_get_on_are_told() {
-    let system = System::start(&Urls::of_the_run(), 1, 1).await;
-    let prometheus = watched(&system).await;
-    let store = system.own.mongodb().await;
-    let head = store.head().await.unwrap();
-    let poison = |number| {
-        let (position, stream) = (head + number, orders::stream());
-        Entry::Commit(orders::commit(position, &stream, 1, &orders::unreadable()))
-    };
-    let poisoned: Vec<Entry> = (1..=POISONED).map(poison).collect();
-    store.insert(&poisoned).await.unwrap();
-    for alert in ["WaybillStreamsParked", "WaybillNotReady", "WaybillViewsLag"] {
-        prometheus.until_fires(alert).await;
-    }
-    let commands = system.commands[0].api();
-    until("WaybillQueueGrows fires", || async {
-        assert!(commands.create_lamp(5).await.is_success());
-        prometheus.firing().await.contains("WaybillQueueGrows").then_some(())
-    })
-    .await;
-    until("a rebuild begins", || async {
-        let begun = system.projectors[0].client.post("/rebuild", &[], "").await.ok()?;
-        begun.status.is_success().then_some(())
-    })
-    .await;
-    prometheus.until_fires("WaybillRebuildStuck").await;
-    drop(prometheus);
-    // What is left in the queues would fail the removal.
-    system.projectors[0].process.kill();
-    for generation in system.own.redis().await.generations().await.unwrap() {
-        let queue = generation.id.queue(&system.own.namespace);
-        system.own.rabbitmq().delete(&queue).await.unwrap();
-    }
     system.remove().await;
 }
