@@ -1,14 +1,13 @@
-//! Random requests, most of them nearly right: each is answered, and none with what says that the service is
-//! at fault. `PROPTEST_CASES=1000000` tries more.
+//! Random requests, most of them nearly right, from many clients at a time: each is answered, and none with
+//! what says that the service is at fault. `PROPTEST_CASES=1000000` tries more.
 
-use std::cell::RefCell;
 use std::time::Instant;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::TestCaseResult;
 use serde_json::Value;
-use tests::fuzz::{Request, Target, Tried, config, corpus};
+use tests::fuzz::{Answer, Request, Target, Tried, config, corpus, try_at_a_time};
 
 /// Memory of the whole system in one process, debug build, after any number of requests.
 const MOST_MEMORY: u64 = 512 << 20;
@@ -251,35 +250,35 @@ fn requests(described: Described) -> impl Strategy<Value = Request> {
     )
 }
 
+/// What an answer has to be.
+fn judge(request: &Request, answer: &Answer) -> TestCaseResult {
+    let text = String::from_utf8_lossy(&answer.body);
+    // The views may not contain yet what a command of another case wrote; and after a rebuild that a case
+    // asked for, a worker is not ready until it has turned to the new views.
+    let is_probe = request.target.starts_with(b"/readyz");
+    let may_wait = is_probe || text.contains("/problems/not-consistent-yet");
+    let waits = answer.status == 503 && may_wait;
+    prop_assert!(answer.status < 500 || waits, "{request:?}: {answer:?}");
+    prop_assert!(answer.status >= 200, "{request:?}: {answer:?}");
+    let is_problem = answer.head.contains("application/problem+json");
+    prop_assert!(answer.status < 400 || answer.body.is_empty() || is_problem, "{answer:?}");
+    Ok(())
+}
+
 #[test]
 fn a_random_request_is_answered_and_never_breaks_a_service() {
-    let target = RefCell::new(Target::start());
-    let described = Described::read(&mut target.borrow_mut());
-    let judge = |request: &Request| -> Result<(), TestCaseError> {
-        let answer = target.borrow_mut().send(request);
-        let answer = answer.map_err(|why| TestCaseError::fail(format!("{request:?}: {why}")))?;
-        let text = String::from_utf8_lossy(&answer.body);
-        // The views may not contain yet what a command of another case wrote; and after a rebuild that a
-        // case asked for, a worker is not ready until it has turned to the new views.
-        let is_probe = request.target.starts_with(b"/readyz");
-        let may_wait = is_probe || text.contains("/problems/not-consistent-yet");
-        let waits = answer.status == 503 && may_wait;
-        prop_assert!(answer.status < 500 || waits, "{request:?}: {answer:?}");
-        prop_assert!(answer.status >= 200, "{request:?}: {answer:?}");
-        let is_problem = answer.head.contains("application/problem+json");
-        prop_assert!(answer.status < 400 || answer.body.is_empty() || is_problem, "{answer:?}");
-        Ok(())
-    };
-    target.borrow_mut().until_ready(vec![]);
+    let mut target = Target::start();
+    let described = Described::read(&mut target);
+    target.until_ready(vec![]);
     for (name, kept) in corpus("requests") {
-        judge(&Request::read(&kept)).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let request = Request::read(&kept);
+        let answer = target.send(&request).unwrap_or_else(|why| panic!("{name}: {why}"));
+        judge(&request, &answer).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert_eq!(Request::read(&request.kept()), request, "{name} can be kept");
     }
     let config = config(2_000, "requests");
     let _tried = Tried { what: "requests", cases: config.cases, started: Instant::now() };
-    let mut runner = TestRunner::new(config);
-    let ran = runner.run(&requests(described), |request| judge(&request));
-    ran.unwrap();
-    let target = target.into_inner();
+    try_at_a_time(&target, &config, || requests(described.clone()), judge);
     target.check(MOST_MEMORY);
     println!("at most {} MiB of memory", target.peak() >> 20);
 }
