@@ -56,6 +56,8 @@ static CREDENTIALS: Counter = Counter::by(
     &["outcome"],
     &["accepted", "missing", "invalid", "expired", "revoked", "forbidden", "unavailable"],
 );
+static TOKENS_CONFIGURED: Gauge =
+    Gauge::new("waybill_tokens_file_configured", "1 where a file of tokens is configured, else 0.");
 static TOKENS_READABLE: Gauge = Gauge::new(
     "waybill_tokens_file_readable",
     "1 while the file of tokens is in use as it is; 0 while it can't be used and the last good one is, or without one.",
@@ -177,12 +179,13 @@ impl Authenticator {
         health: &Health,
         stop: &CancellationToken,
     ) -> Result<Option<Arc<Self>>> {
-        metrics::tell_of(&[&CREDENTIALS, &TOKENS_READABLE, &TOKENS]);
+        metrics::tell_of(&[&CREDENTIALS, &TOKENS_CONFIGURED, &TOKENS_READABLE, &TOKENS]);
         metrics::tell_of(&[&KEYS_READABLE, &KEYS, &KEYS_FETCHED]);
         if config.tokens.is_none() && config.jwt.is_none() {
             return Ok(None);
         }
         let tokens = config.tokens.as_ref().map(|path| {
+            TOKENS_CONFIGURED.set_to(true);
             let file = Watched::read(path, Arc::new(read_tokens), &TOKENS_READABLE);
             file.map_err(|why| Failure::permanent(&format!("reading {TOKENS_FILE}"), why))
         });

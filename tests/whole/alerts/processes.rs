@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use kernel::Timestamp;
+use serde_json::json;
 use shared::auth::Role::Operate;
 use shared::http::probes::probes;
 use shared::http::{Hosts, Limits, close, serve};
@@ -167,10 +169,18 @@ fn provider(keys: (&str, String)) -> [(String, String); 3] {
     [own(keys.0, &keys.1), issuer, own("WAYBILL_JWT_AUDIENCE", "waybill")]
 }
 
+/// A token of the provider, for Prometheus.
+fn of_provider() -> String {
+    EC.sign(&json!({
+        "iss": "https://id.example", "aud": "waybill", "sub": "prometheus", "roles": ["operate"],
+        "exp": Timestamp::now().as_millis() / 1_000 + 86_400,
+    }))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_and_keys_that_can_not_be_read_are_told() {
     let (own, tokens) = (Own::default(), Tokens::default());
-    let token = tokens.of("prometheus", &[Operate]);
+    tokens.of("ops", &[Operate]);
     let (mut at_url, in_file) = (KeyServer::start(&[&EC]).await, Provider::default());
     let start = |keys| {
         let more = [
@@ -185,6 +195,7 @@ async fn tokens_and_keys_that_can_not_be_read_are_told() {
     of_url.until_listening().await;
     of_file.until_listening().await;
     let services = [("with a URL", &of_url.client), ("with a file", &of_file.client)];
+    let token = of_provider();
     let access = Access { token: Some(&token), ..Access::default() };
     let prometheus = Prometheus::start_with(&services, &access).await;
     until("the keys are counted", || async {
@@ -195,10 +206,20 @@ async fn tokens_and_keys_that_can_not_be_read_are_told() {
     })
     .await;
 
-    let good = std::fs::read(tokens.file()).unwrap();
-    std::fs::write(tokens.file(), "{").unwrap();
-    prometheus.until_fires("WaybillTokensUnreadable").await;
-    std::fs::write(tokens.file(), good).unwrap();
+    // It breaks with a token in it, and then as an empty one.
+    let (one, none) = (std::fs::read(tokens.file()).unwrap(), b"{\"tokens\": []}".to_vec());
+    for (number, good) in [(1, &one), (0, &none)] {
+        std::fs::write(tokens.file(), good).unwrap();
+        let counted = format!("waybill_tokens == {number}");
+        until("both services have read it", || async {
+            (prometheus.query(&counted).await.len() == 2).then_some(())
+        })
+        .await;
+        prometheus.until_over("WaybillTokensUnreadable").await;
+        std::fs::write(tokens.file(), "{").unwrap();
+        prometheus.until_fires("WaybillTokensUnreadable").await;
+    }
+    std::fs::write(tokens.file(), none).unwrap();
     prometheus.until_over("WaybillTokensUnreadable").await;
 
     at_url.go_away();

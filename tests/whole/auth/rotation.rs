@@ -38,6 +38,7 @@ async fn a_file_that_changes_is_read_again_and_a_broken_one_is_told() {
         until("the broken file is told", || async {
             let told = metrics.get("/metrics").await;
             let text = String::from_utf8(told.body.to_vec()).unwrap();
+            assert!(text.contains("\nwaybill_tokens_file_configured 1\n"), "{text}");
             text.contains("\nwaybill_tokens_file_readable 0\n").then_some(())
         })
         .await;
