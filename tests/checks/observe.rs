@@ -166,6 +166,49 @@ fn rules_pass_their_unit_tests() {
     }
 }
 
+/// The rule that operators are told to add, with its numbers: 2, 4 and 2.
+#[test]
+fn the_rule_for_instances_of_the_runbook_fires_while_one_is_missing() {
+    let page = read("docs/runbooks/WaybillServiceMissing.md");
+    let (_, rule) = page.split_once("\n```yaml\n").expect("the rule");
+    let (rule, _) = rule.split_once("\n```\n").expect("its end");
+    let folder = TempDir::default();
+    std::fs::write(folder.0.join("instances.yml"), rule).unwrap();
+    let series = |job: &str, instance: u32, values: &str| {
+        let series = format!("up{{job=\"{job}\", instance=\"{instance}\"}}");
+        serde_json::json!({ "series": series, "values": values })
+    };
+    // One projector is found no more, and comes back; a query-api is found, and does not answer.
+    let all = [("command-api", 2, "1x60"), ("projector", 3, "1x60"), ("query-api", 2, "0x60")];
+    let all = all.into_iter().flat_map(|(job, number, values)| {
+        (0..number).map(move |instance| series(job, instance, values))
+    });
+    let lost = series("projector", 3, "1x9 stale _x19 1x30");
+    let alert = "WaybillInstanceMissing";
+    let summary = "Prometheus knows of fewer instances of projector than there should be: 3.";
+    let fires = serde_json::json!([{
+        "exp_labels": { "severity": "warning", "job": "projector" },
+        "exp_annotations": { "summary": summary },
+    }]);
+    let tests = serde_json::json!({
+        "rule_files": ["instances.yml"],
+        "evaluation_interval": "30s",
+        "tests": [{
+            "interval": "1m",
+            "input_series": all.chain([lost]).collect::<Vec<_>>(),
+            "alert_rule_test": [
+                { "eval_time": "12m", "alertname": alert },
+                { "eval_time": "20m", "alertname": alert, "exp_alerts": fires },
+                { "eval_time": "29m", "alertname": alert, "exp_alerts": fires },
+                { "eval_time": "40m", "alertname": alert },
+            ],
+        }],
+    });
+    let file = folder.0.join("instances_test.yml");
+    std::fs::write(&file, tests.to_string()).unwrap();
+    promtool(&["test", "rules", &file.display().to_string()], "");
+}
+
 /// Every file that a service of the compose file mounts is there, every image has a version, and all is
 /// YAML.
 #[tokio::test]
