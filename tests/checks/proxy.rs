@@ -91,6 +91,20 @@ async fn a_stall_holds_everything_back_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_rewritten_is_what_the_server_answers_alone() {
+    let (server, mut told) = echo().await;
+    let proxy = Proxy::start(server);
+    let mut stream = connect(&proxy).await;
+    works(&mut stream, "a=123").await;
+    assert_eq!(told.recv().await.unwrap(), b"a=123");
+    proxy.rewrite(b"a=", b"no");
+    proxy.rewrite(b"a=", b"xy");
+    send(&mut stream, "a=123 b=4 a=5 a=").await;
+    assert_eq!(get(&mut stream, 16).await, "a=xy3 b=4 a=xya=");
+    assert_eq!(told.recv().await.unwrap(), b"a=123 b=4 a=5 a=");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stalls_in_the_midst_of_much_data_lose_and_reorder_nothing() {
     let (server, _told) = echo().await;
     let proxy = Proxy::start(server);

@@ -1,4 +1,4 @@
-//! A network that fails on demand: TCP proxies between the services and their servers.
+//! A network that fails on demand, or changes answers: TCP proxies between the services and their servers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
@@ -31,11 +31,15 @@ struct State {
 /// Text by which a connection is chosen that the network loses, until a client has sent it.
 type Losing = Arc<Mutex<Option<String>>>;
 
+/// Bytes of what a server answers, and what is put behind them in place of as many.
+type Rewrites = Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>;
+
 /// Forwards connections to one server. It ends with its guard, and so do its connections.
 pub struct Proxy {
     address: SocketAddr,
     state: watch::Sender<State>,
     losing: Losing,
+    rewrites: Rewrites,
     task: JoinHandle<()>,
 }
 
@@ -47,9 +51,10 @@ impl Proxy {
         let listener = TcpListener::from_std(listener).expect("a socket");
         let address = listener.local_addr().expect("an address");
         let (state, seen) = watch::channel(State { mode: Mode::Open, cuts: 0 });
-        let losing = Losing::default();
-        let task = tokio::spawn(accept(listener, target, seen, losing.clone()));
-        Self { address, state, losing, task }
+        let (losing, rewrites) = (Losing::default(), Rewrites::default());
+        let more = (losing.clone(), rewrites.clone());
+        let task = tokio::spawn(accept(listener, target, seen, more));
+        Self { address, state, losing, rewrites, task }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -86,6 +91,13 @@ impl Proxy {
         self.losing.lock().expect("it is not poisoned").is_none()
     }
 
+    /// From now on, whatever the server answers behind these bytes is replaced by as many others; for the
+    /// same bytes the latest call counts. What the server sends in several pieces may pass as it is.
+    pub fn rewrite(&self, behind: &[u8], with: &[u8]) {
+        let one = (behind.to_owned(), with.to_owned());
+        self.rewrites.lock().expect("it is not poisoned").push(one);
+    }
+
     /// Ends all present connections, and new ones at once.
     pub fn refuse(&self) {
         self.state.send_modify(|state| {
@@ -109,7 +121,7 @@ async fn accept(
     listener: TcpListener,
     target: SocketAddr,
     state: watch::Receiver<State>,
-    losing: Losing,
+    (losing, rewrites): (Losing, Rewrites),
 ) {
     let mut connections = JoinSet::new(); // They end with this task.
     loop {
@@ -118,7 +130,8 @@ async fn accept(
                 let now = *state.borrow();
                 if let (Ok((client, _)), true) = (accepted, now.mode != Mode::Refusing) {
                     let chosen = Chosen { losing: losing.clone(), ..Chosen::default() };
-                    connections.spawn(carry(client, target, state.clone(), now.cuts, chosen));
+                    let more = (chosen, rewrites.clone());
+                    connections.spawn(carry(client, target, state.clone(), now.cuts, more));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -154,7 +167,7 @@ async fn carry(
     target: SocketAddr,
     mut state: watch::Receiver<State>,
     cuts: u64,
-    mut chosen: Chosen,
+    (mut chosen, rewrites): (Chosen, Rewrites),
 ) {
     let (there, back) = (state.clone(), state.clone());
     let is_lost = chosen.is_lost.clone();
@@ -173,7 +186,7 @@ async fn carry(
             let is_lost = is_lost.load(Ordering::SeqCst);
             state.cuts == cuts && state.mode == Mode::Open && !is_lost
         };
-        let back = pump(from_server, to_client, back, passes, |_| {});
+        let back = pump(from_server, to_client, back, passes, |told| rewrite(&rewrites, told));
         tokio::try_join!(there, back)
     };
     tokio::select! {
@@ -183,13 +196,26 @@ async fn carry(
     }
 }
 
-/// Copies one direction, the end of the stream included, while `passes`; `look` sees what is copied.
+fn rewrite(rewrites: &Rewrites, told: &mut [u8]) {
+    for (behind, with) in rewrites.lock().expect("it is not poisoned").iter() {
+        let mut start = 0;
+        let is_there = |window: &[u8]| window == behind.as_slice();
+        while let Some(at) = told[start..].windows(behind.len()).position(is_there) {
+            start += at + behind.len();
+            let length = with.len().min(told.len() - start);
+            told[start..start + length].copy_from_slice(&with[..length]);
+        }
+    }
+}
+
+/// Copies one direction, the end of the stream included, while `passes`; `look` sees what is copied, and
+/// may change it.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<State>,
     passes: impl Fn(&State) -> bool,
-    mut look: impl FnMut(&[u8]),
+    mut look: impl FnMut(&mut [u8]),
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1_024];
     loop {
@@ -198,7 +224,7 @@ async fn pump(
         if length == 0 {
             return to.shutdown().await;
         }
-        look(&buffer[..length]);
+        look(&mut buffer[..length]);
         to.write_all(&buffer[..length]).await?;
     }
 }

@@ -3,14 +3,26 @@
 use std::process::Command;
 
 use ::mongodb::bson::{Bson, Document, doc};
+use serde_json::Value;
 use tests::program::CommandLine;
+use tests::proxy::Proxies;
 use tests::services::{Urls, program};
 use tests::stores::TempDir;
-use tests::until;
+use tests::{Own, until};
 use xtask::programs::faketime;
-use xtask::servers::{MongoDb, Port, RabbitMq, Redis};
+use xtask::servers::{MongoDb, Port, Process, RabbitMq, Redis};
 
-use super::{assert_verdict, finding};
+use super::{assert_verdict, doctor, finding};
+
+/// The first report in which a check has this verdict.
+async fn until_verdict(waybill: &CommandLine, check: &str, verdict: &str) -> Value {
+    until(&format!("{check} is {verdict}"), || async {
+        let report = waybill.run("doctor --json").await.json();
+        let found = report["findings"].as_array()?.iter().find(|one| one["check"] == check)?;
+        (found["verdict"] == verdict).then(|| report.clone())
+    })
+    .await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_takes_no_writes_or_hides_its_settings_is_found() {
@@ -73,21 +85,107 @@ async fn a_replica_set_without_a_majority_or_a_primary_is_found() {
     assert_verdict(&report.json(), "mongodb", "majority", "error");
     let step_down = doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": true };
     drop(admin.run_command(step_down).await); // It may have stepped down already.
-    let verdicts = async |expected: &str| {
-        until(&format!("it is {expected} of the replica set"), || async {
-            let report = waybill.run("doctor --json").await.json();
-            let found = report["findings"].as_array()?.clone();
-            let set = found.into_iter().find(|one| one["check"] == "replica-set")?;
-            (set["verdict"] == expected).then_some(report)
-        })
-        .await
-    };
-    let report = verdicts("error").await;
+    let report = until_verdict(&waybill, "replica-set", "error").await;
     assert_verdict(&report, "mongodb", "replica-set", "error");
     let told = finding(&report, "mongodb", "replica-set")["found"].as_str().unwrap();
     assert!(told.contains("a member that takes no writes"), "{told}");
     configure(alone).await;
-    assert_verdict(&verdicts("ok").await, "mongodb", "majority", "ok");
+    let report = until_verdict(&waybill, "replica-set", "ok").await;
+    assert_verdict(&report, "mongodb", "majority", "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_can_not_write_its_file_is_found_until_it_can() {
+    let (folder, port) = (TempDir::default(), Port::reserve().unwrap());
+    // What it writes beyond the limit below fails, and the signal for that does not end it.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec redis-server \"$@\"", "sh"]);
+    command.args(["--bind", "127.0.0.1", "--port", &port.number().to_string()]);
+    command.args(["--appendonly", "yes", "--save", "", "--dir"]).arg(&folder.0);
+    let redis = Process::start("Redis", &folder.0, &mut command).unwrap();
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", port.number())).is_ok();
+    redis.wait(listens).unwrap();
+    let url = format!("redis://127.0.0.1:{}/", port.number());
+    let waybill = CommandLine::default().with("WAYBILL_REDIS_URL", &url);
+    until_verdict(&waybill, "append-only-file", "ok").await;
+
+    let limit_files = |bytes: &str| {
+        let mut limit = Command::new("prlimit");
+        limit.args(["--pid", &redis.id().to_string(), &format!("--fsize={bytes}:")]);
+        assert!(limit.status().unwrap().success());
+    };
+    limit_files("1");
+    let client = ::redis::Client::open(url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut set = ::redis::cmd("SET");
+    set.arg("a").arg("b").query_async::<()>(&mut connection).await.unwrap();
+    let report = until_verdict(&waybill, "append-only-file", "error").await;
+    assert_eq!(report["well"], false);
+    assert_verdict(&report, "redis", "reachable", "ok");
+    assert_verdict(&report, "redis", "append-only-file", "error");
+    let told = finding(&report, "redis", "append-only-file")["found"].as_str().unwrap();
+    assert!(told.contains("the last write"), "{told}");
+    limit_files("unlimited");
+    until_verdict(&waybill, "append-only-file", "ok").await;
+}
+
+/// Real answers of real servers, but for the numbers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_an_old_version_is_found_and_one_that_names_none_is_told() {
+    let (own, proxies) = (Own::default(), Proxies::before(&Urls::of_the_run()));
+    let waybill = doctor(&proxies.urls(), own.namespace.as_str());
+    let subjects = ["mongodb", "rabbitmq", "redis"];
+    let report = waybill.run("doctor --json").await.json();
+    let [mongodb, rabbitmq, _] = subjects.map(|subject| {
+        assert_verdict(&report, subject, "version", "ok");
+        let version = finding(&report, subject, "version")["found"].as_str().unwrap();
+        i32::try_from(version.len()).unwrap()
+    });
+    // What stands before the version: in BSON with the length of the text and its end, in AMQP with that of
+    // the text.
+    let bson = [b"\x02version\0".as_slice(), &(mongodb + 1).to_le_bytes()].concat();
+    let amqp = [b"\x07versionS".as_slice(), &rabbitmq.to_be_bytes()].concat();
+    for (first, verdict, found) in
+        [(b"1", "warning", "is older than"), (b"x", "note", "is no version")]
+    {
+        proxies.mongodb.rewrite(&bson, first);
+        proxies.rabbitmq.rewrite(&amqp, first);
+        proxies.redis.rewrite(b"redis_version:", first);
+        let report = waybill.run("doctor --json").await.json();
+        for subject in subjects {
+            assert_verdict(&report, subject, "version", verdict);
+            let told = finding(&report, subject, "version")["found"].as_str().unwrap();
+            assert!(told.contains(found), "{subject}: {told}");
+        }
+    }
+    own.remove().await;
+}
+
+/// The same of the disk, which MongoDB tells of where there is a log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_of_mongodb_that_is_nearly_full_is_found() {
+    const GIB: f64 = 1_073_741_824.0;
+    let (own, proxies) = (Own::default(), Proxies::before(&Urls::of_the_run()));
+    drop(own.mongodb().await);
+    let waybill = CommandLine::default()
+        .with("WAYBILL_MONGODB_URL", &proxies.urls().mongodb)
+        .with("WAYBILL_NAMESPACE", own.namespace.as_str());
+    for (used, total, verdict, found) in [
+        (84.0, 100.0, "ok", "84 % of 100 GiB are used"),
+        (85.0, 100.0, "warning", "85 % of 100 GiB are used"),
+        (95.0, 100.0, "error", "95 % of 100 GiB are used"),
+        (0.0, 0.0, "note", "can't be told"),
+    ] {
+        for (field, gib) in [("fsUsedSize", used), ("fsTotalSize", total)] {
+            let field = format!("\x01{field}\0"); // A double of BSON.
+            proxies.mongodb.rewrite(field.as_bytes(), &f64::to_le_bytes(gib * GIB));
+        }
+        let report = waybill.run("doctor --json").await.json();
+        assert_verdict(&report, "mongodb", "disk", verdict);
+        let told = finding(&report, "mongodb", "disk")["found"].as_str().unwrap();
+        assert!(told.contains(found), "{told}");
+    }
+    own.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -171,3 +171,49 @@ fn memory(settings: &Settings, info: &Settings, findings: &mut Findings) {
         _ => findings.untold("memory", "the server does not tell it"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::Verdict;
+
+    fn told<const N: usize>(pairs: [(&str, &str); N]) -> Settings {
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
+    fn verdicts(add: impl FnOnce(&mut Findings)) -> Vec<(&'static str, Verdict)> {
+        let mut findings = Findings::about("redis");
+        add(&mut findings);
+        findings.into_all().into_iter().map(|one| (one.check, one.verdict)).collect()
+    }
+
+    #[test]
+    fn an_append_only_file_that_is_off_failed_or_not_flushed_is_found() {
+        for (appendonly, last_write, fsync, expected) in [
+            ("yes", "ok", "everysec", Verdict::Ok),
+            ("yes", "ok", "always", Verdict::Ok),
+            ("yes", "ok", "no", Verdict::Warning),
+            ("yes", "err", "everysec", Verdict::Error),
+            ("yes", "err", "no", Verdict::Error),
+            ("no", "ok", "everysec", Verdict::Warning),
+        ] {
+            let settings = told([("appendonly", appendonly), ("appendfsync", fsync)]);
+            let info = told([("aof_last_write_status", last_write)]);
+            let found = verdicts(|it| append_only_file(&settings, &info, it));
+            assert_eq!(found, [("append-only-file", expected)], "{settings:?} {info:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_of_a_cluster_is_found_and_a_memory_of_unknown_size_is_told() {
+        let node = told([("role", "master"), ("cluster_enabled", "1")]);
+        let expected = [("role", Verdict::Ok), ("cluster", Verdict::Error)];
+        assert_eq!(verdicts(|it| role(&node, it)), expected);
+        let single = told([("role", "master"), ("cluster_enabled", "0")]);
+        assert_eq!(verdicts(|it| role(&single, it)), [("role", Verdict::Ok)]);
+        let (settings, info) = (told([("maxmemory", "0")]), told([("used_memory", "90")]));
+        assert_eq!(verdicts(|it| memory(&settings, &info, it)), [("memory", Verdict::Note)]);
+        let info = told([("used_memory", "90"), ("total_system_memory", "100")]);
+        assert_eq!(verdicts(|it| memory(&settings, &info, it)), [("memory", Verdict::Warning)]);
+    }
+}
