@@ -5,6 +5,7 @@ use tests::embedded::Embedded;
 use tests::program::{CommandLine, Done};
 use tests::stores::TempDir;
 use tests::until;
+use uuid::Uuid;
 use waybill::client::Client;
 use xtask::servers::Port;
 
@@ -57,6 +58,7 @@ async fn every_command_prints_json_that_tells_what_its_text_does() {
     for line in [format!("state {id} --json"), format!("state {id} --version 1 --json")] {
         assert_eq!(waybill.run(&line).await.json()["total"], 500, "{line}");
     }
+    an_order_is_shown_as_text_and_table(&waybill, id).await;
     let rebuilt = waybill.run("rebuild --json").await;
     assert_code(&rebuilt, 0, "rebuild");
     assert_eq!(rebuilt.json()["live"], true);
@@ -64,6 +66,26 @@ async fn every_command_prints_json_that_tells_what_its_text_does() {
     assert_code(&renewed, 0, "log renew");
     assert!(renewed.json()["log"].is_string());
     system.stop().await;
+}
+
+/// Of an order for one lamp at 500, to which nothing else has happened.
+async fn an_order_is_shown_as_text_and_table(waybill: &CommandLine, id: Uuid) {
+    let shown = waybill.run(&format!("state {id}")).await;
+    assert_code(&shown, 0, "state");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told: Vec<String> = shown.stdout.lines().map(words).collect();
+    for line in [
+        format!("order {id}").as_str(),
+        "customer c",
+        "status created",
+        "version 1",
+        "total 500 EUR",
+        "paid 0 EUR",
+        "SKU NAME QUANTITY UNIT PRICE SHIPPED DELIVERED",
+        "A Lamp 1 500 0 0",
+    ] {
+        assert!(told.iter().any(|told| told == line), "{line:?} is not in\n{}", shown.stdout);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

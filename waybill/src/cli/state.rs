@@ -2,12 +2,13 @@
 
 use clap::Args;
 use http::Method;
+use serde_json::Value;
 
 use super::answer;
 use super::services::CommandApi;
 use crate::client::{BearerToken, encode};
 use crate::outcome;
-use crate::output::Format;
+use crate::output::{BOLD, Format, Output, Table, left, right, text};
 
 pub const HELP: &str = "\
 Examples:
@@ -16,7 +17,12 @@ Examples:
 
   # As it was
   waybill state 8971c9bb-11d6-41f2-9039-b5d18ab03b46 --version 2
-  waybill state 8971c9bb-11d6-41f2-9039-b5d18ab03b46 --at 2026-01-02T03:04:05+01:00";
+  waybill state 8971c9bb-11d6-41f2-9039-b5d18ab03b46 --at 2026-01-02T03:04:05+01:00
+
+  # For programs: its status alone
+  waybill state 8971c9bb-11d6-41f2-9039-b5d18ab03b46 --json | jq -r .status
+
+Amounts are in minor units of the currency.";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -46,7 +52,47 @@ impl Arguments {
         let answer = client.send(Method::GET, &path, &[], "").await?;
         answer::print(&answer, &mut self.format.output(), |state, output| match output.is_json() {
             true => output.document(state),
-            false => output.line(format_args!("{state:#}")),
+            false => show(state, output),
         })
     }
+}
+
+/// What is told of the order as a whole, each on a line of its own.
+const FACTS: [(&str, &str); 6] = [
+    ("order", "order_id"),
+    ("customer", "customer_id"),
+    ("status", "status"),
+    ("version", "version"),
+    ("placed", "placed_at"),
+    ("updated", "updated_at"),
+];
+
+fn show(state: &Value, output: &mut Output) -> std::io::Result<()> {
+    for (name, field) in FACTS {
+        output.line(format_args!("{BOLD}{name:<9}{BOLD:#} {}", text(&state[field])))?;
+    }
+    let currency = text(&state["currency"]);
+    for name in ["total", "paid", "refunded"] {
+        output.line(format_args!("{BOLD}{name:<9}{BOLD:#} {} {currency}", text(&state[name])))?;
+    }
+    output.line("")?;
+    output.table(&items(state))
+}
+
+fn items(state: &Value) -> Table {
+    let mut table = Table::new(&[
+        left("SKU"),
+        left("NAME"),
+        right("QUANTITY"),
+        right("UNIT PRICE"),
+        right("SHIPPED"),
+        right("DELIVERED"),
+    ]);
+    for item in state["items"].as_array().into_iter().flatten() {
+        let [sku, name] = ["sku", "name"].map(|field| text(&item[field]));
+        let [quantity, price, shipped, delivered] =
+            ["quantity", "unit_price", "shipped", "delivered"].map(|field| &item[field]);
+        table.row([&sku, &name, quantity, price, shipped, delivered]);
+    }
+    table
 }
