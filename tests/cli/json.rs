@@ -170,10 +170,12 @@ async fn a_service_that_is_away_is_told_by_name_with_exit_code_3() {
 #[tokio::test(flavor = "multi_thread")]
 async fn help_completions_and_manual_pages_need_no_system() {
     let (waybill, folder) = (CommandLine::default(), TempDir::default());
-    let help = waybill.run("help dead-letters").await;
-    assert_code(&help, 0, "help");
-    assert!(help.stdout.contains("Examples:\n"), "{help:?}");
-    assert!(!help.stdout.contains('\u{1b}'), "no colours where it is no terminal: {help:?}");
+    for line in ["help dead-letters", "help parked retry", "token revoke --help"] {
+        let help = waybill.run(line).await;
+        assert_code(&help, 0, line);
+        assert!(help.stdout.contains("Examples:\n"), "{help:?}");
+        assert!(!help.stdout.contains('\u{1b}'), "no colours where it is no terminal: {help:?}");
+    }
     let script = waybill.run("completions bash").await;
     let file = folder.0.join("waybill.bash");
     std::fs::write(&file, &script.stdout).unwrap();
@@ -185,7 +187,10 @@ async fn help_completions_and_manual_pages_need_no_system() {
     assert!(page.stdout.contains(".TH waybill 1"), "{page:?}");
     let pages = folder.0.join("man1");
     assert_code(&waybill.run(&format!("man --out {}", pages.display())).await, 0, "man");
-    assert!(std::fs::read_to_string(pages.join("waybill-top.1")).unwrap().contains("EXAMPLES"));
+    for name in ["waybill-top.1", "waybill-parked-retry.1"] {
+        let page = std::fs::read_to_string(pages.join(name)).unwrap();
+        assert!(page.contains("EXAMPLES"), "{name}: {page}");
+    }
     assert_code(&waybill.run("man --out /dev/null/x").await, 3, "man");
 }
 

@@ -193,18 +193,29 @@ mod tests {
         words.into_iter().filter(|word| !word.is_empty()).collect()
     }
 
-    fn examples(command: &clap::Command, found: &mut Vec<String>) {
+    /// Adds a command and all below it, each as it is called and with the text behind its options.
+    fn helps(command: &clap::Command, called: &str, found: &mut Vec<(String, String)>) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        found.extend(help.lines().filter(|line| line.starts_with("  waybill")).map(str::to_owned));
-        command.get_subcommands().for_each(|inner| examples(inner, found));
+        found.push((called.to_owned(), help));
+        for inner in command.get_subcommands() {
+            helps(inner, &format!("{called} {}", inner.get_name()), found);
+        }
+    }
+
+    /// The same of all commands, at every level.
+    fn all_helps() -> Vec<(String, String)> {
+        let mut found = vec![];
+        helps(&Cli::command(), "waybill", &mut found);
+        found
     }
 
     #[test]
     fn every_example_is_a_command() {
-        let mut found = vec![];
-        examples(&Cli::command(), &mut found);
+        let all = all_helps();
+        let lines = all.iter().flat_map(|(_, help)| help.lines());
+        let found: Vec<&str> = lines.filter(|line| line.starts_with("  waybill")).collect();
         assert!(found.len() > 30, "{found:?}");
-        for line in &found {
+        for line in found {
             let parsed = Cli::try_parse_from(words(line.trim()));
             assert!(parsed.is_ok(), "{line}: {:?}", parsed.err());
         }
@@ -212,9 +223,13 @@ mod tests {
 
     #[test]
     fn every_command_has_examples() {
-        for command in Cli::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.starts_with("Examples:\n"), "{} has none", command.get_name());
+        let all = all_helps();
+        for deep in ["waybill token purge", "waybill parked retry", "waybill log renew"] {
+            assert!(all.iter().any(|(called, _)| called == deep), "{deep} is not looked at");
+        }
+        for (called, help) in &all {
+            assert!(help.starts_with("Examples:\n"), "{called} has none");
+            assert!(help.contains(called.as_str()), "{called} is in none of its own: {help}");
         }
     }
 

@@ -22,6 +22,26 @@ Examples:
   # By the queue in which they arrived
   waybill dead-letters list --json | jq '[.items[].queue] | group_by(.) | map({(.[0]): length})'";
 
+const LIST: &str = "\
+Examples:
+  # The oldest 1,000; the exit code is 1 when there is any
+  waybill dead-letters list
+
+  # Why they are no events
+  waybill dead-letters list --json | jq -r '.items[].reason'";
+
+const SHOW: &str = "\
+Examples:
+  waybill dead-letters show 019ad7c2-6f5e-7c1b-8d0e-2f1c5a7b9e33
+
+  # What arrived, where it is text
+  waybill dead-letters show 019ad7c2-6f5e-7c1b-8d0e-2f1c5a7b9e33 --json | jq -r .text";
+
+const DISCARD: &str = "\
+Examples:
+  # The exit code is 1 when there is none by this id
+  waybill dead-letters discard 019ad7c2-6f5e-7c1b-8d0e-2f1c5a7b9e33";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -35,13 +55,16 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Lists the oldest of them, and why they are no events
+    #[command(after_help = LIST)]
     List,
     /// Shows one with its bytes, up to 8 MiB
+    #[command(after_help = SHOW)]
     Show {
         /// As `dead-letters list` tells it
         id: String,
     },
     /// Removes one for good
+    #[command(after_help = DISCARD)]
     Discard {
         /// As `dead-letters list` tells it
         id: String,

@@ -15,6 +15,13 @@ Examples:
 
 docs/reference/restoring.md has all steps.";
 
+const RENEW: &str = "\
+Examples:
+  waybill log renew
+
+  # The new identity, for programs
+  waybill log renew --json | jq -r .log";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -29,6 +36,7 @@ pub struct Arguments {
 enum What {
     /// Gives a log that was restored from a backup a new identity: cursors and tokens of what it
     /// held before are turned away, and the views are made again
+    #[command(after_help = RENEW)]
     Renew,
 }
 

@@ -121,6 +121,7 @@ mod tests {
         }
         for (name, page) in &pages {
             assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{name}: {page}");
+            assert!(page.contains(".SH EXAMPLES\n.nf\n"), "{name} has no examples: {page}");
         }
         let import = &pages.iter().find(|(name, _)| name == "waybill-import.1").unwrap().1;
         assert!(import.contains(".SH EXAMPLES\n.nf\n"), "{import}");

@@ -26,6 +26,26 @@ Examples:
   # Try all again, after projectors of a new version are there
   waybill parked list --limit 100000 --json | jq -r '.items[].stream' | xargs -n 1 waybill parked retry";
 
+const LIST: &str = "\
+Examples:
+  # The first 1,000 by their names; the exit code is 1 when there is any
+  waybill parked list
+
+  # Why, and how many for each reason
+  waybill parked list --limit 100000 --json | jq -r '.items[].reason' | sort | uniq -c";
+
+const SHOW: &str = "\
+Examples:
+  waybill parked show order-8971c9bb-11d6-41f2-9039-b5d18ab03b46
+
+  # Why, for programs
+  waybill parked show order-8971c9bb-11d6-41f2-9039-b5d18ab03b46 --json | jq -r .parked.reason";
+
+const RETRY: &str = "\
+Examples:
+  # The exit code is 1 when it can't be applied still
+  waybill parked retry order-8971c9bb-11d6-41f2-9039-b5d18ab03b46";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -41,6 +61,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Lists the streams that can't be applied
+    #[command(after_help = LIST)]
     List {
         /// The first so many by their names, up to 100000
         #[arg(long, default_value_t = 1_000, value_name = "N",
@@ -48,11 +69,13 @@ enum What {
         limit: u32,
     },
     /// Shows why a stream is parked, and its events
+    #[command(after_help = SHOW)]
     Show {
         /// Such as order-8971c9bb-11d6-41f2-9039-b5d18ab03b46
         stream: String,
     },
     /// Tries a stream again from the log
+    #[command(after_help = RETRY)]
     Retry {
         /// Such as order-8971c9bb-11d6-41f2-9039-b5d18ab03b46
         stream: String,

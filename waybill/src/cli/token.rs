@@ -32,6 +32,28 @@ Examples:
 
 The token is shown once, and is not kept anywhere. docs/security.md has more.";
 
+const NEW: &str = "\
+Examples:
+  waybill token new --tokens-file tokens.json --principal shop --role command --role query
+
+  # For one customer alone, for an hour
+  waybill token new --principal web --role query --customer C-00042 --expires 1h";
+
+const LIST: &str = "\
+Examples:
+  waybill token list --tokens-file tokens.json";
+
+const REVOKE: &str = "\
+Examples:
+  waybill token revoke 0123456789ab --tokens-file tokens.json";
+
+const PURGE: &str = "\
+Examples:
+  waybill token purge --tokens-file tokens.json
+
+  # And what is kept of changes that are older than a year
+  waybill token purge --changes-before 365d --actor alice";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -48,15 +70,19 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Makes a token and prints it: this once
+    #[command(after_help = NEW)]
     New(New),
     /// Lists all tokens, without their secrets
+    #[command(after_help = LIST)]
     List,
     /// Takes a token back
+    #[command(after_help = REVOKE)]
     Revoke {
         /// The second part of the token, as `list` shows it
         id: String,
     },
     /// Removes the tokens that were revoked or are expired from the file; who made and revoked them stays
+    #[command(after_help = PURGE)]
     Purge {
         /// Removes also what is kept of changes before a time: RFC 3339, or how long ago, such as 365d
         #[arg(long, value_name = "TIME", value_parser = past)]
