@@ -103,6 +103,7 @@ mod whole {
 /// The command line, as a process of its own.
 mod cli {
     mod doctor;
+    mod exit_codes;
     mod json;
     mod tail;
     mod terminal;

@@ -82,3 +82,26 @@ fn tell(error: &Error, code: u8) -> ExitCode {
     say(error);
     ExitCode::from(code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_has_the_exit_code_that_is_promised() {
+        let output = |kind: io::ErrorKind| Error::Output(kind.into());
+        for (done, code) in [
+            (Ok(Outcome::well_if(true)), 0),
+            (Ok(Outcome::well_if(false)), 1),
+            (Err(Error::Usage("expected a file".to_owned())), 2),
+            (Err(Error::Failed(Failure::permanent("asking", "no answer"))), 3),
+            (Err(output(io::ErrorKind::StorageFull)), 3),
+            (Err(output(io::ErrorKind::BrokenPipe)), 0),
+            (Ok(Outcome::Stopped), 130),
+        ] {
+            let told = format!("{done:?}");
+            let [found, expected] = [exit(done), ExitCode::from(code)].map(|it| format!("{it:?}"));
+            assert_eq!(found, expected, "{told}");
+        }
+    }
+}
