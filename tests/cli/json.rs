@@ -124,6 +124,16 @@ async fn colours_are_for_terminals_and_for_those_who_want_them() {
         let done = variables.iter().fold(waybill.clone(), with).run("verify").await;
         assert_eq!(done.stdout.contains('\u{1b}'), colours, "{variables:?}: {done:?}");
     }
+    for (waybill, colours) in [(waybill.clone(), true), (waybill.with("NO_COLOR", "1"), false)] {
+        let mut top = waybill.on_terminal("top", "");
+        top.shows("commits").await;
+        top.press("q").await;
+        let (code, shown) = top.ended().await;
+        assert_eq!(code, Some(0), "{shown:?}");
+        assert_eq!(shown.contains("\u{1b}[38;5;"), colours, "{shown:?}");
+        // The library that draws leaves a colour out by this, which would end bold text as well.
+        assert!(!shown.contains("\u{1b}[;m"), "{shown:?}");
+    }
     system.stop().await;
 }
 
