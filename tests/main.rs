@@ -124,6 +124,7 @@ mod faults {
 /// Of the tests and of `verify` themselves, and of the rules of the source code.
 mod checks {
     mod controls;
+    mod frames;
     mod generic;
     mod house;
     mod lists;

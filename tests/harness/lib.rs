@@ -11,6 +11,7 @@ pub mod descriptions;
 pub mod door;
 pub mod embedded;
 pub mod faulty;
+pub mod frames;
 pub mod fuzz;
 pub mod held;
 pub mod jwt_keys;

@@ -1,6 +1,8 @@
 //! The command line as its users run it: a process of its own, its output, its exit code.
 
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -10,12 +12,14 @@ use waybill::client::Client;
 use crate::services::program;
 
 /// For a command to say something: longer than it waits for a service.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// `waybill` with the addresses of one system, and nothing else from the environment.
 #[derive(Default, Clone)]
 pub struct CommandLine {
     variables: Vec<(String, String)>,
+    /// Where it is not the program that was built with the tests.
+    program: Option<PathBuf>,
 }
 
 /// What a command came to.
@@ -64,8 +68,18 @@ impl CommandLine {
         self
     }
 
+    /// The same of another build.
+    pub fn of_program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
+        self
+    }
+
+    fn program(&self) -> PathBuf {
+        self.program.clone().unwrap_or_else(|| program("waybill"))
+    }
+
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(program("waybill"));
+        let mut command = Command::new(self.program());
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.args(line.split_whitespace()).stdin(Stdio::null()).kill_on_drop(true);
         command
@@ -73,14 +87,19 @@ impl CommandLine {
 
     /// Runs a command to its end; its arguments are separated by spaces.
     pub async fn run(&self, line: &str) -> Done {
-        let output = tokio::time::timeout(TIMEOUT, self.command(line).output()).await;
+        self.run_within(TIMEOUT, line).await
+    }
+
+    /// The same, with another timeout.
+    pub async fn run_within(&self, timeout: Duration, line: &str) -> Done {
+        let output = tokio::time::timeout(timeout, self.command(line).output()).await;
         output.expect("it ends").expect("the program is there").into()
     }
 
     /// Starts a command on a terminal of its own, of 30 rows and 100 columns; both its outputs go there.
     /// `script` of util-linux makes the terminal. What the shell does afterwards may be said, too.
     pub fn on_terminal(&self, line: &str, afterwards: &str) -> Terminal {
-        let program = program("waybill");
+        let program = self.program();
         let shell = format!("stty rows 30 cols 100; {} {line}{afterwards}", program.display());
         let mut command = Command::new("script");
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));

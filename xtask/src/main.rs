@@ -1,6 +1,7 @@
 //! `cargo xtask`: what a developer of Waybill does, from a machine with Rust alone.
 
 mod bench;
+mod frames;
 mod test;
 mod up;
 
@@ -44,6 +45,8 @@ enum Task {
     },
     /// Measures Waybill against raw loops over the same servers, and compares with the last result
     Bench(bench::Bench),
+    /// Counts the frames of each page of the dashboard, at rest and under load
+    Frames(frames::Frames),
     /// Takes the pictures of the dashboard in docs/images
     Screenshots,
     /// Installs what tests and `up` need, and nothing else
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Up { projectors, command_apis } => up::up(projectors, command_apis).map(|()| true),
         Task::Torture { minutes, seed, only } => test::torture(minutes, seed, only.as_deref()),
         Task::Bench(bench) => bench::bench(&bench),
+        Task::Frames(frames) => frames::frames(&frames),
         Task::Screenshots => test::screenshots(),
         Task::Install => xtask::install::install().map(|()| true),
     };
