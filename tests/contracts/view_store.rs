@@ -248,6 +248,7 @@ use batches::a_change_of_many_parts_is_applied_whole;
 use batches::what_can_not_be_applied_holds_up_nothing_else_of_its_batch;
 use sums::{
     a_sum_out_of_range_changes_nothing, sums_and_rankings_are_exact_beyond_what_a_double_holds,
+    the_fields_of_records_are_counted,
 };
 
 contract! {
@@ -257,6 +258,7 @@ contract! {
     rankings_move_with_their_sums
     sums_and_rankings_are_exact_beyond_what_a_double_holds
     a_sum_out_of_range_changes_nothing
+    the_fields_of_records_are_counted
     what_can_not_be_applied_holds_up_nothing_else_of_its_batch
     a_change_of_many_parts_is_applied_whole
     of_many_that_apply_the_same_change_one_does

@@ -26,6 +26,8 @@ pub enum Read {
     Parked(Vec<StreamName>),
     /// Records, by name; one that does not exist is empty.
     Records(Vec<String>),
+    /// How many fields records have, by name; one that does not exist has none.
+    FieldCounts(Vec<String>),
     /// A part of a sorted list.
     List(List),
     /// How many entries a list has.
@@ -59,6 +61,8 @@ pub enum Answer {
     Parked(Vec<Option<Parked>>),
     /// The records.
     Records(Vec<Record>),
+    /// How many fields the records have.
+    FieldCounts(Vec<usize>),
     /// The entries, in the order that was asked for.
     List(Vec<String>),
     /// How many entries there are.
@@ -129,6 +133,11 @@ impl Batch {
         self.add(Read::Records(names))
     }
 
+    /// Counts the fields of records, by name; one that does not exist has none.
+    pub fn field_counts(&mut self, names: Vec<String>) -> Handle<Vec<usize>> {
+        self.add(Read::FieldCounts(names))
+    }
+
     /// Reads a part of a list.
     pub fn list(&mut self, list: List) -> Handle<Vec<String>> {
         self.add(Read::List(list))
@@ -190,6 +199,7 @@ answers! {
     Versions: Vec<Version>;
     Parked: Vec<Option<Parked>>;
     Records: Vec<Record>;
+    FieldCounts: Vec<usize>;
     List: Vec<String>;
     Count: u64;
 }

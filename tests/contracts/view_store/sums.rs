@@ -58,3 +58,23 @@ pub async fn a_sum_out_of_range_changes_nothing(views: Views) {
         Some(1)
     );
 }
+
+pub async fn the_fields_of_records_are_counted(views: Views) {
+    let id = generation(&views).await;
+    let filled = Change {
+        sums: vec![sum("a", 5), sum("b", -7)],
+        greatest_texts: vec![(FieldKey::new("totals", "text"), "ä".to_owned())],
+        ..change(&stream(), 0, 1)
+    };
+    let emptied = Change { sums: vec![sum("a", -5)], ..change(&stream(), 0, 1) };
+    assert_eq!(views.apply(&id, &[filled, emptied]).await.unwrap(), [Applied::Applied; 2]);
+    assert_eq!(record(&views, &id, "totals").await.len(), 3);
+    let mut batch = Batch::new();
+    let counts = batch.field_counts(["none", "totals"].map(str::to_owned).to_vec());
+    let nothing = batch.field_counts(vec![]);
+    let index = batch.count("list");
+    let mut answers = views.read(&id, &batch).await.unwrap().answers;
+    assert_eq!(answers.take(counts).unwrap(), [0, 3], "a sum of 0 is a field as any other");
+    assert_eq!(answers.take(nothing).unwrap(), [0; 0]);
+    assert_eq!(answers.take(index).unwrap(), 0);
+}

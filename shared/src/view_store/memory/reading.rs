@@ -26,6 +26,9 @@ impl Views {
             Read::Records(names) => {
                 Answer::Records(names.iter().map(|name| self.record(name)).collect())
             }
+            Read::FieldCounts(names) => {
+                Answer::FieldCounts(names.iter().map(|name| self.field_count(name)).collect())
+            }
             Read::List(list) => Answer::List(self.part(list)),
             Read::Count(index) => {
                 Answer::Count(self.lists.get(index).map_or(0, |list| list.len() as u64))
@@ -54,6 +57,10 @@ impl Views {
         let sums = record.sums.iter().map(|(field, sum)| (field.clone(), sum.to_string()));
         let texts = record.texts.iter().map(|(field, text)| (field.clone(), text.clone()));
         sums.chain(texts).collect()
+    }
+
+    fn field_count(&self, name: &str) -> usize {
+        self.records.get(name).map_or(0, |record| record.sums.len() + record.texts.len())
     }
 
     fn part(&self, list: &List) -> Vec<String> {

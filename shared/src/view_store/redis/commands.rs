@@ -44,6 +44,11 @@ pub fn ask(pipeline: &mut Pipeline, keys: &GenerationKeys, read: &Read) {
                 pipeline.hgetall(keys.record(name));
             }
         }
+        Read::FieldCounts(names) => {
+            for name in names {
+                pipeline.hlen(keys.record(name));
+            }
+        }
         Read::List(list) => {
             pipeline.add_command(range(keys, list));
         }
@@ -101,6 +106,10 @@ pub fn answer(what: &str, read: &Read, next: &mut impl FnMut() -> Result<Value>)
         Read::Records(names) => {
             let records = names.iter().map(|_| parse(what, next()?));
             Answer::Records(records.collect::<Result<_>>()?)
+        }
+        Read::FieldCounts(names) => {
+            let counts = names.iter().map(|_| parse(what, next()?));
+            Answer::FieldCounts(counts.collect::<Result<_>>()?)
         }
         Read::List(_) => Answer::List(parse(what, next()?)?),
         Read::Count(_) => Answer::Count(parse(what, next()?)?),
