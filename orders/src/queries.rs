@@ -3,6 +3,7 @@
 mod contract;
 mod customers;
 pub(crate) mod examples;
+mod items;
 mod live;
 mod orders;
 mod stats;
@@ -27,6 +28,9 @@ pub struct OrderQueries;
 
 /// Entries of a page, where the client does not say how many it wants.
 const DEFAULT_LIMIT: usize = 50;
+
+/// Bytes of the items of a page; one that is larger is a page of its own.
+const PAGE_BYTES: usize = 1 << 20;
 
 type Answered = Result<Option<Reply>, Error>;
 

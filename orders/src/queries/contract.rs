@@ -100,7 +100,8 @@ fn customers() -> Vec<Query> {
     vec![
         Query {
             path: "/customers",
-            about: "Customers by lifetime value in one currency, largest first.",
+            about: "Customers by lifetime value in one currency, largest first. A page ends at about 1 \
+                    MiB, so only `next` tells the end; name the currency to go on in the same one.",
             parameters: vec![
                 Parameter::of::<Currency>(
                     "currency",
@@ -147,7 +148,8 @@ fn stats() -> Vec<Query> {
         query("/stats", "Totals over all orders.", vec![], Shape::of::<Totals>(totals)),
         query(
             "/stats/daily",
-            "UTC days, oldest first. Days without anything are left out.",
+            "UTC days, oldest first. Days without anything are left out, and a page ends at about 1 \
+             MiB, so only `next` tells the end.",
             vec![
                 Parameter::of::<Date>("from", "The first day.", "2026-01-01"),
                 Parameter::of::<Date>("to", "The last day, not before `from`.", "2026-12-31"),
@@ -158,7 +160,7 @@ fn stats() -> Vec<Query> {
         ),
         query(
             "/stats/products",
-            "Products, most units first.",
+            "Products, most units first. A page ends at about 1 MiB, so only `next` tells the end.",
             vec![limit(), cursor::<Ranked>("9223372036854775810P-0001")],
             list::<Product>(product, Value::Null),
         ),

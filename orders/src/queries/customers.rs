@@ -8,9 +8,10 @@ use kernel::views::{Batch, List};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::items::{Page, parts};
 use super::{
-    Answered, DEFAULT_LIMIT, Items, Record, Sum, Sums, behind, cut, entries, is_ranked, page,
-    records, reply,
+    Answered, DEFAULT_LIMIT, Record, Sum, Sums, behind, cut, entries, is_ranked, page, records,
+    reply,
 };
 use crate::values::Currency;
 use crate::view::names;
@@ -40,7 +41,7 @@ pub async fn one(
 ) -> Answered {
     parameters.finish()?;
     let found = match owner.is_none_or(|owner| owner == id) {
-        true => customers(views, &[id.to_owned()]).await?.pop(),
+        true => customers(views, &[id.to_owned()]).await?.pop().flatten(),
         false => None,
     };
     match found {
@@ -65,14 +66,23 @@ pub async fn list(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answere
         None => most_used(views).await?,
     };
     let Some(currency) = currency else {
-        return reply(&Items::<Customer> { items: vec![], next: None });
+        return Page::before(None).reply();
     };
     let index = names::customers_by_value(&currency);
     let found = entries(views, page(index, true, after, limit)).await?;
     let (found, next) = cut(found, limit);
     let ids: Result<Vec<String>, Error> =
         found.iter().map(|entry| behind(names::RANK, entry).map(str::to_owned)).collect();
-    reply(&Items { items: customers(views, &ids?).await?, next })
+    let ids = ids?;
+    let named: Vec<String> = ids.iter().map(|id| names::customer(id)).collect();
+    let mut page = Page::before(next);
+    for part in parts(views, &named).await? {
+        let customers = customers(views, &ids[part.clone()]).await?;
+        if !page.add(&found[part], &customers)? {
+            break;
+        }
+    }
+    page.reply()
 }
 
 /// The currency of most orders; of several the first by name.
@@ -84,8 +94,8 @@ async fn most_used(views: &dyn Views) -> Result<Option<String>, Error> {
     Ok(most.map(|(currency, _)| currency))
 }
 
-/// The customers by these ids who ordered anything, in this order.
-async fn customers(views: &dyn Views, ids: &[String]) -> Result<Vec<Customer>, Error> {
+/// The customers by these ids; `None` for one who has ordered nothing.
+async fn customers(views: &dyn Views, ids: &[String]) -> Result<Vec<Option<Customer>>, Error> {
     let mut batch = Batch::new();
     let records = batch.records(ids.iter().map(|id| names::customer(id)).collect());
     let edges: Vec<_> =
@@ -94,11 +104,9 @@ async fn customers(views: &dyn Views, ids: &[String]) -> Result<Vec<Customer>, E
     let records = answers.take(records)?;
     let mut customers = vec![];
     for ((id, record), [first, last]) in ids.iter().zip(records).zip(edges) {
-        if let Some(first) = time(answers.take(first)?)?
-            && let Some(last) = time(answers.take(last)?)?
-        {
-            customers.push(customer(id, &Record(record), first, last)?);
-        }
+        let edges = time(answers.take(first)?)?.zip(time(answers.take(last)?)?);
+        let shown = edges.map(|(first, last)| customer(id, &Record(record), first, last));
+        customers.push(shown.transpose()?);
     }
     Ok(customers)
 }

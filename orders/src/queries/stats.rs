@@ -8,9 +8,10 @@ use kernel::views::{Batch, List};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::items::{Page, parts};
 use super::{
-    Answered, DEFAULT_LIMIT, Items, Record, Sum, Sums, behind, cut, entries, is_ranked, page,
-    records, reply,
+    Answered, DEFAULT_LIMIT, Record, Sum, Sums, behind, cut, entries, is_ranked, page, records,
+    reply,
 };
 use crate::order::Status;
 use crate::view::names;
@@ -98,16 +99,25 @@ pub async fn daily(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answer
         limit: limit + 1,
     };
     let (days, next) = cut(entries(views, days).await?, limit);
-    let found = records(views, days.iter().map(|date| names::day(date)).collect()).await?;
-    let mut items = vec![];
-    for (date, day) in days.iter().zip(found) {
-        let (orders, units) = (day.sum("orders")?, day.sum("units")?);
-        let revenue = day.sums(names::REVENUE)?;
-        if orders != Sum(0) || units != Sum(0) || !revenue.is_empty() {
-            items.push(Day { date: date.clone(), orders, units, revenue });
+    let named: Vec<String> = days.iter().map(|date| names::day(date)).collect();
+    let mut page = Page::before(next);
+    for part in parts(views, &named).await? {
+        let found = records(views, named[part.clone()].to_vec()).await?;
+        let days = &days[part];
+        let items: Result<Vec<_>, Error> = days.iter().zip(&found).map(day).collect();
+        if !page.add(days, &items?)? {
+            break;
         }
     }
-    reply(&Items { items, next })
+    page.reply()
+}
+
+/// `None` where there is nothing to show of the day.
+fn day((date, record): (&String, &Record)) -> Result<Option<Day>, Error> {
+    let (orders, units) = (record.sum("orders")?, record.sum("units")?);
+    let revenue = record.sums(names::REVENUE)?;
+    let is_empty = orders == Sum(0) && units == Sum(0) && revenue.is_empty();
+    Ok((!is_empty).then(|| Day { date: date.clone(), orders, units, revenue }))
 }
 
 pub async fn products(views: &dyn Views, parameters: &mut Parameters<'_>) -> Answered {
@@ -119,18 +129,26 @@ pub async fn products(views: &dyn Views, parameters: &mut Parameters<'_>) -> Ans
     let skus: Result<Vec<&str>, Error> =
         best.iter().map(|entry| behind(names::RANK, entry)).collect();
     let skus = skus?;
-    let found = records(views, skus.iter().map(|sku| names::product(sku)).collect()).await?;
-    let items: Result<Vec<Product>, Error> = skus.iter().zip(found).map(product).collect();
-    reply(&Items { items: items?, next })
+    let named: Vec<String> = skus.iter().map(|sku| names::product(sku)).collect();
+    let mut page = Page::before(next);
+    for part in parts(views, &named).await? {
+        let found = records(views, named[part.clone()].to_vec()).await?;
+        let items: Result<Vec<_>, Error> =
+            skus[part.clone()].iter().zip(&found).map(product).collect();
+        if !page.add(&best[part], &items?)? {
+            break;
+        }
+    }
+    page.reply()
 }
 
-fn product((sku, record): (&&str, Record)) -> Result<Product, Error> {
+fn product((sku, record): (&&str, &Record)) -> Result<Option<Product>, Error> {
     let name = record.0.get("name").map(|text| behind(names::TIME + names::ID, text));
-    Ok(Product {
+    Ok(Some(Product {
         sku: (*sku).to_owned(),
         name: name.transpose()?.map(str::to_owned),
         orders: record.sum("orders")?,
         units: record.sum("units")?,
         value: record.sums(names::VALUE)?,
-    })
+    }))
 }

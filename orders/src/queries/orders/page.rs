@@ -10,7 +10,7 @@ use kernel::query::{Error, Reply, Views};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::{Answered, behind, reply};
+use super::super::{Answered, PAGE_BYTES, behind, reply};
 use super::documents;
 use crate::order::{OrderAggregate, Status};
 use crate::view::names;
@@ -20,8 +20,6 @@ const MAX_CHUNK: usize = 50;
 const FIRST_CHUNK: usize = 16;
 /// Bytes of documents that one read should not exceed.
 const CHUNK_BYTES: usize = 2 << 20;
-/// Bytes of documents on a page; one document that is larger is a page of its own.
-const BYTES: usize = 1 << 20;
 
 /// How many documents are read at a time, learned from read to read by how large they are. All requests
 /// of the process share it: it says nothing but how an answer is read.
@@ -113,7 +111,7 @@ impl Page {
     }
 
     fn is_full(&self, more: &Stored) -> bool {
-        !self.documents.is_empty() && self.bytes + more.document.len() > BYTES
+        !self.documents.is_empty() && self.bytes + more.document.len() > PAGE_BYTES
     }
 
     fn add(&mut self, stream: StreamName, stored: Stored) {
