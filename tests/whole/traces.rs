@@ -8,10 +8,11 @@ use http::Method;
 use kernel::log::StreamName;
 use serde_json::Value;
 use tests::client::OrderClient;
+use tests::descriptions::{example_request, openapi, operations};
 use tests::live::LiveClient;
 use tests::orders;
 use tests::otlp::{Collector, Span};
-use tests::services::{System, Urls};
+use tests::services::{Service, System, Urls};
 use tests::torture::recorder::Recorder;
 use tests::until;
 use uuid::Uuid;
@@ -70,6 +71,37 @@ async fn traced(urls: &Urls, collector: &Collector) -> System {
     system
 }
 
+/// Whatever is asked for, and whatever the answer is. Probes and Prometheus have no spans.
+async fn every_request_goes_on_with_its_trace(collector: &Collector, services: [&Service; 3]) {
+    let mut asked = vec![];
+    for service in services {
+        let document = openapi(&service.client).await;
+        for (path, method, operation) in operations(&document) {
+            let (id, traceparent) = trace(true);
+            let (filled, body) = example_request(path, operation, "");
+            // No answer is of this type: it is refused, and nothing is done.
+            let headers = [("traceparent", traceparent.as_str()), ("accept", "image/x-none")];
+            let sent: Method = method.to_uppercase().parse().unwrap();
+            let body = body.unwrap_or_default();
+            let answer = service.client.send(sent, &filled, &headers, body).await.unwrap();
+            let status = answer.status.as_u16();
+            if !["/livez", "/readyz", "/metrics"].contains(&path) {
+                assert!((400..500).contains(&status), "{method} {filled}: {status}");
+                asked.push((id, format!("{method} {path}")));
+            }
+        }
+    }
+    assert!(asked.len() > 40, "{asked:?}");
+    until("every request is told", || async {
+        let spans = collector.spans();
+        let is_told = |(id, _): &(String, String)| {
+            spans.iter().any(|span| span.trace == *id && span.parent == "00f067aa0ba902b7")
+        };
+        asked.iter().all(is_told).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_leads_from_the_request_to_the_live_update() {
     let collector = Collector::start().await;
@@ -115,6 +147,8 @@ async fn a_trace_leads_from_the_request_to_the_live_update() {
     let read = system.queries.client.send(Method::GET, "/readyz", &[], "").await.unwrap();
     assert!(read.status.is_success());
     assert!(!collector.spans().iter().any(|span| span.name.contains("readyz")));
+    let services = [&system.commands[0], &system.queries, &system.projectors[0]];
+    every_request_goes_on_with_its_trace(&collector, services).await;
     system.remove().await;
 }
 

@@ -29,6 +29,11 @@ async fn each_service_is_described_by_valid_openapi() {
             let what = format!("{method} {path}");
             assert!(names.insert(operation["operationId"].as_str().unwrap()), "{what}");
             examples_fit(&what, &document, operation);
+            for header in ["X-Request-Id", "X-Correlation-Id", "traceparent"] {
+                let of_it = |it: &&Value| it["in"] == "header" && it["name"] == header;
+                let told = operation["parameters"].as_array().unwrap().iter().filter(of_it);
+                assert_eq!(told.count(), 1, "{what} {header}");
+            }
         }
         for example in document["components"]["examples"].as_object().unwrap().values() {
             let schema = json!({ "$ref": "#/components/schemas/Problem" });

@@ -105,32 +105,41 @@ pub fn last_event_id() -> Parameter {
     Parameter::of::<LastEventId>("Last-Event-ID", about, EVENT_ID)
 }
 
-/// `X-Request-Id` of every request.
-pub fn request_id() -> Parameter {
-    Parameter::of::<Text>(
+/// Of every request: an operation that says more of one describes it itself.
+pub(super) fn of_every_request() -> [Parameter; 3] {
+    let id = Parameter::of::<Text>(
         "X-Request-Id",
         "Names the request in the answer and in the log of the service: 1 to 128 letters, digits and \
          `-._~:+/=@`. Where it is missing or anything else, the service makes one.",
         "checkout-7781-1",
-    )
+    );
+    let correlation = "What the request belongs to, up to 255 bytes: the log of the service has it in \
+                       each line that is written for the request.";
+    let trace = "The trace that the request belongs to (W3C Trace Context): the log of the service has \
+                 it in each line that is written for the request, and where the request is traced, its \
+                 span goes on with it.";
+    [id, correlation_id(correlation), traceparent(trace)]
 }
 
 /// What a client says of where a command comes from.
 pub fn trace() -> [Parameter; 3] {
-    let header = Parameter::of::<Text>;
-    [
-        header(
-            "X-Correlation-Id",
-            "Stored with the events, up to 255 bytes; without it the id of the request is.",
-            "checkout-7781",
-        ),
-        header("X-Causation-Id", "Stored with the events, up to 255 bytes.", "webhook-12"),
-        header(
-            "traceparent",
-            "Stored with the events; ignored where it has another form (W3C Trace Context).",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        ),
-    ]
+    let about = "Stored with the events, up to 255 bytes, and in the log of the service; without it the \
+                 id of the request is stored.";
+    let causation = "Stored with the events, up to 255 bytes.";
+    let causation = Parameter::of::<Text>("X-Causation-Id", causation, "webhook-12");
+    let trace = "Stored with the events, and in the log of the service; where the request is traced, \
+                 its span goes on with it, and is stored instead. Ignored where it has another form \
+                 (W3C Trace Context).";
+    [correlation_id(about), causation, traceparent(trace)]
+}
+
+fn correlation_id(about: &'static str) -> Parameter {
+    Parameter::of::<Text>("X-Correlation-Id", about, "checkout-7781")
+}
+
+fn traceparent(about: &'static str) -> Parameter {
+    let example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    Parameter::of::<Text>("traceparent", about, example)
 }
 
 /// Of every answer.

@@ -63,7 +63,9 @@ impl Document {
         }
         let mut parameters: Vec<Value> =
             operation.parameters.iter().map(|(place, it)| self.parameter(*place, it)).collect();
-        parameters.push(self.parameter(Place::Header, &headers::request_id()));
+        let of_every = headers::of_every_request().into_iter();
+        let of_every = of_every.filter(|header| !operation.says_of_header(header.name));
+        parameters.extend(of_every.map(|header| self.parameter(Place::Header, &header)));
         parameters.extend(operation.written.iter().map(|(name, schema, example)| {
             json!({
                 "name": name, "in": "path", "required": true, "schema": schema, "example": example,

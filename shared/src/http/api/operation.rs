@@ -170,6 +170,11 @@ impl Operation {
         self
     }
 
+    /// Whether it says itself what this header is for.
+    pub(super) fn says_of_header(&self, name: &str) -> bool {
+        self.parameters.iter().any(|(place, it)| *place == Place::Header && it.name == name)
+    }
+
     /// Takes a body of this type; an empty one too, unless it is needed.
     pub fn takes(mut self, media: &'static str, body: impl Into<Body>, needed: bool) -> Self {
         self.body.push((media, body.into()));
