@@ -29,6 +29,7 @@ mod parts {
         mod request_ids;
         mod secure;
         mod security_headers;
+        mod tagged;
         mod unfinished;
         mod unread;
         mod untaken;

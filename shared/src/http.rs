@@ -6,6 +6,7 @@ pub mod answer;
 pub mod api;
 pub mod body;
 mod client;
+pub mod conditional;
 pub mod consistency_token;
 pub mod cors;
 pub mod encoding;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use kernel::Timestamp;
 use kernel::aggregate::{Aggregate, parse_id};
@@ -12,10 +13,11 @@ use kernel::parameters::{Parameters, bad, number};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use shared::http::answer::set;
+use shared::http::answer::{self, set};
+use shared::http::conditional::is_known;
 use shared::http::consistency_token::{self, FeedCursor, Token};
 use shared::http::probes::get_or_head;
-use shared::http::problem::Problem;
+use shared::http::problem::{JSON, Problem};
 use shared::http::{Answer, json as json_answer, wait};
 use shared::messaging::cloud_event::{CloudEvent, source};
 use shared::service::slot::ServiceSlot;
@@ -64,9 +66,15 @@ pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Respo
         .then(|id, slot, parameters| async move {
             into_response(events::<A>(slot, id, parameters).await)
         });
-    let state = one().and(warp::path!("state")).and(get_or_head()).and(with).and(query()).then(
-        |id, slot, parameters| async move { into_response(state::<A>(slot, id, parameters).await) },
-    );
+    let state = one()
+        .and(warp::path!("state"))
+        .and(get_or_head())
+        .and(with)
+        .and(query())
+        .and(warp::header::headers_cloned())
+        .then(|id, slot, parameters, headers| async move {
+            into_response(state::<A>(slot, id, parameters, headers).await)
+        });
     feed.or(events).unify().or(state).unify().boxed()
 }
 
@@ -162,22 +170,29 @@ fn too_long<A: Aggregate>() -> Problem {
     Problem::unavailable(format!("The {name} could not be folded within {seconds} s; try again."))
 }
 
-async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: Given) -> Answer {
-    let mut parameters = Parameters::new(&given);
+fn until(given: &Given) -> Result<Until, Problem> {
+    let mut parameters = Parameters::new(given);
     parameters.only(&["version", "at"])?;
-    let until = match (parameters.text("version"), parameters.text("at")) {
-        (None, None) => Until::Now,
+    match (parameters.text("version"), parameters.text("at")) {
+        (None, None) => Ok(Until::Now),
         (Some(text), None) => match number(text) {
-            Some(version) if version >= 1 => Until::Version(version),
-            _ => return Err(bad("version", "an integer from 1", text).into()),
+            Some(version) if version >= 1 => Ok(Until::Version(version)),
+            _ => Err(bad("version", "an integer from 1", text).into()),
         },
-        (None, Some(text)) => Until::Time(
+        (None, Some(text)) => Ok(Until::Time(
             Timestamp::parse(text).map_err(|_| bad("at", "a time as in RFC 3339", text))?,
-        ),
-        (Some(_), Some(_)) => {
-            return Err(Problem::malformed("Expected `version` or `at`, not both."));
-        }
-    };
+        )),
+        (Some(_), Some(_)) => Err(Problem::malformed("Expected `version` or `at`, not both.")),
+    }
+}
+
+async fn state<A: Aggregate>(
+    slot: ServiceSlot<Service<A>>,
+    id: String,
+    given: Given,
+    headers: HeaderMap,
+) -> Answer {
+    let until = until(&given)?;
     let is_past = matches!(until, Until::Version(_));
     let service = slot.service()?;
     let stream = stream::<A>(&id)?;
@@ -192,16 +207,25 @@ async fn state<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: G
             )));
         }
     };
+    let (version, etag) = (past.version, etag(past.version, &service.log));
+    let mut response = match is_known(&headers, &etag) {
+        true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), JSON),
+        false => json_answer(StatusCode::OK, &body(past)?)?,
+    };
+    set(&mut response, "cache-control", if is_past { PAST } else { LIVE });
+    set(&mut response, "etag", &etag);
+    let shown = Token::of_stream(&service.log, &stream, version);
+    set(&mut response, consistency_token::HEADER, &shown.to_string());
+    Ok(response)
+}
+
+/// The state, with `version` and `updated_at`.
+fn body<S: Serialize>(past: Past<S>) -> Result<Value, Problem> {
     let Past { state, version, at } = past;
     let mut body = serde_json::to_value(&state).map_err(|e| Problem::internal(e.to_string()))?;
     if let Value::Object(fields) = &mut body {
         fields.insert("version".to_owned(), version.into());
         fields.insert("updated_at".to_owned(), at.to_string().into());
     }
-    let mut response = json_answer(StatusCode::OK, &body)?;
-    set(&mut response, "cache-control", if is_past { PAST } else { LIVE });
-    set(&mut response, "etag", &etag(version, &service.log));
-    let shown = Token::of_stream(&service.log, &stream, version);
-    set(&mut response, consistency_token::HEADER, &shown.to_string());
-    Ok(response)
+    Ok(body)
 }

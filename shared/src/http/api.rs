@@ -13,7 +13,7 @@ mod security;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 use kernel::contract::{ProblemPage, Rule};
 use serde_json::Value;
 use uuid::Uuid;
@@ -27,6 +27,7 @@ pub use self::operation::{Body, Operation, ServerSentEvent};
 pub use self::own::{Object, file, text};
 use super::access::AccessTable;
 use super::answer::{self, Answer, into_response};
+use super::conditional::is_known;
 use super::fixed::Fixed;
 use super::guard::Guard;
 use super::measured;
@@ -104,20 +105,13 @@ impl Served {
 
     /// The answer: 304 where the client has it.
     pub fn answer(&self, headers: &HeaderMap) -> Response {
-        let given = headers.get_all(header::IF_NONE_MATCH).iter();
-        let mut tags = given.filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','));
-        let mut response = match tags.any(|tag| self.is_named(tag.trim())) {
+        let mut response = match is_known(headers, &self.etag) {
             true => self.body.not_modified(),
             false => self.body.answer(),
         };
         answer::set(&mut response, "etag", &self.etag);
         answer::set(&mut response, "cache-control", "no-cache");
         response
-    }
-
-    /// Whether a tag of `If-None-Match` names it; compared weakly (RFC 9110, section 13.1.2).
-    fn is_named(&self, tag: &str) -> bool {
-        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == &*self.etag
     }
 }
 
@@ -171,6 +165,8 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
 
     #[test]

@@ -5,18 +5,20 @@
 //! written behind the tag. Clients give such a tag back, to any service, and it counts as the tag of the
 //! answer itself.
 
+mod tags;
+
 use std::io::Write as _;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
-use http::header::{IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use warp::reply::Response;
 
+use self::tags::{Tags, tag};
 use super::fixed::Fixed;
 
 /// Bytes from which on it is worth it: less fits into one packet anyway.
@@ -110,23 +112,23 @@ fn weighed(text: &str) -> Option<(&str, f32)> {
 /// What a request says of codings.
 pub(super) struct Codings {
     wanted: Option<Coding>,
-    /// The client has the answer in this one.
-    known: Option<Coding>,
+    /// Of what the client has.
+    tags: Tags,
 }
 
 impl Codings {
     /// Takes the codings out of the tags that the client gives back.
     pub(super) fn of_request(headers: &mut HeaderMap) -> Self {
-        untag(headers, &IF_MATCH);
-        let known = untag(headers, &IF_NONE_MATCH);
-        Self { wanted: accepted(headers), known }
+        let tags = Tags::of_request(headers);
+        Self { wanted: accepted(headers), tags }
     }
 
     /// Puts the answer into the coding, where it gains by it.
     pub(super) async fn apply(self, mut response: Response) -> Response {
         if response.status() == StatusCode::NOT_MODIFIED {
             let headers = response.headers_mut();
-            self.known.into_iter().for_each(|coding| tag(headers, coding));
+            let known = headers.get(ETAG).and_then(|etag| self.tags.known(etag.to_str().ok()?));
+            known.into_iter().for_each(|coding| tag(headers, coding));
             // As the answer itself would have it (RFC 9110, section 15.4.5).
             headers.append(VARY, HeaderValue::from_static("accept-encoding"));
             return response;
@@ -169,35 +171,9 @@ fn is_text(headers: &HeaderMap) -> bool {
     is_text && media != "text/event-stream" && !headers.contains_key(CONTENT_ENCODING)
 }
 
-/// Writes the coding behind the strong tag of an answer.
-fn tag(headers: &mut HeaderMap, coding: Coding) {
-    let strong = headers.get(ETAG).and_then(|tag| tag.to_str().ok()?.strip_suffix('"'));
-    let tagged = strong.filter(|tag| tag.starts_with('"'));
-    let tagged = tagged.map(|tag| HeaderValue::try_from(format!("{tag}-{}\"", coding.name())));
-    if let Some(Ok(tag)) = tagged {
-        headers.insert(ETAG, tag);
-    }
-}
-
-/// Takes codings out of the tags in this header; returns one of them.
-fn untag(headers: &mut HeaderMap, name: &HeaderName) -> Option<Coding> {
-    let given = headers.get(name)?.to_str().ok()?;
-    let end = |coding: Coding| format!("-{}\"", coding.name());
-    let known = Coding::ALL.into_iter().find(|coding| given.contains(&end(*coding)))?;
-    let plain =
-        Coding::ALL.iter().fold(given.to_owned(), |tags, one| tags.replace(&end(*one), "\""));
-    let plain = HeaderValue::try_from(plain).ok()?;
-    headers.insert(name, plain);
-    Some(known)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
-    }
 
     #[test]
     fn the_client_decides_on_the_coding() {
@@ -223,25 +199,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_tag_that_comes_back_is_that_of_the_answer() {
-        let mut given =
-            headers(&[(IF_MATCH, "\"5-a-b-gzip\""), (IF_NONE_MATCH, "W/\"x\", \"5-zstd\", \"6\"")]);
-        assert_eq!(Codings::of_request(&mut given).known, Some(Coding::Zstd));
-        assert_eq!(
-            (&given[IF_MATCH], &given[IF_NONE_MATCH]),
-            (
-                &HeaderValue::from_static("\"5-a-b\""),
-                &HeaderValue::from_static("W/\"x\", \"5\", \"6\""),
-            )
-        );
-        for (etag, expected) in [("\"5\"", "\"5-gzip\""), ("W/\"5\"", "W/\"5\"")] {
-            let mut answer = headers(&[(ETAG, etag)]);
-            tag(&mut answer, Coding::Gzip);
-            assert_eq!(answer[ETAG], expected);
-        }
-    }
-
     #[tokio::test]
     async fn what_is_written_is_read_and_what_gains_nothing_stays_as_it_is() {
         let text = "{\"a\": 1}".repeat(40_000);
@@ -254,7 +211,8 @@ mod tests {
         ] {
             let mut response = Response::new(body.to_owned().into());
             response.headers_mut().insert(CONTENT_TYPE, media.parse().unwrap());
-            let codings = Codings { wanted: Some(coding), known: None };
+            let tags = Tags::of_request(&mut HeaderMap::new());
+            let codings = Codings { wanted: Some(coding), tags };
             let (head, answered) = codings.apply(response).await.into_parts();
             let named = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
             assert_eq!(named, is_coded.then(|| coding.name().as_bytes()), "{media}");

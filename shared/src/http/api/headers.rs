@@ -94,7 +94,8 @@ pub fn if_match() -> Parameter {
 
 /// `If-None-Match` of reads.
 pub fn if_none_match() -> Parameter {
-    let about = "An `ETag` that the client has: 304 when it would be the same.";
+    let about = "The `ETag`s of answers that the client has, or `*`: 304 when the answer would have one \
+                 of them. They are compared weakly (RFC 9110, section 13.1.2).";
     Parameter::of::<Text>("If-None-Match", about, "\"3\"")
 }
 
