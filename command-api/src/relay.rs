@@ -1,9 +1,12 @@
 //! The relay: follows the log and publishes every event to the exchange, at least once and in log
 //! order. One leader by lease; a second would do no harm.
 
+mod answered;
+mod checkpoint;
 mod leading;
 mod messages;
 mod obstruction;
+mod stopping;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +19,6 @@ use shared::feed::cursor::Cursor;
 use shared::messaging::cloud_event::source;
 use shared::messaging::rabbitmq::{Publisher, RabbitMq};
 use shared::service::backoff::Backoff;
-use shared::service::failpoint;
 use shared::service::health::Health;
 use shared::service::liveness::Work;
 use shared::service::min_interval::MinInterval;
@@ -27,9 +29,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::answered::Answered;
+use self::checkpoint::Checkpoint;
 use self::leading::Leading;
 use self::messages::MessageWriter;
 use self::obstruction::Obstruction;
+use self::stopping::patiently;
 use crate::metrics;
 use crate::told::told;
 
@@ -39,8 +44,6 @@ const LEASE_TERM: Duration = Duration::from_secs(6);
 const RUN: usize = 1_024;
 /// Commits that are relayed without waiting for more.
 const FULL: usize = 200;
-/// How often the broker is asked for the exchange while nothing is published.
-const ASK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the checkpoint is stored: what a restart may publish again.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -132,6 +135,9 @@ impl Relay {
         let Some(publisher) = self.connect(stop).await? else { return Ok(()) };
         self.work.progress();
         let led = self.lead(&publisher, attempts, stop).await;
+        if stop.is_cancelled() {
+            self.give_up().await; // The next leader does not wait for a broker that hangs.
+        }
         publisher.close().await;
         led
     }
@@ -161,10 +167,10 @@ impl Relay {
         stop: &CancellationToken,
     ) -> Result<()> {
         let from = self.store.relay_checkpoint(&self.log).await?;
-        let mut checkpoint = Checkpoint { stored: from, confirmed: from, since: Instant::now() };
+        let mut checkpoint = Checkpoint::at(from);
         let mut leased = Instant::now();
         let mut cursor = Cursor::new(Arc::new(self.store.clone()), from);
-        let (mut interval, mut answered) = (MinInterval::default(), Answered(Instant::now()));
+        let (mut interval, mut answered) = (MinInterval::default(), Answered::now());
         tracing::info!(from, "relays the log to the exchange");
         let _leading = Leading::begin(&self.health);
         while !stop.is_cancelled() {
@@ -179,17 +185,12 @@ impl Relay {
             interval.start();
             for run in runs(&run.commits) {
                 attempts.unconfirmed = Some(checkpoint.stored);
-                let messages = self.messages.write(run)?;
-                let step = Step::begin("publish", Kind::Producer);
-                let sent = publisher.publish(&messages).await;
-                if let Some(step) = step {
-                    step.became(&sent).end(self.about(messages.len()), run.iter().map(told));
+                if !self.publish(publisher, run, stop).await? {
+                    return checkpoint.store(self, Duration::ZERO).await;
                 }
-                sent?;
                 attempts.unconfirmed = None;
-                answered = Answered(Instant::now());
+                answered = Answered::now();
                 self.work.progress();
-                published(run, messages.len());
                 checkpoint.confirmed =
                     run.last().map_or(checkpoint.confirmed, |commit| commit.position);
                 checkpoint.store(self, CHECKPOINT_INTERVAL).await?;
@@ -211,6 +212,36 @@ impl Relay {
             }
         }
         checkpoint.store(self, Duration::ZERO).await
+    }
+
+    /// Publishes a run and waits for its confirms; false where `stop` comes before that. Then the exchange may
+    /// have any part of it, and it counts as not published.
+    async fn publish(
+        &self,
+        publisher: &Publisher,
+        run: &[Commit],
+        stop: &CancellationToken,
+    ) -> Result<bool> {
+        if stop.is_cancelled() {
+            return Ok(false);
+        }
+        let messages = self.messages.write(run)?;
+        let step = Step::begin("publish", Kind::Producer);
+        let sent = patiently(stop, publisher.publish(&messages)).await;
+        if let Some(step) = step {
+            let step = match &sent {
+                Some(sent) => step.became(sent),
+                None => step.failed(&"not confirmed before the stop"),
+            };
+            step.end(self.about(messages.len()), run.iter().map(told));
+        }
+        let Some(sent) = sent else {
+            tracing::info!(messages = messages.len(), "not confirmed before the stop");
+            return Ok(false);
+        };
+        sent?;
+        published(run, messages.len());
+        Ok(true)
     }
 }
 
@@ -253,39 +284,4 @@ fn runs(commits: &[Commit]) -> impl Iterator<Item = &[Commit]> {
         rest = after;
         (!run.is_empty()).then_some(run)
     })
-}
-
-/// When the broker answered last.
-struct Answered(Instant);
-
-impl Answered {
-    /// Asks again when that is long ago: while nothing is published, nothing else shows that it hangs.
-    async fn ask_again(&mut self, publisher: &Publisher, stop: &CancellationToken) -> Result<()> {
-        if self.0.elapsed() < ASK_INTERVAL {
-            return Ok(());
-        }
-        let asked = stop.run_until_cancelled(publisher.ask()).await;
-        *self = Self(Instant::now());
-        asked.unwrap_or(Ok(()))
-    }
-}
-
-/// How far the exchange has confirmed. It is stored now and then, and never runs ahead.
-struct Checkpoint {
-    stored: Position,
-    confirmed: Position,
-    since: Instant,
-}
-
-impl Checkpoint {
-    async fn store(&mut self, relay: &Relay, interval: Duration) -> Result<()> {
-        if self.confirmed > self.stored && self.since.elapsed() >= interval {
-            failpoint::hit("checkpoint.before");
-            relay.store.move_relay_checkpoint(&relay.log, self.confirmed).await?;
-            failpoint::hit("checkpoint.after");
-            self.stored = self.confirmed;
-            self.since = Instant::now();
-        }
-        Ok(())
-    }
 }

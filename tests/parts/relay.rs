@@ -2,6 +2,7 @@
 
 mod obstruction;
 mod standby;
+mod stopping;
 
 use std::sync::Arc;
 use std::time::Duration;
