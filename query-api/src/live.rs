@@ -184,3 +184,59 @@ pub async fn answer(
     }
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures::FutureExt as _;
+    use kernel::contract::ReadContract;
+    use kernel::live::{Live, Shown, unreadable};
+    use kernel::parameters;
+    use kernel::projection::Stored;
+    use kernel::query::{self, Queries, Question, Reply, Views};
+    use shared::service::liveness::Liveness;
+    use shared::view_store::memory::Memory;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    /// A domain without views.
+    struct Nothing;
+
+    impl Live for Nothing {
+        fn filter(&self, _: &mut Parameters<'_>) -> Result<Filter, parameters::Error> {
+            Ok(Filter::default())
+        }
+
+        fn show(&self, _: Stored) -> kernel::Result<Shown> {
+            Err(unreadable("there is none"))
+        }
+
+        fn owned(&self, filter: Filter, _: &str) -> Filter {
+            filter
+        }
+    }
+
+    #[async_trait]
+    impl Queries for Nothing {
+        fn contract(&self) -> ReadContract {
+            ReadContract::default()
+        }
+
+        async fn answer(&self, _: &dyn Views, _: &Question) -> Result<Option<Reply>, query::Error> {
+            Ok(None)
+        }
+    }
+
+    /// The task of the reader runs beside the one that opens the stream.
+    #[tokio::test]
+    async fn a_reading_that_breaks_down_before_it_is_waited_for_is_heard_of() {
+        let (views, stop) = (Arc::new(Memory::default()), CancellationToken::new());
+        let bounds = (Bounds::default(), Liveness::default().work("live"));
+        let hub = Arc::new(Hub::new(views, Arc::new(Nothing), stop, bounds));
+        let wanted = Wanted::read(&BTreeMap::new(), None, &Nothing).unwrap();
+        let opened = open(&hub, wanted, || hub.end_all()).now_or_never();
+        let problem = opened.expect("it does not wait for the next reading").err();
+        assert_eq!(problem.map(|problem| problem.status), Some(503));
+    }
+}
