@@ -1,13 +1,14 @@
 //! Removes generations of views that were replaced.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::Result;
+use futures::FutureExt as _;
+use kernel::{Failure, Result};
 use shared::feed::Feeds;
 use shared::service::backoff::Backoff;
-use shared::service::vital::panics;
 use shared::view_store::{Generation, GenerationId, ViewStore};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -39,25 +40,15 @@ impl Remover {
         self.wanted.notify_one();
     }
 
-    /// Removes what was replaced, from the first call of `look` on. What fails is tried again, and keeps
-    /// nothing else from being removed. What is interrupted by the end of the process is found again: the
-    /// description of a generation goes last. Never ends, and a panic ends no more than one attempt: the
-    /// worker goes on serving.
+    /// Removes what was replaced, from the first call of `look` on. What fails, or panics, is tried again, and
+    /// keeps nothing else from being removed. What is interrupted by the end of the process is found again: the
+    /// description of a generation goes last. Never ends: the worker goes on serving.
     pub(crate) async fn run(&self) {
-        // After a panic all is looked for afresh.
-        while panics(self.remove_all()).await {
-            tracing::error!("removing replaced views panicked; it is tried again later");
-            sleep(MAX_PAUSE).await;
-            self.look();
-        }
-    }
-
-    async fn remove_all(&self) {
         let (mut closed, mut backoff) = (Closed::new(), Backoff::new(PAUSE, MAX_PAUSE));
         self.wanted.notified().await;
         loop {
-            let lost = is_done(self.close_lost().await);
-            let replaced = is_done(self.remove(&mut closed).await);
+            let lost = tried(self.close_lost()).await.unwrap_or(false);
+            let replaced = tried(self.remove(&mut closed)).await.unwrap_or(false);
             if lost && replaced {
                 backoff.reset();
                 self.until_wanted(closed.values().min().copied()).await;
@@ -96,7 +87,7 @@ impl Remover {
         let mut all = true;
         for lost in opened.iter().filter(|id| described.iter().all(|one| one.id != **id)) {
             tracing::warn!(generation = %lost, "closing the feed of views that are lost");
-            all &= is_done(self.feeds.close(lost).await.map(|()| true));
+            all &= tried(self.feeds.close(lost)).await.is_some();
         }
         Ok(all)
     }
@@ -108,7 +99,7 @@ impl Remover {
         closed.retain(|id, _| replaced.iter().any(|one| one.id == *id));
         let mut all = true;
         for old in replaced {
-            all &= is_done(self.remove_one(old.id, closed).await.map(|()| true));
+            all &= tried(self.remove_one(old.id, closed)).await.is_some();
         }
         Ok(all)
     }
@@ -138,10 +129,12 @@ impl Remover {
     }
 }
 
-/// Whether nothing is left; tells of a failure.
-fn is_done(outcome: Result<bool>) -> bool {
-    outcome.unwrap_or_else(|failure| {
+/// Does one thing, and tells where it fails. A panic is a failure like any other.
+async fn tried<T>(attempt: impl Future<Output = Result<T>>) -> Option<T> {
+    let panicked = |_| Err(Failure::transient("removing replaced views", "it panicked"));
+    let outcome = AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(panicked);
+    if let Err(failure) = &outcome {
         tracing::warn!(%failure, "replaced views are left; removing them later");
-        false
-    })
+    }
+    outcome.ok()
 }
