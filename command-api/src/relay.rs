@@ -93,8 +93,7 @@ impl Relay {
                 self.health.waits(HEALTH_PART, failure);
                 self.give_up().await;
                 let failures = attempts.backoff.attempts() + 1;
-                let clear = obstruction.clear(&self.store, &self.broker, failures);
-                stop.run_until_cancelled(clear).await;
+                stop.run_until_cancelled(obstruction.clear(&self, failures)).await;
                 attempts.backoff.sleep_unless(&stop).await;
             }
         }
