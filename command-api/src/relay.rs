@@ -93,7 +93,8 @@ impl Relay {
                 self.health.waits(HEALTH_PART, failure);
                 self.give_up().await;
                 let failures = attempts.backoff.attempts() + 1;
-                stop.run_until_cancelled(obstruction.clear(&self, failures)).await;
+                let clear = obstruction.clear(&self, failures, attempts.unconfirmed);
+                stop.run_until_cancelled(clear).await;
                 attempts.backoff.sleep_unless(&stop).await;
             }
         }

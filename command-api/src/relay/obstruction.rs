@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use kernel::Result;
-use shared::messaging::rabbitmq::RabbitMq;
+use kernel::log::Position;
 use shared::service::liveness::Work;
 use tokio::time::Instant;
 
@@ -26,22 +26,27 @@ pub struct Obstruction {
 }
 
 impl Obstruction {
-    /// To be called after each failure; `failures` is how many there were since the last success.
-    pub async fn clear(&mut self, relay: &Relay, failures: u32) {
-        let is_soon = self.looked.is_some_and(|looked| looked.elapsed() < INTERVAL);
-        if failures < FAILURES || is_soon {
-            return;
-        }
-        if let Err(failure) = delete_unserved(relay).await {
+    /// To be called after each failure; `failures` is how many there were since the last success, and
+    /// `unconfirmed` the checkpoint at the last attempt to publish, where that failed.
+    pub async fn clear(&mut self, relay: &Relay, failures: u32, unconfirmed: Option<Position>) {
+        let Some(failed) = self.due(failures, unconfirmed) else { return };
+        if let Err(failure) = delete_unserved(relay, failed).await {
             tracing::debug!(%failure, "the queues could not be looked at");
         }
         self.looked = Some(Instant::now());
     }
+
+    /// `unconfirmed`, where it is time to look. A process that only fails to connect learns nothing of any
+    /// queue by that.
+    fn due(&self, failures: u32, unconfirmed: Option<Position>) -> Option<Position> {
+        let is_soon = self.looked.is_some_and(|looked| looked.elapsed() < INTERVAL);
+        unconfirmed.filter(|_| failures >= FAILURES && !is_soon)
+    }
 }
 
-async fn delete_unserved(relay: &Relay) -> Result<()> {
+async fn delete_unserved(relay: &Relay, failed: Position) -> Result<()> {
     let queues = relay.store.queues().await?;
-    each(queues, &relay.work, |queue| delete_where_unserved(&relay.broker, queue)).await
+    each(queues, &relay.work, |queue| look(relay, queue, failed)).await
 }
 
 /// Looks at one queue after the other. Each is progress: where the broker hangs, one takes up to 20 s for each
@@ -58,12 +63,26 @@ async fn each<F: Future<Output = Result<()>>>(
     Ok(())
 }
 
-async fn delete_where_unserved(broker: &RabbitMq, queue: String) -> Result<()> {
-    if !broker.serves(&queue).await? {
+async fn look(relay: &Relay, queue: String, failed: Position) -> Result<()> {
+    let is_confirmed = async { Ok(relay.store.relay_checkpoint(&relay.log).await? > failed) };
+    let delete = async {
         tracing::warn!(queue, "deleting a queue that the broker does not serve");
-        broker.delete(&queue).await?;
+        relay.broker.delete(&queue).await
+    };
+    delete_unless(relay.broker.serves(&queue), is_confirmed, delete).await
+}
+
+/// Deletes what is not served, unless something was confirmed since the publishing that failed: then no queue
+/// holds up the exchange, and it may be this process alone that gets no answer.
+async fn delete_unless(
+    is_served: impl Future<Output = Result<bool>>,
+    is_confirmed: impl Future<Output = Result<bool>>,
+    delete: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    if is_served.await? || is_confirmed.await? {
+        return Ok(());
     }
-    Ok(())
+    delete.await
 }
 
 #[cfg(test)]
@@ -87,5 +106,34 @@ mod tests {
         };
         each(vec!["one".to_owned(), "another".to_owned()], &work, look).await.unwrap();
         assert_eq!(looks, 2);
+    }
+
+    #[test]
+    fn queues_are_looked_at_where_a_publishing_has_failed_and_not_too_often() {
+        let mut obstruction = Obstruction::default();
+        for (failures, unconfirmed, due) in [
+            (FAILURES, None, None), // It could not connect.
+            (FAILURES - 1, Some(5), None),
+            (FAILURES, Some(5), Some(5)),
+        ] {
+            assert_eq!(obstruction.due(failures, unconfirmed), due, "{failures} {unconfirmed:?}");
+        }
+        obstruction.looked = Some(Instant::now());
+        assert_eq!(obstruction.due(FAILURES, Some(5)), None);
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_kept_where_another_process_publishes() {
+        for (is_served, is_confirmed, deletes) in
+            [(true, false, false), (true, true, false), (false, true, false), (false, false, true)]
+        {
+            let mut is_deleted = false;
+            let delete = async {
+                is_deleted = true;
+                Ok(())
+            };
+            delete_unless(ready(Ok(is_served)), ready(Ok(is_confirmed)), delete).await.unwrap();
+            assert_eq!(is_deleted, deletes, "{is_served} {is_confirmed}");
+        }
     }
 }
