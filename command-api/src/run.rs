@@ -28,6 +28,8 @@ use crate::{Service, routes};
 
 /// For commands, and then for the relay, to end after the last request.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
+/// For a task that is aborted. One that does not return ends by itself.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs until `stop`, then lets requests and the relay end.
 pub async fn run<A: Aggregate>(
@@ -132,8 +134,39 @@ impl Served {
             tracing::warn!("commands of unknown outcome were abandoned at the deadline");
         }
         self.relay_stop.cancel();
-        if tokio::time::timeout(END_TIMEOUT, self.relay).await.is_err() {
-            tracing::warn!("the relay was abandoned at the deadline");
+        if !end_or_abort(self.relay).await {
+            tracing::warn!("the relay was aborted at the deadline");
         }
+    }
+}
+
+/// Waits for the end of a task. One that has not ended at the deadline is aborted, false then: by its late end
+/// it would tell of the next one of its kind that it is over.
+async fn end_or_abort(mut task: JoinHandle<()>) -> bool {
+    if tokio::time::timeout(END_TIMEOUT, &mut task).await.is_ok() {
+        return true;
+    }
+    task.abort();
+    drop(tokio::time::timeout(ABORT_TIMEOUT, task).await);
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_end_in_time_is_there_no_longer() {
+        let held = Arc::new(());
+        let holds = held.clone();
+        let hangs = tokio::spawn(async move {
+            let _holds = holds;
+            pending::<()>().await;
+        });
+        assert!(!end_or_abort(hangs).await);
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(end_or_abort(tokio::spawn(async {})).await);
     }
 }
