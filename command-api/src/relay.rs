@@ -227,7 +227,7 @@ impl Relay {
         }
         let messages = self.messages.write(run)?;
         let step = Step::begin("publish", Kind::Producer);
-        let sent = patiently(stop, publisher.publish(&messages)).await;
+        let sent = patiently(stop, publisher.publish_watched(&messages, &self.work)).await;
         if let Some(step) = step {
             let step = match &sent {
                 Some(sent) => step.became(sent),

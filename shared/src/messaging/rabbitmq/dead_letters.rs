@@ -50,7 +50,7 @@ impl DeadLetterPublisher {
         };
         let message = [(properties(reason, from), body)];
         let queue = self.broker.dead_letter_queue();
-        match publish(&channel, "", &queue, message.into_iter()).await? {
+        match publish(&channel, "", &queue, message.into_iter(), || {}).await? {
             0 => self.open = Some((connection, channel)),
             _ => return Err(Failure::transient("keeping a dead letter", "its queue is gone")),
         }

@@ -170,7 +170,7 @@ impl RabbitMq {
             Err(failure) => return (Err(failure), Ok(())),
         };
         let message = (BasicProperties::default(), &b"doctor"[..]);
-        let published = publish(&channel, "", queue, [message].into_iter());
+        let published = publish(&channel, "", queue, [message].into_iter(), || {});
         let late = |_| {
             let seconds = CONFIRM_TIMEOUT.as_secs();
             Err(Failure::transient("publishing", format!("not confirmed in {seconds} s")))

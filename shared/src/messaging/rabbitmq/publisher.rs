@@ -11,6 +11,7 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, ExchangeKind};
 
 use super::{ANSWER_TIMEOUT, close, failure, in_time};
 use crate::service::failpoint;
+use crate::service::liveness::Work;
 use crate::service::metrics::Counter;
 
 const WHAT: &str = "publishing";
@@ -62,8 +63,17 @@ impl Publisher {
     /// Publishes the messages in their order and waits until the broker has confirmed every one:
     /// all queues that are bound hold them durably.
     pub async fn publish(&self, messages: &[Message]) -> Result<()> {
+        self.publish_telling(messages, || {}).await
+    }
+
+    /// The same; `work` gets on with each confirm. A broker that is slow may take long for all of them.
+    pub async fn publish_watched(&self, messages: &[Message], work: &Work) -> Result<()> {
+        self.publish_telling(messages, || work.progress()).await
+    }
+
+    async fn publish_telling(&self, messages: &[Message], confirmed: impl Fn()) -> Result<()> {
         let messages = messages.iter().map(|message| (properties(message), &message.body[..]));
-        match publish(&self.channel, &self.exchange, "", messages).await? {
+        match publish(&self.channel, &self.exchange, "", messages, confirmed).await? {
             0 => Ok(()),
             _ => Err(Failure::transient(
                 WHAT,
@@ -102,12 +112,14 @@ pub(super) async fn confirm_select(channel: &Channel) -> Result<()> {
     in_time("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await
 }
 
-/// Publishes in this order and waits for all confirms; tells how many messages no queue took.
+/// Publishes in this order and waits for all confirms, each of which is told to `confirmed`; tells how many
+/// messages no queue took.
 pub(super) async fn publish<'a>(
     channel: &Channel,
     exchange: &str,
     key: &str,
     messages: impl Iterator<Item = (BasicProperties, &'a [u8])>,
+    confirmed: impl Fn(),
 ) -> Result<usize> {
     let (exchange, key) = (ShortString::from(exchange), ShortString::from(key));
     let options = BasicPublishOptions { mandatory: true, ..Default::default() };
@@ -119,8 +131,17 @@ pub(super) async fn publish<'a>(
     let sent = tokio::time::timeout(ANSWER_TIMEOUT, join_all(sends)).await;
     failpoint::hit("publish.after");
     let sent = sent.map_err(|_| Failure::transient(WHAT, "the broker takes no messages"))?;
-    let mut confirms =
+    let confirms =
         sent.into_iter().collect::<lapin::Result<VecDeque<_>>>().map_err(failure(WHAT))?;
+    all_confirmed(confirms, confirmed).await
+}
+
+/// Waits for the confirms, 20 s for each. All of them have no deadline together: with one, a broker that takes
+/// longer than that would get the same messages again and again.
+async fn all_confirmed<F: Future<Output = lapin::Result<Confirmation>>>(
+    mut confirms: VecDeque<F>,
+    confirmed: impl Fn(),
+) -> Result<usize> {
     let mut returned = 0_usize;
     let half = confirms.len() / 2;
     while let Some(confirm) = confirms.pop_front() {
@@ -128,9 +149,9 @@ pub(super) async fn publish<'a>(
             failpoint::hit("confirm.before");
         }
         // A return may be attached to another message's confirm, but to one of this run's.
-        let confirmed = in_time(WHAT, confirm).await;
+        let answer = in_time(WHAT, confirm).await;
         let unconfirmed = || UNPUBLISHED.add_to("unconfirmed", confirms.len() + 1);
-        match confirmed.inspect_err(|_| unconfirmed())? {
+        match answer.inspect_err(|_| unconfirmed())? {
             Confirmation::Ack(None) => {}
             Confirmation::Ack(Some(_)) => returned += 1,
             Confirmation::Nack(_) => {
@@ -141,6 +162,7 @@ pub(super) async fn publish<'a>(
                 return Err(Failure::transient(WHAT, "the channel does not confirm"));
             }
         }
+        confirmed();
     }
     failpoint::hit("confirm.after");
     UNPUBLISHED.add_to("returned", returned);
@@ -160,4 +182,23 @@ fn properties(message: &Message) -> BasicProperties {
         .with_content_type(message.content_type.into())
         .with_app_id("waybill".into())
         .with_delivery_mode(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_confirm_is_told_before_the_next_one_comes() {
+        let told = &Cell::new(0);
+        let confirm = |before| async move {
+            assert_eq!(told.get(), before);
+            Ok(Confirmation::Ack(None))
+        };
+        let confirms = (0..3).map(confirm).collect();
+        let returned = all_confirmed(confirms, || told.set(told.get() + 1)).await.unwrap();
+        assert_eq!((returned, told.get()), (0, 3));
+    }
 }
