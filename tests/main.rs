@@ -47,6 +47,7 @@ mod parts {
 
     mod projector {
         mod apply;
+        mod healing;
         mod parking;
         mod removing;
         mod serving;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::Method;
-use tests::proxy::Proxies;
 use tests::services::{Service, System, Urls};
 use tests::{until, within};
 use xtask::servers::{Process, Servers};
@@ -89,30 +88,5 @@ async fn views_that_are_behind_take_only_those_out_of_rotation_that_are_told_to(
     system.projectors[0].restart();
     strict.until_ready().await;
     strict.process.stop();
-    system.remove().await;
-}
-
-/// Waits until the metrics of the projector say whether it heals.
-async fn until_heals(projector: &Service, heals: bool) {
-    let line = format!("waybill_healer_leader {}", u8::from(heals));
-    until(&format!("it tells {line}"), || async {
-        let (_, told) = probe(projector, "/metrics").await;
-        told.lines().any(|told| told == line).then_some(())
-    })
-    .await;
-}
-
-/// Else no alert would say that none heals.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_projector_whose_healing_fails_does_not_tell_that_it_heals() {
-    let proxies = Proxies::before(&Urls::of_the_run());
-    let system = System::start(&proxies.urls(), 1, 1).await;
-    let projector = &system.projectors[0];
-    until_heals(projector, true).await;
-    proxies.redis.refuse();
-    until_heals(projector, false).await;
-    proxies.redis.resume();
-    until_heals(projector, true).await;
-    system.until_ready().await;
     system.remove().await;
 }
