@@ -32,6 +32,10 @@ use crate::walker::{Step, Walker};
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest wait for more of a log at rest.
 const MAX_WAIT: Duration = Duration::from_secs(1);
+/// Between two looks whether the lease is free, while another worker has it.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1_250);
+/// From giving up the lease to taking it again: each other worker looks for it meanwhile.
+const STAND_BACK: Duration = Duration::from_millis(1_500);
 /// Positions of a page at most: one script looks at the views of all their streams.
 const MAX_PAGE: usize = 1_000;
 
@@ -57,8 +61,23 @@ impl Healer {
         Self { store, views, walker, leases, repaired, leads: AtomicBool::new(false) }
     }
 
+    /// After a failure: lets another worker heal. Gives up the lease, and returns when others have looked for
+    /// it, or at `stop`.
+    pub(crate) async fn stand_back(
+        &self,
+        generation: &Generation,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let stand_back = async {
+            self.leases.release(generation).await?;
+            sleep(STAND_BACK).await;
+            Ok(())
+        };
+        stop.run_until_cancelled(stand_back).await.unwrap_or(Ok(()))
+    }
+
     /// Heals the generation until `stop`, whenever no other worker does. Ends early at the first
-    /// failure; its lease runs out then.
+    /// failure, with its lease: see `stand_back`.
     pub(crate) async fn run(
         &self,
         generation: &Generation,
@@ -71,7 +90,7 @@ impl Healer {
             if held {
                 self.heal_for_a_term(generation, &mut overdue, stop).await?;
             } else {
-                stop.run_until_cancelled(sleep(LEASE_TERM / 4)).await;
+                stop.run_until_cancelled(sleep(LOOK_INTERVAL)).await;
             }
         }
         drop(led);

@@ -24,6 +24,16 @@ pub trait ViewHooks: Send + Sync + 'static {
         views.remove(generation).await
     }
 
+    async fn lease(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        holder: &str,
+        term: Duration,
+    ) -> Result<bool> {
+        views.lease(generation, holder, term).await
+    }
+
     async fn load(
         &self,
         views: &dyn ViewStore,
@@ -112,7 +122,7 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
     }
 
     async fn lease(&self, generation: &GenerationId, holder: &str, term: Duration) -> Result<bool> {
-        self.views.lease(generation, holder, term).await
+        self.hooks.lease(self.views.as_ref(), generation, holder, term).await
     }
 
     async fn load(

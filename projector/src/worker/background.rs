@@ -89,7 +89,9 @@ impl Background {
     ) {
         let mut backoff = Backoff::for_servers();
         while !serving_over.is_cancelled() {
-            let run = AssertUnwindSafe(self.run(task, generation, serving_over)).catch_unwind();
+            let has_failed = backoff.attempts() > 0;
+            let run = self.run((task, has_failed), generation, serving_over);
+            let run = AssertUnwindSafe(run).catch_unwind();
             let panicked = |_| Err(Failure::transient("working beside serving", "it panicked"));
             if let Err(failure) = run.await.unwrap_or_else(panicked) {
                 tracing::warn!(%failure, "{task:?} is interrupted");
@@ -98,14 +100,20 @@ impl Background {
         }
     }
 
+    /// Does a task, which may have failed before.
     async fn run(
         &self,
-        task: BackgroundTask,
+        (task, has_failed): (BackgroundTask, bool),
         generation: &Generation,
         serving_over: &CancellationToken,
     ) -> Result<()> {
         match task {
-            BackgroundTask::Heal => self.healer.run(generation, serving_over).await,
+            BackgroundTask::Heal => {
+                if has_failed {
+                    self.healer.stand_back(generation, serving_over).await?;
+                }
+                self.healer.run(generation, serving_over).await
+            }
             BackgroundTask::Build => {
                 if self.rollout.build_beside(generation, serving_over).await? {
                     serving_over.cancel();

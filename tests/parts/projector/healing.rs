@@ -1,18 +1,24 @@
 //! Which worker heals, where healing fails.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::log::Position;
 use kernel::{Failure, Result};
 use shared::event_store::EventStore;
 use shared::view_store::memory::Memory;
+use shared::view_store::{GenerationId, ViewStore};
 use tests::decorator::{Decorator, Hooks};
+use tests::orders::{created, stream};
 use tests::prometheus::counted_here;
 use tests::stores::TempDir;
+use tests::subject::Subject;
 use tests::until;
+use tests::view_decorator::{ViewDecorator, ViewHooks};
 use tests::working::{Backlog, Worker, live};
+use tokio::time::Instant;
 
 /// A log whose end is not found while a test wants it. Nothing but healing looks for it.
 #[derive(Default)]
@@ -51,4 +57,65 @@ async fn a_projector_whose_healing_fails_does_not_tell_that_it_heals() {
     log.hooks.0.store(false, Ordering::SeqCst);
     until_heals(true).await;
     worker.stop().await;
+}
+
+/// A log that panics where its end is looked for, and how often it was.
+#[derive(Default)]
+struct Panics(AtomicUsize);
+
+#[async_trait]
+impl Hooks for Panics {
+    async fn head(&self, _: &dyn EventStore) -> Result<Position> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("as a test wants it")
+    }
+}
+
+/// Views in memory with a lease as Redis has it: its holder, and when it ends.
+#[derive(Default)]
+struct Leased(Mutex<Option<(String, Instant)>>);
+
+#[async_trait]
+impl ViewHooks for Leased {
+    async fn lease(
+        &self,
+        _: &dyn ViewStore,
+        _: &GenerationId,
+        holder: &str,
+        term: Duration,
+    ) -> Result<bool> {
+        let (mut lease, now) = (self.0.lock().unwrap(), Instant::now());
+        let is_taken = lease.as_ref().is_some_and(|(other, until)| other != holder && *until > now);
+        if !is_taken {
+            *lease = Some((holder.to_owned(), now + term));
+        }
+        Ok(!is_taken)
+    }
+}
+
+/// Their feeds bring nothing: what is in the log reaches the views by healing.
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_healing_always_panics_lets_another_one_heal() {
+    let folder = TempDir::default();
+    let store = Arc::new(folder.sqlite());
+    let views = ViewDecorator::over(Arc::new(Memory::default()), Leased::default());
+    let served = live(views.as_ref(), &store.log_id().await.unwrap()).await.id;
+    let (subject, lost) = (Subject::of(served, store.clone(), views.clone()), stream());
+    let log = Decorator::over(store.clone(), Panics::default());
+    let start = |log: Arc<dyn EventStore>, name| {
+        Worker::over(log, store.clone(), views.clone(), Backlog::of(&[]), name)
+    };
+    let panics = start(log.clone(), "one");
+    until("its healing has panicked", || async {
+        (log.hooks.0.load(Ordering::SeqCst) > 0).then_some(())
+    })
+    .await;
+    let heals = start(store.clone(), "another");
+    subject.append(&lost, 1, &[created(&lost, 9)]).await;
+    until("the other one has healed", || async {
+        (subject.version(&lost).await == 1).then_some(())
+    })
+    .await;
+    panics.stop().await;
+    heals.stop().await;
 }
