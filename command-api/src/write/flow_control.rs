@@ -66,13 +66,13 @@ impl Flow {
         let (hold, held) = watch::channel(false);
         let appended = Arc::<Mutex<Appended>>::default();
         if let Some(max_lag) = control.max_lag {
-            let (appended, hold) = (appended.clone(), Hold(hold));
+            let (appended, hold) = (appended.clone(), Hold { held: hold, health });
             tokio::spawn(async move {
                 let gauge = || LagGauge::new(max_lag, control.max_hold);
-                let looks = || watch_views(gauge(), &appended, store.as_ref(), &hold, &health);
+                let looks = || watch_views(gauge(), &appended, store.as_ref(), &hold);
                 while panics(looks()).await {
                     tracing::error!("looking at how far the views are panicked; it begins anew");
-                    hold.set(false);
+                    hold.release();
                     tokio::time::sleep(RESTART_DELAY).await;
                 }
             });
@@ -97,19 +97,29 @@ impl Flow {
     }
 }
 
-/// Tells that groups are held back. However the task ends that has it, they are not held back any more.
-struct Hold(watch::Sender<bool>);
+/// Tells whether groups are held back, and that they are not although they should be. However the task ends
+/// that has it, it tells neither any more.
+struct Hold {
+    held: watch::Sender<bool>,
+    health: Health,
+}
 
 impl Hold {
     fn set(&self, held: bool) {
         metrics::HELD.set_to(held);
-        self.0.send_if_modified(|before| std::mem::replace(before, held) != held);
+        self.held.send_if_modified(|before| std::mem::replace(before, held) != held);
+    }
+
+    /// Nothing is known of the views.
+    fn release(&self) {
+        self.set(false);
+        self.health.clear_note(HEALTH_PART);
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.set(false);
+        self.release();
     }
 }
 
@@ -122,9 +132,8 @@ async fn watch_views(
     appended: &Mutex<Appended>,
     store: &dyn EventStore,
     hold: &Hold,
-    health: &Health,
 ) {
-    while !hold.0.is_closed() {
+    while !hold.held.is_closed() {
         tokio::time::sleep(LOOK_INTERVAL).await;
         if lock(appended).is_empty() {
             continue;
@@ -138,8 +147,10 @@ async fn watch_views(
         };
         hold.set(gauge.look(report, &mut lock(appended)));
         match gauge.is_given_up() {
-            true => health.note(HEALTH_PART, "commands are not held back: no projector moves on"),
-            false => health.clear_note(HEALTH_PART),
+            true => {
+                hold.health.note(HEALTH_PART, "commands are not held back: no projector moves on");
+            }
+            false => hold.health.clear_note(HEALTH_PART),
         }
     }
 }

@@ -92,7 +92,7 @@ impl Health {
     }
 
     /// What an operator should know, by part.
-    pub(crate) fn notes(&self) -> BTreeMap<&'static str, String> {
+    pub fn notes(&self) -> BTreeMap<&'static str, String> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -13,6 +13,7 @@ use kernel::{Failure, Result};
 use shared::event_store::{EventStore, Inserted, NotInserted, ViewsReport};
 use shared::service::health::Health;
 use tests::decorator::{Decorator, Hooks};
+use tests::prometheus::counted_here;
 use tests::requests::request;
 use tests::{orders, until, within};
 use tokio::sync::Notify;
@@ -101,8 +102,12 @@ struct Running {
 
 impl Running {
     async fn start(store: &Store) -> Self {
+        Self::start_with(store, CONTROL).await
+    }
+
+    async fn start_with(store: &Store, control: FlowControl) -> Self {
         let (behind, health) = (Decorator::over(store.clone(), Behind::default()), Health::of(&[]));
-        let (writer, scheduler) = Writer::start_with(behind.clone(), health.clone(), CONTROL);
+        let (writer, scheduler) = Writer::start_with(behind.clone(), health.clone(), control);
         let backlog: Vec<_> = (0..BACKLOG).map(|_| writer.submit(create())).collect();
         for outcome in join_all(backlog).await {
             outcome.unwrap().unwrap();
@@ -172,7 +177,31 @@ async fn what_is_held_back_starts_when_looking_at_the_views_panics(store: Store)
     running.end().await;
 }
 
+/// It would be told until commands are behind the views again.
+async fn what_is_known_of_the_views_is_told_no_longer_when_looking_at_them_panics(store: Store) {
+    let control = FlowControl { max_hold: CONTROL.max_lag.unwrap(), ..CONTROL };
+    let running = Running::start_with(&store, control).await;
+    let is_told = || running.health.notes().contains_key("flow control");
+    running.behind.hooks.views_are_at(0);
+    until("it is told that no projector moves on", || async { is_told().then_some(()) }).await;
+    running.behind.hooks.panics.store(true, Ordering::SeqCst);
+    until("it is told no longer", || async { (!is_told()).then_some(()) }).await;
+    running.end().await;
+}
+
+/// As when another log has taken the place of the one that is served.
+async fn nothing_is_told_to_be_held_back_after_the_end(store: Store) {
+    let is_held = || counted_here("waybill_commands_held") > 0.0;
+    let running = Running::start(&store).await;
+    running.behind.hooks.views_are_at(0);
+    until("groups are held back", || async { is_held().then_some(()) }).await;
+    running.end().await;
+    until("none is told to be", || async { (!is_held()).then_some(()) }).await;
+}
+
 tests::on_both_logs! {
     positions_are_filled_while_commands_are_held_back
     what_is_held_back_starts_when_looking_at_the_views_panics
+    what_is_known_of_the_views_is_told_no_longer_when_looking_at_them_panics
+    nothing_is_told_to_be_held_back_after_the_end
 }
