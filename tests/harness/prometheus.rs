@@ -185,6 +185,15 @@ impl Prometheus {
         .await;
     }
 
+    /// Waits until it fires with these labels, such as `job="a", part="b"`: more than one service may tell it.
+    pub async fn until_fires_with(&self, alert: &str, labels: &str) {
+        let firing = format!("ALERTS{{alertname=\"{alert}\", alertstate=\"firing\", {labels}}}");
+        until(&format!("{firing} is there"), || async {
+            (!self.query(&firing).await.is_empty()).then_some(())
+        })
+        .await;
+    }
+
     pub async fn until_over(&self, alert: &str) {
         until(&format!("{alert} is over"), || async {
             (!self.firing().await.contains(alert)).then_some(())

@@ -72,15 +72,16 @@ async fn servers_and_services_that_hang_are_told_like_those_that_are_gone() {
     let commands = system.commands[0].api();
     let prometheus = watched(&system).await;
 
-    for (process, alert) in [
-        (&servers.mongodb.process, "WaybillMongoDBAway"),
-        (&servers.redis.process, "WaybillRedisAway"),
-        (&servers.rabbitmq.process, "WaybillNotReady"), // Without a command.
-        (&system.commands[0].process, "WaybillServiceDown"),
-        (&system.projectors[0].process, "WaybillServiceDown"),
+    for (process, alert, labels) in [
+        (&servers.mongodb.process, "WaybillMongoDBAway", r#"job="command-api""#),
+        (&servers.redis.process, "WaybillRedisAway", r#"job="query-api""#),
+        // Without a command; a projector misses it as well.
+        (&servers.rabbitmq.process, "WaybillNotReady", r#"job="command-api", part="relay""#),
+        (&system.commands[0].process, "WaybillServiceDown", r#"job="command-api""#),
+        (&system.projectors[0].process, "WaybillServiceDown", r#"job="projector""#),
     ] {
         process.signal("STOP");
-        prometheus.until_fires(alert).await;
+        prometheus.until_fires_with(alert, labels).await;
         process.signal("CONT");
         system.until_ready().await;
         prometheus.until_quiet().await;
