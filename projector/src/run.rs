@@ -7,6 +7,7 @@ use kernel::Result;
 use kernel::projection::ErasedProjection;
 use shared::auth::Authenticator;
 use shared::diagnosis::{self, Finding, log_findings};
+use shared::event_store::EventStore as _;
 use shared::event_store::mongodb::{CONNECTIONS, MongoDb};
 use shared::feed::queue::Queues;
 use shared::http::{Callers, Cors, Listener, Origins};
@@ -24,8 +25,8 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::{Dependencies, Operations, Worker, admin};
 
-/// Between two looks whether Redis can be reached.
-const REDIS_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks whether a server can be reached.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves HTTP on the listener and works until `stop`; a batch under way is finished first. Until all
 /// servers are there, operators get 503. Fails when a server can't be used at all, as by its version.
@@ -59,7 +60,17 @@ async fn work(
     tell_of(&[&CONNECTIONS]);
     tokio::spawn(clock::watch("mongodb", store.clone(), stop.clone()));
     tokio::spawn(clock::watch("redis", views.clone(), stop.clone()));
-    tokio::spawn(watch_redis(views.clone(), health.clone(), stop.clone()));
+    let (log, live) = (store.clone(), views.clone());
+    let asks_log = move || {
+        let log = log.clone();
+        async move { log.log_id().await.map(drop) }
+    };
+    let asks_views = move || {
+        let live = live.clone();
+        async move { live.live().await.map(drop) }
+    };
+    tokio::spawn(watch("mongodb", asks_log, health.clone(), stop.clone()));
+    tokio::spawn(watch("redis", asks_views, health.clone(), stop.clone()));
     log_findings(check(config), stop);
     let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);
     let worker = Worker::new(Dependencies {
@@ -88,13 +99,19 @@ fn check(config: &Config) -> impl Future<Output = Vec<Finding>> + Send + use<> {
     }
 }
 
-/// Tells whether Redis can be reached, also while nothing is to be applied.
-async fn watch_redis(views: Redis, health: Health, stop: CancellationToken) {
+/// Tells whether a server can be reached, whatever the worker does: while another server is away it serves
+/// nothing, and asks this one nothing.
+async fn watch<F: Future<Output = Result<()>>>(
+    part: &'static str,
+    ask: impl Fn() -> F,
+    health: Health,
+    stop: CancellationToken,
+) {
     while !stop.is_cancelled() {
-        match views.live().await {
-            Ok(_) => health.ready("redis"),
-            Err(failure) => health.waits("redis", failure),
+        match ask().await {
+            Ok(()) => health.ready(part),
+            Err(failure) => health.waits(part, failure),
         }
-        stop.run_until_cancelled(tokio::time::sleep(REDIS_POLL_INTERVAL)).await;
+        stop.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await;
     }
 }

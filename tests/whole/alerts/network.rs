@@ -9,8 +9,11 @@ use super::watched;
 /// What a network does to a connection.
 type Fault = fn(&Proxy);
 
-/// Both at once: what tells of the one depends on nothing of the other.
-const AWAY: [&str; 2] = ["WaybillMongoDBAway", "WaybillRedisAway"];
+/// Both at once, each by two services: what tells of the one depends on nothing of the other.
+const AWAY: [(&str, [&str; 2]); 2] = [
+    ("WaybillMongoDBAway", ["command-api", "projector"]),
+    ("WaybillRedisAway", ["projector", "query-api"]),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_can_not_be_reached_or_are_not_heard_are_told() {
@@ -31,12 +34,14 @@ async fn servers_that_can_not_be_reached_or_are_not_heard_are_told() {
     let faults: [Fault; 3] = [Proxy::refuse, Proxy::withhold, Proxy::stall];
     for fault in faults {
         [&proxies.mongodb, &proxies.redis].into_iter().for_each(fault);
-        for alert in AWAY {
-            prometheus.until_fires(alert).await;
+        for (alert, jobs) in AWAY {
+            for job in jobs {
+                prometheus.until_fires_with(alert, &format!("job=\"{job}\"")).await;
+            }
         }
         [&proxies.mongodb, &proxies.redis].into_iter().for_each(Proxy::resume);
         system.until_ready().await;
-        for alert in AWAY {
+        for (alert, _) in AWAY {
             prometheus.until_over(alert).await;
         }
     }
