@@ -63,6 +63,19 @@ fn keeps_to_the_conventions(text: &str) {
     }
 }
 
+/// Waits until it is told of the reading of updates, and of telling them, that they are not stuck: the
+/// liveness of the service knows of them.
+async fn until_both_are_watched(client: &Client) {
+    for work in ["reader", "live"] {
+        let name = format!("waybill_stuck_works{{work=\"{work}\"}}");
+        until(&format!("{name} is 0"), || async {
+            let told = values(&text(client).await);
+            told.get(&name).filter(|stuck| **stuck == 0.0).map(drop)
+        })
+        .await;
+    }
+}
+
 fn all_documented(services: &[&str]) -> BTreeSet<String> {
     let sections = services.iter().chain(&["Every service"]);
     sections.flat_map(|section| documented(section)).collect()
@@ -134,6 +147,7 @@ async fn each_service_tells_what_is_documented_and_counts_what_happens() {
     is("waybill_worker_serving", 1.0);
     is("waybill_healer_leader", 1.0);
 
+    until_both_are_watched(&queries.client).await;
     let of_queries = text(&queries.client).await;
     assert_eq!(values(&of_queries)["waybill_live_streams"], 1.0);
 
@@ -222,6 +236,7 @@ async fn the_embedded_mode_tells_those_of_all_services_everywhere() {
     let system = Embedded::start(&folder).await;
     let api = OrderClient::new(&system.commands);
     assert_eq!(api.create_lamp(5).await.status, 201);
+    until_both_are_watched(&system.queries).await;
     let expected = all_documented(&["command-api", "projector", "query-api"]);
     for client in [&system.commands, &system.queries] {
         let text = text(client).await;
