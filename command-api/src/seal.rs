@@ -12,6 +12,7 @@ use shared::event_store::EventStore;
 use shared::service::failpoint;
 use shared::service::health::Health;
 use shared::service::vital::vital;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -46,13 +47,12 @@ impl Sealer {
 
     /// Seals holes until `stop`, in a task of its own. The part `sealer` of the health is ready as long as
     /// that has not ended by a fault.
-    pub fn start(self, health: &Health, stop: CancellationToken) {
+    pub fn start(self, health: &Health, stop: CancellationToken) -> JoinHandle<()> {
         health.ready(HEALTH_PART);
-        tokio::spawn(vital(health.clone(), HEALTH_PART, self.run(stop)));
+        tokio::spawn(vital(health.clone(), HEALTH_PART, self.run(stop)))
     }
 
-    /// Seals holes until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
+    async fn run(mut self, stop: CancellationToken) {
         let mut appended = self.store.append_notifier().subscribe();
         while !stop.is_cancelled() {
             let swept = self.sweep().await;

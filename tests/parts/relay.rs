@@ -159,9 +159,8 @@ async fn many_holes_and_large_ones_are_sealed_at_once() {
     let last = 12 + LARGE;
     let there = [1, 3, 5, 7, 9, 11, last].map(|position| Entry::Commit(commit(position)));
     store.insert(&there).await.unwrap();
-    let stop = CancellationToken::new();
-    let sealer = Sealer::new(Arc::new(store.clone()), 0);
-    let sealer = tokio::spawn(sealer.run(stop.clone()));
+    let (stop, health) = (CancellationToken::new(), Health::of(&[]));
+    let sealer = Sealer::new(Arc::new(store.clone()), 0).start(&health, stop.clone());
     let all: Vec<Position> = (1..=last).collect();
     within(SEALED, "all holes are sealed", || async {
         (store.read_positions(0, all.len()).await.unwrap() == all).then_some(())
@@ -169,6 +168,7 @@ async fn many_holes_and_large_ones_are_sealed_at_once() {
     .await;
     stop.cancel();
     sealer.await.unwrap();
+    assert!(health.waiting().is_empty(), "it did not end by a fault");
     own.remove().await;
 }
 
