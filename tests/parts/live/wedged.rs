@@ -1,4 +1,5 @@
-//! Code that does not return while updates are read, or told: the liveness ends until it does.
+//! Code that does not return, or panics, while updates are read, or told: the liveness ends as long as it does
+//! not return.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tests::until;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
 
 use super::Subject;
+use super::telling::{Fault, Faulty};
 
 /// The reader looks at the views every second; the rest is for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -52,8 +54,11 @@ impl ViewHooks for Wedged {
     }
 }
 
-async fn watched(patience: Duration) -> (Subject, Arc<ViewDecorator<Wedged>>, Liveness) {
-    let (subject, views) = Subject::hooked(Wedged::default(), Bounds::default()).await;
+async fn watched<H: ViewHooks>(
+    hooks: H,
+    patience: Duration,
+) -> (Subject, Arc<ViewDecorator<H>>, Liveness) {
+    let (subject, views) = Subject::hooked(hooks, Bounds::default()).await;
     let (queries, stop) = (Arc::new(OrderQueries), subject.stop.clone());
     let liveness = Liveness::with_patience(patience);
     let service = Service::watched(views.clone(), queries, stop, &liveness);
@@ -69,7 +74,7 @@ async fn until_stuck(liveness: &Liveness, works: &[&'static str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_reader_of_updates_that_does_not_return_ends_the_liveness() {
-    let (subject, views, liveness) = watched(PATIENCE).await;
+    let (subject, views, liveness) = watched(Wedged::default(), PATIENCE).await;
     let held = views.hooks.updates.shut();
     let (mut client, ()) = tokio::join!(subject.open(&[], None), async {
         until_stuck(&liveness, &["reader"]).await;
@@ -83,7 +88,7 @@ async fn a_reader_of_updates_that_does_not_return_ends_the_liveness() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn telling_changes_that_does_not_return_ends_the_liveness() {
-    let (subject, views, liveness) = watched(PATIENCE).await;
+    let (subject, views, liveness) = watched(Wedged::default(), PATIENCE).await;
     let mut client = subject.open(&[], None).await;
     let held = views.hooks.views.shut();
     let changed = stream();
@@ -96,10 +101,24 @@ async fn telling_changes_that_does_not_return_ends_the_liveness() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_has_to_get_on_while_there_is_no_stream() {
-    let (subject, _views, liveness) = watched(Duration::ZERO).await;
+    let (subject, _views, liveness) = watched(Wedged::default(), Duration::ZERO).await;
     assert!(liveness.stuck().is_empty());
     let client = subject.open(&[], None).await;
     until_stuck(&liveness, &["live", "reader"]).await;
     drop(client);
     until_stuck(&liveness, &[]).await;
+}
+
+/// The next stream begins anew what the panic has ended; until then nothing is read or told.
+#[tokio::test(start_paused = true)]
+async fn nothing_has_to_get_on_after_a_panic() {
+    for fault in [Fault::UpdatesPanic, Fault::ReadsPanic] {
+        let (subject, views, liveness) = watched(Faulty::default(), Duration::ZERO).await;
+        views.hooks.set(Some(fault));
+        if let Ok(mut client) = subject.open_as(None, &[], None).await {
+            subject.change(&stream(), 1, "x", "created").await;
+            assert_eq!(client.next().await, None);
+        }
+        until_stuck(&liveness, &[]).await;
+    }
 }
