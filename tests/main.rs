@@ -41,6 +41,8 @@ mod parts {
 
     mod liveness;
 
+    mod load;
+
     mod outcomes;
 
     mod parsers;
