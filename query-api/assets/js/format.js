@@ -20,7 +20,8 @@ export const dateTime = text => moment.format(new Date(text));
 export const day = text => date.format(new Date(text));
 export const dayRange = (from, to) => date.formatRange(new Date(from), new Date(to));
 export const status = name => { const words = name.replaceAll("_", " "); return words[0].toUpperCase() + words.slice(1); };
-export const shortId = id => id.slice(0, 8);
+/** The end of an id: UUIDs of version 7 begin with the time, those of a minute with the same digits. */
+export const shortId = id => id.slice(-8);
 
 /** A duration in the unit that fits. */
 export function duration(millis) {

@@ -3,7 +3,7 @@
 import { operate, operations } from "./api.js";
 import { confirmed, every, h, panel, text } from "./dom.js";
 import { flow } from "./flow.js";
-import { dateTime, duration, integer, percent, rate } from "./format.js";
+import { dateTime, duration, integer, percent, rate, shortId } from "./format.js";
 import { follow } from "./live.js";
 import { bar } from "./shapes.js";
 import { speed } from "./speed.js";
@@ -53,7 +53,7 @@ async function discard(id) {
   return operate("DELETE", `/dead-letters/${encodeURIComponent(id)}`);
 }
 
-const letterRow = tools => one => h("tr", {}, h("td", { class: "mono", title: one.id }, one.id.slice(0, 8)), h("td", { class: "reason" }, one.reason),
+const letterRow = tools => one => h("tr", {}, h("td", { class: "mono", title: one.id }, shortId(one.id)), h("td", { class: "reason" }, one.reason),
   h("td", { class: "copy" }, h("code", {}, one.text.slice(0, 200))), h("td", { class: "num muted" }, one.at ? dateTime(one.at) : "–"),
   h("td", { class: "actions" }, action("Discard", `Discard ${one.id}`, "danger", () => discard(one.id), "gone", tools)));
 

@@ -49,6 +49,9 @@ async fn the_first_view_tells_rates_lag_and_how_far_orders_came() {
         format!("[...document.querySelectorAll('{list} .num')].map(one => one.textContent).join()")
     };
     browser.holds(&format!("{} === '3,2,1,0'", counts(".funnel"))).await;
+    // Orders that were placed at one time are told apart.
+    let names = "new Set([...document.querySelectorAll('#newest a.mono')].map(one => one.text))";
+    browser.holds(&format!("{names}.size === 3")).await;
     for status in ["created", "paid", "shipped"] {
         let told = format!(
             "document.querySelector('.statuses [data-status={status}]').closest('li') \
