@@ -30,6 +30,35 @@ export function text(element, value) {
   if (element.textContent !== next) element.textContent = next;
 }
 
+/** By what an element is known again in what takes its place. */
+const keyOf = element => element.dataset.key ?? (element.id || element.getAttribute("href") || element.getAttribute("aria-label"));
+const likeIt = (element, place) => keyOf(element) && [...place.querySelectorAll(element.localName)].find(one => keyOf(one) === keyOf(element));
+
+/**
+ * Gives an element these children: elements or text, in a list or alone. Those that it has already are left as they are. If
+ * what had the focus is replaced, the element with the same `data-key`, id, `href` or label gets it, where that is in a part
+ * with a `data-key` the one in the same part; if there is none, `parent`.
+ */
+export function replaceKeepingFocus(parent, children) {
+  const had = document.activeElement, isWithin = had !== parent && parent.contains(had);
+  const around = isWithin ? had.parentElement.closest("[data-key]") : null, part = around !== parent && parent.contains(around) ? around : null;
+  const next = [children].flat(Infinity).filter(child => child !== undefined && child !== null && child !== false)
+    .map(child => child instanceof Node ? child : document.createTextNode(child));
+  const staying = new Set(next);
+  for (const child of [...parent.childNodes]) if (!staying.has(child)) child.remove();
+  let place = parent.firstChild;
+  for (const child of next) {
+    if (child === place) place = place.nextSibling;
+    else parent.insertBefore(child, place);
+  }
+  if (!isWithin || document.activeElement === had) return;
+  const within = part ? likeIt(part, parent) : parent, heir = parent.contains(had) ? had : within && likeIt(had, within);
+  heir?.focus({ preventScroll: true });
+  if (heir && document.activeElement === heir) return;
+  if (!parent.hasAttribute("tabindex")) parent.tabIndex = -1;
+  parent.focus({ preventScroll: true });
+}
+
 let panels = 0;
 
 /** A panel with a heading. `aside` stands at the right of the heading. */

@@ -35,7 +35,7 @@ export function orderList(filter, signal, caption) {
     load, elements: [ordersTable(body, caption), h("div", { class: "more-row" }, more, note)],
     /** Shows an order as it is now, where it is in the list. */
     update(order) {
-      const row = body.querySelector(`[data-order="${CSS.escape(order.order_id)}"]`);
+      const row = body.querySelector(`[data-key="${CSS.escape(order.order_id)}"]`);
       if (row && !row.contains(document.activeElement)) row.replaceWith(orderRow(order, true));
     },
   };

@@ -1,7 +1,7 @@
 // Orders and revenue per day; best sellers; biggest customers.
 
 import { query, withQuery } from "./api.js";
-import { h, panel, text, throttle } from "./dom.js";
+import { h, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
 import { dayRange, integer, rate } from "./format.js";
 import { follow } from "./live.js";
 import { byCurrency, money } from "./money.js";
@@ -74,8 +74,8 @@ export async function history(main, { signal }) {
   choice.append(...byCurrency(stats.revenue).map(([currency]) => h("option", {}, currency)));
   if (!choice.options.length) choice.append(h("option", {}, Object.keys(days.at(-1)?.revenue ?? {})[0] ?? "EUR"));
   choice.hidden = choice.options.length < 2;
-  const failed = place => error => signal.aborted || place.replaceChildren(h("p", { class: "bad" }, error.message));
-  const rank = () => Promise.all([[best, sellers], [biggest, customers]].map(([read, place]) => read(choice.value, signal).then(made => place.replaceChildren(made)).catch(failed(place))));
+  const failed = place => error => signal.aborted || replaceKeepingFocus(place, h("p", { class: "bad" }, error.message));
+  const rank = () => Promise.all([[best, sellers], [biggest, customers]].map(([read, place]) => read(choice.value, signal).then(made => replaceKeepingFocus(place, made)).catch(failed(place))));
   if (days.length) {
     const range = ranges(days);
     let drawn = null, shown = [-Infinity, Infinity];

@@ -1,6 +1,6 @@
 // Lists of orders that move: a bounded number of rows, each made again only when its order has changed.
 
-import { h } from "./dom.js";
+import { h, replaceKeepingFocus } from "./dom.js";
 import { badge, customerLink, orderLink, orderRow } from "./shapes.js";
 import { money } from "./money.js";
 
@@ -24,6 +24,7 @@ export function newest(body, count, none) {
     const oldest = changed.keys().find(one => !shown.has(one));
     if (oldest) changed.delete(oldest);
   }
+  const draw = () => replaceKeepingFocus(body, shown.size ? [...shown.values()].reverse() : none);
   return {
     add,
     /**
@@ -38,25 +39,18 @@ export function newest(body, count, none) {
         if (!items) return;
         changed = new Map();
         shown = new Map(items.slice(0, count).reverse().map(order => [order.order_id, orderRow(order)]));
-        body.replaceChildren(...(shown.size ? [...shown.values()].reverse() : [none]));
+        draw();
         const read = new Map(items.map(order => [order.order_id, order.version]));
         mine.filter(order => !(read.get(order.order_id) > order.version)).forEach(add);
       };
     },
     show() {
-      if (changed.size) none.remove();
+      if (!changed.size) return;
       const few = changed.keys().filter(id => !shown.has(id)).toArray().length <= FEW;
-      for (const [id, order] of changed) {
-        const row = shown.get(id), next = orderRow(order, !row && few);
-        if (row) row.replaceWith(next); else body.prepend(next);
-        shown.set(id, next);
-      }
+      for (const [id, order] of changed) shown.set(id, orderRow(order, !shown.has(id) && few));
       changed = new Map();
-      for (const [id, row] of shown) {
-        if (shown.size <= count) break;
-        shown.delete(id);
-        row.remove();
-      }
+      while (shown.size > count) shown.delete(shown.keys().next().value);
+      draw();
     },
   };
 }
@@ -72,12 +66,12 @@ export function changes(list, count) {
       if (latest.length > count) latest.shift();
     },
     show() {
-      if (latest.length) none.remove();
-      list.prepend(...latest.reverse().map(order => h("li", {},
+      if (!latest.length) return;
+      const made = latest.reverse().map(order => h("li", {},
         h("span", {}, badge(order.status)), h("span", { class: "num" }, money(order.total, order.currency)),
-        h("span", { class: "lesser" }, orderLink(order.order_id), " · ", customerLink(order.customer_id)))));
+        h("span", { class: "lesser" }, orderLink(order.order_id), " · ", customerLink(order.customer_id))));
+      replaceKeepingFocus(list, [...made, ...[...list.children].filter(one => one !== none)].slice(0, count));
       latest = [];
-      while (list.children.length > count) list.lastChild.remove();
     },
   };
 }

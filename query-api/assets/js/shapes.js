@@ -19,7 +19,7 @@ export function bar(share, name) {
 
 export function orderRow(order, isNew) {
   const units = order.items.reduce((sum, item) => sum + item.quantity, 0);
-  return h("tr", { class: isNew && "new", "data-order": order.order_id },
+  return h("tr", { class: isNew && "new", "data-key": order.order_id },
     h("td", {}, orderLink(order.order_id)),
     h("td", { class: "wide" }, customerLink(order.customer_id)),
     h("td", {}, badge(order.status)),

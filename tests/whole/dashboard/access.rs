@@ -100,6 +100,47 @@ async fn the_keyboard_reaches_everything() {
     system.stop().await;
 }
 
+/// Opens a view anew.
+async fn open(browser: &Browser, system: &Embedded, view: &str) {
+    browser.open("about:blank").await;
+    browser.open(&format!("{}/#/{view}", system.queries.base())).await;
+    browser.text("#connection", |text| text == "Live").await;
+}
+
+/// Gives the focus to the first element for which an expression of `one` holds.
+async fn focus(browser: &Browser, selector: &str, wanted: &str) {
+    let found = format!("[...document.querySelectorAll('{selector}')].find(one => {wanted})");
+    browser.holds(&found).await;
+    browser.run(&format!("{found}.focus()")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_leave_the_focus_where_it_is() {
+    let (_folder, system, browser) = start().await;
+    let api = OrderClient::new(&system.commands);
+    let order = order_by("C-1", "EUR", 1_250);
+    let id = api.create_order(&order).await.order_id();
+    let other = api.create_order(&order).await.order_id();
+    system.verify().await;
+    browser.look(1280, 900, "light").await;
+    // The link to the customer of an order; that of the other order has the same address.
+    let row = format!("[data-key='{id}']");
+    let link = "document.activeElement.matches('td.wide a')";
+    let is_there = format!("return {link} && document.activeElement.closest(\"{row}\") !== null");
+    open(&browser, &system, "").await;
+    focus(&browser, "td.wide a", &format!("one.closest(\"{row}\")")).await;
+    assert!(api.pay(id, 1_250).await.is_success());
+    browser.text(&row, |text| text.contains("Paid")).await;
+    assert_eq!(browser.run(&is_there).await, json!(true));
+    // One of the biggest customers.
+    open(&browser, &system, "history").await;
+    focus(&browser, ".ranking a", "one.text === 'C-1'").await;
+    assert!(api.pay(other, 1_250).await.is_success());
+    browser.holds("document.activeElement.closest('tr')?.textContent.includes('25.00')").await;
+    browser.close().await;
+    system.stop().await;
+}
+
 /// Presses Tab until the expression holds.
 async fn until_focused(browser: &Browser, expression: &str) {
     for _ in 0..60 {
