@@ -3,6 +3,7 @@
 mod access;
 mod figures;
 mod load;
+mod missed;
 mod operations;
 mod order;
 mod sign_in;

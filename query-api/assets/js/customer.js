@@ -3,7 +3,7 @@
 import { query } from "./api.js";
 import { h, panel, throttle } from "./dom.js";
 import { dateMinute, integer } from "./format.js";
-import { orderList } from "./find.js";
+import { MAX_PER_SECOND, orderList } from "./find.js";
 import { follow } from "./live.js";
 import { byCurrency, money } from "./money.js";
 import { facts } from "./shapes.js";
@@ -23,6 +23,10 @@ export async function customer(main, { id, signal }) {
     }
   }
   const readSoon = throttle(read, 1_000, signal);
-  follow({ customer_id: id }, { view: ({ view }) => { list.update(view); readSoon(); }, refresh: readSoon }, signal);
-  await Promise.all([read(), list.load()]);
+  follow({ customer_id: id, max_per_second: MAX_PER_SECOND }, {
+    view: ({ view }) => { list.update(view); readSoon(); },
+    skipped: () => { list.renewSoon(); readSoon(); },
+    refresh: () => { list.reload(); readSoon(); },
+  }, signal);
+  await Promise.all([read(), list.reload()]);
 }

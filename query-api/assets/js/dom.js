@@ -82,6 +82,19 @@ export function throttle(work, millis, signal) {
   };
 }
 
+/** Calls `work` one at a time: if it is asked for meanwhile, however often, it is called once more afterwards. */
+export function oneAtATime(work) {
+  let running = null, again = false;
+  async function run() {
+    try {
+      do { again = false; await work(); } while (again);
+    } finally {
+      running = null;
+    }
+  }
+  return () => { again = true; return running ??= run(); };
+}
+
 /** Asks whether to do what can't be taken back. */
 export function confirmed(question, yes) {
   return new Promise(resolve => {

@@ -1,7 +1,7 @@
 // Orders by id, customer, status and time.
 
 import { query, withQuery } from "./api.js";
-import { h, panel, text } from "./dom.js";
+import { h, oneAtATime, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
 import { plural, status } from "./format.js";
 import { follow } from "./live.js";
 import { STATUSES, orderRow, ordersTable } from "./shapes.js";
@@ -11,32 +11,76 @@ const PAGE = 50;
 /** Rows at most: a list of more is narrowed rather than read. */
 const MAX_ROWS = 1_000;
 
+/** Of more changes than these not all are told: the rows are read again, every so often. */
+export const MAX_PER_SECOND = 100;
+const RENEW_MILLIS = 5_000;
+
 /** A list of orders that goes on at a button; shared with the page of a customer. */
 export function orderList(filter, signal, caption) {
-  const body = h("tbody"), note = h("p", { class: "muted", role: "status" });
+  const body = h("tbody"), note = h("p", { class: "muted", role: "status", tabindex: "-1" });
   const more = h("button", { type: "button", hidden: true }, "More");
-  let next = null;
-  async function load() {
-    more.disabled = true;
+  /** Orders and their rows by id; and what is told during a read: it may be newer than the answer. */
+  let shown = new Map(), told = null, next = null, turn = Promise.resolve();
+
+  /** Reads pages from a cursor on, until there are `count` orders or the list ends. */
+  async function read(count, cursor, narrower) {
+    const orders = [];
+    do {
+      const page = await query(withQuery("/orders", { ...filter, ...narrower, limit: count - orders.length, cursor }), signal);
+      orders.push(...page.items);
+      cursor = page.next;
+    } while (cursor !== null && orders.length < count);
+    next = cursor;
+    return orders;
+  }
+  function show(orders, added) {
+    const hadFocus = document.activeElement === more, known = shown;
+    const latest = orders.map(order => told.get(order.order_id)?.version > order.version ? told.get(order.order_id) : order);
+    shown = new Map(latest.map(order => {
+      const old = known.get(order.order_id);
+      return [order.order_id, old?.order.version === order.version ? old : { order, row: orderRow(order) }];
+    }));
+    replaceKeepingFocus(body, [...shown.values()].map(one => one.row));
+    const count = shown.size, full = next !== null && count >= MAX_ROWS;
+    more.hidden = next === null || full;
+    text(note, !count && !next ? "No order fits." : `${plural(count, "order")} shown${full ? "; narrow the search to see others" : next ? "" : ", all that fit"}.`);
+    if (hadFocus && more.hidden) (shown.get(added?.order_id)?.row.querySelector("a") ?? note).focus();
+  }
+  const inTurn = work => turn = turn.then(async () => {
+    told = new Map();
     try {
-      const page = await query(withQuery("/orders", { ...filter, limit: PAGE, cursor: next }), signal);
-      body.append(...page.items.map(order => orderRow(order)));
-      next = page.next;
-      const count = body.children.length, full = next !== null && count >= MAX_ROWS;
-      more.hidden = next === null || full;
-      text(note, !count && !next ? "No order fits." : `${plural(count, "order")} shown${full ? "; narrow the search to see others" : next ? "" : ", all that fit"}.`);
+      await work();
     } catch (error) {
       if (!signal.aborted) text(note, error.message);
     }
-    more.disabled = false;
-  }
-  more.addEventListener("click", load);
+    told = null;
+  });
+  const rows = () => [...shown.values()].map(one => one.order);
+  const again = narrower => inTurn(async () => show(await read(Math.max(PAGE, shown.size), null, narrower)));
+  more.addEventListener("click", async () => {
+    if (more.getAttribute("aria-disabled") === "true") return;
+    more.setAttribute("aria-disabled", "true"); // A button that is disabled loses the focus.
+    await inTurn(async () => {
+      if (next === null) return;
+      const orders = await read(PAGE, next);
+      show([...rows(), ...orders], orders[0]);
+    });
+    more.setAttribute("aria-disabled", "false");
+  });
   return {
-    load, elements: [ordersTable(body, caption), h("div", { class: "more-row" }, more, note)],
+    elements: [ordersTable(body, caption), h("div", { class: "more-row" }, more, note)],
+    /** Reads it from its beginning, as many rows as are shown. */
+    reload: oneAtATime(() => again()),
+    /** Reads the rows that are shown, without newer orders: where many come they would push away what is looked at. */
+    renewSoon: throttle(oneAtATime(() => again({ to: rows()[0]?.placed_at ?? filter.to })), RENEW_MILLIS, signal),
     /** Shows an order as it is now, where it is in the list. */
     update(order) {
-      const row = body.querySelector(`[data-key="${CSS.escape(order.order_id)}"]`);
-      if (row && !row.contains(document.activeElement)) row.replaceWith(orderRow(order, true));
+      told?.set(order.order_id, order);
+      const one = shown.get(order.order_id);
+      if (!one) return;
+      one.order = order;
+      one.row.classList.add("new");
+      replaceKeepingFocus(one.row, [...orderRow(order).cells]);
     },
   };
 }
@@ -71,6 +115,8 @@ export async function find(main, { parameters, signal }) {
   main.append(h("div", { class: "heading" }, h("h1", {}, "Find")), h("div", { class: "grid" },
     panel("What to find", "", null, search(given)),
     panel(title, "", page || h("span", { class: "muted" }, "newest first"), list.elements)));
-  follow({ customer_id: given.customer_id, status: given.status }, { view: ({ view }) => list.update(view) }, signal);
-  await list.load();
+  // Without the status: what leaves it is told as well.
+  follow({ customer_id: given.customer_id, max_per_second: MAX_PER_SECOND },
+    { view: ({ view }) => list.update(view), skipped: list.renewSoon, refresh: list.reload }, signal);
+  await list.reload();
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tests::browser::Browser;
 use tests::client::OrderClient;
 use tests::embedded::Embedded;
+use tests::orders;
 
 use super::{order_by, start};
 
@@ -118,6 +119,8 @@ async fn focus(browser: &Browser, selector: &str, wanted: &str) {
 async fn changes_leave_the_focus_where_it_is() {
     let (_folder, system, browser) = start().await;
     let api = OrderClient::new(&system.commands);
+    let many: Vec<Value> = (0..101).map(|_| orders::create(5)).collect();
+    assert!(api.batch(&many).await.is_success());
     let order = order_by("C-1", "EUR", 1_250);
     let id = api.create_order(&order).await.order_id();
     let other = api.create_order(&order).await.order_id();
@@ -127,16 +130,30 @@ async fn changes_leave_the_focus_where_it_is() {
     let row = format!("[data-key='{id}']");
     let link = "document.activeElement.matches('td.wide a')";
     let is_there = format!("return {link} && document.activeElement.closest(\"{row}\") !== null");
-    open(&browser, &system, "").await;
-    focus(&browser, "td.wide a", &format!("one.closest(\"{row}\")")).await;
-    assert!(api.pay(id, 1_250).await.is_success());
-    browser.text(&row, |text| text.contains("Paid")).await;
-    assert_eq!(browser.run(&is_there).await, json!(true));
+    for (view, act, status) in [("", "payments", "Paid"), ("find", "shipments", "Shipped")] {
+        open(&browser, &system, view).await;
+        focus(&browser, "td.wide a", &format!("one.closest(\"{row}\")")).await;
+        let body = if act == "payments" { json!({ "amount": 1_250 }) } else { json!({}) };
+        assert!(api.post_to(id, act, &body).await.is_success());
+        browser.text(&row, |text| text.contains(status)).await;
+        assert_eq!(browser.run(&is_there).await, json!(true), "{view:?}");
+    }
     // One of the biggest customers.
     open(&browser, &system, "history").await;
     focus(&browser, ".ranking a", "one.text === 'C-1'").await;
     assert!(api.pay(other, 1_250).await.is_success());
     browser.holds("document.activeElement.closest('tr')?.textContent.includes('25.00')").await;
+    // The button of a list; at the end, what it has brought.
+    open(&browser, &system, "customers/c").await;
+    let rows = "document.querySelectorAll('.orders tbody tr')";
+    browser.holds(&format!("{rows}.length === 50")).await;
+    focus(&browser, ".more-row button", "!one.hidden").await;
+    browser.press(ENTER).await;
+    browser.holds(&format!("{rows}.length === 100")).await;
+    let is_more = browser.run("return document.activeElement.textContent").await;
+    assert_eq!(is_more, json!("More"));
+    browser.press(ENTER).await;
+    browser.holds(&format!("{rows}[100]?.contains(document.activeElement)")).await;
     browser.close().await;
     system.stop().await;
 }

@@ -1,0 +1,136 @@
+//! What no stream has told the page: it is there all the same, and the page does not ask to be told all.
+
+use serde_json::json;
+use tests::browser::Browser;
+use tests::client::{Answer, OrderClient};
+use tests::embedded::Embedded;
+
+use super::{order_by, start};
+
+/// Streams of the page that a test opens (`late`), and whose changes it may lose (`deaf`).
+pub const STREAMS: &str = "
+    Object.assign(window, { streams: [], late: false, deaf: false, lost: 0 });
+    const Stream = EventSource;
+    window.EventSource = class extends EventTarget {
+        static CLOSED = Stream.CLOSED;
+        constructor(url) { super(); this.url = url; streams.push(this); if (!late) this.open(); }
+        get readyState() { return this.real?.readyState ?? Stream.CONNECTING; }
+        open() {
+            this.real = new Stream(this.url);
+            for (const name of ['open', 'error', 'view', 'checkpoint', 'skipped', 'reset']) {
+                this.real.addEventListener(name, ({ data, lastEventId }) => {
+                    if (name === 'view' && deaf) lost += 1;
+                    else this.dispatchEvent(new MessageEvent(name, { data, lastEventId }));
+                });
+            }
+        }
+        close() { this.real?.close(); }
+    };";
+
+/// Loses the changes that come from now on.
+const LOSE: &str = "deaf = true; lost = 0";
+
+/// The services for clients, and what a test waits for at them.
+struct Api {
+    commands: OrderClient,
+    queries: OrderClient,
+}
+
+impl Api {
+    fn of(system: &Embedded) -> Self {
+        let [commands, queries] = [&system.commands, &system.queries].map(OrderClient::new);
+        Self { commands, queries }
+    }
+
+    /// Waits until the views have what a command did.
+    async fn applied(&self, done: &Answer) {
+        assert!(done.is_success(), "{:?}", done.body);
+        let reader = self.queries.with_token(done.token()).waiting(30);
+        assert_eq!(reader.order(done.order_id()).await.status, 200);
+    }
+}
+
+async fn open_start(browser: &Browser, system: &Embedded) {
+    browser.run_before(STREAMS).await;
+    browser.look(1280, 900, "light").await;
+    browser.open(&format!("{}/", system.queries.base())).await;
+    browser.text("#connection", |text| text == "Live").await;
+}
+
+/// Goes to a view of the page that is open.
+async fn go(browser: &Browser, view: &str) {
+    browser.run(&format!("location.hash = '#/{view}'")).await;
+}
+
+/// What the stream of the view tells, by the word of the test.
+async fn tell(browser: &Browser, event: &str, data: &str) {
+    let event = format!("new MessageEvent('{event}', {{ data: '{data}' }})");
+    browser.run(&format!("streams.at(-1).dispatchEvent({event})")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_lost_is_read() {
+    let (_folder, system, browser) = start().await;
+    let api = Api::of(&system);
+    open_start(&browser, &system).await;
+    for view in ["find?customer_id=C-1", "customers/C-1", ""] {
+        let created = api.commands.create_order(&order_by("C-1", "EUR", 1_250)).await;
+        api.applied(&created).await;
+        let row = format!("[data-key='{}']", created.order_id());
+        browser.run("deaf = false").await;
+        go(&browser, view).await;
+        browser.text(&row, |text| text.contains("Created")).await;
+        browser.text("#connection", |text| text == "Live").await;
+        browser.run(LOSE).await;
+        assert!(api.commands.pay(created.order_id(), 1_250).await.is_success());
+        browser.holds("lost > 0").await;
+        tell(&browser, "reset", r#"{"reason":"a test"}"#).await;
+        browser.text(&row, |text| text.contains("Paid")).await;
+    }
+    browser.close().await;
+    system.stop().await;
+}
+
+/// Waits until a list was read.
+async fn is_read(browser: &Browser, search: &str) {
+    let read = format!(
+        "performance.getEntriesByType('resource').filter(one => one.name.endsWith('/orders{search}'))"
+    );
+    browser.holds(&format!("{read}.length >= 1")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_tells_of_what_leaves_it_and_is_told_of_a_part_where_much_changes() {
+    let (_folder, system, browser) = start().await;
+    let api = Api::of(&system);
+    let id = api.commands.create_order(&order_by("C-1", "EUR", 1_250)).await.order_id();
+    api.applied(&api.commands.pay(id, 1_250).await).await;
+    open_start(&browser, &system).await;
+    let row = format!("[data-key='{id}']");
+    go(&browser, "find?status=paid").await;
+    is_read(&browser, "?status=paid&limit=50").await;
+    browser.text("#connection", |text| text == "Live").await;
+    browser.text(&row, |text| text.contains("Paid")).await;
+    assert!(api.commands.ship(id).await.is_success());
+    browser.text(&row, |text| text.contains("Shipped")).await;
+    // A search for all orders is not told of all changes, and knows what it was not told.
+    go(&browser, "find").await;
+    is_read(&browser, "?limit=50").await;
+    let most = "new URL(streams.at(-1).url, location).searchParams.get('max_per_second')";
+    browser.holds(&format!("Number({most}) > 0")).await;
+    browser.text(&row, |text| text.contains("Shipped")).await;
+    browser.run(LOSE).await;
+    let newer = api.commands.create_order(&order_by("C-2", "EUR", 1_250)).await;
+    assert!(api.commands.deliver(id).await.is_success());
+    browser.holds("lost >= 2").await;
+    tell(&browser, "skipped", r#"{"views":2}"#).await;
+    browser.text(&row, |text| text.contains("Delivered")).await;
+    // Newer orders do not push away what is looked at, as they would do under load.
+    let is_shown =
+        format!("Boolean(document.querySelector(\"[data-key='{}']\"))", newer.order_id());
+    assert_eq!(browser.run(&format!("return {is_shown}")).await, json!(false));
+    tell(&browser, "reset", r#"{"reason":"a test"}"#).await;
+    browser.holds(&is_shown).await;
+    browser.close().await;
+    system.stop().await;
+}
