@@ -1,7 +1,7 @@
 // One customer.
 
 import { query } from "./api.js";
-import { h, panel, throttle } from "./dom.js";
+import { h, oneAtATime, panel, throttle } from "./dom.js";
 import { dateMinute, integer } from "./format.js";
 import { MAX_PER_SECOND, orderList } from "./find.js";
 import { follow } from "./live.js";
@@ -13,7 +13,7 @@ export async function customer(main, { id, signal }) {
   main.append(h("div", { class: "heading" }, h("h1", { class: "copy" }, "Customer ", h("span", { id: "customer" }, id))),
     h("div", { class: "grid" }, panel("In all", "", null, about),
       panel("Orders", "", h("span", { class: "muted" }, "newest first"), list.elements)));
-  async function read() {
+  const read = oneAtATime(async () => {
     try {
       const found = await query(`/customers/${encodeURIComponent(id)}`, signal);
       const worth = byCurrency(found.lifetime_value).map(([currency, sum]) => [`Lifetime value, ${currency}`, money(sum, currency)]);
@@ -21,12 +21,12 @@ export async function customer(main, { id, signal }) {
     } catch (error) {
       if (!signal.aborted) about.replaceChildren(h("p", { class: "empty" }, error.message));
     }
-  }
+  });
   const readSoon = throttle(read, 1_000, signal);
   follow({ customer_id: id, max_per_second: MAX_PER_SECOND }, {
     view: ({ view }) => { list.update(view); readSoon(); },
     skipped: () => { list.renewSoon(); readSoon(); },
-    refresh: () => { list.reload(); readSoon(); },
+    refresh: () => { list.reload(); read(); },
   }, signal);
   await Promise.all([read(), list.reload()]);
 }

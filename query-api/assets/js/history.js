@@ -1,7 +1,7 @@
 // Orders and revenue per day; best sellers; biggest customers.
 
 import { query, withQuery } from "./api.js";
-import { h, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
+import { h, oneAtATime, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
 import { dayRange, integer, rate } from "./format.js";
 import { follow } from "./live.js";
 import { byCurrency, money } from "./money.js";
@@ -75,7 +75,7 @@ export async function history(main, { signal }) {
   if (!choice.options.length) choice.append(h("option", {}, Object.keys(days.at(-1)?.revenue ?? {})[0] ?? "EUR"));
   choice.hidden = choice.options.length < 2;
   const failed = place => error => signal.aborted || replaceKeepingFocus(place, h("p", { class: "bad" }, error.message));
-  const rank = () => Promise.all([[best, sellers], [biggest, customers]].map(([read, place]) => read(choice.value, signal).then(made => replaceKeepingFocus(place, made)).catch(failed(place))));
+  const rank = oneAtATime(() => Promise.all([[best, sellers], [biggest, customers]].map(([read, place]) => read(choice.value, signal).then(made => replaceKeepingFocus(place, made)).catch(failed(place)))));
   if (days.length) {
     const range = ranges(days);
     let drawn = null, shown = [-Infinity, Infinity];
@@ -102,6 +102,6 @@ export async function history(main, { signal }) {
     places.forEach(place => place.replaceChildren(h("p", { class: "empty" }, "Days appear here with the first order.")));
   }
   const rankSoon = throttle(rank, RANK_MILLIS, signal);
-  follow({ data: "none", max_per_second: 1 }, { view: rankSoon, skipped: rankSoon, refresh: rankSoon }, signal);
+  follow({ data: "none", max_per_second: 1 }, { view: rankSoon, skipped: rankSoon, refresh: rank }, signal);
   await rank();
 }

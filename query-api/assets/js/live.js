@@ -18,12 +18,12 @@ function tell(state, words, more = "") {
 }
 
 /**
- * Opens a stream until the view is left. `on.view` gets each changed view, `on.checkpoint` how far the
- * views are, `on.skipped` how many changes were left out of more than `max_per_second`, and `on.refresh`
- * says that what is shown has to be read afresh.
+ * Opens a stream until the view is left. `on.view` gets each changed view, `on.checkpoint` how far the views are, and
+ * `on.skipped` how many changes were left out of more than `max_per_second`. `on.refresh` says that what is shown has to be
+ * read afresh: also whenever the stream is there, as it tells nothing of what changed between an earlier read and then.
  */
 export function follow(filter, on, signal) {
-  let source, last, timer, hiding, wasCut = false;
+  let source, last, timer, hiding;
   const close = () => { clearTimeout(timer); clearTimeout(hiding); source?.close(); };
   const listen = (name, work) => source.addEventListener(name, event => {
     last = event.lastEventId || last;
@@ -37,12 +37,10 @@ export function follow(filter, on, signal) {
     listen("reset", on.refresh);
     source.addEventListener("open", () => {
       tell("live", "Live");
-      if (wasCut) on.refresh?.();
-      wasCut = false;
+      on.refresh?.();
     });
     source.addEventListener("error", () => {
       if (signal.aborted) return;
-      wasCut = true;
       tell("cut", "Cut off", ", reconnecting");
       // After an answer that is no stream the browser does not try again by itself.
       if (source.readyState !== EventSource.CLOSED) return;
@@ -54,7 +52,6 @@ export function follow(filter, on, signal) {
   function pause() {
     close();
     source = undefined;
-    wasCut = true;
     tell("connecting", "Paused");
   }
   const resume = () => { if (!source) open(); };

@@ -2,7 +2,7 @@
 
 import { commandUrl, query } from "./api.js";
 import { sparkline } from "./chart.js";
-import { every, h, panel, text, throttle } from "./dom.js";
+import { every, h, oneAtATime, panel, text, throttle } from "./dom.js";
 import { duration, integer, plural, rate } from "./format.js";
 import { follow } from "./live.js";
 import { changes, newest } from "./newest.js";
@@ -63,20 +63,20 @@ export async function now(main, { signal }) {
   const count = rowsThatFit(), list = newest(rows, count, nothingYet()), recent = changes(latest, Math.floor(count * 0.7)), wall = matchMedia(WALL);
   const commits = speed(), placed = speed(), lags = [];
   let stats = null, applied = null, lastLag = null;
-  async function refresh() {
+  const refresh = oneAtATime(async () => {
     try {
       stats = await query("/stats", signal);
       show(stats);
     } catch (error) {
       if (!signal.aborted) text(total.sub, error.message);
     }
-  }
-  async function reload() {
+  });
+  const reload = oneAtATime(async () => {
     await refresh();
     const take = list.reading(), page = await query(`/orders?limit=${count}`, signal).catch(() => null);
     take(page?.items);
     list.show();
-  }
+  });
   const refreshSoon = throttle(refresh, 1_000, signal), showSoon = throttle(() => { list.show(); recent.show(); }, SHOW_MILLIS, signal);
   const reloadSoon = throttle(reload, RELOAD_MILLIS, signal);
   follow({ max_per_second: MAX_PER_SECOND }, {

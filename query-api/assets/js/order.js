@@ -54,8 +54,10 @@ export async function order(main, { id, signal }) {
     h("div", { class: "grid" }, shown.elements), past);
 
   /** The version of the view, and how many of its changes were told. */
-  let seen = 0, told = 0;
-  async function read() {
+  let seen = 0, told = 0, turn = Promise.resolve();
+  /** One read after the other: an answer never takes the place of a later one. */
+  const read = () => turn = turn.then(readOnce);
+  async function readOnce() {
     const before = told;
     try {
       const view = await query(`/orders/${encodeURIComponent(id)}`, signal);
@@ -91,7 +93,7 @@ export async function order(main, { id, signal }) {
   });
   follow({ order_id: id }, {
     view: ({ view }) => { told += 1; seen = view.version; shown.set(view); historySoon(); },
-    refresh: () => { read(); historySoon(); },
+    refresh: () => read().then(historySoon), // The history begins at the version that was read.
   }, signal);
   await read();
   await history();

@@ -7,10 +7,11 @@ use tests::embedded::Embedded;
 
 use super::{order_by, start};
 
-/// Streams of the page that a test opens (`late`), and whose changes it may lose (`deaf`).
+/// Streams of the page that a test opens (`late`), and whose changes it may lose (`deaf`); and an answer that it
+/// holds back, the first from the path `held`.
 pub const STREAMS: &str = "
-    Object.assign(window, { streams: [], late: false, deaf: false, lost: 0 });
-    const Stream = EventSource;
+    Object.assign(window, { streams: [], late: false, deaf: false, lost: 0, held: null });
+    const Stream = EventSource, ask = fetch;
     window.EventSource = class extends EventTarget {
         static CLOSED = Stream.CLOSED;
         constructor(url) { super(); this.url = url; streams.push(this); if (!late) this.open(); }
@@ -25,10 +26,20 @@ pub const STREAMS: &str = "
             }
         }
         close() { this.real?.close(); }
+    };
+    window.fetch = async (url, options) => {
+        const answer = await ask(url, options);
+        if (url !== held) return answer;
+        held = null;
+        await new Promise(done => { window.release = done; });
+        return answer;
     };";
 
 /// Loses the changes that come from now on.
 const LOSE: &str = "deaf = true; lost = 0";
+
+/// An answer to the page: those that it asked for before have come, unless they are held back.
+const ROUND: &str = "fetch('/stats').then(answer => answer.json()).then(() => setTimeout(done, 0))";
 
 /// The services for clients, and what a test waits for at them.
 struct Api {
@@ -69,7 +80,7 @@ async fn tell(browser: &Browser, event: &str, data: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_lost_is_read() {
+async fn what_changed_before_the_stream_was_there_or_was_lost_is_read() {
     let (_folder, system, browser) = start().await;
     let api = Api::of(&system);
     open_start(&browser, &system).await;
@@ -77,26 +88,45 @@ async fn what_was_lost_is_read() {
         let created = api.commands.create_order(&order_by("C-1", "EUR", 1_250)).await;
         api.applied(&created).await;
         let row = format!("[data-key='{}']", created.order_id());
-        browser.run("deaf = false").await;
+        browser.run("late = true; deaf = false").await;
         go(&browser, view).await;
         browser.text(&row, |text| text.contains("Created")).await;
+        // Nothing tells of the payment: the stream begins behind it.
+        api.applied(&api.commands.pay(created.order_id(), 1_250).await).await;
+        browser.run("streams.at(-1).open()").await;
+        browser.text(&row, |text| text.contains("Paid")).await;
         browser.text("#connection", |text| text == "Live").await;
         browser.run(LOSE).await;
-        assert!(api.commands.pay(created.order_id(), 1_250).await.is_success());
+        assert!(api.commands.ship(created.order_id()).await.is_success());
         browser.holds("lost > 0").await;
         tell(&browser, "reset", r#"{"reason":"a test"}"#).await;
-        browser.text(&row, |text| text.contains("Paid")).await;
+        browser.text(&row, |text| text.contains("Shipped")).await;
     }
+    // An order by itself, whose first answer is late.
+    let created = api.commands.create_order(&order_by("C-1", "EUR", 1_250)).await;
+    api.applied(&created).await;
+    let id = created.order_id();
+    browser.run(&format!("deaf = false; held = '/orders/{id}'")).await;
+    go(&browser, &format!("orders/{id}")).await;
+    browser.holds("window.release").await;
+    api.applied(&api.commands.pay(id, 1_250).await).await;
+    browser.run("streams.at(-1).open()").await;
+    browser.text("#connection", |text| text == "Live").await;
+    browser.run_until_done(ROUND).await;
+    browser.run("release()").await;
+    browser.run_until_done(ROUND).await;
+    browser.text(".frame", |text| text == "Paid").await;
+    browser.text(".travel output", |text| text == "2 of 2").await;
     browser.close().await;
     system.stop().await;
 }
 
-/// Waits until a list was read.
-async fn is_read(browser: &Browser, search: &str) {
+/// Waits until a list was read at the beginning, and once more when the stream was there.
+async fn is_read_twice(browser: &Browser, search: &str) {
     let read = format!(
         "performance.getEntriesByType('resource').filter(one => one.name.endsWith('/orders{search}'))"
     );
-    browser.holds(&format!("{read}.length >= 1")).await;
+    browser.holds(&format!("{read}.length >= 2")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,14 +138,13 @@ async fn a_search_tells_of_what_leaves_it_and_is_told_of_a_part_where_much_chang
     open_start(&browser, &system).await;
     let row = format!("[data-key='{id}']");
     go(&browser, "find?status=paid").await;
-    is_read(&browser, "?status=paid&limit=50").await;
-    browser.text("#connection", |text| text == "Live").await;
+    is_read_twice(&browser, "?status=paid&limit=50").await;
     browser.text(&row, |text| text.contains("Paid")).await;
     assert!(api.commands.ship(id).await.is_success());
     browser.text(&row, |text| text.contains("Shipped")).await;
     // A search for all orders is not told of all changes, and knows what it was not told.
     go(&browser, "find").await;
-    is_read(&browser, "?limit=50").await;
+    is_read_twice(&browser, "?limit=50").await;
     let most = "new URL(streams.at(-1).url, location).searchParams.get('max_per_second')";
     browser.holds(&format!("Number({most}) > 0")).await;
     browser.text(&row, |text| text.contains("Shipped")).await;
