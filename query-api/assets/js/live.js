@@ -21,6 +21,7 @@ function tell(state, words, more = "") {
  * Opens a stream until the view is left. `on.view` gets each changed view, `on.checkpoint` how far the views are, and
  * `on.skipped` how many changes were left out of more than `max_per_second`. `on.refresh` says that what is shown has to be
  * read afresh: also whenever the stream is there, as it tells nothing of what changed between an earlier read and then.
+ * `on.cut` says that nothing is told any more, until the next `on.refresh`.
  */
 export function follow(filter, on, signal) {
   let source, last, timer, hiding;
@@ -41,6 +42,7 @@ export function follow(filter, on, signal) {
     });
     source.addEventListener("error", () => {
       if (signal.aborted) return;
+      on.cut?.();
       tell("cut", "Cut off", ", reconnecting");
       // After an answer that is no stream the browser does not try again by itself.
       if (source.readyState !== EventSource.CLOSED) return;
@@ -52,6 +54,7 @@ export function follow(filter, on, signal) {
   function pause() {
     close();
     source = undefined;
+    on.cut?.();
     tell("connecting", "Paused");
   }
   const resume = () => { if (!source) open(); };

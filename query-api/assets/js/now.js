@@ -62,7 +62,9 @@ export async function now(main, { signal }) {
   main.append(h("h1", { class: "visually-hidden" }, "Now"), grid);
   const count = rowsThatFit(), list = newest(rows, count, nothingYet()), recent = changes(latest, Math.floor(count * 0.7)), wall = matchMedia(WALL);
   const commits = speed(), placed = speed(), lags = [];
-  let stats = null, applied = null, lastLag = null;
+  // What is not known is null: what was known before a cut is no figure of the time after it.
+  let isLive = false, stats = null, applied = null, lastLag = null;
+  const become = live => { isLive = live; stats = applied = lastLag = null; };
   const refresh = oneAtATime(async () => {
     try {
       stats = await query("/stats", signal);
@@ -83,9 +85,15 @@ export async function now(main, { signal }) {
     view: ({ view }) => { list.add(view); if (wall.matches) recent.add(view); showSoon(); refreshSoon(); },
     checkpoint: ({ applied: position, lag_ms: millis }) => { applied = position; if (millis !== null) lastLag = Math.max(millis, lastLag ?? 0); },
     skipped: reloadSoon,
-    refresh: reload,
+    refresh: () => { if (!isLive) become(true); reload(); },
+    cut: () => become(false),
   }, signal);
   every(1_000, signal, () => {
+    if (!isLive) {
+      for (const one of [commands, orders, lag]) { one.set("–"); text(one.sub, "not known at the moment"); }
+      for (const one of [commands, orders, lag, total]) one.spark.push(null);
+      return;
+    }
     if (applied !== null) commits.sample(applied);
     if (stats) placed.sample(Number(stats.orders));
     commands.set(rate(commits.mean()));

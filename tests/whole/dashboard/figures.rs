@@ -2,10 +2,12 @@
 
 use std::future::Future;
 
+use serde_json::json;
 use tests::browser::Browser;
 use tests::client::OrderClient;
 use tests::orders;
 
+use super::missed::STREAMS;
 use super::operations::start as start_services;
 use super::{order_by, start};
 
@@ -68,8 +70,46 @@ async fn the_first_view_tells_rates_lag_and_how_far_orders_came() {
         browser.holds(&format!("/^[0-9.,]+$/.test({})", tile("Lag of the views"))).await;
     };
     meanwhile(looking, || api.create_lamp(500)).await;
+    no_rate_is_told_during_a_cut(&browser, system.queries.base()).await;
     browser.close().await;
     system.stop().await;
+}
+
+/// Lets seconds pass for what the page does each second.
+const CLOCK: &str = "{
+    const clock = performance.now.bind(performance), every = window.setInterval, each = [];
+    let ahead = 0;
+    performance.now = () => clock() + ahead;
+    window.setInterval = (work, millis) =>
+        millis === 1000 ? (each.push(work), 0) : every(work, millis);
+    window.tick = seconds => {
+        for (let i = 0; i < seconds; i++) { ahead += 1000; each.forEach(work => work()); }
+    };
+}";
+
+/// Nothing is known during a cut; what has grown meanwhile has grown in all of its time.
+async fn no_rate_is_told_during_a_cut(browser: &Browser, base: &str) {
+    browser.run_before(STREAMS).await;
+    browser.run_before(CLOCK).await;
+    browser.open("about:blank").await;
+    browser.open(&format!("{base}/")).await;
+    browser.text("#connection", |text| text == "Live").await;
+    let script = format!(
+        "const seen = [], look = seconds => {{ tick(seconds); seen.push({}); }};
+         const tell = (name, data) =>
+             streams[0].dispatchEvent(new MessageEvent(name, {{ data: JSON.stringify(data) }}));
+         const reach = applied => tell('checkpoint', {{ position: applied, applied, lag_ms: null }});
+         reach(10_000);
+         look(10);
+         tell('error');
+         look(30);
+         tell('open');
+         reach(10_310);
+         look(1);
+         return seen;",
+        tile("Commands")
+    );
+    assert_eq!(browser.run(&script).await, json!(["0", "–", "10.0"]), "310 commits in 31 s");
 }
 
 /// Drags over the plot of a view, from one share of its width to another.
