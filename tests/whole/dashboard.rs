@@ -48,6 +48,13 @@ async fn the_first_view_moves_with_commands_and_shows_no_text_as_markup() {
     assert!(api.pay(created.order_id(), 1_250).await.is_success());
     browser.text(".currencies", |text| text.contains("1,250")).await;
     browser.text("#newest", |text| text.contains("Paid")).await;
+    // Decimals are those of the minor unit, also of currencies that are often written without any.
+    for (currency, minor) in [("HUF", 98_700), ("IQD", 1_234_000), ("CLF", 56_700_000)] {
+        assert_eq!(api.create_order(&order_by("c", currency, minor)).await.status, 201);
+    }
+    let exact =
+        |text: &str| ["987.00", "1,234.000", "5,670.0000"].iter().all(|sum| text.contains(sum));
+    browser.text("#newest", exact).await;
     let made = "return [document.images.length, document.title, getComputedStyle(document.body).backgroundColor]";
     let light = browser.run(made).await;
     assert_eq!(

@@ -1,11 +1,20 @@
 // Amounts are integers in minor units; how many of them make one is the currency's: 100 for EUR, 1 for JPY.
 
+/**
+ * Decimals of the minor unit, where they are not two: those of ISO 4217, List One. What a browser knows of a currency is how
+ * people write it, often without decimals that its minor unit has: 1,250.00 forints as 1,250.
+ */
+const DECIMALS = new Map([
+  [0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"], [3, "BHD IQD JOD KWD LYD OMR TND"], [4, "CLF UYW"],
+].flatMap(([digits, codes]) => codes.split(" ").map(code => [code, digits])));
+
 const formats = new Map();
 
 function of(currency) {
   if (!formats.has(currency)) {
-    const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
-    formats.set(currency, { format, digits: format.resolvedOptions().maximumFractionDigits });
+    const digits = DECIMALS.get(currency) ?? 2;
+    const format = new Intl.NumberFormat(undefined, { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits });
+    formats.set(currency, { format, digits });
   }
   return formats.get(currency);
 }
