@@ -151,6 +151,9 @@ async fn the_pipeline_shows_a_rebuild_and_the_other_views_are_there() {
     browser.text(".orders tbody", |text| text.contains("Paid")).await;
     browser.open(&format!("{base}/#/find?from=2020-01-01&to=2020-01-02")).await;
     browser.text("main [role=status]", |text| text.contains("No order fits")).await;
+    // An address that a link would write otherwise means what it says.
+    browser.open(&format!("{base}/#/customers/50%")).await;
+    browser.text("#customer", |text| text == "50%").await;
     browser.close().await;
     system.stop().await;
 }

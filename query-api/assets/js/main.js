@@ -16,10 +16,19 @@ const views = {
 let current = new AbortController();
 let isLeft = false;
 
+/** A part of the address, which a link has encoded; one that can't be decoded was typed, and stands for itself. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 async function show(focus) {
   if (isLeft) return; // A token is asked for.
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [first, id] = path.split("/").map(decodeURIComponent);
+  const [first, id] = path.split("/").map(decoded);
   const view = views[first] ?? views[""];
   current.abort();
   current = new AbortController();
