@@ -7,6 +7,7 @@ mod missed;
 mod operations;
 mod order;
 mod sign_in;
+mod versions;
 
 use std::time::Duration;
 

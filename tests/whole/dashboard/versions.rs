@@ -1,0 +1,63 @@
+//! What the timeline of an order tells of each event, and the slider through its versions.
+
+use http::Method;
+use serde_json::json;
+use tests::browser::Browser;
+use tests::client::OrderClient;
+use tests::orders;
+
+use super::start;
+
+/// Moves the slider to a version.
+async fn choose(browser: &Browser, version: i64) {
+    let script = format!(
+        "const slider = document.getElementById('version'); slider.value = {version};
+         slider.dispatchEvent(new Event('input'));"
+    );
+    browser.run(&script).await;
+}
+
+/// Waits until these are the differences that the chosen event made, and no others.
+async fn changed(browser: &Browser, expected: &[&str]) {
+    let told = "[...document.querySelectorAll('.diff li')].map(one => one.textContent)";
+    let expected = json!(expected);
+    browser.holds(&format!("JSON.stringify({told}) === JSON.stringify({expected})")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_tells_why_it_happened_and_what_it_changed() {
+    let (_folder, system, browser) = start().await;
+    let api = OrderClient::new(&system.commands);
+    let order = orders::order_of(&[orders::item("A", 2, 1_000), orders::item("B", 3, 250)]);
+    let id = api.create_order(&order).await.order_id();
+    let asked = api.with("x-correlation-id", "checkout-7").with("x-causation-id", "cart-3");
+    assert!(asked.post_to(id, "items", &orders::item("C", 1, 500)).await.is_success());
+    let removed = api.send(Method::DELETE, &format!("/orders/{id}/items/B"), "").await;
+    assert!(removed.is_success(), "{:?}", removed.body);
+    assert!(api.pay(id, 2_500).await.is_success());
+    let part = json!({ "items": [{ "sku": "A", "quantity": 1 }] });
+    assert!(api.post_to(id, "shipments", &part).await.is_success());
+    assert!(api.deliver(id).await.is_success());
+    browser.look(1280, 900, "light").await;
+    let base = system.queries.base();
+    browser.open(&format!("{base}/#/orders/{id}")).await;
+    browser.text(".travel output", |text| text == "6 of 6").await;
+    let causes = browser.text(".timeline [data-version='2']", |text| !text.is_empty()).await;
+    assert!(causes.contains("by an unnamed client · caused by cart-3"), "{causes}");
+    assert!(causes.contains("correlation checkout-7"), "{causes}");
+    let causes = browser.text(".timeline [data-version='3']", |text| !text.is_empty()).await;
+    assert!(causes.contains("correlation ") && !causes.contains("caused by"), "{causes}");
+    let all: [(i64, &[&str]); 5] = [
+        (6, &["A delivered0→1"]),
+        (5, &["statusPaid→Partially shipped", "A shipped0→1"]),
+        (4, &["statusCreated→Paid", "paid€0.00→€25.00"]),
+        (3, &["total€32.50→€25.00", "item B3 × Chair→removed"]),
+        (2, &["total€27.50→€32.50", "item C1 × Chair"]),
+    ];
+    for (version, changes) in all {
+        choose(&browser, version).await;
+        changed(&browser, changes).await;
+    }
+    browser.close().await;
+    system.stop().await;
+}
