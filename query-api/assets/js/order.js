@@ -10,8 +10,8 @@ import { timeline } from "./timeline.js";
 
 export function moneyFacts(order) {
   const amount = value => money(value, order.currency);
-  return facts([["Total", amount(order.total)], ["Paid", amount(order.paid)], ["Refunded", amount(order.refunded)],
-    ["Owed", amount(Math.max(0, order.total - order.paid))]], "large");
+  const owed = order.status === "cancelled" ? 0 : Math.max(0, order.total - order.paid);
+  return facts([["Total", amount(order.total)], ["Paid", amount(order.paid)], ["Refunded", amount(order.refunded)], ["Owed", amount(owed)]], "large");
 }
 
 export function itemsTable(order) {

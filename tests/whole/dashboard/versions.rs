@@ -58,6 +58,18 @@ async fn each_event_tells_why_it_happened_and_what_it_changed() {
         choose(&browser, version).await;
         changed(&browser, changes).await;
     }
+    // Of an order that is cancelled nothing is owed any more; before that, all of it was.
+    let id = api.create_lamp(1_250).await.order_id();
+    assert!(api.post_to(id, "cancellation", &json!({})).await.is_success());
+    browser.open(&format!("{base}/#/orders/{id}")).await;
+    browser.text(".as-it-was", |text| text == "Cancelled").await;
+    let owed = |place: &str, sum: &str| {
+        format!("document.querySelector('{place} .facts.large').textContent.endsWith('Owed{sum}')")
+    };
+    browser.holds(&owed(".past", "€0.00")).await;
+    browser.holds(&owed(".grid:not(.past)", "€0.00")).await;
+    choose(&browser, 1).await;
+    browser.holds(&owed(".past", "€12.50")).await;
     browser.close().await;
     system.stop().await;
 }
