@@ -1,7 +1,7 @@
 // One order: as it is, and as it was after each of its events.
 
 import { commandUrl, query, Problem } from "./api.js";
-import { h, panel, text, throttle } from "./dom.js";
+import { h, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
 import { dateMinute, dateTime, integer } from "./format.js";
 import { follow } from "./live.js";
 import { money } from "./money.js";
@@ -21,7 +21,7 @@ export function itemsTable(order) {
     h("td", { class: "num" }, integer(item.quantity)), h("td", { class: "num" }, amount(item.unit_price)),
     h("td", { class: "num" }, amount(BigInt(item.quantity) * BigInt(item.unit_price))),
     h("td", { class: "num" }, `${integer(item.shipped)} / ${integer(item.delivered)}`));
-  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Items" }, h("table", {},
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Items", "data-key": "items" }, h("table", {},
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Product"), h("th", { scope: "col" }, "Name"),
       ["Units", "Each", "Value", "Shipped / delivered"].map(name => h("th", { scope: "col", class: "num" }, name)))),
     h("tbody", {}, order.items.map(row))));
@@ -39,10 +39,10 @@ function present() {
     ],
     set(order) {
       status.replaceChildren(badge(order.status));
-      times.replaceChildren(facts([["Customer", customerLink(order.customer_id)], ["Version", integer(order.version)],
-        ["Placed", exact(order.placed_at)], ["Changed", exact(order.updated_at)]], "two"));
+      replaceKeepingFocus(times, [facts([["Customer", customerLink(order.customer_id)], ["Version", integer(order.version)],
+        ["Placed", exact(order.placed_at)], ["Changed", exact(order.updated_at)]], "two")]);
       sums.replaceChildren(moneyFacts(order));
-      items.replaceChildren(itemsTable(order));
+      replaceKeepingFocus(items, [itemsTable(order)]);
     },
   };
 }

@@ -26,20 +26,28 @@ function generationRow({ one, head }) {
     h("td", { class: "num" }, integer(one.parked)), h("td", { class: "num muted" }, dateTime(one.created_at)));
 }
 
-/** A button that does something at the operations API, and says how it went. */
+/** Gives the focus back where it was lost. */
+function refocus(...elements) {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  elements.find(one => one?.isConnected).focus({ preventScroll: true });
+}
+
+/** A button that does something at the operations API, and says how it went. While it does it keeps the focus. */
 function action(name, label, classes, work, done, { said, look }) {
-  const button = h("button", { type: "button", class: `small ${classes}`, "aria-label": label }, name);
+  const button = h("button", { type: "button", class: `small ${classes}`, "aria-label": label, "data-key": label }, name);
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    if (button.ariaDisabled) return;
+    button.ariaDisabled = "true";
     text(said, "");
     try {
       text(said, await work() === false ? "" : `${label}: ${done}.`);
     } catch (error) {
       text(said, `${label}: ${error.message}`);
     }
-    button.disabled = false;
+    button.ariaDisabled = null;
     await look();
-    if (!button.isConnected) document.getElementById("main").focus(); // Its row is gone.
+    // Its row may have been made again, or be gone.
+    refocus(button, document.querySelector(`[data-key="${CSS.escape(label)}"]`), document.getElementById("main"));
   });
   return button;
 }
@@ -121,7 +129,9 @@ export async function pipeline(main, { signal }) {
       [...operated, rebuild].forEach(one => { one.hidden = false; });
     } catch (error) {
       if (signal.aborted) return;
+      const hadFocus = [...operated, rebuild].some(one => one.contains(document.activeElement));
       [...operated, rebuild].forEach(one => { one.hidden = true; });
+      if (hadFocus) document.getElementById("main").focus({ preventScroll: true });
       picture.forget();
       if (!away.firstChild) away.append(h("p", { class: "note", id: "no-operations" }, `The projector's operations can't be asked from here: ${error.message} What the views tell is shown.`));
     } finally {

@@ -63,7 +63,7 @@ function entry(event, currency, choose) {
 /** The list of the events that are held, and buttons for those before and behind. */
 function eventList(events, choose) {
   const element = h("ol", { class: "timeline" }), part = h("span", { class: "muted" }), drawn = new Map();
-  const move = (id, name, by) => h("button", { type: "button", class: "small", id, onclick: () => events.move(by).then(redraw).catch(error => text(part, error.message)) }, name);
+  const move = (id, name, by) => h("button", { type: "button", class: "small", id, onclick: () => events.move(by).then(() => draw(true)).catch(error => text(part, error.message)) }, name);
   const earlier = move("earlier", "Earlier events", -1), later = move("later", "Later events", 1);
   let chosen = null;
   const mark = wanted => {
@@ -71,9 +71,10 @@ function eventList(events, choose) {
     for (const [one, row] of drawn) row.firstChild.setAttribute("aria-pressed", String(one === wanted));
   };
   /** Rows that stay are left as they are, so that one that has the focus keeps it. */
-  function draw() {
-    const shown = events.shown(), [first, last] = [version(shown[0]), version(shown.at(-1))];
-    for (const [one, row] of drawn) if (one < first || one > last) { row.remove(); drawn.delete(one); }
+  function draw(afresh = false) {
+    const shown = events.shown(), [first, last] = [version(shown[0]), version(shown.at(-1))], focused = document.activeElement;
+    const had = [element, earlier, later].some(one => one.contains(focused));
+    for (const [one, row] of drawn) if (afresh || one < first || one > last) { row.remove(); drawn.delete(one); }
     for (const event of shown) {
       if (drawn.has(version(event))) continue;
       drawn.set(version(event), entry(event, events.currency, choose));
@@ -83,11 +84,10 @@ function eventList(events, choose) {
     later.hidden = events.isNewest();
     text(part, earlier.hidden && later.hidden ? "from the log" : `${integer(first)} to ${integer(last)} of ${integer(events.last())}, from the log`);
     mark(chosen);
-  }
-  function redraw() {
-    drawn.clear();
-    element.replaceChildren();
-    draw();
+    if (!had || (focused.isConnected && !focused.hidden)) return;
+    // What had the focus is gone: a button at the end of its way, or a row that made room.
+    const next = focused.hidden && [earlier, later].find(one => !one.hidden);
+    (next || element.querySelector("button")).focus({ preventScroll: true });
   }
   return { element, part, earlier, later, draw, mark };
 }

@@ -13,6 +13,10 @@ use tests::stores::parked;
 use tests::until;
 use uuid::Uuid;
 
+/// Keys (WebDriver, section 17.4.2).
+const ENTER: &str = "\u{e007}";
+const ESCAPE: &str = "\u{e00c}";
+
 /// A system whose dashboard may ask the other services.
 pub async fn start() -> (System, Browser) {
     let mut system = System::start(&Urls::of_the_run(), 1, 1).await;
@@ -125,10 +129,17 @@ async fn operators_retry_discard_and_rebuild_on_the_page() {
     browser.click(".danger").await;
     browser.click("dialog button:not(.danger)").await;
     browser.holds("!document.querySelector('dialog') && document.querySelector('.danger')").await;
+    browser.holds("document.activeElement.matches('.danger')").await;
+    browser.press(ENTER).await;
+    browser.holds("document.querySelector('dialog')?.open").await;
+    browser.press(ESCAPE).await;
+    browser.holds("!document.querySelector('dialog')").await;
+    browser.holds("document.activeElement.matches('.danger')").await;
     until_letters(&system, 1).await;
     browser.click(".danger").await;
     browser.click("dialog .danger").await;
     browser.text("main", |text| text.contains("every message was an event")).await;
+    browser.holds("document.activeElement.matches('.empty')").await;
     until_letters(&system, 0).await;
     let title = browser.run("return document.title").await;
     assert_eq!(title, json!("Pipeline · Waybill"));

@@ -45,29 +45,38 @@ async fn of_a_long_history_a_part_is_drawn_and_only_what_is_new_is_read() {
         .filter(url => url.pathname.endsWith('/events')).map(url => Number(url.searchParams.get('after')))";
     let asked: Vec<i64> = serde_json::from_value(browser.run(asked).await).unwrap();
     assert!(asked.contains(&450) && asked.iter().all(|after| *after >= 450), "{asked:?}");
-    // The slider reaches every version, and what comes then does not move it.
+    // The slider reaches every version, and what comes then does not move it; the row that has the focus gives
+    // it on where it makes room.
     let back = "const slider = document.getElementById('version'); slider.value = 1; \
                 slider.dispatchEvent(new Event('input'));";
     browser.run(back).await;
     browser.text(".travel output", |text| text == "1 of 451").await;
     browser.text(".diff", |text| text.contains("Created")).await;
+    browser.run("document.querySelector('[data-version=\"252\"]').focus()").await;
     pay(&api, id, 1).await;
     browser.text(".travel output", |text| text == "1 of 452").await;
     shows(&browser, 253, 452).await;
-    // Buttons lead to the events before, and back.
-    browser.click("#earlier").await;
-    shows(&browser, 53, 252).await;
-    browser.click("#earlier").await;
-    shows(&browser, 1, 200).await;
-    browser.holds("document.getElementById('earlier').hidden").await;
-    browser.holds("document.querySelector('[data-version=\"1\"]').ariaPressed === 'true'").await;
-    browser.click("#later").await;
-    shows(&browser, 201, 400).await;
-    browser.click("#later").await;
-    shows(&browser, 253, 452).await;
-    browser.holds("document.getElementById('later').hidden").await;
+    browser.holds("document.activeElement.dataset.version === '253'").await;
+    buttons_lead_through(&browser).await;
     browser.close().await;
     system.stop().await;
+}
+
+/// To the events before, and back. A button at the end of its way gives the focus to the other one.
+async fn buttons_lead_through(browser: &Browser) {
+    browser.click("#earlier").await;
+    shows(browser, 53, 252).await;
+    browser.click("#earlier").await;
+    shows(browser, 1, 200).await;
+    browser.holds("document.getElementById('earlier').hidden").await;
+    browser.holds("document.activeElement.id === 'later'").await;
+    browser.holds("document.querySelector('[data-version=\"1\"]').ariaPressed === 'true'").await;
+    browser.click("#later").await;
+    shows(browser, 201, 400).await;
+    browser.click("#later").await;
+    shows(browser, 253, 452).await;
+    browser.holds("document.getElementById('later').hidden").await;
+    browser.holds("document.activeElement.id === 'earlier'").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
