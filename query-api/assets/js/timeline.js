@@ -1,13 +1,15 @@
 // The events of an order, and a slider through the states that they led to.
 
 import { log } from "./api.js";
-import { h, panel, text } from "./dom.js";
+import { h, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
 import { WINDOW, eventsOf, version } from "./events.js";
 import { dateTime, eventName, integer, status } from "./format.js";
 import { itemsTable, moneyFacts } from "./order.js";
 import { money } from "./money.js";
 import { badge } from "./shapes.js";
 
+/** While the slider is moved, the version under it is asked for so often. */
+const LOOK_MILLIS = 100;
 /** What the page says elsewhere. */
 const KNOWN = ["order_id", "customer_id", "currency"];
 const AMOUNTS = ["total", "paid", "refunded", "unit_price", "amount"];
@@ -98,10 +100,10 @@ export async function timeline(id, seen, signal) {
   const slider = h("input", { type: "range", id: "version", min: 1, step: 1, "aria-label": "Version of the order" });
   const output = h("output", { for: "version" }), change = h("ul", { class: "diff", "aria-live": "polite" }), state = h("div");
 
-  const at = async wanted => {
+  const at = async (wanted, own) => {
     if (wanted < 1) return null;
     if (!states.has(wanted)) {
-      const found = await log(`/orders/${encodeURIComponent(id)}/state?version=${wanted}`, signal);
+      const found = await log(`/orders/${encodeURIComponent(id)}/state?version=${wanted}`, own);
       if (states.size >= WINDOW) states.delete(states.keys().next().value);
       states.set(wanted, found);
     }
@@ -111,21 +113,38 @@ export async function timeline(id, seen, signal) {
     before !== undefined && h("del", {}, words(kind, before, currency)), before !== undefined && h("span", { class: "muted", "aria-hidden": "true" }, "→"),
     after !== undefined ? h("ins", {}, words(kind, after, currency)) : h("span", { class: "muted" }, "removed")));
 
-  async function show() {
-    const wanted = chosen, event = events.shown().find(one => version(one) === wanted);
-    slider.value = wanted;
-    slider.setAttribute("aria-valuetext", event ? `Version ${wanted}: ${eventName(event.type)}` : `Version ${wanted}`);
-    text(output, `${integer(wanted)} of ${integer(events.last())}`);
-    list.mark(wanted);
+  /** What is being read: for which version, and how to end it. The version whose state is shown. */
+  let reading = null, shown = null;
+  /** Reads the chosen version. One that was chosen before is asked for no more, and its answer shown no more. */
+  async function look() {
+    const wanted = chosen;
+    if (wanted === (reading?.wanted ?? shown)) return;
+    reading?.end.abort();
+    const mine = reading = { wanted, end: new AbortController() }, own = AbortSignal.any([signal, mine.end.signal]);
     try {
-      const [before, after] = await Promise.all([at(wanted - 1), at(wanted)]);
-      if (wanted !== chosen) return; // Another one was chosen meanwhile.
+      const [before, after] = await Promise.all([at(wanted - 1, own), at(wanted, own)]);
+      if (reading !== mine) return;
       const changes = differences(before, after);
       change.replaceChildren(...(changes.length ? changes.map(difference) : [h("li", { class: "muted alone" }, "Nothing that is shown here changed.")]));
-      state.replaceChildren(h("p", { class: "as-it-was" }, badge(after.status)), moneyFacts(after), itemsTable(after));
+      replaceKeepingFocus(state, [h("p", { class: "as-it-was" }, badge(after.status)), moneyFacts(after), itemsTable(after)]);
+      shown = wanted;
     } catch (error) {
-      if (!signal.aborted) change.replaceChildren(h("li", { class: "bad alone" }, `This state can't be read: ${error.message}`));
+      if (reading !== mine || signal.aborted) return;
+      change.replaceChildren(h("li", { class: "bad alone" }, `This state can't be read: ${error.message}`));
+      replaceKeepingFocus(state, []);
+      shown = null;
+    } finally {
+      if (reading === mine) reading = null;
     }
+  }
+  const lookSoon = throttle(look, LOOK_MILLIS, signal);
+  function show() {
+    const event = events.shown().find(one => version(one) === chosen);
+    slider.value = chosen;
+    slider.setAttribute("aria-valuetext", event ? `Version ${chosen}: ${eventName(event.type)}` : `Version ${chosen}`);
+    text(output, `${integer(chosen)} of ${integer(events.last())}`);
+    list.mark(chosen);
+    lookSoon();
   }
   const choose = wanted => { chosen = wanted; show(); };
   const list = eventList(events, choose);

@@ -73,3 +73,68 @@ async fn each_event_tells_why_it_happened_and_what_it_changed() {
     browser.close().await;
     system.stop().await;
 }
+
+/// Holds answers for version 2 back until `fail` ends the last of them with an error.
+const HOLD_VERSION_2: &str = "{
+    const real = window.fetch;
+    window.fetch = (url, options) => {
+        if (!url.endsWith('/state?version=2')) return real(url, options);
+        window.asking = options.signal;
+        return new Promise(resolve => {
+            window.fail = () => {
+                window.fail = null;
+                resolve(Response.json({ detail: 'Too many.' }, { status: 429 }));
+            };
+        });
+    };
+}";
+
+/// Keeps all that the page tells of what the chosen event changed.
+const KEEP_TOLD: &str = "window.told = [];
+    const place = document.querySelector('.diff');
+    new MutationObserver(() => told.push(place.textContent)).observe(place, { childList: true });";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_left_shows_neither_its_error_nor_its_state() {
+    let (_folder, system, browser) = start().await;
+    let api = OrderClient::new(&system.commands);
+    let id = api.create_lamp(1_250).await.order_id();
+    for _ in 0..4 {
+        assert!(api.pay(id, 1).await.is_success());
+    }
+    browser.run_before(HOLD_VERSION_2).await;
+    browser.look(1280, 900, "light").await;
+    browser.open(&format!("{}/#/orders/{id}", system.queries.base())).await;
+    browser.text(".travel output", |text| text == "5 of 5").await;
+    changed(&browser, &["paid€0.03→€0.04"]).await;
+    choose(&browser, 2).await;
+    browser.holds("window.fail").await;
+    browser.run(KEEP_TOLD).await;
+    choose(&browser, 5).await;
+    browser.holds("asking.aborted").await;
+    browser.run("fail()").await;
+    choose(&browser, 4).await;
+    changed(&browser, &["paid€0.02→€0.03"]).await;
+    let told = browser.run("return told.join()").await.to_string();
+    assert!(!told.contains("can't be read"), "{told}");
+    // Where the chosen version can't be read, no other one stands in for it.
+    choose(&browser, 2).await;
+    browser.holds("window.fail").await;
+    browser.run("fail()").await;
+    browser.text(".diff", |text| text.contains("can't be read: Too many.")).await;
+    browser.holds("!document.querySelector('.past .facts, .past table')").await;
+    choose(&browser, 5).await;
+    browser.text(".as-it-was", |text| text == "Partially paid").await;
+    // What has the focus keeps it while the order changes.
+    let places = ["dd a", ".grid:not(.past) [aria-label=Items]", ".past [aria-label=Items]"];
+    for (place, version) in places.into_iter().zip(6..) {
+        browser.run(&format!("document.querySelector('{place}').focus()")).await;
+        assert!(api.pay(id, 1).await.is_success());
+        let sum = format!("€0.0{}", version - 1);
+        browser.text(".past .facts", |text| text.contains(&sum)).await;
+        browser.text(".facts.two", |text| text.contains(&format!("Version\n{version}"))).await;
+        browser.holds(&format!("document.activeElement.matches('{place}')")).await;
+    }
+    browser.close().await;
+    system.stop().await;
+}
