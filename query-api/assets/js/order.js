@@ -1,12 +1,15 @@
 // One order: as it is, and as it was after each of its events.
 
 import { commandUrl, query, Problem } from "./api.js";
-import { h, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
+import { every, h, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
 import { dateMinute, dateTime, integer } from "./format.js";
 import { follow } from "./live.js";
 import { money } from "./money.js";
 import { badge, customerLink, facts } from "./shapes.js";
 import { timeline } from "./timeline.js";
+
+/** While the history is not what the view is, it is asked for so often. */
+const RETRY_MILLIS = 2_000;
 
 export function moneyFacts(order) {
   const amount = value => money(value, order.currency);
@@ -68,7 +71,7 @@ export async function order(main, { id, signal }) {
       if (error instanceof Problem && !signal.aborted && !shown.status.firstElementChild) text(shown.status, error.message);
     }
   }
-  let line = null, reading = false, again = false;
+  let line = null, reading = false, again = false, failed = false;
   /** One at a time: what changes meanwhile is read afterwards. */
   async function history() {
     again = reading;
@@ -80,8 +83,12 @@ export async function order(main, { id, signal }) {
         if (line) await line.update();
         else { line = await timeline(id, seen, signal); if (!signal.aborted) past.replaceChildren(...line.elements); }
       } while (again && !signal.aborted);
+      failed = false;
     } catch (error) {
-      if (!signal.aborted && !line) past.replaceChildren(h("p", { class: "note", id: "no-history" },
+      failed = true;
+      if (signal.aborted) return;
+      if (line) line.stale(error.message);
+      else past.replaceChildren(h("p", { class: "note", id: "no-history" },
         `The history of this order comes from command-api, which does not answer here: ${error.message} What the views say is shown above.`));
     } finally {
       reading = false;
@@ -95,6 +102,7 @@ export async function order(main, { id, signal }) {
     view: ({ view }) => { told += 1; seen = view.version; shown.set(view); historySoon(); },
     refresh: () => read().then(historySoon), // The history begins at the version that was read.
   }, signal);
+  every(RETRY_MILLIS, signal, () => { if (failed) history(); });
   await read();
   await history();
 }

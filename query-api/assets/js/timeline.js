@@ -99,6 +99,7 @@ export async function timeline(id, seen, signal) {
   let chosen = events.last();
   const slider = h("input", { type: "range", id: "version", min: 1, step: 1, "aria-label": "Version of the order" });
   const output = h("output", { for: "version" }), change = h("ul", { class: "diff", "aria-live": "polite" }), state = h("div");
+  const note = h("p", { class: "note", id: "stale", role: "status", hidden: true });
 
   const at = async (wanted, own) => {
     if (wanted < 1) return null;
@@ -156,7 +157,9 @@ export async function timeline(id, seen, signal) {
   async function update() {
     const known = events.last();
     await events.catchUp();
-    if (signal.aborted || events.last() === known) return;
+    note.hidden = true;
+    text(note, "");
+    if (signal.aborted || events.last() === known) return lookSoon();
     if (chosen === known) chosen = events.last();
     draw();
   }
@@ -164,8 +167,13 @@ export async function timeline(id, seen, signal) {
   draw();
   const step = (by, label, sign) => h("button", { type: "button", "aria-label": label, onclick: () => choose(Math.min(events.last(), Math.max(1, chosen + by))) }, sign);
   const travel = h("div", { class: "travel" }, step(-1, "One version back", "‹"), slider, step(1, "One version on", "›"), output);
-  return { update, elements: [
-    panel("Timeline", "half", list.part, list.earlier, list.element, list.later),
+  /** Says that the newest events are not shown, and why. */
+  function stale(why) {
+    note.hidden = false;
+    text(note, `What changed since can't be read from the log: ${why} It is asked for again.`);
+  }
+  return { update, stale, elements: [
+    panel("Timeline", "half", list.part, note, list.earlier, list.element, list.later),
     panel("As it was", "half", h("span", { class: "muted" }, "after the chosen event"), travel, h("h3", { class: "visually-hidden" }, "What the event changed"), change, state),
   ] };
 }

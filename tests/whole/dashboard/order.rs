@@ -3,6 +3,8 @@
 use futures::{StreamExt as _, stream};
 use tests::browser::Browser;
 use tests::client::OrderClient;
+use tests::proxy::Proxy;
+use tests::services::System;
 use uuid::Uuid;
 
 use super::operations::start as start_services;
@@ -92,9 +94,37 @@ async fn buttons_lead_through(browser: &Browser) {
     browser.holds("document.activeElement.id === 'earlier'").await;
 }
 
+/// Lets the page lose command-api for a while, in which the order is paid in part. It shows a history that
+/// ends before the view does, says so, and reads the rest by itself.
+async fn a_history_that_ends_early_says_so(
+    system: &mut System,
+    browser: &Browser,
+    order: Uuid,
+    page: &str,
+) {
+    let base = system.commands[0].client.base().trim_start_matches("http://").to_owned();
+    let proxy = Proxy::start(base.parse().unwrap());
+    let through = format!("http://{}", proxy.address());
+    system.queries.process.kill();
+    system.queries.restart_with(&[("WAYBILL_COMMAND_URL", &through)]);
+    system.queries.until_ready().await;
+    browser.open("about:blank").await;
+    browser.open(page).await;
+    browser.text(".travel output", |text| text == "1 of 1").await;
+    proxy.refuse();
+    assert!(system.commands[0].api().pay(order, 250).await.is_success());
+    browser.text(".frame", |text| text == "Partially paid").await;
+    browser.text("#stale", |text| text.contains("can't be read from the log")).await;
+    browser.text(".travel output", |text| text == "1 of 1").await;
+    proxy.resume();
+    browser.text(".travel output", |text| text == "2 of 2").await;
+    browser.holds("document.getElementById('stale').hidden").await;
+    browser.open("about:blank").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_command_api_an_order_shows_its_view_and_says_what_is_missing() {
-    let (system, browser) = start_services().await;
+    let (mut system, browser) = start_services().await;
     let created = system.commands[0].api().create_order(&order_by("C-1", "EUR", 1_250)).await;
     let reader = system.queries.api().with_token(created.token()).waiting(30);
     assert_eq!(reader.get(created.location()).await.status, 200);
@@ -109,10 +139,11 @@ async fn without_command_api_an_order_shows_its_view_and_says_what_is_missing() 
     // The link leads to the events as the log has them.
     browser.open(&raw).await;
     browser.text("body", |text| text.contains("waybill.OrderCreated")).await;
+    a_history_that_ends_early_says_so(&mut system, &browser, id, &page).await;
     system.commands[0].process.kill();
     browser.open(&page).await;
     browser.text("#no-history", |text| text.contains("does not answer here")).await;
-    browser.text(".frame", |text| text == "Created").await;
+    browser.text(".frame", |text| text == "Partially paid").await;
     browser.text("main", |text| text.contains("12.50") && text.contains("Lamp")).await;
     browser.holds("!document.querySelector('.timeline')").await;
     browser.close().await;
