@@ -110,8 +110,48 @@ async fn a_page_that_was_cut_off_catches_up() {
     proxy.resume();
     browser.text("#connection", |text| text == "Live").await;
     browser.text("#newest", |text| text.contains("missed")).await;
+    no_rate_is_told_during_a_cut(&browser, &proxy, &api).await;
     browser.close().await;
     system.stop().await;
+}
+
+/// Gives the clock of a page to the test: `tick` lets seconds pass for what is measured each second.
+const CLOCK: &str = "{
+    const clock = performance.now.bind(performance), every = window.setInterval, each = [];
+    let ahead = 0;
+    performance.now = () => clock() + ahead;
+    window.setInterval = (work, millis) =>
+        millis === 1000 ? (each.push(work), 0) : every(work, millis);
+    window.tick = seconds => {
+        for (let i = 0; i < seconds; i++) { ahead += 1000; each.forEach(work => work()); }
+    };
+}";
+
+/// Rates of the pipeline are not known during a cut; afterwards they are those of all the time since.
+async fn no_rate_is_told_during_a_cut(browser: &Browser, proxy: &Proxy, api: &OrderClient) {
+    browser.run_before(CLOCK).await;
+    browser.open("about:blank").await;
+    browser.open(&format!("http://{}/#/pipeline", proxy.address())).await;
+    browser.text("[data-step=views]", |text| text.contains("checkpoint")).await;
+    browser.run("tick(10)").await;
+    browser.text("[data-arrow=applied] b", |text| text == "0/s").await;
+    proxy.refuse();
+    browser.text("#connection", |text| text.starts_with("Cut off")).await;
+    browser.run("tick(30)").await;
+    for arrow in ["applied", "told"] {
+        browser.text(&format!("[data-arrow={arrow}] b"), |text| text == "–").await;
+    }
+    let mut last = 0;
+    for _ in 0..20 {
+        last = api.create_lamp(5).await.position();
+    }
+    proxy.resume();
+    browser.text("#connection", |text| text == "Live").await;
+    browser.text("[data-step=views]", |text| text.contains(&format!("checkpoint {last}"))).await;
+    let told = "const rate = document.querySelector('[data-arrow=applied] b');
+        return [1, 2, 3, 4, 5].map(() => { tick(1); return parseFloat(rate.textContent); })";
+    let rates: Vec<f64> = serde_json::from_value(browser.run(told).await).unwrap();
+    assert!(rates.iter().all(|rate| *rate > 0.0 && *rate < 1.0), "{rates:?}: 20 in over 30 s");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -155,6 +155,12 @@ export async function pipeline(main, { signal }) {
     refresh: look,
   }, signal);
   every(TICK_MILLIS, signal, () => {
+    if (document.getElementById("connection").dataset.state !== "live") {
+      // What the views do meanwhile is not known: no sample says that they stand still.
+      position = null;
+      for (const arrow of ["applied", "told"]) picture.move(arrow, false, "–");
+      return;
+    }
     if (position !== null) applied.sample(position);
     told.sample(changes);
     picture.move("applied", applied.last() > 0, `${rate(applied.mean())}/s`);
