@@ -2,7 +2,7 @@
 
 import { query, withQuery } from "./api.js";
 import { h } from "./dom.js";
-import { day, integer } from "./format.js";
+import { day, dayRange, integer, plural } from "./format.js";
 import { compact, decimal, money } from "./money.js";
 
 const PAGE = 1_000;
@@ -73,37 +73,78 @@ function options(Plot, series, chosen, format, incrs, width) {
   };
 }
 
+/** How many days a key leads on. */
+const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -7, PageUp: 7, Home: -Infinity, End: Infinity };
+
+/**
+ * Makes a plot a slider through its days, for those who see no line or can't point at it: `tell` says what there was on a
+ * day. What it returns takes the range that is shown.
+ */
+function slider(plot, place, name, tell, signal) {
+  const x = plot.data[0], date = index => x[index] * 1_000;
+  let at = x.length - 1, first = 0, last = at;
+  function choose(index) {
+    at = Math.max(first, Math.min(last, index));
+    place.setAttribute("aria-valuenow", at);
+    place.setAttribute("aria-valuetext", `${day(date(at))}: ${tell(at)}`);
+  }
+  // The line at the day, and its figures below the plot.
+  const show = () => plot.setCursor({ left: plot.valToPos(x[at], "x"), top: plot.over.clientHeight / 2 }, true, true);
+  place.addEventListener("keydown", event => {
+    if (!(event.key in KEYS) || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    choose((plot.cursor.idx ?? at) + KEYS[event.key]);
+    show();
+  }, { signal });
+  place.addEventListener("focus", () => place.matches(":focus-visible") && show(), { signal });
+  place.addEventListener("blur", () => plot.setCursor({ left: -10, top: -10 }, true, true), { signal });
+  place.setAttribute("role", "slider");
+  place.tabIndex = 0;
+  return (from, to) => {
+    first = Math.max(0, x.findIndex(one => one >= from));
+    last = Math.max(first, x.findLastIndex(one => one <= to));
+    place.setAttribute("aria-label", `${name}, ${dayRange(date(first), date(last))}`);
+    place.setAttribute("aria-valuemin", first);
+    place.setAttribute("aria-valuemax", last);
+    choose(at);
+  };
+}
+
 /**
  * Orders, and revenue in one currency, of each day. Both plots show the same range, and `chosen` is told which. `select`
  * sets it; it ends at the edges of what there is.
  */
 export function plots(Plot, days, currency, places, chosen) {
-  const x = days.map(one => seconds(one.date)), made = [];
+  const x = days.map(one => seconds(one.date)), made = [], sliders = [], ended = new AbortController();
   let busy = false;
   const both = (from, to) => {
     chosen(from, to);
+    sliders.forEach(within => within(from, to));
     if (busy) return;
     busy = true;
     made.forEach(plot => plot.setScale("x", { min: from, max: to }));
     busy = false;
   };
   const bars = Plot.paths.bars({ size: [0.7, 40] }), accent = colour("--accent");
+  const sum = index => money(days[index]?.revenue[currency] ?? 0, currency);
   const orders = { label: "Orders", stroke: accent, fill: accent, paths: bars, points: { show: false }, value: (plot, value) => value === null ? "–" : integer(value) };
   const revenue = {
     label: currency, stroke: accent, fill: `${accent}1f`, width: 2, points: { show: days.length < 3 },
-    value: (plot, value, series, index) => index === null || value === null ? "–" : money(days[index]?.revenue[currency] ?? 0, currency),
+    value: (plot, value, series, index) => index === null || value === null ? "–" : sum(index),
   };
-  for (const [place, series, values, format, incrs] of [
-    [places[0], orders, days.map(one => Number(one.orders)), integer, WHOLE],
-    [places[1], revenue, days.map(one => Number(decimal(one.revenue[currency] ?? 0, currency))), value => compact(value, currency), undefined],
+  for (const [place, name, tell, series, values, format, incrs] of [
+    [places[0], "Orders per day", index => plural(days[index].orders, "order"), orders, days.map(one => Number(one.orders)), integer, WHOLE],
+    [places[1], `Revenue per day, ${currency}`, sum, revenue, days.map(one => Number(decimal(one.revenue[currency] ?? 0, currency))), value => compact(value, currency), undefined],
   ]) {
     place.replaceChildren();
-    made.push(new Plot(options(Plot, [series], both, format, incrs, place.clientWidth || 600), [x, values], place));
+    const plot = new Plot(options(Plot, [series], both, format, incrs, place.clientWidth || 600), [x, values], place);
+    made.push(plot);
+    sliders.push(slider(plot, place, name, tell, ended.signal));
   }
   return {
     // Bars stand on the middle of their day.
     select: (from, to) => both(Math.max(from, x[0]) - DAY / 2, Math.min(to, x.at(-1)) + DAY / 2),
     resize: () => made.forEach((plot, i) => plot.setSize({ width: places[i].clientWidth, height: plot.height })),
-    end: () => made.forEach(plot => plot.destroy()),
+    end: () => { ended.abort(); made.forEach(plot => plot.destroy()); },
   };
 }

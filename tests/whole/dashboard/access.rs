@@ -97,6 +97,12 @@ async fn the_keyboard_reaches_everything() {
     until_focused(&browser, "document.activeElement.name === 'what'").await;
     browser.press(&format!("C-1{ENTER}")).await;
     browser.text("h2 ~ *, main", |text| text.contains("The customer's page")).await;
+    // A plot, and the figures of one of its days.
+    browser.open(&format!("{base}/#/history")).await;
+    browser.text(".ranking .bar", |_| true).await;
+    until_focused(&browser, "document.activeElement.id === 'orders-per-day'").await;
+    browser.press(LEFT).await;
+    browser.holds("document.activeElement.ariaValueText.endsWith(': 1 order')").await;
     browser.close().await;
     system.stop().await;
 }

@@ -11,6 +11,12 @@ use super::missed::STREAMS;
 use super::operations::start as start_services;
 use super::{order_by, start};
 
+/// Keys (WebDriver, section 17.4.2).
+const END: &str = "\u{e010}";
+const HOME: &str = "\u{e011}";
+const LEFT: &str = "\u{e012}";
+const RIGHT: &str = "\u{e014}";
+
 /// Does something again and again, for as long as `looking` takes.
 async fn meanwhile<Done: Future>(looking: impl Future<Output = ()>, mut act: impl FnMut() -> Done) {
     let acting = async {
@@ -127,6 +133,31 @@ async fn drag(browser: &Browser, plot: &str, from: f64, to: f64) {
     browser.run(&script).await;
 }
 
+/// Without a pointer: a plot has a name, and tells one day after the other of the range that is shown.
+async fn keys_lead_from_day_to_day(browser: &Browser) {
+    const PLOT: &str = "document.getElementById('revenue-per-day')";
+    let named =
+        format!("{PLOT}.role === 'slider' && {PLOT}.ariaLabel.startsWith('Revenue per day, EUR')");
+    browser.holds(&named).await;
+    browser.run(&format!("{PLOT}.focus()")).await;
+    for (key, index, sum) in
+        [(HOME, 0, "€1.10"), (RIGHT, 1, "€3.10"), (END, 9, "€3.10"), (LEFT, 8, "€1.10")]
+    {
+        browser.press(key).await;
+        let told = format!(
+            "{PLOT}.ariaValueNow === '{index}' && {PLOT}.ariaValueText.endsWith(': {sum}')"
+        );
+        browser.holds(&told).await;
+        browser.text("#revenue-per-day .u-legend", |text| text.contains(sum)).await;
+        browser.text("#orders-per-day .u-legend", |text| text.contains('1')).await;
+    }
+    browser.click("[data-days='7']").await;
+    browser.run(&format!("{PLOT}.focus()")).await;
+    browser.press(HOME).await;
+    browser.holds(&format!("{PLOT}.ariaValueNow === '3' && {PLOT}.ariaValueMin === '3'")).await;
+    browser.click("[data-days=all]").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_range_that_is_dragged_is_what_the_history_tells_of() {
     let (_folder, system, browser) = start().await;
@@ -154,6 +185,7 @@ async fn a_range_that_is_dragged_is_what_the_history_tells_of() {
     browser.holds(from).await;
     browser.click("[data-days=all]").await;
     browser.text(said, |text| text.contains("Orders\n10\n")).await;
+    keys_lead_from_day_to_day(&browser).await;
     // Best sellers and biggest customers, of all days.
     let rows = |name: &str| {
         format!(
