@@ -2,6 +2,7 @@
 
 mod access;
 mod figures;
+mod find;
 mod load;
 mod missed;
 mod operations;
@@ -154,6 +155,19 @@ async fn no_rate_is_told_during_a_cut(browser: &Browser, proxy: &Proxy, api: &Or
     assert!(rates.iter().all(|rate| *rate > 0.0 && *rate < 1.0), "{rates:?}: 20 in over 30 s");
 }
 
+/// Hides a page and shows it; `expire` is the end of the time after which a hidden one gives its stream up.
+const HIDING: &str = "{
+    const later = window.setTimeout;
+    let hidden = false;
+    Object.defineProperty(document, 'hidden', { get: () => hidden });
+    window.setTimeout = (work, millis, ...more) =>
+        millis === 10000 ? (window.expire = work, 0) : later(work, millis, ...more);
+    window.hide = is => {
+        hidden = is;
+        document.dispatchEvent(new Event('visibilitychange'));
+    };
+}";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_were_left_hold_no_connection() {
     let (_folder, system, browser) = start().await;
@@ -166,6 +180,22 @@ async fn pages_that_were_left_hold_no_connection() {
         }
     };
     tokio::time::timeout(Duration::from_secs(45), visits).await.expect("no visit waits");
+    // Nor does one that is hidden for a while; it shows what it missed once it is seen.
+    browser.run_before(load::KEEP_STREAMS).await;
+    browser.run_before(HIDING).await;
+    browser.open("about:blank").await;
+    browser.open(&format!("{}/", system.queries.base())).await;
+    browser.text("#connection", |text| text == "Live").await;
+    browser.run("hide(true)").await;
+    browser.holds("streams[0].readyState === EventSource.OPEN").await;
+    browser.run("expire()").await;
+    browser.text("#connection", |text| text == "Paused").await;
+    browser.holds("streams.every(one => one.readyState === EventSource.CLOSED)").await;
+    let api = OrderClient::new(&system.commands);
+    assert_eq!(api.create_order(&order_by("missed", "EUR", 5)).await.status, 201);
+    browser.run("hide(false)").await;
+    browser.text("#connection", |text| text == "Live").await;
+    browser.text("#newest", |text| text.contains("missed")).await;
     browser.close().await;
     system.stop().await;
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::start;
 
 /// Keeps the streams that the page opens, so that a test can tell it of changes.
-const KEEP_STREAMS: &str = "window.streams = [];
+pub(super) const KEEP_STREAMS: &str = "window.streams = [];
     window.EventSource = class extends EventSource {
         constructor(url) { super(url); window.streams.push(this); }
     };";

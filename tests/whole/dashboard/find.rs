@@ -1,0 +1,59 @@
+//! Orders that are searched for.
+
+use serde_json::json;
+use tests::browser::Browser;
+use tests::client::OrderClient;
+use tests::orders;
+use uuid::Uuid;
+
+use super::{order_by, start};
+
+/// The key that ends an input (WebDriver, section 17.4.2).
+const ENTER: char = '\u{e007}';
+
+/// The ids of the orders that are listed, as an expression of JavaScript.
+const LISTED: &str =
+    "[...document.querySelectorAll('.orders tbody tr')].map(row => row.querySelector('a').title)";
+
+/// Waits until these orders are listed, in this order, and no others.
+async fn lists(browser: &Browser, expected: &[Uuid]) {
+    let expected = json!(expected);
+    browser.holds(&format!("JSON.stringify({LISTED}) === JSON.stringify({expected})")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_found_by_id_by_time_and_page_by_page() {
+    let (_folder, system, browser) = start().await;
+    let api = OrderClient::new(&system.commands);
+    let mut ids = vec![];
+    for day in 1..=3 {
+        let order = order_by("Winter", "EUR", 1_250);
+        let order = orders::placed_at(&format!("2026-01-0{day}T12:00:00Z"), order);
+        ids.push(api.create_order(&order).await.order_id());
+    }
+    let many = order_by("Many", "EUR", 5);
+    let created = futures::future::join_all((0..60).map(|_| api.create_order(&many))).await;
+    assert!(created.iter().all(|created| created.status == 201));
+    system.verify().await;
+    browser.look(1280, 900, "light").await;
+    let base = system.queries.base();
+    // Both ends of a range are in it, and the newest order is the first.
+    browser.open(&format!("{base}/#/find?from=2026-01-02&to=2026-01-03")).await;
+    lists(&browser, &[ids[2], ids[1]]).await;
+    browser.text(".more-row p", |text| text == "2 orders shown, all that fit.").await;
+    // An id leads to the order, however it is written.
+    browser.run("document.querySelector('[name=what]').focus()").await;
+    browser.press(&format!(" {} {ENTER}", ids[0].to_string().to_uppercase())).await;
+    browser.text(".heading .id", |text| text == ids[0].to_string()).await;
+    browser.text(".travel output", |text| text == "1 of 1").await;
+    // A long list goes on at a button, without a gap and without an order twice.
+    browser.open(&format!("{base}/#/find?customer_id=Many")).await;
+    browser.text(".more-row p", |text| text == "50 orders shown.").await;
+    browser.holds(&format!("new Set({LISTED}).size === 50")).await;
+    browser.click(".more-row button").await;
+    browser.text(".more-row p", |text| text == "60 orders shown, all that fit.").await;
+    browser.holds(&format!("new Set({LISTED}).size === 60")).await;
+    browser.holds("document.querySelector('.more-row button').hidden").await;
+    browser.close().await;
+    system.stop().await;
+}
