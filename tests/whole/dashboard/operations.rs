@@ -5,7 +5,7 @@ use kernel::log::{Entry, StreamName};
 use kernel::views::Parked;
 use serde_json::json;
 use shared::event_store::EventStore as _;
-use shared::view_store::ViewStore as _;
+use shared::view_store::{Generation, Progress, ViewStore as _};
 use tests::browser::Browser;
 use tests::orders;
 use tests::services::{System, Urls};
@@ -87,6 +87,35 @@ async fn until_letters(system: &System, count: usize) {
     .await;
 }
 
+/// Shows how far views are that another build of the projector makes, as during an upgrade: this one leaves
+/// them alone, and what the test reports of them is all that happens to them.
+async fn views_in_the_making_are_shown(system: &System, browser: &Browser) {
+    let views = system.own.redis().await;
+    let live = views.live().await.unwrap().unwrap();
+    let next = Generation::new(live.log, live.projection + 1);
+    assert!(views.begin(&next).await.unwrap());
+    let head = system.own.mongodb().await.head().await.unwrap();
+    let row = format!("document.querySelector('[data-generation={}]')", next.id);
+    for (reached, outrun, warning) in [(1, false, ""), (head - 1, true, " The log grows faster.")] {
+        let (at, complete_until) = (Timestamp::now(), None);
+        let progress = Progress { at, reached, head, outrun, complete_until };
+        views.report(&next.id, &progress).await.unwrap();
+        let (behind, share) = (head - reached, reached * 100 / head);
+        let cells = json!([
+            "Being made",
+            reached.to_string(),
+            behind.to_string(),
+            format!("{share}%{warning}")
+        ]);
+        let shown = format!("[...({row}?.cells ?? [])].slice(1, 5).map(cell => cell.textContent)");
+        browser.holds(&format!("JSON.stringify({shown}) === JSON.stringify({cells})")).await;
+        let width = format!("{row}.querySelector('.bar span').style.width");
+        browser.holds(&format!("Math.floor(parseFloat({width})) === {share}")).await;
+    }
+    views.remove(&next.id).await.unwrap();
+    browser.holds(&format!("!{row}")).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_page_of_parked_streams_is_shown_and_how_many_there_are() {
     let (system, browser) = start().await;
@@ -143,6 +172,7 @@ async fn operators_retry_discard_and_rebuild_on_the_page() {
     until_letters(&system, 0).await;
     let title = browser.run("return document.title").await;
     assert_eq!(title, json!("Pipeline · Waybill"));
+    views_in_the_making_are_shown(&system, &browser).await;
     // New views take the place of the old ones.
     let old = system.own.redis().await.live().await.unwrap().unwrap().id;
     browser.click(".heading button").await;
