@@ -159,7 +159,7 @@ impl Operations {
         self.feeds.dead_letters(limit).await
     }
 
-    /// The dead letter of this id; `None` also while somebody else looks at it. Walks through the
+    /// The dead letter of this id; `None` also while another process looks at it. Walks through the
     /// queue, which may take long.
     pub(crate) async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
         self.feeds.find_dead_letter(id).await

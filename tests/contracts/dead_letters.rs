@@ -102,6 +102,26 @@ async fn to_look_at_dead_letters_changes_nothing_and_one_is_discarded_alone() {
 }
 
 #[tokio::test]
+async fn looks_at_the_same_time_hide_nothing_from_each_other() {
+    let bodies: Vec<String> = (0..40).map(|number| format!("garbage {number}")).collect();
+    let bodies: Vec<&[u8]> = bodies.iter().map(String::as_bytes).collect();
+    let subject = with_garbage(&bodies).await;
+    let kept = dead_letters(&subject, 40).await;
+    let feeds = &subject.feeds;
+    let look = || async { feeds.dead_letters(40).await.unwrap().items.len() };
+    let (first, one, gone, second, rest) = tokio::join!(
+        look(),
+        feeds.find_dead_letter(&kept[5].id),
+        feeds.discard_dead_letter(&kept[30].id),
+        look(),
+        look(),
+    );
+    assert_eq!((one.unwrap().as_ref(), gone.unwrap()), (Some(&kept[5]), true));
+    assert!([first, second, rest].iter().all(|count| (39..=40).contains(count)));
+    remove(subject).await;
+}
+
+#[tokio::test]
 async fn a_reason_that_quotes_much_is_cut_and_kept() {
     let mut event = CloudEvent::new(commit(1).recorded().next().unwrap(), "");
     event.source = "ä".repeat(200_000).into();

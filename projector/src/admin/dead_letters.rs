@@ -136,7 +136,7 @@ async fn discard(
 }
 
 fn unknown(id: &str) -> Problem {
-    let detail = format!("{id:?} is not here, or somebody else looks at it just now.");
+    let detail = format!("{id:?} is not here, or another process looks at it just now.");
     Problem::dead_letter_not_found(detail)
 }
 

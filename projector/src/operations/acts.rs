@@ -37,7 +37,7 @@ pub enum Retry {
 pub enum Discard {
     /// It is gone for good.
     Discarded,
-    /// It is not there, or somebody else looks at it.
+    /// It is not there, or another process looks at it.
     NotThere,
     /// The queue is too long to be looked through in time.
     TooLong,
@@ -145,7 +145,7 @@ impl Discard {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::Discarded => Outcome::done("it is gone"),
-            Self::NotThere => Outcome::refused("it is not there, or another request looks at it"),
+            Self::NotThere => Outcome::refused("it is not there, or another process looks at it"),
             Self::TooLong => Outcome::failed("the queue is too long to be looked through in time"),
         }
     }

@@ -7,6 +7,7 @@ mod dead_letters;
 mod diagnose;
 mod publisher;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{Failure, Namespace, Result};
@@ -17,6 +18,7 @@ use lapin::options::{
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind, Queue};
+use tokio::sync::Mutex;
 
 pub(crate) use self::consumer::{Consumer, ConsumerConnection, Delivery};
 pub use self::dead_letters::DeadLetterPublisher;
@@ -88,12 +90,15 @@ fn is_told(error: &lapin::Error, why: &AMQPErrorKind) -> bool {
 pub struct RabbitMq {
     endpoint: Endpoint,
     namespace: Namespace,
+    /// Held by one look at the dead letters: the broker shows no other look what this one holds.
+    looking: Arc<Mutex<()>>,
 }
 
 impl RabbitMq {
     /// For the broker at `endpoint` (`amqp://…`). Connects only when something is asked of it.
     pub fn new(endpoint: impl Into<Endpoint>, namespace: &Namespace) -> Self {
-        Self { endpoint: endpoint.into(), namespace: namespace.clone() }
+        let looking = Arc::default();
+        Self { endpoint: endpoint.into(), namespace: namespace.clone(), looking }
     }
 
     /// The fanout exchange that carries every event.

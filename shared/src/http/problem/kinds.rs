@@ -74,11 +74,11 @@ problems! {
         "There is no such path; or what was asked for had no such version, or did not exist at that \
          time.",
         "Compare the path with those of /docs.";
-    /// No message by this id, as far as can be seen while another request looks at some.
+    /// No message by this id, as far as can be seen while another process looks at some.
     dead_letter_not_found: NOT_FOUND, "dead-letter-not-found", LATER,
         "There is nothing by this id, at this moment",
-        "There is no dead letter by this id, or another request looks at it at this moment.",
-        "GET /dead-letters lists those that are there. Where it may be one that another request looks \
+        "There is no dead letter by this id, or another process looks at it at this moment.",
+        "GET /dead-letters lists those that are there. Where it may be one that another process looks \
          at, ask again after the seconds of `Retry-After`.";
     /// No method of this path: `Problem::method_not_allowed` says which there are.
     wrong_method: METHOD_NOT_ALLOWED, "method-not-allowed", NEVER, "Not with this method",

@@ -114,9 +114,11 @@ fn dead_letter(delivery: Delivery) -> DeadLetter {
     }
 }
 
+/// Looks of this process wait for each other. What another process looks at is not seen meanwhile.
 impl RabbitMq {
     /// Up to `limit` of what is kept, fewer where they are large.
     pub(crate) async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
+        let _alone = self.looking.lock().await;
         let Some(mut walk) = Walk::start(self).await? else { return Ok(DeadLetterPage::default()) };
         let mut page = DeadLetterPage { items: vec![], total: walk.total };
         let mut bytes = 0;
@@ -133,6 +135,7 @@ impl RabbitMq {
 
     /// The one with this id.
     pub(crate) async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+        let _alone = self.looking.lock().await;
         let Some(mut walk) = Walk::start(self).await? else { return Ok(None) };
         let found = walk.find(id).await?;
         walk.end().await?;
@@ -141,6 +144,7 @@ impl RabbitMq {
 
     /// Removes the one with this id; whether it was there.
     pub(crate) async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
+        let _alone = self.looking.lock().await;
         let Some(mut walk) = Walk::start(self).await? else { return Ok(false) };
         let found = walk.find(id).await?;
         if let Some(delivery) = &found {
