@@ -83,8 +83,8 @@ impl Coding {
     }
 }
 
-/// The best one that the client takes as gladly as any, and at least as gladly as none.
-fn accepted(headers: &HeaderMap) -> Option<Coding> {
+/// Those that the client takes, and at least as gladly as none: best first.
+fn accepted(headers: &HeaderMap) -> Vec<Coding> {
     let given: Vec<&str> =
         headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
     let given: Vec<(&str, f32)> =
@@ -92,14 +92,11 @@ fn accepted(headers: &HeaderMap) -> Option<Coding> {
     let named = |name: &str| given.iter().find(|(one, _)| one.eq_ignore_ascii_case(name));
     let weight = |name: &str| named(name).or_else(|| named("*")).map(|(_, weight)| *weight);
     let plain = named("identity").map_or(0.0, |(_, weight)| *weight);
-    let mut best = None;
-    for coding in Coding::ALL {
-        let weight = weight(coding.name()).unwrap_or(0.0);
-        if weight > 0.0 && weight >= plain && best.is_none_or(|(_, most)| weight > most) {
-            best = Some((coding, weight));
-        }
-    }
-    best.map(|(coding, _)| coding)
+    let all = Coding::ALL.map(|coding| (coding, weight(coding.name()).unwrap_or(0.0)));
+    let mut taken = Vec::from(all);
+    taken.retain(|(_, weight)| *weight > 0.0 && *weight >= plain);
+    taken.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    taken.into_iter().map(|(coding, _)| coding).collect()
 }
 
 /// A coding and how gladly it is taken; none where that can't be read.
@@ -111,7 +108,8 @@ fn weighed(text: &str) -> Option<(&str, f32)> {
 
 /// What a request says of codings.
 pub(super) struct Codings {
-    wanted: Option<Coding>,
+    /// Best first.
+    accepted: Vec<Coding>,
     /// Of what the client has.
     tags: Tags,
 }
@@ -119,15 +117,17 @@ pub(super) struct Codings {
 impl Codings {
     /// Takes the codings out of the tags that the client gives back.
     pub(super) fn of_request(headers: &mut HeaderMap) -> Self {
-        let tags = Tags::of_request(headers);
-        Self { wanted: accepted(headers), tags }
+        let accepted = accepted(headers);
+        let tags = Tags::of_request(headers, &accepted);
+        Self { accepted, tags }
     }
 
     /// Puts the answer into the coding, where it gains by it.
     pub(super) async fn apply(self, mut response: Response) -> Response {
         if response.status() == StatusCode::NOT_MODIFIED {
             let headers = response.headers_mut();
-            let known = headers.get(ETAG).and_then(|etag| self.tags.known(etag.to_str().ok()?));
+            let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok());
+            let known = etag.and_then(|etag| self.tags.known(etag, &self.accepted));
             known.into_iter().for_each(|coding| tag(headers, coding));
             // As the answer itself would have it (RFC 9110, section 15.4.5).
             headers.append(VARY, HeaderValue::from_static("accept-encoding"));
@@ -136,7 +136,7 @@ impl Codings {
         let length = response.body().size_hint().exact().filter(|length| *length >= LEAST);
         let Some(length) = length.filter(|_| is_text(response.headers())) else { return response };
         response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
-        let Some(coding) = self.wanted else { return response };
+        let Some(coding) = self.accepted.first().copied() else { return response };
         let (mut head, body) = response.into_parts();
         let fixed = head.extensions.get::<Fixed>().cloned();
         let Ok(plain) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
@@ -178,20 +178,20 @@ mod tests {
     #[test]
     fn the_client_decides_on_the_coding() {
         for (given, expected) in [
-            (&[][..], None),
-            (&[""], None),
-            (&["identity"], None),
-            (&["br, deflate"], None),
-            (&["gzip, deflate, br, zstd"], Some(Coding::Zstd)),
-            (&["gzip"], Some(Coding::Gzip)),
-            (&["deflate", "GZIP"], Some(Coding::Gzip)),
-            (&["zstd;q=0.5, gzip;q=0.8"], Some(Coding::Gzip)),
-            (&["zstd;q=0, gzip ; q=0.1"], Some(Coding::Gzip)),
-            (&["gzip;q=0"], None),
-            (&["gzip;q=x"], None),
-            (&["*"], Some(Coding::Zstd)),
-            (&["zstd;q=0, *;q=0.5"], Some(Coding::Gzip)),
-            (&["identity, gzip;q=0.5"], None),
+            (&[][..], &[][..]),
+            (&[""], &[]),
+            (&["identity"], &[]),
+            (&["br, deflate"], &[]),
+            (&["gzip, deflate, br, zstd"], &[Coding::Zstd, Coding::Gzip]),
+            (&["gzip"], &[Coding::Gzip]),
+            (&["deflate", "GZIP"], &[Coding::Gzip]),
+            (&["zstd;q=0.5, gzip;q=0.8"], &[Coding::Gzip, Coding::Zstd]),
+            (&["zstd;q=0, gzip ; q=0.1"], &[Coding::Gzip]),
+            (&["gzip;q=0"], &[]),
+            (&["gzip;q=x"], &[]),
+            (&["*"], &[Coding::Zstd, Coding::Gzip]),
+            (&["zstd;q=0, *;q=0.5"], &[Coding::Gzip]),
+            (&["identity, gzip;q=0.5"], &[]),
         ] {
             let given: Vec<_> = given.iter().map(|text| (ACCEPT_ENCODING, *text)).collect();
             let given = given.into_iter().map(|(name, text)| (name, text.parse().unwrap()));
@@ -211,8 +211,8 @@ mod tests {
         ] {
             let mut response = Response::new(body.to_owned().into());
             response.headers_mut().insert(CONTENT_TYPE, media.parse().unwrap());
-            let tags = Tags::of_request(&mut HeaderMap::new());
-            let codings = Codings { wanted: Some(coding), tags };
+            let tags = Tags::of_request(&mut HeaderMap::new(), &[coding]);
+            let codings = Codings { accepted: vec![coding], tags };
             let (head, answered) = codings.apply(response).await.into_parts();
             let named = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
             assert_eq!(named, is_coded.then(|| coding.name().as_bytes()), "{media}");

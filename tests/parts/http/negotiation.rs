@@ -187,6 +187,7 @@ async fn answers_come_in_the_coding_that_a_client_takes() {
         let short = client.get("/orders/x").await;
         assert_eq!((short.status, short.header("content-encoding")), (404, None));
     }
+    forms_that_a_client_does_not_take_are_sent_again(&queries, &path, plain_tag).await;
     for coding in ["identity", "gzip", "zstd"] {
         let file = queries.with("accept-encoding", coding).get("/assets/js/main.js").await;
         assert_eq!((file.status, file.all_of("vary")), (200, vec!["accept-encoding"]), "{coding}");
@@ -198,6 +199,28 @@ async fn answers_come_in_the_coding_that_a_client_takes() {
     }
     drop((commands, queries, seen));
     system.stop().await;
+}
+
+/// As where a cache has each form of the answer, and asks for a client that takes one of them.
+async fn forms_that_a_client_does_not_take_are_sent_again(
+    queries: &OrderClient,
+    path: &str,
+    plain: &str,
+) {
+    let [zstd, gzip] =
+        ["zstd", "gzip"].map(|coding| format!("{}-{coding}\"", plain.trim_end_matches('"')));
+    let both = format!("{zstd}, {gzip}");
+    for (taken, had, status, tag) in [
+        ("gzip", &both, 304, gzip.as_str()),
+        ("zstd", &both, 304, &zstd),
+        ("gzip, zstd;q=0.5", &both, 304, &gzip),
+        ("gzip", &zstd, 200, &gzip),
+        ("identity", &both, 200, plain),
+    ] {
+        let asking = queries.with("accept-encoding", taken).with("if-none-match", had);
+        let answer = asking.get(path).await;
+        assert_eq!((answer.status, answer.header("etag")), (status, Some(tag)), "{taken} {had}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,16 +9,19 @@ use super::Coding;
 pub struct Tags(String);
 
 impl Tags {
-    /// Takes the codings out of the tags that the client gives back.
-    pub fn of_request(headers: &mut HeaderMap) -> Self {
-        untag(headers, &IF_MATCH);
-        Self(untag(headers, &IF_NONE_MATCH))
+    /// Takes the codings out of the tags that the client gives back. In `If-None-Match` only those that the
+    /// request accepts: the answer could be sent in no other, so that a tag of another is known to no such
+    /// client (RFC 9110, section 13.1.2).
+    pub fn of_request(headers: &mut HeaderMap, accepted: &[Coding]) -> Self {
+        untag(headers, &IF_MATCH, &Coding::ALL);
+        Self(untag(headers, &IF_NONE_MATCH, accepted))
     }
 
-    /// The coding in which the client has the answer with this tag; none where it has it without one.
-    pub fn known(&self, etag: &str) -> Option<Coding> {
+    /// The first of these codings in which the client has the answer with this tag; none where it has it
+    /// without one.
+    pub fn known(&self, etag: &str, accepted: &[Coding]) -> Option<Coding> {
         let is_given = |tag: String| self.0.contains(&tag);
-        Coding::ALL.into_iter().find(|coding| tagged(etag, *coding).is_some_and(is_given))
+        accepted.iter().copied().find(|coding| tagged(etag, *coding).is_some_and(is_given))
     }
 }
 
@@ -36,12 +39,12 @@ pub fn tag(headers: &mut HeaderMap, coding: Coding) {
     }
 }
 
-/// Takes codings out of the tags in all lines of this header; returns these as they were.
-fn untag(headers: &mut HeaderMap, name: &HeaderName) -> String {
+/// Takes these codings out of the tags in all lines of this header; returns the lines as they were.
+fn untag(headers: &mut HeaderMap, name: &HeaderName, codings: &[Coding]) -> String {
     let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let given = lines.collect::<Vec<_>>().join(", ");
     let mut plain = given.clone();
-    for coding in Coding::ALL {
+    for coding in codings {
         plain = plain.replace(&format!("-{}\"", coding.name()), "\"");
     }
     if plain != given
@@ -65,8 +68,8 @@ mod tests {
     fn a_tag_that_comes_back_is_that_of_the_answer() {
         let mut given =
             headers(&[(IF_MATCH, "\"5-a-b-gzip\""), (IF_NONE_MATCH, "W/\"x\", \"5-zstd\", \"6\"")]);
-        let tags = Tags::of_request(&mut given);
-        let known = ["\"5\"", "\"6\"", "\"x\"", "5"].map(|etag| tags.known(etag));
+        let tags = Tags::of_request(&mut given, &[Coding::Zstd]);
+        let known = ["\"5\"", "\"6\"", "\"x\"", "5"].map(|etag| tags.known(etag, &[Coding::Zstd]));
         assert_eq!(known, [Some(Coding::Zstd), None, None, None]);
         assert_eq!(
             (&given[IF_MATCH], &given[IF_NONE_MATCH]),
@@ -94,9 +97,30 @@ mod tests {
         ] {
             let named: Vec<_> = lines.iter().map(|line| (IF_NONE_MATCH, *line)).collect();
             let mut given = headers(&named);
-            let tags = Tags::of_request(&mut given);
+            let tags = Tags::of_request(&mut given, &Coding::ALL);
             assert!(is_known(&given, etag), "{lines:?}");
-            assert_eq!(tags.known(etag), expected, "{lines:?}");
+            assert_eq!(tags.known(etag, &Coding::ALL), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_that_the_client_does_not_take_is_not_known_to_it() {
+        const BOTH: &str = "\"5-zstd\", \"5-gzip\"";
+        let (zstd, gzip) = (Coding::Zstd, Coding::Gzip);
+        for (line, accepted, expected) in [
+            (BOTH, &[gzip][..], Some(Some(gzip))),
+            (BOTH, &[gzip, zstd], Some(Some(gzip))),
+            (BOTH, &[zstd, gzip], Some(Some(zstd))),
+            (BOTH, &[], None),
+            ("\"5-gzip\"", &[], None),
+            ("\"5-gzip\"", &[zstd], None),
+            ("\"5-gzip\", \"5\"", &[], Some(None)),
+            ("*", &[], Some(None)),
+        ] {
+            let mut given = headers(&[(IF_NONE_MATCH, line)]);
+            let tags = Tags::of_request(&mut given, accepted);
+            let known = is_known(&given, "\"5\"").then(|| tags.known("\"5\"", accepted));
+            assert_eq!(known, expected, "{line} {accepted:?}");
         }
     }
 }
