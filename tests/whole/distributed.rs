@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use shared::view_store::ViewStore as _;
 use tests::client::OrderClient;
+use tests::descriptions::{assert_fits, openapi, schema_in};
 use tests::load::{drive, plan};
 use tests::orders::{self, item};
 use tests::servers::publish;
@@ -70,7 +71,9 @@ async fn an_order_is_created_paid_shipped_and_read_back() {
     let read = queries.with_token(delivered.token()).waiting(30).order(id).await;
     assert!(read.etag().starts_with(&format!("\"4-{log}-v")), "{}", read.etag());
     let state = commands.get(&format!("{place}/state")).await;
-    assert_eq!(state.etag(), format!("\"4-{log}\""));
+    let shown = Uuid::new_v5(&Uuid::NAMESPACE_OID, &state.body).simple();
+    assert_eq!(state.etag(), format!("\"4-{log}-{shown}\""));
+    are_expectations(&system, [created.etag(), read.etag(), state.etag()]).await;
     let view = read.json();
     assert_eq!((&view["status"], &view["paid"]), (&json!("delivered"), &json!(2500)));
     assert_eq!(read.version(), 4);
@@ -94,6 +97,8 @@ async fn an_order_is_created_paid_shipped_and_read_back() {
         (read.etag(), 412),
         (&format!("\"5-{log}\""), 200),
         ("\"6\"", 200),
+        (state.etag(), 412),
+        (&format!("\"7-{log}-{shown}\""), 200),
     ] {
         let refunded = commands.expecting(known).refund(id, 1).await;
         assert_eq!(refunded.status, status, "{known}");
@@ -102,6 +107,16 @@ async fn an_order_is_created_paid_shipped_and_read_back() {
         }
     }
     system.remove().await;
+}
+
+/// These tags are described as what commands may expect.
+async fn are_expectations(system: &System, tags: [&str; 3]) {
+    let document = openapi(&system.commands[0].client).await;
+    let refund = &document["paths"]["/orders/{order_id}/refunds"]["post"]["parameters"];
+    let mut given = refund.as_array().unwrap().iter();
+    let if_match = given.find(|parameter| parameter["name"] == "If-Match").unwrap();
+    let schema = schema_in(&document, &if_match["schema"]);
+    tags.iter().for_each(|tag| assert_fits("If-Match", &schema, &json!(tag)));
 }
 
 /// Of an order with four events, which are all that the log has.

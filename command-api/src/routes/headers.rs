@@ -44,12 +44,18 @@ pub fn expected_key() -> String {
     format!("1 to {KEY} printable characters")
 }
 
-/// The ETag of a state: the same version of another log is another state.
+/// The ETag of a command's answer: the same version of another log is another state.
 pub fn etag(version: Version, log: &LogId) -> String {
     format!("\"{version}-{log}\"")
 }
 
-/// `If-Match` (RFC 9110, section 13.1.1) with what `etag` writes, with an ETag of query-api
+/// The ETag of a state that is shown by these bytes: another build may show the same version by others.
+pub fn state_etag(version: Version, log: &LogId, body: &[u8]) -> String {
+    let shown = Uuid::new_v5(&Uuid::NAMESPACE_OID, body);
+    format!("\"{version}-{log}-{}\"", shown.simple())
+}
+
+/// `If-Match` (RFC 9110, section 13.1.1) with what `etag` or `state_etag` writes, with an ETag of query-api
 /// (`"<version>-<log>-<generation>"`), or with a bare `"<version>"`; `*` expects nothing in
 /// particular.
 ///
@@ -66,7 +72,7 @@ pub fn if_match(headers: &HeaderMap, log: &LogId) -> Result<Option<Version>, Pro
     let (version, of) =
         tag.split_once('-').map_or((tag, None), |(version, of)| (version, Some(of)));
     let version = number(version).ok_or_else(bad)?;
-    match of.map(|of| of.split_once('-').map_or(of, |(of, _generation)| of)) {
+    match of.map(|of| of.split_once('-').map_or(of, |(of, _shown_by)| of)) {
         Some("") => Err(bad()),
         Some(of) if of != log.as_str() => Err(Problem::version_mismatch(format!(
             "The ETag is of another log; the log is {log} now. Read the present state."
@@ -159,8 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn a_state_that_is_shown_by_other_bytes_has_another_tag() {
+        let log = LogId::stored("a1");
+        let tag = |body: &str| state_etag(5, &log, body.as_bytes());
+        assert_eq!(tag("{\"total\":1}"), tag("{\"total\":1}"));
+        assert_ne!(tag("{\"total\":1}"), tag("{\"sum\":1}"));
+    }
+
+    #[test]
     fn an_expectation_is_a_version_of_this_log() {
         assert_eq!(read(&etag(5, &LogId::stored("a1"))), Ok(Some(5)));
+        assert_eq!(read(&state_etag(5, &LogId::stored("a1"), b"{}")), Ok(Some(5)));
+        assert_eq!(read(&state_etag(5, &LogId::stored("a2"), b"{}")), Err(412));
         assert_eq!(read("\"5-a1-v2-0f0f0f0f\""), Ok(Some(5)));
         assert_eq!(read("\"5\""), Ok(Some(5)));
         assert_eq!(read("*"), Ok(None));

@@ -25,7 +25,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use super::headers::etag;
+use super::headers::state_etag;
 use super::into_response;
 use crate::Service;
 use crate::audit::{self, Folded, Past, Until};
@@ -207,10 +207,11 @@ async fn state<A: Aggregate>(
             )));
         }
     };
-    let (version, etag) = (past.version, etag(past.version, &service.log));
+    let (version, body) = (past.version, body(past)?);
+    let etag = state_etag(version, &service.log, &body);
     let mut response = match is_known(&headers, &etag) {
         true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), JSON),
-        false => json_answer(StatusCode::OK, &body(past)?)?,
+        false => answer::bytes(StatusCode::OK, body, JSON),
     };
     set(&mut response, "cache-control", if is_past { PAST } else { LIVE });
     set(&mut response, "etag", &etag);
@@ -219,13 +220,14 @@ async fn state<A: Aggregate>(
     Ok(response)
 }
 
-/// The state, with `version` and `updated_at`.
-fn body<S: Serialize>(past: Past<S>) -> Result<Value, Problem> {
+/// The state as JSON, with `version` and `updated_at`.
+fn body<S: Serialize>(past: Past<S>) -> Result<Vec<u8>, Problem> {
     let Past { state, version, at } = past;
-    let mut body = serde_json::to_value(&state).map_err(|e| Problem::internal(e.to_string()))?;
+    let internal = |error: serde_json::Error| Problem::internal(error.to_string());
+    let mut body = serde_json::to_value(&state).map_err(internal)?;
     if let Value::Object(fields) = &mut body {
         fields.insert("version".to_owned(), version.into());
         fields.insert("updated_at".to_owned(), at.to_string().into());
     }
-    Ok(body)
+    serde_json::to_vec(&body).map_err(internal)
 }

@@ -12,9 +12,9 @@ const TOKEN: &str = "^[0-9a-f]{32}\\.([0-9]{1,18}|[1-9][0-9]{0,17}@[0-9A-Za-z]+-
 const KEY: &str =
     "^(\"[\\x20-\\x7e]{1,255}\"|[\\x21\\x23-\\x7e]([\\x20-\\x7e]{0,253}[\\x21-\\x7e])?)$";
 
-/// The `ETag` of any answer, a version in quotes, or `*`.
+/// The `ETag` of a command, a state or a view, a version in quotes, or `*`.
 const IF_MATCH: &str =
-    "^(\"[0-9]{1,18}(-[0-9a-f]{32}(-v[0-9]+-[0-9a-f]{8})?)?(-zstd|-gzip)?\"|\\*)$";
+    "^(\"[0-9]{1,18}(-[0-9a-f]{32}(-v[0-9]+-[0-9a-f]{8}|-[0-9a-f]{32})?)?(-zstd|-gzip)?\"|\\*)$";
 
 /// The id of an event of a stream.
 pub const EVENT_ID: &str = "0f8fad5bd9cb469fa16570867728950e.v2-1b9d6bcd.1769860803250-0";
