@@ -37,7 +37,7 @@ pub fn describe(contract: ReadContract, authenticator: Option<&Arc<Authenticator
                 "The dashboard. A page that shows what happens now, the history, each thing with all \
                  its past states, and the pipeline.",
             )
-            .headers([header::if_none_match()])
+            .conditional()
             .answers(200, "The page.", HTML, text("<!doctype html>"))
             .with(OF_FILES)
             .answers_nothing(304, "The client has it.")
@@ -78,7 +78,7 @@ fn asset<const N: usize>(
         .access(Access::OPEN)
         .about("A file of the dashboard.")
         .parameters(parameters)
-        .headers([header::if_none_match()]);
+        .conditional();
     let answer = |operation: Operation, kind: &&'static str| {
         operation.answers(200, "The file.", kind, file())
     };
@@ -98,7 +98,8 @@ fn query(query: Query) -> Operation {
         .tag("queries")
         .about(about)
         .parameters(parameters)
-        .headers([header::consistency_token(), header::prefer(), header::if_none_match()])
+        .headers([header::consistency_token(), header::prefer()])
+        .conditional()
         .answers(200, "From the views.", JSON, answer)
         .with(["ETag", "Consistency-Token", "Cache-Control"])
         .answers_nothing(304, "The client has it.")

@@ -112,7 +112,7 @@ async fn query(
     };
     let shown = shown.ok_or_else(no_route)?;
     let etag = etag(&shown);
-    let mut response = match is_known(headers, &etag) {
+    let mut response = match is_known(headers, &etag)? {
         true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), "application/json"),
         false => answer::bytes(StatusCode::OK, shown.reply.body, "application/json"),
     };

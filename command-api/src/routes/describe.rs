@@ -257,7 +257,7 @@ fn state<A: Aggregate>(state: Option<Shape>) -> Operation {
                 "2026-01-31T12:00:00Z",
             ),
         ])
-        .headers([header::if_none_match()])
+        .conditional()
         .answers(200, "It, with `version` and `updated_at`.", JSON, state.unwrap_or_else(any))
         .with(["ETag", "Consistency-Token", "Cache-Control"])
         .answers_nothing(304, "The client has it.")

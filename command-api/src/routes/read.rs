@@ -209,7 +209,7 @@ async fn state<A: Aggregate>(
     };
     let (version, body) = (past.version, body(past)?);
     let etag = state_etag(version, &service.log, &body);
-    let mut response = match is_known(&headers, &etag) {
+    let mut response = match is_known(&headers, &etag)? {
         true => answer::bytes(StatusCode::NOT_MODIFIED, Bytes::new(), JSON),
         false => answer::bytes(StatusCode::OK, body, JSON),
     };

@@ -10,7 +10,7 @@ use kernel::contract::{Event, Parameter, Shape};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
-use shared::http::api::{Object, Operation, Served, headers};
+use shared::http::api::{Object, Operation, Served};
 use shared::http::probes::get_or_head;
 use shared::http::problem::{JSON, Problem};
 use shared::http::{Access, Answer, answer};
@@ -104,7 +104,7 @@ pub fn operations<A: Aggregate>() -> Vec<Operation> {
                 Parameter::of::<String>("event", "The event's name.", name),
                 Parameter::of::<Version>("version", "The version of its schema.", 1),
             ])
-            .headers([headers::if_none_match()])
+            .conditional()
             .answers(200, "The schema.", JSON, object(example))
             .with(["ETag", "Cache-Control"])
             .answers_nothing(304, "The client has it.")
@@ -114,7 +114,7 @@ pub fn operations<A: Aggregate>() -> Vec<Operation> {
             .access(Access::OPEN)
             .tag("log")
             .about("The exchange that carries every event, described (AsyncAPI 3.1). The embedded mode has none.")
-            .headers([headers::if_none_match()])
+            .conditional()
             .answers(200, "The description.", JSON, object(asyncapi))
             .with(["ETag", "Cache-Control"])
             .answers_nothing(304, "The client has it.")

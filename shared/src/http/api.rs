@@ -103,11 +103,12 @@ impl Served {
         &self.body
     }
 
-    /// The answer: 304 where the client has it.
+    /// The answer: 304 where the client has it, and 412 where it expects another one.
     pub fn answer(&self, headers: &HeaderMap) -> Response {
         let mut response = match is_known(headers, &self.etag) {
-            true => self.body.not_modified(),
-            false => self.body.answer(),
+            Ok(true) => self.body.not_modified(),
+            Ok(false) => self.body.answer(),
+            Err(problem) => return problem.into_response(),
         };
         answer::set(&mut response, "etag", &self.etag);
         answer::set(&mut response, "cache-control", "no-cache");

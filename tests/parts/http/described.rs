@@ -147,6 +147,8 @@ impl<'a> Subject<'a> {
             if !operation["responses"]["200"]["headers"]["ETag"].is_null() && method == "get" {
                 assert!(!operation["responses"]["304"].is_null(), "{path}");
                 is_not_sent_again(&known, &filled).await;
+                let other = self.ask(&known.expecting("\"x\""), asked, &filled, &body).await;
+                assert_eq!((other.status, &*other.problem()), (412, "version-mismatch"), "{path}");
             }
             let other = known.send(Method::PATCH, &filled, "").await;
             assert_eq!(other.status, 405, "PATCH {filled}");

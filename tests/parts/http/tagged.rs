@@ -1,4 +1,5 @@
-//! What a client has is not sent again, in whatever way it names the `ETag` of that.
+//! What a client has is not sent again, in whatever way it names the `ETag` of that; what it does not expect
+//! is not sent at all.
 
 use http::Method;
 use tests::client::OrderClient;
@@ -33,7 +34,29 @@ pub async fn is_not_sent_again(client: &OrderClient, path: &str) {
         assert_eq!((again.status, again.header("etag")), (200, Some(tag)), "{path} {other}");
         assert_eq!(again.body, first.body, "{path} {other}");
     }
+    where_it_is_expected(client, path, tag).await;
     in_a_coding(client, path, tag).await;
+}
+
+/// `If-Match` counts before `If-None-Match`.
+async fn where_it_is_expected(client: &OrderClient, path: &str, tag: &str) {
+    let list = format!("\"x\" , {tag}");
+    for expected in [tag, "*", &list] {
+        let client = client.expecting(expected);
+        for (known, status) in [("\"x\"", 200), (tag, 304)] {
+            let read = naming(&client, &[known]).get(path).await;
+            let told = (read.status, read.header("etag"));
+            assert_eq!(told, (status, Some(tag)), "{path} {expected} {known}");
+        }
+    }
+    let weak = format!("W/{tag}");
+    for other in ["\"x\"", &weak, tag.trim_matches('"'), ""] {
+        let client = naming(&client.expecting(other), &[tag]);
+        for method in [Method::GET, Method::HEAD] {
+            let read = client.send(method.clone(), path, "").await;
+            assert_eq!((read.status, read.header("etag")), (412, None), "{method} {path} {other}");
+        }
+    }
 }
 
 /// The same of an answer that is compressed, whose tag is another one.
@@ -45,6 +68,7 @@ async fn in_a_coding(client: &OrderClient, path: &str, plain: &str) {
     }
     let tag = first.etag();
     assert_ne!(tag, plain, "{path}");
+    assert_eq!(client.expecting(tag).get(path).await.status, 200, "{path}");
     let weak = format!("W/{tag}");
     for lines in [&[tag][..], &["\"x-zstd\", \"y\"", weak.as_str()]] {
         let again = naming(&client, lines).get(path).await;

@@ -92,11 +92,16 @@ pub fn if_match() -> Parameter {
     )
 }
 
-/// `If-None-Match` of reads.
-pub fn if_none_match() -> Parameter {
-    let about = "The `ETag`s of answers that the client has, or `*`: 304 when the answer would have one \
+/// `If-None-Match` and `If-Match` of reads.
+pub(super) fn of_reads() -> [Parameter; 2] {
+    let known = "The `ETag`s of answers that the client has, or `*`: 304 when the answer would have one \
                  of them. They are compared weakly (RFC 9110, section 13.1.2).";
-    Parameter::of::<Text>("If-None-Match", about, "\"3\"")
+    let expected = "The `ETag`s of answers that the client expects, or `*`: 412 when the answer would have \
+                    another one. They are compared strongly (RFC 9110, section 13.1.1).";
+    [
+        Parameter::of::<Text>("If-None-Match", known, "\"3\""),
+        Parameter::of::<Text>("If-Match", expected, "*"),
+    ]
 }
 
 /// `Last-Event-ID` of a stream of events.

@@ -3,6 +3,7 @@
 use kernel::contract::{Parameter, Shape};
 use serde_json::Value;
 
+use super::headers;
 use crate::auth::Role;
 use crate::http::access::Access;
 use crate::http::probes::is_probe;
@@ -168,6 +169,11 @@ impl Operation {
     pub fn headers(mut self, headers: impl IntoIterator<Item = Parameter>) -> Self {
         self.parameters.extend(headers.into_iter().map(|header| (Place::Header, header)));
         self
+    }
+
+    /// Reads what has an `ETag`: a client may name those that it has, and those that it expects.
+    pub fn conditional(self) -> Self {
+        self.headers(headers::of_reads()).fails(["version-mismatch"])
     }
 
     /// Whether it says itself what this header is for.

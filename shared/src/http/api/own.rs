@@ -6,8 +6,8 @@ use kernel::contract::{Parameter, Shape};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
+use super::docs;
 use super::operation::{Body, Operation};
-use super::{docs, headers};
 use crate::auth::Role;
 use crate::http::Access;
 use crate::http::problem::{HTML, JSON, Page, Pages};
@@ -51,7 +51,7 @@ pub fn operations(pages: &Pages) -> Vec<Operation> {
         Operation::new("GET", "/openapi.json", "openapi")
             .access(Access::OPEN)
             .about("This description.")
-            .headers([headers::if_none_match()])
+            .conditional()
             .answers(200, "OpenAPI 3.1.", JSON, Shape::of::<Object>(json!({ "openapi": "3.1.1" })))
             .with(["ETag", "Cache-Control"])
             .answers_nothing(304, "The client has it.")

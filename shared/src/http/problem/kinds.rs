@@ -146,8 +146,8 @@ problems! {
         "Bring a version of the projector that can apply it, and try again.";
     /// `If-Match` names another version.
     version_mismatch: PRECONDITION_FAILED, "version-mismatch", NEVER, "It is at another version",
-        "`If-Match` does not match. `version` is the actual version, unless the `ETag` is of another \
-         log. Nothing was written.",
+        "`If-Match` does not match. Of a command, nothing was written, and `version` is the actual \
+         version, unless the `ETag` is of another log.",
         "Read the present state, decide anew, and send its `ETag`.";
     /// Positions of another log mean nothing in this one.
     cursor_of_another_log: GONE, "cursor-of-another-log", NEVER, "The cursor belongs to another log",
