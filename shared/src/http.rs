@@ -33,6 +33,7 @@ pub mod session;
 pub mod strict_json;
 mod tally;
 mod timed;
+pub mod traceparent;
 mod unread;
 mod unsent;
 pub mod wait;

@@ -8,6 +8,8 @@ use serde::Serialize;
 use uuid::Uuid;
 use warp::reply::Response;
 
+use super::traceparent::is_traceparent;
+
 /// Of requests and of answers.
 pub const NAME: HeaderName = HeaderName::from_static("x-request-id");
 /// Bytes of the longest id.
@@ -73,9 +75,11 @@ impl Current {
     }
 }
 
-/// The current request is of this trace.
+/// The current request is of this trace, if what names it has the form of one.
 pub(super) fn is_traced(headers: &HeaderMap) {
-    let Some(traceparent) = headers.get("traceparent") else { return };
+    let given = headers.get("traceparent");
+    let given = given.filter(|given| given.to_str().is_ok_and(is_traceparent));
+    let Some(traceparent) = given else { return };
     // Outside of a request there is nothing to tell.
     let told = CURRENT.try_with(|request| request.traceparent.set(traceparent.clone()));
     debug_assert!(told.is_ok());
@@ -147,6 +151,16 @@ mod tests {
             let (id, count) = id_of(given);
             assert_eq!(Uuid::parse_str(&id).unwrap().get_version_num(), 7, "{given:?}");
             assert_eq!(count, 1);
+        }
+    }
+
+    #[test]
+    fn a_trace_of_another_form_is_not_told() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for (given, kept) in [(good, Some(good)), ("x", None), (&good[3..], None), ("", None)] {
+            let told = || with_current(|request| request.traceparent.map(str::to_owned));
+            let told = within(&[("traceparent", given)], told).unwrap();
+            assert_eq!(told.as_deref(), kept, "{given}");
         }
     }
 

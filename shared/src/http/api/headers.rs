@@ -123,7 +123,7 @@ pub(super) fn of_every_request() -> [Parameter; 3] {
                        each line that is written for the request.";
     let trace = "The trace that the request belongs to (W3C Trace Context): the log of the service has \
                  it in each line that is written for the request, and where the request is traced, its \
-                 span goes on with it.";
+                 span goes on with it. Ignored where it has another form.";
     [id, correlation_id(correlation), traceparent(trace)]
 }
 
