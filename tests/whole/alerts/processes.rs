@@ -129,9 +129,11 @@ async fn a_clock_that_is_off_is_told_by_each_service() {
         one_clock_is_off(&prometheus, &mut system.commands[0], hours * HOUR, &clock_off).await;
     }
     one_clock_is_off(&prometheus, &mut system.projectors[0], HOUR, &clock_off).await;
-    // It tells by its own clock until when the views hold everything.
+    // The projector tells by its own clock until when the views hold everything.
     let and_stale = ["WaybillClockOff", "WaybillViewsStale"];
     one_clock_is_off(&prometheus, &mut system.projectors[0], -HOUR, &and_stale).await;
+    // query-api tells by its own how long ago that was.
+    one_clock_is_off(&prometheus, &mut system.queries, HOUR, &and_stale).await;
     prometheus.until_quiet().await;
     drop(prometheus);
     system.remove().await;
