@@ -19,9 +19,10 @@ use super::watched;
 const GROUP: usize = 500;
 /// Orders that are written while no projector goes on.
 const BACKLOG: usize = 2_000;
-/// Streams that can't be applied. A projector parks 100 within a minute, so it takes two minutes or more for
-/// them, which is longer than the test needs until it starts the projector again.
-const POISONED: usize = 300;
+/// Streams that can't be applied. A projector parks 100 within a minute, so it takes five minutes or more for
+/// them. Until the test starts the projector again it waits for five alerts and a rebuild: each takes up to a
+/// minute on a slow machine, and none may come after the last stream is parked.
+const POISONED: usize = 600;
 /// For the views to hold what is left in the queue.
 const CATCHING_UP: Duration = Duration::from_secs(60);
 
