@@ -55,21 +55,23 @@ async fn work(
     let Some(store) = until_connected("mongodb", health, stop, mongodb).await? else {
         return Ok(());
     };
+    // The search for Redis may last, and MongoDB may go away meanwhile.
+    let log = store.clone();
+    let asks_log = move || {
+        let log = log.clone();
+        async move { log.log_id().await.map(drop) }
+    };
+    tokio::spawn(watch("mongodb", asks_log, health.clone(), stop.clone()));
     let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     tell_of(&[&CONNECTIONS]);
     tokio::spawn(clock::watch("mongodb", store.clone(), stop.clone()));
     tokio::spawn(clock::watch("redis", views.clone(), stop.clone()));
-    let (log, live) = (store.clone(), views.clone());
-    let asks_log = move || {
-        let log = log.clone();
-        async move { log.log_id().await.map(drop) }
-    };
+    let live = views.clone();
     let asks_views = move || {
         let live = live.clone();
         async move { live.live().await.map(drop) }
     };
-    tokio::spawn(watch("mongodb", asks_log, health.clone(), stop.clone()));
     tokio::spawn(watch("redis", asks_views, health.clone(), stop.clone()));
     log_findings(check(config), stop);
     let broker = RabbitMq::new(&config.rabbitmq, &config.namespace);

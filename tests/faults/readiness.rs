@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use http::Method;
+use tests::proxy::{Proxies, Proxy};
 use tests::services::{Service, System, Urls};
-use tests::{until, within};
+use tests::{Own, until, within};
 use xtask::servers::{Process, Servers};
 
 /// The status of a probe, and what it tells.
@@ -63,6 +64,26 @@ async fn a_server_that_hangs_is_told_by_readyz_and_ends_no_liveness() {
     let (_, told) = probe(commands, "/readyz").await;
     assert!(told.contains("relay: this process relays the log"), "{told}");
     assert!(told.contains("behind the log: exchange 0 commits"), "{told}");
+}
+
+/// It serves nothing yet, and asks MongoDB nothing but this.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projector_that_finds_no_redis_misses_mongodb_all_the_same() {
+    let (own, proxies) = (Own::default(), Proxies::before(&Urls::of_the_run()));
+    proxies.redis.refuse();
+    let projector = Service::start("projector", own.namespace.as_str(), &proxies.urls());
+    projector.until_listening().await;
+    until("it misses Redis alone", || async {
+        let (_, told) = probe(&projector, "/readyz").await;
+        (told.contains("\"redis\":") && !told.contains("\"mongodb\":")).then_some(())
+    })
+    .await;
+    proxies.mongodb.refuse();
+    until_waiting(&projector, "mongodb").await;
+    proxies.all().into_iter().for_each(Proxy::resume);
+    projector.until_ready().await;
+    projector.process.stop();
+    own.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
