@@ -4,7 +4,6 @@ mod acts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use kernel::log::{LogId, Position, StreamName};
 use kernel::{Result, Timestamp};
@@ -12,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use shared::event_store::EventStore;
 use shared::feed::Feeds;
-use shared::messaging::dead_letter::{DeadLetter, DeadLetterPage};
+use shared::messaging::dead_letter::{DeadLetter, DeadLetterPage, LookError};
 use shared::operation_log::Page;
 use shared::view_store::{GenerationId, ParkedPage, Progress, ViewStore};
 use uuid::Uuid;
@@ -22,9 +21,6 @@ use crate::generations::Generations;
 use crate::recorder::Recorder;
 use crate::retrier::Retrier;
 use crate::served::Served;
-
-/// How long a client waits for a walk through the queue of dead letters.
-pub(crate) const WALK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All generations, and how far the log is that they follow.
 #[derive(Debug)]
@@ -155,13 +151,12 @@ impl Operations {
     }
 
     /// The oldest dead letters, up to `limit` of them, and how many there are.
-    pub(crate) async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
+    pub(crate) async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage, LookError> {
         self.feeds.dead_letters(limit).await
     }
 
-    /// The dead letter of this id; `None` also while another process looks at it. Walks through the
-    /// queue, which may take long.
-    pub(crate) async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+    /// The dead letter of this id; `None` also while another process looks at it.
+    pub(crate) async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, LookError> {
         self.feeds.find_dead_letter(id).await
     }
 

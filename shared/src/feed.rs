@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use kernel::Result;
 use kernel::log::{Position, Recorded};
 
-use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
+use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage, LookError};
 use crate::view_store::{Generation, GenerationId};
 
 pub mod cursor;
@@ -32,8 +32,9 @@ pub trait Feed: Send {
 ///
 /// *Dead letters*, messages that are no event, are kept for all generations together, within the
 /// bounds of the adapter, until an operator discards them. A call that looks, finds or discards takes
-/// messages out for a moment, and other calls do not see them meanwhile. So one may seem not to be
-/// there, and a total be too small; nothing gets lost.
+/// messages out for a moment. Calls of one process wait for each other, also where the caller of one waits
+/// no longer; those of other processes do not see the messages meanwhile. So one may seem not to be there,
+/// and a total be too small; nothing gets lost.
 #[async_trait]
 pub trait Feeds: Send + Sync + 'static {
     /// From now on, what is appended waits for the generation. May be repeated.
@@ -55,11 +56,14 @@ pub trait Feeds: Send + Sync + 'static {
 
     /// Looks at up to `limit` dead letters, fewer where they are large, and leaves them there; the
     /// oldest first.
-    async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage>;
+    async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage, LookError>;
 
     /// Looks at one dead letter; takes the longer the more there are.
-    async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>>;
+    async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, LookError>;
 
     /// Removes this dead letter for good; whether it was there.
-    async fn discard_dead_letter(&self, id: &str) -> Result<bool>;
+    async fn discard_dead_letter(&self, id: &str) -> Result<bool, LookError>;
+
+    /// How many dead letters there are, at once and without a look at them; `None` while this process looks.
+    async fn count_dead_letters(&self) -> Result<Option<u32>>;
 }

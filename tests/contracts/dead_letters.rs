@@ -1,5 +1,6 @@
 //! What the feeds of queues do with messages that are no events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Timestamp;
@@ -8,9 +9,11 @@ use lapin::types::{AMQPValue, FieldTable};
 use shared::feed::Feeds as _;
 use shared::feed::queue::Queues;
 use shared::messaging::cloud_event::{CONTENT_TYPE, CloudEvent, source};
-use shared::messaging::dead_letter::DeadLetter;
+use shared::messaging::dead_letter::{DeadLetter, LookError};
 use shared::messaging::rabbitmq::{DeadLetterPublisher, Message, RabbitMq};
 use shared::view_store::Generation;
+use tests::proxy::Proxies;
+use tests::services::Urls;
 use tests::stores::TempDir;
 use tests::{Own, until};
 use tokio::time::timeout;
@@ -20,6 +23,8 @@ use super::feed::{OfQueue, Subject as _, commit, of_queue, remove, take};
 
 /// What the broker has for an answer before a call fails is 20 s: less than that.
 const NO_ANSWER: Duration = Duration::from_secs(15);
+/// How the frame begins that asks for a message: class 60, method 70.
+const BASIC_GET: &str = "\0<\0F";
 
 fn message(body: &[u8]) -> Message {
     Message {
@@ -55,6 +60,20 @@ async fn dead_letters(subject: &OfQueue, count: usize) -> Vec<DeadLetter> {
         let page = subject.feeds.dead_letters(1_000).await.unwrap();
         assert!(page.items.len() <= count, "{page:?}");
         (page.items.len() == count && page.total as usize == count).then_some(page.items)
+    })
+    .await
+}
+
+/// What a look finds: on a busy machine those before it may take longer than it waits for them.
+async fn in_turn<T, F: Future<Output = Result<T, LookError>>>(mut look: impl FnMut() -> F) -> T {
+    until("it is the turn of a look", || {
+        let looked = look();
+        async move {
+            match looked.await {
+                Err(LookError::Busy) => None,
+                looked => Some(looked.unwrap()),
+            }
+        }
     })
     .await
 }
@@ -108,16 +127,52 @@ async fn looks_at_the_same_time_hide_nothing_from_each_other() {
     let subject = with_garbage(&bodies).await;
     let kept = dead_letters(&subject, 40).await;
     let feeds = &subject.feeds;
-    let look = || async { feeds.dead_letters(40).await.unwrap().items.len() };
+    let look = || async { in_turn(|| feeds.dead_letters(40)).await.items.len() };
     let (first, one, gone, second, rest) = tokio::join!(
         look(),
-        feeds.find_dead_letter(&kept[5].id),
-        feeds.discard_dead_letter(&kept[30].id),
+        in_turn(|| feeds.find_dead_letter(&kept[5].id)),
+        in_turn(|| feeds.discard_dead_letter(&kept[30].id)),
         look(),
         look(),
     );
-    assert_eq!((one.unwrap().as_ref(), gone.unwrap()), (Some(&kept[5]), true));
+    assert_eq!((one.as_ref(), gone), (Some(&kept[5]), true));
     assert!([first, second, rest].iter().all(|count| (39..=40).contains(count)));
+    remove(subject).await;
+}
+
+/// The broker hands the first one to a look that the network has lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_whose_caller_has_left_hides_nothing_from_the_next_one() {
+    let subject = with_garbage(&[b"one", b"another"]).await;
+    let kept = dead_letters(&subject, 2).await;
+    let (own, proxies) = (&subject.own, Proxies::before(&Urls::of_the_run()));
+    let broker = RabbitMq::new(&proxies.urls().rabbitmq, &own.namespace);
+    let feeds = Arc::new(Queues::new(broker, own.mongodb().await, own.namespace.clone()));
+    proxies.rabbitmq.lose(BASIC_GET);
+    let (left, id) = (feeds.clone(), kept[1].id.clone());
+    let caller = tokio::spawn(async move { left.find_dead_letter(&id).await });
+    until("it asks for a message", || async { proxies.rabbitmq.has_lost().then_some(()) }).await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    assert_eq!(feeds.count_dead_letters().await.unwrap(), None, "it is looked at still");
+    proxies.rabbitmq.cut();
+    assert_eq!(in_turn(|| feeds.dead_letters(10)).await.items, kept);
+    assert_eq!(feeds.count_dead_letters().await.unwrap(), Some(2));
+    remove(subject).await;
+}
+
+#[tokio::test]
+async fn a_look_that_takes_too_long_removes_nothing_and_hides_nothing() {
+    let subject = with_garbage(&[b"one", b"another"]).await;
+    let (kept, own) = (dead_letters(&subject, 2).await, &subject.own);
+    let broker = own.rabbitmq().with_walk_timeout(Duration::ZERO);
+    let hasty = Queues::new(broker, own.mongodb().await, own.namespace.clone());
+    let id = &kept[0].id;
+    assert!(matches!(hasty.dead_letters(10).await, Err(LookError::TooLong)));
+    assert!(matches!(hasty.find_dead_letter(id).await, Err(LookError::TooLong)));
+    assert!(matches!(hasty.discard_dead_letter(id).await, Err(LookError::TooLong)));
+    // No turn of this one's: what was taken is back by now.
+    assert_eq!(subject.feeds.dead_letters(10).await.unwrap().items, kept);
     remove(subject).await;
 }
 

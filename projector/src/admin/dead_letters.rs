@@ -14,12 +14,11 @@ use shared::http::origin::same_origin;
 use shared::http::probes::get_or_head;
 use shared::http::problem::Problem;
 use shared::http::serve::Routes;
-use shared::messaging::dead_letter::DeadLetter;
+use shared::messaging::dead_letter::{DeadLetter, LookError};
 use shared::service::slot::ServiceSlot;
 use warp::Filter;
 
 use super::{DEFAULT_LIMIT, Given, live};
-use crate::operations::WALK_TIMEOUT;
 use crate::{Discard, Operations};
 
 /// Characters of each dead letter that the list shows.
@@ -92,13 +91,13 @@ async fn list(slot: &ServiceSlot<Operations>, given: &Given) -> Answer {
     let mut parameters = Parameters::new(given);
     parameters.only(&["limit"])?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
-    let page = slot.service()?.dead_letters(limit).await?;
+    let page = slot.service()?.dead_letters(limit).await.map_err(not_looked)?;
     let items = page.items.iter().map(summary).collect();
     live(&List { items, total: page.total, next: () })
 }
 
 async fn show(slot: &ServiceSlot<Operations>, id: &str) -> Answer {
-    let found = in_time(slot.service()?.find_dead_letter(named(id)?)).await?;
+    let found = slot.service()?.find_dead_letter(named(id)?).await.map_err(not_looked)?;
     live(&whole(found.ok_or_else(|| unknown(id))?, MOST_SHOWN))
 }
 
@@ -131,7 +130,8 @@ async fn discard(
     match slot.service()?.discard_dead_letter(caller.name(), named(id)?).await? {
         Discard::Discarded => Ok(no_content()),
         Discard::NotThere => Err(unknown(id)),
-        Discard::TooLong => Err(too_long()),
+        Discard::TooLong => Err(not_looked(LookError::TooLong)),
+        Discard::Busy => Err(not_looked(LookError::Busy)),
     }
 }
 
@@ -162,18 +162,29 @@ fn named(id: &str) -> Result<&str, Problem> {
     parse_id(id).map(|_| id).ok_or_else(expected)
 }
 
-/// The queue is walked through, message by message.
-async fn in_time<T>(walk: impl Future<Output = kernel::Result<T>>) -> Result<T, Problem> {
-    Ok(tokio::time::timeout(WALK_TIMEOUT, walk).await.map_err(|_| too_long())??)
-}
-
-fn too_long() -> Problem {
-    Problem::unavailable("The queue is too long to be looked through in time.")
+fn not_looked(why: LookError) -> Problem {
+    match why {
+        LookError::TooLong => {
+            Problem::unavailable("The queue is too long to be looked through in time.")
+        }
+        LookError::Busy => Problem::unavailable(
+            "Other requests look at the dead letters, and take long; try again.",
+        ),
+        LookError::Failed(failure) => failure.into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_that_has_no_turn_says_nothing_of_the_length_of_the_queue() {
+        let (busy, long) = (not_looked(LookError::Busy), not_looked(LookError::TooLong));
+        assert_eq!((busy.status, long.status), (503, 503));
+        assert!(busy.detail.contains("Other requests"), "{busy:?}");
+        assert!(long.detail.contains("too long"), "{long:?}");
+    }
 
     #[test]
     fn a_large_one_is_shown_from_its_beginning() {

@@ -143,7 +143,7 @@ fn dead_letters() -> Vec<Operation> {
             .tag("dead letters")
             .about(
                 "Messages that arrived as events and are none, oldest first, each with its beginning. \
-                 Another request that looks at them at the same time may see fewer.",
+                 Another process that looks at them at the same time may see fewer.",
             )
             .parameters([Parameter::of::<Limit>(
                 "limit",

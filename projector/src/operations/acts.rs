@@ -2,10 +2,11 @@
 
 use kernel::Result;
 use kernel::log::{LogId, StreamName};
+use shared::messaging::dead_letter::LookError;
 use shared::operation_log::{Act, Outcome};
 use shared::view_store::GenerationId;
 
-use super::{Operations, WALK_TIMEOUT};
+use super::Operations;
 use crate::recorder::Error;
 
 /// What a request for a new generation came to.
@@ -41,6 +42,8 @@ pub enum Discard {
     NotThere,
     /// The queue is too long to be looked through in time.
     TooLong,
+    /// Other looks at the queue took too long.
+    Busy,
 }
 
 /// Each method ends also when the caller waits no longer.
@@ -97,7 +100,7 @@ impl Operations {
         Ok(Retry::StillParked(note.map(|note| note.reason).unwrap_or_default()))
     }
 
-    /// Removes the dead letter of this id. Walks through the queue, for up to `WALK_TIMEOUT`.
+    /// Removes the dead letter of this id.
     pub(crate) async fn discard_dead_letter(
         &self,
         actor: &str,
@@ -106,12 +109,12 @@ impl Operations {
         let (act, subject) = (Act::DeadLettersDiscard, id);
         let (feeds, id) = (self.feeds.clone(), id.to_owned());
         let discard = async move {
-            let discarded = feeds.discard_dead_letter(&id);
-            match tokio::time::timeout(WALK_TIMEOUT, discarded).await {
-                Ok(discarded) => {
-                    Ok(if discarded? { Discard::Discarded } else { Discard::NotThere })
-                }
-                Err(_) => Ok(Discard::TooLong),
+            match feeds.discard_dead_letter(&id).await {
+                Ok(true) => Ok(Discard::Discarded),
+                Ok(false) => Ok(Discard::NotThere),
+                Err(LookError::TooLong) => Ok(Discard::TooLong),
+                Err(LookError::Busy) => Ok(Discard::Busy),
+                Err(LookError::Failed(failure)) => Err(failure),
             }
         };
         self.recorder.carry_out(actor, act, subject, discard, Discard::outcome).await
@@ -147,6 +150,7 @@ impl Discard {
             Self::Discarded => Outcome::done("it is gone"),
             Self::NotThere => Outcome::refused("it is not there, or another process looks at it"),
             Self::TooLong => Outcome::failed("the queue is too long to be looked through in time"),
+            Self::Busy => Outcome::failed("other looks at the queue took too long"),
         }
     }
 }

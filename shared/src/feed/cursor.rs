@@ -11,7 +11,7 @@ use kernel::log::{Position, Recorded, Run};
 use super::{Feed, Feeds};
 use crate::event_store::EventStore;
 use crate::event_store::append_notifier::AppendSubscriber;
-use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
+use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage, LookError};
 use crate::view_store::{Generation, GenerationId};
 
 /// Commits read at a time.
@@ -110,15 +110,19 @@ impl Feeds for Cursors {
         Ok(vec![]) // A cursor leaves nothing behind.
     }
 
-    async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage> {
+    async fn dead_letters(&self, _: usize) -> Result<DeadLetterPage, LookError> {
         Ok(DeadLetterPage::default())
     }
 
-    async fn find_dead_letter(&self, _: &str) -> Result<Option<DeadLetter>> {
+    async fn find_dead_letter(&self, _: &str) -> Result<Option<DeadLetter>, LookError> {
         Ok(None)
     }
 
-    async fn discard_dead_letter(&self, _: &str) -> Result<bool> {
+    async fn discard_dead_letter(&self, _: &str) -> Result<bool, LookError> {
         Ok(false)
+    }
+
+    async fn count_dead_letters(&self) -> Result<Option<u32>> {
+        Ok(Some(0))
     }
 }

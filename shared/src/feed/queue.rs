@@ -15,7 +15,7 @@ use self::unserved::{Served, Unserved};
 use super::{Feed, Feeds};
 use crate::event_store::mongodb::MongoDb;
 use crate::messaging::cloud_event::{self, Decoded};
-use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage};
+use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage, LookError};
 use crate::messaging::rabbitmq::{Consumer, DeadLetterPublisher, Delivery, RabbitMq};
 use crate::view_store::{Generation, GenerationId};
 
@@ -189,15 +189,19 @@ impl Feeds for Queues {
         Ok(queues.iter().filter_map(generation).collect())
     }
 
-    async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage> {
+    async fn dead_letters(&self, limit: usize) -> Result<DeadLetterPage, LookError> {
         self.broker.dead_letters(limit).await
     }
 
-    async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+    async fn find_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, LookError> {
         self.broker.find_dead_letter(id).await
     }
 
-    async fn discard_dead_letter(&self, id: &str) -> Result<bool> {
+    async fn discard_dead_letter(&self, id: &str) -> Result<bool, LookError> {
         self.broker.discard_dead_letter(id).await
+    }
+
+    async fn count_dead_letters(&self) -> Result<Option<u32>> {
+        self.broker.count_dead_letters().await
     }
 }

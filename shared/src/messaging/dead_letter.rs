@@ -1,6 +1,6 @@
 //! Dead letters: what arrived as an event and is none.
 
-use kernel::Timestamp;
+use kernel::{Failure, Timestamp};
 
 /// Bytes that arrived as an event and are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,4 +24,21 @@ pub struct DeadLetterPage {
     pub items: Vec<DeadLetter>,
     /// How many there are, shown or not.
     pub total: u32,
+}
+
+/// Why a look at the dead letters came to nothing.
+#[derive(Debug)]
+pub enum LookError {
+    /// Other looks of this process took too long; this one was not begun.
+    Busy,
+    /// There are too many to be looked through in time; none was removed.
+    TooLong,
+    /// A server failed. What was to be removed may be.
+    Failed(Failure),
+}
+
+impl From<Failure> for LookError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }

@@ -5,6 +5,7 @@ mod connect;
 mod consumer;
 mod dead_letters;
 mod diagnose;
+mod looks;
 mod publisher;
 
 use std::sync::Arc;
@@ -92,13 +93,24 @@ pub struct RabbitMq {
     namespace: Namespace,
     /// Held by one look at the dead letters: the broker shows no other look what this one holds.
     looking: Arc<Mutex<()>>,
+    /// How long such a look goes through the queue.
+    walk_timeout: Duration,
 }
 
 impl RabbitMq {
     /// For the broker at `endpoint` (`amqp://…`). Connects only when something is asked of it.
     pub fn new(endpoint: impl Into<Endpoint>, namespace: &Namespace) -> Self {
-        let looking = Arc::default();
-        Self { endpoint: endpoint.into(), namespace: namespace.clone(), looking }
+        Self {
+            endpoint: endpoint.into(),
+            namespace: namespace.clone(),
+            looking: Arc::default(),
+            walk_timeout: looks::WALK_TIMEOUT,
+        }
+    }
+
+    /// The same, with another time for a look to go through the dead letters. For tests.
+    pub fn with_walk_timeout(self, walk_timeout: Duration) -> Self {
+        Self { walk_timeout, ..self }
     }
 
     /// The fanout exchange that carries every event.
