@@ -49,6 +49,7 @@ mod parts {
 
     mod projector {
         mod apply;
+        mod census;
         mod healing;
         mod parking;
         mod removing;

@@ -54,7 +54,8 @@ impl Census {
                 self.count(generation).await?;
                 counted = Instant::now();
             } else if counted.elapsed() > LEASE_TERM {
-                tell(0, 0, 0); // Another worker tells.
+                tell(0, 0); // Another worker tells.
+                metrics::DEAD_LETTERS.set(0.0);
             }
             let pause = if heals { INTERVAL } else { LOOK_INTERVAL };
             stop.run_until_cancelled(sleep(pause)).await;
@@ -77,14 +78,16 @@ impl Census {
     async fn count(&self, generation: &Generation) -> Result<()> {
         let parked = self.views.count_parked(&generation.id).await?;
         let queued = self.feeds.waiting(generation).await?.unwrap_or(0);
-        let dead_letters = self.feeds.dead_letters(0).await?.total;
-        tell(parked, queued, dead_letters);
+        tell(parked, queued);
+        // While they are looked at, what was counted last stands.
+        if let Some(dead_letters) = self.feeds.count_dead_letters().await? {
+            metrics::DEAD_LETTERS.set(dead_letters.into());
+        }
         Ok(())
     }
 }
 
-fn tell(parked: u64, queued: u32, dead_letters: u32) {
+fn tell(parked: u64, queued: u32) {
     metrics::PARKED_NOW.set(parked as f64);
     metrics::QUEUED.set(queued.into());
-    metrics::DEAD_LETTERS.set(dead_letters.into());
 }

@@ -35,6 +35,16 @@ pub async fn live(views: &dyn ViewStore, log: &LogId) -> Generation {
     live
 }
 
+/// What comes of counting dead letters.
+#[derive(Clone, Copy)]
+pub enum DeadLetters {
+    Counted(u32),
+    /// The process looks at them.
+    LookedAt,
+    /// The broker does not answer.
+    Hanging,
+}
+
 /// Feeds with a backlog that has no end: the same events, again and again, at once.
 #[derive(Default)]
 pub struct Backlog {
@@ -54,6 +64,8 @@ pub struct Backlog {
     panics: AtomicBool,
     /// Whether the broker answers no question of how much waits.
     hangs: AtomicBool,
+    /// None are there, unless a test says so.
+    dead_letters: Mutex<Option<DeadLetters>>,
 }
 
 impl Backlog {
@@ -99,6 +111,11 @@ impl Backlog {
     /// From now on nothing tells how much waits.
     pub fn hang(&self) {
         self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    /// What comes of counting dead letters from now on.
+    pub fn set_dead_letters(&self, dead_letters: DeadLetters) {
+        *self.dead_letters.lock().unwrap() = Some(dead_letters);
     }
 }
 
@@ -179,7 +196,13 @@ impl Feeds for Backlog {
     }
 
     async fn count_dead_letters(&self) -> Result<Option<u32>> {
-        Ok(Some(0))
+        let dead_letters = *self.dead_letters.lock().unwrap();
+        match dead_letters {
+            None => Ok(Some(0)),
+            Some(DeadLetters::Counted(count)) => Ok(Some(count)),
+            Some(DeadLetters::LookedAt) => Ok(None),
+            Some(DeadLetters::Hanging) => std::future::pending().await,
+        }
     }
 }
 
