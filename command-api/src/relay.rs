@@ -4,6 +4,7 @@
 mod answered;
 mod checkpoint;
 mod leading;
+mod lease;
 mod messages;
 mod obstruction;
 mod stopping;
@@ -25,27 +26,27 @@ use shared::service::min_interval::MinInterval;
 use shared::service::traces::{Attributes, Kind, Step};
 use shared::service::vital::vital;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::answered::Answered;
 use self::checkpoint::Checkpoint;
 use self::leading::Leading;
+use self::lease::{LEASE_TERM, Lease};
 use self::messages::MessageWriter;
 use self::obstruction::Obstruction;
 use self::stopping::patiently;
 use crate::metrics;
 use crate::told::told;
 
-/// The lease's term; it is renewed at a third of it.
-const LEASE_TERM: Duration = Duration::from_secs(6);
 /// Events whose messages wait for their confirms together.
 const RUN: usize = 1_024;
 /// Commits that are relayed without waiting for more.
 const FULL: usize = 200;
 /// How often the checkpoint is stored: what a restart may publish again.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
+/// Of a run that counts as not published, although nothing failed.
+const UNCONFIRMED: &str = "not confirmed before the stop, or the loss of the lease";
 
 /// The part that the relay is in the health of the service.
 const HEALTH_PART: &str = "relay";
@@ -123,7 +124,9 @@ impl Relay {
     }
 
     async fn turn(&self, attempts: &mut Attempts, stop: &CancellationToken) -> Result<()> {
-        if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
+        let (store, holder) = (&self.store, self.holder.as_str());
+        let lease = Lease::take(move || store.lease_relay(holder, LEASE_TERM)).await?;
+        let Some(mut lease) = lease else {
             if self.could_lead(attempts, stop).await? {
                 self.health.tell(HEALTH_PART, "another process relays the log".to_owned());
                 self.health.ready(HEALTH_PART);
@@ -131,10 +134,10 @@ impl Relay {
             }
             stop.run_until_cancelled(tokio::time::sleep(LEASE_TERM / 6)).await;
             return Ok(());
-        }
+        };
         let Some(publisher) = self.connect(stop).await? else { return Ok(()) };
         self.work.progress();
-        let led = self.lead(&publisher, attempts, stop).await;
+        let led = self.lead(&publisher, &mut lease, attempts, stop).await;
         if stop.is_cancelled() {
             self.give_up().await; // The next leader does not wait for a broker that hangs.
         }
@@ -160,32 +163,29 @@ impl Relay {
     }
 
     /// Publishes from the checkpoint on, while the lease holds.
-    async fn lead(
+    async fn lead<F: Future<Output = Result<bool>>>(
         &self,
         publisher: &Publisher,
+        lease: &mut Lease<impl Fn() -> F>,
         attempts: &mut Attempts,
         stop: &CancellationToken,
     ) -> Result<()> {
         let from = self.store.relay_checkpoint(&self.log).await?;
         let mut checkpoint = Checkpoint::at(from);
-        let mut leased = Instant::now();
         let mut cursor = Cursor::new(Arc::new(self.store.clone()), from);
         let (mut interval, mut answered) = (MinInterval::default(), Answered::now());
         tracing::info!(from, "relays the log to the exchange");
         let _leading = Leading::begin(&self.health);
         while !stop.is_cancelled() {
             self.work.progress();
-            if leased.elapsed() > LEASE_TERM / 3 {
-                leased = Instant::now();
-                if !self.store.lease_relay(&self.holder, LEASE_TERM).await? {
-                    return Ok(());
-                }
+            if !lease.holds().await? {
+                break;
             }
             let run = cursor.next_run().await?;
             interval.start();
             for run in runs(&run.commits) {
                 attempts.unconfirmed = Some(checkpoint.stored);
-                if !self.publish(publisher, run, stop).await? {
+                if !self.publish(publisher, lease, run, stop).await? {
                     return checkpoint.store(self, Duration::ZERO).await;
                 }
                 attempts.unconfirmed = None;
@@ -214,11 +214,12 @@ impl Relay {
         checkpoint.store(self, Duration::ZERO).await
     }
 
-    /// Publishes a run and waits for its confirms; false where `stop` comes before that. Then the exchange may
-    /// have any part of it, and it counts as not published.
-    async fn publish(
+    /// Publishes a run and waits for its confirms; false where `stop`, or the loss of the lease, comes before
+    /// that. Then the exchange may have any part of it, and it counts as not published.
+    async fn publish<F: Future<Output = Result<bool>>>(
         &self,
         publisher: &Publisher,
+        lease: &mut Lease<impl Fn() -> F>,
         run: &[Commit],
         stop: &CancellationToken,
     ) -> Result<bool> {
@@ -227,16 +228,18 @@ impl Relay {
         }
         let messages = self.messages.write(run)?;
         let step = Step::begin("publish", Kind::Producer);
-        let sent = patiently(stop, publisher.publish_watched(&messages, &self.work)).await;
+        let sent = patiently(stop, publisher.publish_watched(&messages, &self.work));
+        let sent = lease.beside(sent).await;
+        let sent = sent.map_or_else(|failure| Some(Err(failure)), Option::flatten);
         if let Some(step) = step {
             let step = match &sent {
                 Some(sent) => step.became(sent),
-                None => step.failed(&"not confirmed before the stop"),
+                None => step.failed(&UNCONFIRMED),
             };
             step.end(self.about(messages.len()), run.iter().map(told));
         }
         let Some(sent) = sent else {
-            tracing::info!(messages = messages.len(), "not confirmed before the stop");
+            tracing::info!(messages = messages.len(), "{UNCONFIRMED}");
             return Ok(false);
         };
         sent?;

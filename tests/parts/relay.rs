@@ -1,5 +1,6 @@
 //! What the exchange gets.
 
+mod lease;
 mod obstruction;
 mod standby;
 mod stopping;
