@@ -61,23 +61,20 @@ impl Healer {
         Self { store, views, walker, leases, repaired, leads: AtomicBool::new(false) }
     }
 
-    /// After a failure: lets another worker heal. Gives up the lease, and returns when others have looked for
-    /// it, or at `stop`.
-    pub(crate) async fn stand_back(
-        &self,
-        generation: &Generation,
-        stop: &CancellationToken,
-    ) -> Result<()> {
-        let stand_back = async {
-            self.leases.release(generation).await?;
-            sleep(STAND_BACK).await;
-            Ok(())
-        };
-        stop.run_until_cancelled(stand_back).await.unwrap_or(Ok(()))
+    /// After a failure, or a panic: gives up the lease, so that another worker heals.
+    pub(crate) async fn give_up(&self, generation: &Generation) {
+        if let Err(failure) = self.leases.release(generation).await {
+            tracing::debug!(%failure, "the lease runs out by itself");
+        }
+    }
+
+    /// After the lease was given up: returns when others have looked for it, or at `stop`.
+    pub(crate) async fn stand_back(&self, stop: &CancellationToken) {
+        stop.run_until_cancelled(sleep(STAND_BACK)).await;
     }
 
     /// Heals the generation until `stop`, whenever no other worker does. Ends early at the first
-    /// failure, with its lease: see `stand_back`.
+    /// failure, with its lease: see `give_up`.
     pub(crate) async fn run(
         &self,
         generation: &Generation,

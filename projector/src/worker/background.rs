@@ -95,6 +95,9 @@ impl Background {
             let panicked = |_| Err(Failure::transient("working beside serving", "it panicked"));
             if let Err(failure) = run.await.unwrap_or_else(panicked) {
                 tracing::warn!(%failure, "{task:?} is interrupted");
+                if matches!(task, BackgroundTask::Heal) {
+                    self.healer.give_up(generation).await; // Before any pause: a stop ends these.
+                }
                 backoff.sleep_unless(serving_over).await;
             }
         }
@@ -110,7 +113,7 @@ impl Background {
         match task {
             BackgroundTask::Heal => {
                 if has_failed {
-                    self.healer.stand_back(generation, serving_over).await?;
+                    self.healer.stand_back(serving_over).await;
                 }
                 self.healer.run(generation, serving_over).await
             }

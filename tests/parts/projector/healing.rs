@@ -15,9 +15,9 @@ use tests::orders::{created, stream};
 use tests::prometheus::counted_here;
 use tests::stores::TempDir;
 use tests::subject::Subject;
-use tests::until;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
 use tests::working::{Backlog, Worker, live};
+use tests::{let_pass, until};
 use tokio::time::Instant;
 
 /// A log whose end is not found while a test wants it. Nothing but healing looks for it.
@@ -71,9 +71,12 @@ impl Hooks for Panics {
     }
 }
 
-/// Views in memory with a lease as Redis has it: its holder, and when it ends.
+/// Views in memory with a lease as Redis has it: its holder, and when it ends. To give it up takes a while.
 #[derive(Default)]
 struct Leased(Mutex<Option<(String, Instant)>>);
+
+/// Longer than a test needs to stop a worker.
+const GIVING_UP: Duration = Duration::from_millis(300);
 
 #[async_trait]
 impl ViewHooks for Leased {
@@ -84,6 +87,9 @@ impl ViewHooks for Leased {
         holder: &str,
         term: Duration,
     ) -> Result<bool> {
+        if term < GIVING_UP {
+            let_pass(GIVING_UP).await;
+        }
         let (mut lease, now) = (self.0.lock().unwrap(), Instant::now());
         let is_taken = lease.as_ref().is_some_and(|(other, until)| other != holder && *until > now);
         if !is_taken {
@@ -118,4 +124,21 @@ async fn a_worker_whose_healing_always_panics_lets_another_one_heal() {
     .await;
     panics.stop().await;
     heals.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_stopped_after_its_healing_failed_has_given_up_its_lease() {
+    let (folder, memory) = (TempDir::default(), Arc::new(Memory::default()));
+    let store = Arc::new(folder.sqlite());
+    let views = ViewDecorator::over(memory, Leased::default());
+    let served = live(views.as_ref(), &store.log_id().await.unwrap()).await.id;
+    let log = Decorator::over(store.clone(), Panics::default());
+    let worker = Worker::over(log.clone(), store, views.clone(), Backlog::of(&[]), "one");
+    until("its healing has panicked", || async {
+        (log.hooks.0.load(Ordering::SeqCst) > 0).then_some(())
+    })
+    .await;
+    worker.stop().await;
+    let_pass(GIVING_UP).await; // What was given up ends a millisecond later.
+    assert!(views.lease(&served, "another", Duration::from_secs(5)).await.unwrap());
 }
