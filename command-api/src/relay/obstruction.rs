@@ -49,39 +49,43 @@ async fn delete_unserved(relay: &Relay, failed: Position) -> Result<()> {
     each(queues, &relay.work, |queue| look(relay, queue, failed)).await
 }
 
-/// Looks at one queue after the other. Each is progress: where the broker hangs, one takes up to 20 s for each
-/// of several steps.
+/// Looks at one queue after the other, at all of them: what fails at one may fail at each look. Returns the
+/// first failure. Each is progress: where the broker hangs, one takes up to 20 s for each of several steps.
 async fn each<F: Future<Output = Result<()>>>(
     queues: Vec<String>,
     work: &Work,
     mut look: impl FnMut(String) -> F,
 ) -> Result<()> {
+    let mut looked = Ok(());
     for queue in queues {
         work.progress();
-        look(queue).await?;
+        looked = looked.and(look(queue).await);
     }
-    Ok(())
+    looked
 }
 
 async fn look(relay: &Relay, queue: String, failed: Position) -> Result<()> {
-    let is_confirmed = async { Ok(relay.store.relay_checkpoint(&relay.log).await? > failed) };
     let delete = async {
         tracing::warn!(queue, "deleting a queue that the broker does not serve");
         relay.broker.delete(&queue).await
     };
-    delete_unless(relay.broker.serves(&queue), is_confirmed, delete).await
+    let served = relay.broker.serves(&queue);
+    let confirmed = relay.store.relay_checkpoint(&relay.log);
+    delete_unless(served, (confirmed, failed), &relay.work, delete).await
 }
 
-/// Deletes what is not served, unless something was confirmed since the publishing that failed: then no queue
-/// holds up the exchange, and it may be this process alone that gets no answer.
+/// Deletes what is not served, unless the checkpoint is above the one of the publishing that failed: then no
+/// queue holds up the exchange, and it may be this process alone that gets no answer.
 async fn delete_unless(
     is_served: impl Future<Output = Result<bool>>,
-    is_confirmed: impl Future<Output = Result<bool>>,
+    (confirmed, failed): (impl Future<Output = Result<Position>>, Position),
+    work: &Work,
     delete: impl Future<Output = Result<()>>,
 ) -> Result<()> {
-    if is_served.await? || is_confirmed.await? {
+    if is_served.await? || confirmed.await? > failed {
         return Ok(());
     }
+    work.progress(); // So much time may have passed that the rest would be too much.
     delete.await
 }
 
@@ -89,6 +93,7 @@ async fn delete_unless(
 mod tests {
     use std::future::ready;
 
+    use kernel::Failure;
     use shared::service::liveness::Liveness;
 
     use super::*;
@@ -108,6 +113,18 @@ mod tests {
         assert_eq!(looks, 2);
     }
 
+    #[tokio::test]
+    async fn a_queue_that_can_not_be_looked_at_shields_none_behind_it() {
+        let (work, mut looks) = (Liveness::default().work("relay"), vec![]);
+        let look = |queue: String| {
+            looks.push(queue.clone());
+            ready(Err(Failure::transient("looking", queue)))
+        };
+        let queues = ["one", "another"].map(str::to_owned);
+        let failure = each(queues.to_vec(), &work, look).await.unwrap_err();
+        assert_eq!((looks, failure.to_string()), (queues.to_vec(), "looking: one".to_owned()));
+    }
+
     #[test]
     fn queues_are_looked_at_where_a_publishing_has_failed_and_not_too_often() {
         let mut obstruction = Obstruction::default();
@@ -124,16 +141,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_queue_is_kept_where_another_process_publishes() {
-        for (is_served, is_confirmed, deletes) in
-            [(true, false, false), (true, true, false), (false, true, false), (false, false, true)]
+        let failed = 5;
+        for (is_served, confirmed, deletes) in
+            [(true, 5, false), (true, 6, false), (false, 6, false), (false, 5, true)]
         {
-            let mut is_deleted = false;
+            let liveness = Liveness::with_patience(Duration::ZERO);
+            let (work, mut is_deleted) = (liveness.work("relay"), false);
+            work.rest();
             let delete = async {
+                assert!(liveness.stuck().contains_key("relay"), "the look was no progress");
                 is_deleted = true;
                 Ok(())
             };
-            delete_unless(ready(Ok(is_served)), ready(Ok(is_confirmed)), delete).await.unwrap();
-            assert_eq!(is_deleted, deletes, "{is_served} {is_confirmed}");
+            let confirms = (ready(Ok(confirmed)), failed);
+            delete_unless(ready(Ok(is_served)), confirms, &work, delete).await.unwrap();
+            assert_eq!(is_deleted, deletes, "{is_served} {confirmed}");
         }
     }
 }
