@@ -228,7 +228,7 @@ impl Relay {
         }
         let messages = self.messages.write(run)?;
         let step = Step::begin("publish", Kind::Producer);
-        let sent = patiently(stop, publisher.publish_watched(&messages, &self.work));
+        let sent = patiently(stop, publisher.publish(&messages, &self.work));
         let sent = lease.beside(sent).await;
         let sent = sent.map_or_else(|failure| Some(Err(failure)), Option::flatten);
         if let Some(step) = step {

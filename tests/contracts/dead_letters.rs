@@ -19,7 +19,7 @@ use tests::{Own, until};
 use tokio::time::timeout;
 use xtask::servers;
 
-use super::feed::{OfQueue, Subject as _, commit, of_queue, remove, take};
+use super::feed::{OfQueue, Subject as _, commit, of_queue, remove, take, work};
 
 /// What the broker has for an answer before a call fails is 20 s: less than that.
 const NO_ANSWER: Duration = Duration::from_secs(15);
@@ -43,7 +43,7 @@ async fn with_garbage(bodies: &[&[u8]]) -> OfQueue {
     subject.feeds.open(&subject.generation).await.unwrap();
     let publisher = subject.own.rabbitmq().publisher().await.unwrap();
     let messages: Vec<Message> = bodies.iter().map(|body| message(body)).collect();
-    publisher.publish(&messages).await.unwrap();
+    publisher.publish(&messages, &work()).await.unwrap();
     publisher.close().await;
     subject.append(1, 1).await;
     let mut feed = subject.feeds.subscribe(&subject.generation, 0).await.unwrap();
@@ -246,7 +246,8 @@ async fn what_is_no_event_holds_up_no_events_while_the_broker_takes_nothing() {
     };
     let garbage = || message(b"garbage");
     let publisher = broker.publisher().await.unwrap();
-    publisher.publish(&[garbage(), event(1), garbage(), event(2)]).await.unwrap();
+    let messages = [garbage(), event(1), garbage(), event(2)];
+    publisher.publish(&messages, &work()).await.unwrap();
     publisher.close().await;
     server.alarm(true).unwrap();
     let queue = generation.id.queue(&own.namespace);

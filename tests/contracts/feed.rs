@@ -13,6 +13,7 @@ use shared::feed::{Feed, Feeds};
 use shared::messaging::cloud_event::{CONTENT_TYPE, CloudEvent, source};
 use shared::messaging::dead_letter::DeadLetterPage;
 use shared::messaging::rabbitmq::Message;
+use shared::service::liveness::{Liveness, Work};
 use shared::view_store::Generation;
 use tests::stores::TempDir;
 use tests::{Own, until};
@@ -35,6 +36,11 @@ pub trait Subject: Send + Sync {
 
 pub fn commit(position: i64) -> Commit {
     large(position, 1)
+}
+
+/// Of publishing for a test.
+pub fn work() -> Work {
+    Liveness::default().work("publishing")
 }
 
 fn large(position: i64, bytes: usize) -> Commit {
@@ -89,7 +95,7 @@ impl Subject for OfQueue {
         };
         let messages: Vec<Message> = (from..from + count).map(message).collect();
         let publisher = self.own.rabbitmq().publisher().await.unwrap();
-        publisher.publish(&messages).await.unwrap();
+        publisher.publish(&messages, &work()).await.unwrap();
         publisher.close().await;
     }
 }
@@ -286,7 +292,7 @@ async fn publishing_to_no_queue_is_an_error_and_not_a_loss() {
         content_type: CONTENT_TYPE,
         body: vec![],
     };
-    let refused = publisher.publish(&[message]).await.expect_err("nothing is bound");
+    let refused = publisher.publish(&[message], &work()).await.expect_err("nothing is bound");
     assert!(refused.to_string().contains("no queue is bound"), "{refused}");
     own.remove().await;
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::publisher::{confirm_select, publish};
 use super::{RabbitMq, in_time, quorum, unless};
 use crate::messaging::dead_letter::DeadLetter;
+use crate::service::liveness::{Liveness, Work};
 
 const REASON: &str = "x-reason";
 const QUEUE: &str = "x-queue";
@@ -26,12 +27,15 @@ const BYTES: i64 = 256 << 20;
 pub struct DeadLetterPublisher {
     broker: RabbitMq,
     open: Option<(Connection, Channel)>,
+    /// Of no liveness: a broker that keeps none for long is no reason for a restart.
+    work: Work,
 }
 
 impl DeadLetterPublisher {
     /// Connects at the first message.
     pub fn new(broker: &RabbitMq) -> Self {
-        Self { broker: broker.clone(), open: None }
+        let work = Liveness::default().work("dead-letters");
+        Self { broker: broker.clone(), open: None, work }
     }
 
     /// Returns once the broker has it. An error closes the connection; the next call opens one.
@@ -42,7 +46,7 @@ impl DeadLetterPublisher {
         };
         let message = [(properties(reason, from), body)];
         let queue = self.broker.dead_letter_queue();
-        match publish(&channel, "", &queue, message.into_iter(), || {}).await? {
+        match publish(&channel, "", &queue, message.into_iter(), &self.work).await? {
             0 => self.open = Some((connection, channel)),
             _ => return Err(Failure::transient("keeping a dead letter", "its queue is gone")),
         }

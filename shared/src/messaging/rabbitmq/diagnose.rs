@@ -18,6 +18,7 @@ use super::publisher::{confirm_select, publish};
 use super::{RabbitMq, close, dead_letters, in_time, look, of_views, quorum};
 use crate::diagnosis::{Finding, Findings};
 use crate::endpoint::RABBITMQ;
+use crate::service::liveness::Liveness;
 
 /// For all checks together.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -170,7 +171,8 @@ impl RabbitMq {
             Err(failure) => return (Err(failure), Ok(())),
         };
         let message = (BasicProperties::default(), &b"doctor"[..]);
-        let published = publish(&channel, "", queue, [message].into_iter(), || {});
+        let work = Liveness::default().work("doctor");
+        let published = publish(&channel, "", queue, [message].into_iter(), &work);
         let late = |_| {
             let seconds = CONFIRM_TIMEOUT.as_secs();
             Err(Failure::transient("publishing", format!("not confirmed in {seconds} s")))

@@ -61,19 +61,11 @@ impl Publisher {
     }
 
     /// Publishes the messages in their order and waits until the broker has confirmed every one:
-    /// all queues that are bound hold them durably.
-    pub async fn publish(&self, messages: &[Message]) -> Result<()> {
-        self.publish_telling(messages, || {}).await
-    }
-
-    /// The same; `work` gets on with each confirm. A broker that is slow may take long for all of them.
-    pub async fn publish_watched(&self, messages: &[Message], work: &Work) -> Result<()> {
-        self.publish_telling(messages, || work.progress()).await
-    }
-
-    async fn publish_telling(&self, messages: &[Message], confirmed: impl Fn()) -> Result<()> {
+    /// all queues that are bound hold them durably. `work` gets on with each confirm: a broker that is slow
+    /// may take long for all of them.
+    pub async fn publish(&self, messages: &[Message], work: &Work) -> Result<()> {
         let messages = messages.iter().map(|message| (properties(message), &message.body[..]));
-        match publish(&self.channel, &self.exchange, "", messages, confirmed).await? {
+        match publish(&self.channel, &self.exchange, "", messages, work).await? {
             0 => Ok(()),
             _ => Err(Failure::transient(
                 WHAT,
@@ -112,14 +104,14 @@ pub(super) async fn confirm_select(channel: &Channel) -> Result<()> {
     in_time("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await
 }
 
-/// Publishes in this order and waits for all confirms, each of which is told to `confirmed`; tells how many
+/// Publishes in this order and waits for all confirms, each of which is progress of `work`; tells how many
 /// messages no queue took.
 pub(super) async fn publish<'a>(
     channel: &Channel,
     exchange: &str,
     key: &str,
     messages: impl Iterator<Item = (BasicProperties, &'a [u8])>,
-    confirmed: impl Fn(),
+    work: &Work,
 ) -> Result<usize> {
     let (exchange, key) = (ShortString::from(exchange), ShortString::from(key));
     let options = BasicPublishOptions { mandatory: true, ..Default::default() };
@@ -133,14 +125,14 @@ pub(super) async fn publish<'a>(
     let sent = sent.map_err(|_| Failure::transient(WHAT, "the broker takes no messages"))?;
     let confirms =
         sent.into_iter().collect::<lapin::Result<VecDeque<_>>>().map_err(failure(WHAT))?;
-    all_confirmed(confirms, confirmed).await
+    all_confirmed(confirms, work).await
 }
 
 /// Waits for the confirms, 20 s for each. All of them have no deadline together: with one, a broker that takes
 /// longer than that would get the same messages again and again.
 async fn all_confirmed<F: Future<Output = lapin::Result<Confirmation>>>(
     mut confirms: VecDeque<F>,
-    confirmed: impl Fn(),
+    work: &Work,
 ) -> Result<usize> {
     let mut returned = 0_usize;
     let half = confirms.len() / 2;
@@ -162,7 +154,7 @@ async fn all_confirmed<F: Future<Output = lapin::Result<Confirmation>>>(
                 return Err(Failure::transient(WHAT, "the channel does not confirm"));
             }
         }
-        confirmed();
+        work.progress();
     }
     failpoint::hit("confirm.after");
     UNPUBLISHED.add_to("returned", returned);
@@ -186,19 +178,21 @@ fn properties(message: &Message) -> BasicProperties {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
+    use crate::service::liveness::Liveness;
 
     #[tokio::test]
-    async fn each_confirm_is_told_before_the_next_one_comes() {
-        let told = &Cell::new(0);
-        let confirm = |before| async move {
-            assert_eq!(told.get(), before);
+    async fn each_confirm_is_progress_before_the_next_one_comes() {
+        let liveness = &Liveness::with_patience(Duration::ZERO);
+        let work = &liveness.work("publishing");
+        let is_under_way = || liveness.stuck().contains_key("publishing");
+        let confirm = |_| async move {
+            assert!(is_under_way(), "the confirm before was no progress");
+            work.rest();
             Ok(Confirmation::Ack(None))
         };
         let confirms = (0..3).map(confirm).collect();
-        let returned = all_confirmed(confirms, || told.set(told.get() + 1)).await.unwrap();
-        assert_eq!((returned, told.get()), (0, 3));
+        assert_eq!(all_confirmed(confirms, work).await.unwrap(), 0);
+        assert!(is_under_way(), "the last one was no progress");
     }
 }
