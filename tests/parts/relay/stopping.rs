@@ -10,11 +10,15 @@ use tests::proxy::Proxies;
 use tests::relaying::Relaying;
 use tests::services::Urls;
 use tests::{Own, until};
+use tokio::time::{Instant, timeout};
 
 use super::{Recorder, commit};
 
-/// What a command-api leaves its relay to end. Where it does not stop, it waits 20 s for a confirm.
-const STOPPED: Duration = Duration::from_secs(5);
+/// A second for confirms and two for its connection, and the rest for a busy machine: where it does not stop, it
+/// waits 20 s for a confirm.
+const STOPPED: Duration = Duration::from_secs(15);
+/// Less than closing a connection takes that gets no answer: 2 s.
+const CLOSING: Duration = Duration::from_millis(500);
 /// Of the test's lease.
 const TERM: Duration = Duration::from_secs(6);
 const LEADER: &str = "the test";
@@ -38,15 +42,24 @@ async fn what_is_not_confirmed_at_a_stop_is_published_again_by_the_next_leader()
     proxies.rabbitmq.lose("{\"n\":2}");
     store.insert(&[Entry::Commit(commit(2))]).await.unwrap();
     recorder.until(2).await;
-    let stopped = tokio::time::timeout(STOPPED, relay.stop()).await;
-    stopped.expect("it waits for confirms no longer");
+    let stopping = tokio::spawn(timeout(STOPPED, relay.stop()));
+    until("another one leads", || async {
+        store.lease_relay(LEADER, TERM).await.unwrap().then_some(())
+    })
+    .await;
+    let led = Instant::now();
+    stopping.await.unwrap().expect("it waits for confirms no longer");
+    assert!(led.elapsed() > CLOSING, "another one waits until the connection is closed");
     assert_eq!(store.relay_checkpoint(&log).await.unwrap(), 1, "no more than was confirmed");
-    assert!(store.lease_relay(LEADER, TERM).await.unwrap(), "another one leads at once");
     store.release_relay(LEADER).await.unwrap();
     let next = Relaying::start(&own).await;
     assert_eq!(recorder.until(2).await, [(2, 0), (2, 1)]);
+    // A stop leaves its confirm a second.
+    until("it is confirmed", || async {
+        (store.relay_checkpoint(&log).await.unwrap() == 2).then_some(())
+    })
+    .await;
     next.stop().await;
-    assert_eq!(store.relay_checkpoint(&log).await.unwrap(), 2);
     recorder.connection.close(200, "".into()).await.unwrap();
     own.remove().await;
 }
