@@ -154,8 +154,8 @@ fn live(filters: Vec<Parameter>, view: Option<Shape>) -> Operation {
         .about(
             "Changes of the views as they happen, as server-sent events that do not end: `view` \
              (`{stream, version, view}`), `checkpoint` (`{position, applied, lag_ms}`), `skipped` \
-             (`{views}`: so many changes beyond `max_per_second`) and `reset` (`{reason}`: read \
-             afresh what is shown).",
+             (`{views}`: so many changes beyond `max_per_second`), `reset` (`{reason}`: read afresh \
+             what is shown) and `alive` (`{}`, without an id: nothing else was told for 15 s).",
         )
         .parameters(filters)
         .parameters([

@@ -123,9 +123,9 @@ struct Reader {
 }
 
 impl Reader {
-    /// The next event that is no checkpoint; none when the stream has ended.
+    /// The next event that tells of a change; none when the stream has ended.
     async fn next(&mut self) -> Option<LiveEvent> {
-        // Comments come in any case.
+        // A silent stream says in any case that it is alive.
         timeout(WAIT_TIMEOUT, self.next_event()).await.expect("it comes, or the stream ends")
     }
 
@@ -133,7 +133,7 @@ impl Reader {
         loop {
             while !self.read.is_empty() {
                 let event = self.read.remove(0);
-                if event.name != "checkpoint" {
+                if !["checkpoint", "alive"].contains(&event.name.as_str()) {
                     return Some(event);
                 }
             }

@@ -15,7 +15,7 @@ use self::sse::{Event, Parser};
 use crate::client::{Body, Client};
 use crate::output::text;
 
-/// A stream in which so long nothing comes is given up: a silent one has a comment every 15 s.
+/// A stream in which so long nothing comes is given up: a silent one says every 15 s that it is alive.
 const SILENCE: Duration = Duration::from_secs(45);
 /// For the answer to begin.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);

@@ -16,10 +16,11 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::budget::Piece;
 use super::catch_up::Missed;
+use super::event::ALIVE;
 use super::hub::Subscription;
 use super::queue::Inbox;
 
-/// A comment is sent so often, so that neither side nor a proxy takes a silent stream for a dead one.
+/// A silent stream says so often that it is alive, so that neither side nor a proxy takes it for a dead one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// For so long a client that was known is taken to be known.
@@ -56,8 +57,8 @@ impl Body {
         subscription: Subscription,
     ) -> Self {
         let (told, missed) = missed.unzip();
-        let first_comment = Instant::now() + KEEP_ALIVE_INTERVAL;
-        let mut keep_alive = interval_at(first_comment, KEEP_ALIVE_INTERVAL);
+        let begin = Instant::now() + KEEP_ALIVE_INTERVAL;
+        let mut keep_alive = interval_at(begin, KEEP_ALIVE_INTERVAL);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             first: first.into(),
@@ -75,7 +76,7 @@ impl Body {
     }
 
     /// Ends once the credential of the client is expired or revoked: before the next event that comes
-    /// more than a second after that, or with the next comment.
+    /// more than a second after that, at the latest when a silent one would say that it is alive.
     pub(crate) fn while_known(self, caller: Caller) -> Self {
         Self { caller, ..self }
     }
@@ -150,7 +151,7 @@ impl Stream for Body {
             let due = self.latest + KEEP_ALIVE_INTERVAL;
             if Instant::now() >= due {
                 self.latest = Instant::now();
-                return Poll::Ready(Some(Ok(Bytes::from_static(b": waiting for changes\n\n"))));
+                return Poll::Ready(Some(Ok(Bytes::from_static(ALIVE))));
             }
             self.keep_alive.reset_at(due);
         }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use shared::http::api::ServerSentEvent;
+use shared::http::api::{Object, ServerSentEvent};
 
 use super::EventId;
 
@@ -45,6 +45,10 @@ struct Skipped {
 struct Reset<'a> {
     reason: &'a str,
 }
+
+/// What a silent stream says. It is an event, as a browser tells a page nothing of comments; it has data,
+/// as an event without any is not told either; and no id, as the last one counts still.
+pub const ALIVE: &[u8] = b"event: alive\ndata: {}\n\n";
 
 impl Changed {
     pub fn new(stream: &StreamName, stored: Stored, live: &dyn Live) -> Result<Self> {
@@ -110,7 +114,7 @@ pub fn reset(why: &str, id: &EventId) -> Result<Bytes> {
 pub fn events(view: Option<Shape>, id: &'static str) -> Vec<ServerSentEvent> {
     let changed = json!({ "stream": "a-stream", "version": 1 });
     let told = json!({ "position": 1, "applied": 1, "lag_ms": null });
-    let event = |name, data| ServerSentEvent { name, id, data, member: None };
+    let event = |name, data| ServerSentEvent { name, id: Some(id), data, member: None };
     vec![
         event("checkpoint", Shape::of::<Checkpoint>(told)),
         ServerSentEvent {
@@ -119,6 +123,7 @@ pub fn events(view: Option<Shape>, id: &'static str) -> Vec<ServerSentEvent> {
         },
         event("skipped", Shape::of::<Skipped>(json!({ "views": 17 }))),
         event("reset", Shape::of::<Reset<'_>>(json!({ "reason": "other views are live" }))),
+        ServerSentEvent { id: None, ..event("alive", Shape::of::<Object>(json!({}))) },
     ]
 }
 

@@ -258,15 +258,14 @@ fn event(generator: &mut SchemaGenerator, event: &ServerSentEvent) -> Value {
     if let Some((name, shape)) = &event.member {
         data["properties"][*name] = shape.schema(generator).to_value();
     }
-    json!({
-        "type": "object",
-        "properties": {
-            "event": { "type": "string", "enum": [event.name] },
-            "id": { "type": "string" },
-            "data": {
-                "type": "string", "contentMediaType": "application/json", "contentSchema": data,
-            },
+    let mut properties = json!({
+        "event": { "type": "string", "enum": [event.name] },
+        "data": {
+            "type": "string", "contentMediaType": "application/json", "contentSchema": data,
         },
-        "required": ["event", "data"],
-    })
+    });
+    if event.id.is_some() {
+        properties["id"] = json!({ "type": "string" });
+    }
+    json!({ "type": "object", "properties": properties, "required": ["event", "data"] })
 }

@@ -50,8 +50,8 @@ pub enum Body {
 pub struct ServerSentEvent {
     /// Its `event`.
     pub name: &'static str,
-    /// Its `id`, in the example.
-    pub id: &'static str,
+    /// Its `id`, in the example; none where it has none.
+    pub id: Option<&'static str>,
     /// Its `data`.
     pub data: Shape,
     /// A member of the data whose type is not known to that of the data.
