@@ -9,8 +9,11 @@ const RETRY_MILLIS = 2_000;
  * to a server at most, for all of its pages together.
  */
 const HIDDEN_MILLIS = 10_000;
+/** A stream that tells nothing for so long is dead: of a silent one the service says every 15 s that it is alive. */
+const SILENT_MILLIS = 40_000;
 
-function tell(state, words, more = "") {
+/** Says in the header of the page whether what it shows is live. `state` is `live`, `cut`, `connecting` or `none`. */
+export function tell(state, words, more = "") {
   const element = document.getElementById("connection");
   element.dataset.state = state;
   text(document.getElementById("connection-text"), words);
@@ -24,29 +27,47 @@ function tell(state, words, more = "") {
  * `on.cut` says that nothing is told any more, until the next `on.refresh`.
  */
 export function follow(filter, on, signal) {
-  let source, last, timer, hiding;
-  const close = () => { clearTimeout(timer); clearTimeout(hiding); source?.close(); };
+  if (signal.aborted) return;
+  let source, last, opening, silence, hiding;
+  function close() {
+    clearTimeout(opening);
+    clearTimeout(silence);
+    source?.close();
+  }
+  function cut() {
+    on.cut?.();
+    tell("cut", "Cut off", ", reconnecting");
+  }
+  /** It may be silent for so long from now on. */
+  function heard() {
+    clearTimeout(silence);
+    silence = setTimeout(() => { close(); cut(); open(); }, SILENT_MILLIS);
+  }
   const listen = (name, work) => source.addEventListener(name, event => {
+    heard();
     last = event.lastEventId || last;
     work?.(JSON.parse(event.data));
   });
   function open() {
     source = new EventSource(withQuery("/live", { ...filter, after: last }));
+    heard();
     listen("view", on.view);
     listen("checkpoint", on.checkpoint);
     listen("skipped", on.skipped);
     listen("reset", on.refresh);
+    listen("alive");
     source.addEventListener("open", () => {
+      heard();
       tell("live", "Live");
       on.refresh?.();
     });
     source.addEventListener("error", () => {
       if (signal.aborted) return;
-      on.cut?.();
-      tell("cut", "Cut off", ", reconnecting");
+      cut();
       // After an answer that is no stream the browser does not try again by itself.
       if (source.readyState !== EventSource.CLOSED) return;
-      timer = setTimeout(open, RETRY_MILLIS);
+      close();
+      opening = setTimeout(open, RETRY_MILLIS);
       // It does not say why there was none.
       signsIn().then(asks => asks && readSession()).catch(() => {});
     });
@@ -57,7 +78,7 @@ export function follow(filter, on, signal) {
     on.cut?.();
     tell("connecting", "Paused");
   }
-  const resume = () => { if (!source) open(); };
+  const resume = () => { if (!source && !document.hidden) open(); };
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiding);
     if (document.hidden) hiding = setTimeout(pause, HIDDEN_MILLIS);
@@ -66,7 +87,9 @@ export function follow(filter, on, signal) {
   // A page that is left is kept by the browser, with its streams.
   addEventListener("pagehide", pause, { signal });
   addEventListener("pageshow", resume, { signal });
+  signal.addEventListener("abort", () => { clearTimeout(hiding); close(); tell("connecting", "Connecting"); });
+  // One that begins hidden, as a tab that is opened in the background, waits until it is seen.
+  if (document.hidden) return pause();
   tell("connecting", "Connecting");
   open();
-  signal.addEventListener("abort", close);
 }

@@ -2,6 +2,7 @@
 
 import { readSession, signIn, signOut, signsIn, whenSignedOut } from "./api.js";
 import { h, text } from "./dom.js";
+import { tell } from "./live.js";
 
 /** The form that takes a token. */
 function form(done) {
@@ -42,6 +43,7 @@ export async function session(left, again) {
     if (asking) return;
     asking = true;
     left();
+    tell("none", "Not signed in");
     document.getElementById("session").hidden = true;
     const { element, token } = form(async () => {
       asking = false;

@@ -57,6 +57,7 @@ async fn the_page_asks_for_a_token_and_no_script_can_read_it() {
 
     // A token that is revoked ends what is shown, and another one may do less.
     tokens.revoke(&first);
+    browser.text("#connection", |text| text == "Not signed in").await;
     sign_in(&browser, &second).await;
     browser.text("#session", |text| text.contains("bob")).await;
     browser.text("#no-operations", |text| text.contains("roles")).await;
