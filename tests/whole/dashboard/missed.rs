@@ -8,9 +8,11 @@ use tests::embedded::Embedded;
 use super::{order_by, start};
 
 /// Streams of the page that a test opens (`late`), and whose changes it may lose (`deaf`); and an answer that it
-/// holds back, the first from the path `held`.
+/// holds back, the first from the path `held`. Reads below the path `broken` fail, and those below `hung` have no
+/// answer until `expire` ends the time for it; `met` counts both.
 pub const STREAMS: &str = "
-    Object.assign(window, { streams: [], late: false, deaf: false, lost: 0, held: null });
+    Object.assign(window, { streams: [], late: false, deaf: false, lost: 0, held: null,
+        broken: null, hung: null, met: 0 });
     const Stream = EventSource, ask = fetch;
     window.EventSource = class extends EventTarget {
         static CLOSED = Stream.CLOSED;
@@ -18,7 +20,7 @@ pub const STREAMS: &str = "
         get readyState() { return this.real?.readyState ?? Stream.CONNECTING; }
         open() {
             this.real = new Stream(this.url);
-            for (const name of ['open', 'error', 'view', 'checkpoint', 'skipped', 'reset']) {
+            for (const name of ['open', 'error', 'view', 'checkpoint', 'skipped', 'reset', 'alive']) {
                 this.real.addEventListener(name, ({ data, lastEventId }) => {
                     if (name === 'view' && deaf) lost += 1;
                     else this.dispatchEvent(new MessageEvent(name, { data, lastEventId }));
@@ -27,7 +29,22 @@ pub const STREAMS: &str = "
         }
         close() { this.real?.close(); }
     };
+    const ends = [];
+    AbortSignal.timeout = () => {
+        ends.push(new AbortController());
+        return ends.at(-1).signal;
+    };
+    window.expire = () => ends.forEach(end => end.abort(new DOMException('late', 'TimeoutError')));
     window.fetch = async (url, options) => {
+        if (broken && url.startsWith(broken)) {
+            met += 1;
+            return Response.json({ detail: 'Too many reads.' }, { status: 503 });
+        }
+        if (hung && url.startsWith(hung)) {
+            met += 1;
+            const { signal } = options;
+            await new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason)));
+        }
         const answer = await ask(url, options);
         if (url !== held) return answer;
         held = null;
@@ -160,6 +177,33 @@ async fn a_search_tells_of_what_leaves_it_and_is_told_of_a_part_where_much_chang
     assert_eq!(browser.run(&format!("return {is_shown}")).await, json!(false));
     tell(&browser, "reset", r#"{"reason":"a test"}"#).await;
     browser.holds(&is_shown).await;
+    what_could_not_be_read_is_read_again(&browser, &api).await;
     browser.close().await;
     system.stop().await;
+}
+
+/// Of a list: nothing else tells it of these orders.
+async fn what_could_not_be_read_is_read_again(browser: &Browser, api: &Api) {
+    let note = "document.querySelector('.more-row p').textContent";
+    let faults = [
+        ("broken", "Too many reads.", "broken = null"),
+        ("hung", "It does not answer in time.", "hung = null; expire()"),
+    ];
+    for (fault, why, end) in faults {
+        let created = api.commands.create_order(&order_by("C-3", "EUR", 1_250)).await;
+        api.applied(&created).await;
+        browser.run(&format!("{fault} = '/orders'; met = 0; window.whys = []")).await;
+        let look = format!(
+            "new MutationObserver(() => whys.push({note}))
+                 .observe(document.querySelector('.more-row p'), {{ childList: true }})"
+        );
+        browser.run(&look).await;
+        tell(browser, "reset", r#"{"reason":"a test"}"#).await;
+        browser.holds("met > 0").await;
+        browser.run(end).await;
+        browser
+            .holds(&format!("document.querySelector(\"[data-key='{}']\")", created.order_id()))
+            .await;
+        browser.holds(&format!("whys.includes('{why}')")).await;
+    }
 }
