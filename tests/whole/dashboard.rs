@@ -121,6 +121,9 @@ async fn the_pipeline_shows_a_rebuild_and_the_other_views_are_there() {
     // An address that a link would write otherwise means what it says.
     browser.open(&format!("{base}/#/customers/50%")).await;
     browser.text("#customer", |text| text == "50%").await;
+    // What is no view, though every object of JavaScript has it, leads to the first one.
+    browser.open(&format!("{base}/#/constructor")).await;
+    browser.text("#newest", |text| text.contains("Paid")).await;
     browser.close().await;
     system.stop().await;
 }

@@ -1,5 +1,6 @@
 // Finds the view that the address names, and shows it.
 
+import { isRepeatable } from "./api.js";
 import { h } from "./dom.js";
 import { now } from "./now.js";
 import { session } from "./session.js";
@@ -13,6 +14,9 @@ const views = {
   pipeline: { name: "pipeline", title: "Pipeline", load: async () => (await import("./pipeline.js")).pipeline },
 };
 
+/** A view that could not be begun is tried again after so long, and each time after twice as long, up to the latter. */
+const RETRY_MILLIS = 2_000, MAX_RETRY_MILLIS = 30_000;
+
 let current = new AbortController();
 let isLeft = false;
 
@@ -25,11 +29,11 @@ function decoded(part) {
   }
 }
 
-async function show(focus) {
+async function show(focus, retry = RETRY_MILLIS) {
   if (isLeft) return; // A token is asked for.
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [first, id] = path.split("/").map(decoded);
-  const view = views[first] ?? views[""];
+  const view = Object.hasOwn(views, first) ? views[first] : views[""];
   current.abort();
   current = new AbortController();
   const { signal } = current;
@@ -42,9 +46,15 @@ async function show(focus) {
   main.replaceChildren();
   if (focus) { main.focus({ preventScroll: true }); scrollTo(0, 0); }
   try {
-    await (await view.load())(main, { id, parameters: new URLSearchParams(search), signal });
+    const render = await view.load();
+    if (signal.aborted) return; // Another view was chosen meanwhile, or a token is asked for.
+    await render(main, { id, parameters: new URLSearchParams(search), signal });
   } catch (error) {
-    if (!signal.aborted && !isLeft) main.append(h("p", { class: "note", role: "alert" }, `This can't be shown: ${error.message}`));
+    if (signal.aborted) return;
+    main.append(h("p", { class: "note", role: "alert" }, `This can't be shown: ${error.message}`));
+    if (!isRepeatable(error)) return;
+    const timer = setTimeout(() => show(false, Math.min(2 * retry, MAX_RETRY_MILLIS)), retry);
+    signal.addEventListener("abort", () => clearTimeout(timer));
   }
 }
 

@@ -140,6 +140,7 @@ async fn pages_that_were_left_hold_no_connection() {
     browser.run("hide(false)").await;
     browser.text("#connection", |text| text == "Live").await;
     browser.text("#newest", |text| text.contains("missed")).await;
+    a_view_that_is_left_while_it_loads_is_not_shown(&browser, system.queries.base()).await;
     // One that begins hidden, as in a tab in the background, waits until it is seen.
     browser.run_before("hide(true)").await;
     browser.open("about:blank").await;
@@ -151,4 +152,24 @@ async fn pages_that_were_left_hold_no_connection() {
     browser.text("#connection", |text| text == "Live").await;
     browser.close().await;
     system.stop().await;
+}
+
+/// Chooses a view, and the first one again while the other one loads; waits until that is loaded.
+const LEAVE: &str = "
+    const loaded = () => import('/assets/js/find.js').then(() => setTimeout(done, 0));
+    addEventListener('hashchange', () => {
+        addEventListener('hashchange', loaded, { once: true });
+        location.hash = '#/';
+    }, { once: true });
+    location.hash = '#/find';";
+
+async fn a_view_that_is_left_while_it_loads_is_not_shown(browser: &Browser, base: &str) {
+    browser.open("about:blank").await;
+    browser.open(&format!("{base}/")).await;
+    browser.text("#connection", |text| text == "Live").await;
+    browser.run_until_done(LEAVE).await;
+    let open = "streams.filter(one => one.readyState !== EventSource.CLOSED).length";
+    let headings = "[...document.querySelectorAll('main h1')].map(one => one.textContent)";
+    let there = browser.run(&format!("return [{headings}, {open}]")).await;
+    assert_eq!(there, json!([["Now"], 1]), "headings of the page, and its streams");
 }
