@@ -23,6 +23,10 @@ export const status = name => { const words = name.replaceAll("_", " "); return 
 /** The end of an id: UUIDs of version 7 begin with the time, those of a minute with the same digits. */
 export const shortId = id => id.slice(-8);
 
+const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+/** Whether a text can be the id of an order. */
+export const isOrderId = text => UUID.test(text);
+
 /** A duration in the unit that fits. */
 export function duration(millis) {
   if (millis < 1_000) return [whole.format(millis), "ms"];

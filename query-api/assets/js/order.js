@@ -1,9 +1,9 @@
 // One order: as it is, and as it was after each of its events.
 
-import { commandUrl, query, Problem } from "./api.js";
+import { commandUrl, isRepeatable, query, Problem } from "./api.js";
 import { every, h, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
-import { dateMinute, dateTime, integer } from "./format.js";
-import { follow } from "./live.js";
+import { dateMinute, dateTime, integer, isOrderId } from "./format.js";
+import { follow, tell } from "./live.js";
 import { money } from "./money.js";
 import { badge, customerLink, facts } from "./shapes.js";
 import { timeline } from "./timeline.js";
@@ -51,10 +51,15 @@ function present() {
 }
 
 export async function order(main, { id, signal }) {
+  const heading = h("div", { class: "heading" }, h("h1", {}, "Order"), h("code", { class: "id" }, id));
+  main.append(heading);
+  if (!isOrderId(id)) {
+    main.append(h("p", { class: "note", id: "no-order" }, "This is not the id of an order. ", h("a", { href: "#/find" }, "Find"), " has orders by customer, status and time."));
+    return tell("none", "Nothing to follow");
+  }
   const shown = present(), past = h("div", { class: "grid past" }), raw = h("span", { class: "end" });
-  main.append(
-    h("div", { class: "heading" }, h("h1", {}, "Order"), h("code", { class: "id" }, id), shown.status, raw),
-    h("div", { class: "grid" }, shown.elements), past);
+  heading.append(shown.status, raw);
+  main.append(h("div", { class: "grid" }, shown.elements), past);
 
   /** The version of the view, and how many of its changes were told. */
   let seen = 0, told = 0, turn = Promise.resolve();
@@ -71,7 +76,12 @@ export async function order(main, { id, signal }) {
       if (error instanceof Problem && !signal.aborted && !shown.status.firstElementChild) text(shown.status, error.message);
     }
   }
-  let line = null, reading = false, again = false, failed = false;
+  let line = null, reading = false, again = false, isDue = false;
+  /** Why there is no history: it is asked for again only where that may pass. */
+  function missing(error) {
+    const how = isDue ? "does not answer here" : error.status === 404 ? "does not have it" : "does not show it";
+    return h("p", { class: "note", id: "no-history" }, `The history of this order comes from command-api, which ${how}: ${error.message} What the views say is shown above.`);
+  }
   /** One at a time: what changes meanwhile is read afterwards. */
   async function history() {
     again = reading;
@@ -83,13 +93,12 @@ export async function order(main, { id, signal }) {
         if (line) await line.update();
         else { line = await timeline(id, seen, signal); if (!signal.aborted) past.replaceChildren(...line.elements); }
       } while (again && !signal.aborted);
-      failed = false;
+      isDue = false;
     } catch (error) {
-      failed = true;
+      isDue = isRepeatable(error);
       if (signal.aborted) return;
-      if (line) line.stale(error.message);
-      else past.replaceChildren(h("p", { class: "note", id: "no-history" },
-        `The history of this order comes from command-api, which does not answer here: ${error.message} What the views say is shown above.`));
+      if (line) line.stale(error.message, isDue);
+      else past.replaceChildren(missing(error));
     } finally {
       reading = false;
     }
@@ -102,7 +111,7 @@ export async function order(main, { id, signal }) {
     view: ({ view }) => { told += 1; seen = view.version; shown.set(view); historySoon(); },
     refresh: () => read().then(historySoon), // The history begins at the version that was read.
   }, signal);
-  every(RETRY_MILLIS, signal, () => { if (failed) history(); });
+  every(RETRY_MILLIS, signal, () => { if (isDue) history(); else line?.retry(); });
   await read();
   await history();
 }

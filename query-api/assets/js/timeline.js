@@ -1,6 +1,6 @@
 // The events of an order, and a slider through the states that they led to.
 
-import { log } from "./api.js";
+import { isRepeatable, log } from "./api.js";
 import { h, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
 import { WINDOW, eventsOf, version } from "./events.js";
 import { dateTime, eventName, integer, status } from "./format.js";
@@ -115,7 +115,7 @@ export async function timeline(id, seen, signal) {
     after !== undefined ? h("ins", {}, words(kind, after, currency)) : h("span", { class: "muted" }, "removed")));
 
   /** What is being read: for which version, and how to end it. The version whose state is shown. */
-  let reading = null, shown = null;
+  let reading = null, shown = null, isDue = false;
   /** Reads the chosen version. One that was chosen before is asked for no more, and its answer shown no more. */
   async function look() {
     const wanted = chosen;
@@ -129,11 +129,13 @@ export async function timeline(id, seen, signal) {
       change.replaceChildren(...(changes.length ? changes.map(difference) : [h("li", { class: "muted alone" }, "Nothing that is shown here changed.")]));
       replaceKeepingFocus(state, [h("p", { class: "as-it-was" }, badge(after.status)), moneyFacts(after), itemsTable(after)]);
       shown = wanted;
+      isDue = false;
     } catch (error) {
       if (reading !== mine || signal.aborted) return;
       change.replaceChildren(h("li", { class: "bad alone" }, `This state can't be read: ${error.message}`));
       replaceKeepingFocus(state, []);
       shown = null;
+      isDue = isRepeatable(error);
     } finally {
       if (reading === mine) reading = null;
     }
@@ -168,11 +170,13 @@ export async function timeline(id, seen, signal) {
   const step = (by, label, sign) => h("button", { type: "button", "aria-label": label, onclick: () => choose(Math.min(events.last(), Math.max(1, chosen + by))) }, sign);
   const travel = h("div", { class: "travel" }, step(-1, "One version back", "‹"), slider, step(1, "One version on", "›"), output);
   /** Says that the newest events are not shown, and why. */
-  function stale(why) {
+  function stale(why, isAskedAgain) {
     note.hidden = false;
-    text(note, `What changed since can't be read from the log: ${why} It is asked for again.`);
+    text(note, `What changed since can't be read from the log: ${why}${isAskedAgain ? " It is asked for again." : ""}`);
   }
-  return { update, stale, elements: [
+  /** Reads the chosen version once more if that failed in a way that may pass. */
+  const retry = () => { if (isDue) look(); };
+  return { update, stale, retry, elements: [
     panel("Timeline", "half", list.part, note, list.earlier, list.element, list.later),
     panel("As it was", "half", h("span", { class: "muted" }, "after the chosen event"), travel, h("h3", { class: "visually-hidden" }, "What the event changed"), change, state),
   ] };

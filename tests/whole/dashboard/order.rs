@@ -7,6 +7,7 @@ use tests::proxy::Proxy;
 use tests::services::System;
 use uuid::Uuid;
 
+use super::load::KEEP_STREAMS;
 use super::operations::start as start_services;
 use super::{order_by, start};
 
@@ -73,6 +74,7 @@ async fn of_a_long_history_a_part_is_drawn_and_only_what_is_new_is_read() {
     shows(&browser, 253, 452).await;
     browser.holds("document.activeElement.dataset.version === '253'").await;
     buttons_lead_through(&browser).await;
+    what_is_no_order_is_not_asked_for_again(&browser, system.queries.base()).await;
     browser.close().await;
     system.stop().await;
 }
@@ -92,6 +94,44 @@ async fn buttons_lead_through(browser: &Browser) {
     shows(browser, 253, 452).await;
     browser.holds("document.getElementById('later').hidden").await;
     browser.holds("document.activeElement.id === 'earlier'").await;
+}
+
+/// `each` is what the page does every 2 s; `asked` counts its questions to the log.
+const COUNT: &str = "{
+    const every = window.setInterval, real = window.fetch;
+    Object.assign(window, { each: [], asked: 0 });
+    window.setInterval = (work, millis) =>
+        millis === 2000 ? (each.push(work), 0) : every(work, millis);
+    window.fetch = (url, options) => {
+        asked += url.includes('/events');
+        return real(url, options);
+    };
+}";
+
+/// Lets 40 s pass for that.
+const LET_PASS: &str = "(async () => {
+    for (let i = 0; i < 20; i++) {
+        each.forEach(work => work());
+        await fetch('/stats').then(answer => answer.text());
+        await new Promise(next => setTimeout(next, 0));
+    }
+    done(asked);
+})();";
+
+/// An order that is not there is so once more when the stream is there. What can't be an order has no stream.
+async fn what_is_no_order_is_not_asked_for_again(browser: &Browser, base: &str) {
+    browser.run_before(KEEP_STREAMS).await;
+    browser.run_before(COUNT).await;
+    browser.open("about:blank").await;
+    browser.open(&format!("{base}/#/orders/{}", Uuid::now_v7())).await;
+    browser.text("#no-history", |text| text.contains("does not have it: There is no order")).await;
+    browser.text("#connection", |text| text == "Live").await;
+    let asked = browser.run_until_done(LET_PASS).await;
+    assert!((1..=3).contains(&asked.as_i64().unwrap()), "{asked} questions");
+    browser.run("location.hash = '#/orders/abc'").await;
+    browser.text("#no-order", |text| text.contains("not the id of an order")).await;
+    browser.text("#connection", |text| text == "Nothing to follow").await;
+    browser.holds("streams.length === 1 && streams[0].readyState === EventSource.CLOSED").await;
 }
 
 /// Lets the page lose command-api for a while, in which the order is paid in part. It shows a history that
