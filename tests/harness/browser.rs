@@ -39,6 +39,20 @@ impl WebDriverCompatibleCommand for DevTools {
     }
 }
 
+/// The log of the browser: <https://developer.chrome.com/docs/chromedriver/logging>.
+#[derive(Debug)]
+struct Log;
+
+impl WebDriverCompatibleCommand for Log {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
+}
+
 impl Browser {
     pub async fn start() -> Self {
         let (folder, port) = (TempDir::default(), Port::reserve().expect("a port"));
@@ -58,6 +72,7 @@ impl Browser {
         ];
         let mut capabilities = Capabilities::new();
         capabilities.insert("goog:chromeOptions".to_owned(), json!({ "args": arguments }));
+        capabilities.insert("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" }));
         let url = format!("http://127.0.0.1:{}", port.number());
         let connect = || async {
             let mut builder = ClientBuilder::new(HttpConnector::new());
@@ -91,6 +106,15 @@ impl Browser {
     pub async fn picture(&self) -> String {
         let picture = self.dev_tools("Page.captureScreenshot", json!({ "format": "png" })).await;
         picture["data"].as_str().expect("a picture").to_owned()
+    }
+
+    /// What was an error since this was called last: what pages logged as one or did not catch, what could
+    /// not be loaded, and what their policy refused.
+    pub async fn errors(&self) -> Vec<String> {
+        let log = self.page.issue_cmd(Log).await.expect("a log");
+        let entries = log.as_array().expect("a list of entries").iter();
+        let errors = entries.filter(|entry| entry["level"] == "SEVERE");
+        errors.map(|error| error["message"].to_string()).collect()
     }
 
     pub async fn open(&self, url: &str) {
