@@ -6,14 +6,15 @@ import { money } from "./money.js";
 
 /** More that arrive together than these are not set off: all would be. */
 const FEW = 3;
-/** An order that is told for the first time with a later version is new if it was placed so lately. */
-const LATELY_MILLIS = 60_000;
-
-const isNew = order => order.version === 1 || (order.version < 4 && Date.now() - Date.parse(order.placed_at) < LATELY_MILLIS);
+const placed = order => Date.parse(order.placed_at);
 
 /** The newest orders, by when they came, newest first. `add` is cheap; `show` changes the page. */
 export function newest(body, count, none) {
   let shown = new Map(), changed = new Map(), since = null;
+  /** When the latest of the orders was placed that are not in the list any more. An order that was placed later belongs in it. */
+  let past = -Infinity;
+  const isNew = order => order.version === 1 || placed(order) > past;
+  const leave = order => { past = Math.max(past, placed(order)); };
   function add(order) {
     const id = order.order_id;
     since?.push(order);
@@ -22,9 +23,11 @@ export function newest(body, count, none) {
     if (changed.size <= 2 * count) return;
     // More than can be shown: the oldest of those that came since.
     const oldest = changed.keys().find(one => !shown.has(one));
-    if (oldest) changed.delete(oldest);
+    if (!oldest) return;
+    leave(changed.get(oldest));
+    changed.delete(oldest);
   }
-  const draw = () => replaceKeepingFocus(body, shown.size ? [...shown.values()].reverse() : none);
+  const draw = () => replaceKeepingFocus(body, shown.size ? [...shown.values()].map(one => one.row).reverse() : none);
   return {
     add,
     /**
@@ -38,7 +41,8 @@ export function newest(body, count, none) {
         since = null;
         if (!items) return;
         changed = new Map();
-        shown = new Map(items.slice(0, count).reverse().map(order => [order.order_id, orderRow(order)]));
+        shown = new Map(items.slice(0, count).reverse().map(order => [order.order_id, { order, row: orderRow(order) }]));
+        past = items.length < count ? -Infinity : Math.min(...items.map(placed));
         draw();
         const read = new Map(items.map(order => [order.order_id, order.version]));
         mine.filter(order => !(read.get(order.order_id) > order.version)).forEach(add);
@@ -47,9 +51,13 @@ export function newest(body, count, none) {
     show() {
       if (!changed.size) return;
       const few = changed.keys().filter(id => !shown.has(id)).toArray().length <= FEW;
-      for (const [id, order] of changed) shown.set(id, orderRow(order, !shown.has(id) && few));
+      for (const [id, order] of changed) shown.set(id, { order, row: orderRow(order, !shown.has(id) && few) });
       changed = new Map();
-      while (shown.size > count) shown.delete(shown.keys().next().value);
+      for (const [id, { order }] of shown) {
+        if (shown.size <= count) break;
+        leave(order);
+        shown.delete(id);
+      }
       draw();
     },
   };

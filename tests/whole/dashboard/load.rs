@@ -35,6 +35,18 @@ const FLOOD: &str = "
     };
     tell();";
 
+/// Two orders that the page hears of for the first time at their sixth version: one was placed before
+/// those that are shown, the other after them.
+const LATE: &str = "
+    const tell = (customer_id, placed_at) => {
+        const view = { order_id: crypto.randomUUID(), customer_id, currency: 'EUR', status: 'paid',
+            version: 6, items: [], total: 1, paid: 1, refunded: 0, placed_at, updated_at: placed_at };
+        const data = JSON.stringify({ stream: `order-${view.order_id}`, version: 6, view });
+        streams[0].dispatchEvent(new MessageEvent('view', { data }));
+    };
+    tell('changed', '2025-12-31T23:59:59.999Z');
+    tell('batched', '2026-01-01T00:00:00.001Z');";
+
 /// Rows at most, whatever the window.
 const MAX_ROWS: f64 = 40.0;
 /// Between two changes of the list, in milliseconds.
@@ -57,6 +69,10 @@ async fn a_flood_of_changes_is_shown_in_few_steps_and_few_rows() {
     assert!(made <= steps * 2.0 * MAX_ROWS, "{seen}: not one row for each order");
     let changes = browser.run("return document.querySelectorAll('.changes li').length").await;
     assert!(changes.as_f64().unwrap() <= MAX_ROWS && changes != json!(0), "{changes}");
+    // An order that a batch has led on is a new one, too; an older one that has changed is not.
+    browser.run(LATE).await;
+    let newest = browser.text("#newest", |text| text.contains("batched")).await;
+    assert!(!newest.contains("changed"), "{newest}");
     browser.close().await;
     system.stop().await;
 }
