@@ -9,7 +9,7 @@ import { byCurrency, money } from "./money.js";
 import { facts } from "./shapes.js";
 
 export async function customer(main, { id, signal }) {
-  const about = h("div"), list = orderList({ customer_id: id }, signal, "Orders of this customer");
+  const about = h("div"), list = orderList({ customer_id: id }, signal, "Orders of this customer", true);
   main.append(h("div", { class: "heading" }, h("h1", { class: "copy" }, "Customer ", h("span", { id: "customer" }, id))),
     h("div", { class: "grid" }, panel("In all", "", null, about),
       panel("Orders", "", h("span", { class: "muted" }, "newest first"), list.elements)));
@@ -25,8 +25,8 @@ export async function customer(main, { id, signal }) {
   const readSoon = throttle(read, 1_000, signal);
   follow({ customer_id: id, max_per_second: MAX_PER_SECOND }, {
     view: ({ view }) => { list.update(view); readSoon(); },
-    skipped: () => { list.renewSoon(); readSoon(); },
+    skipped: () => { list.skipped(); readSoon(); },
     refresh: () => { list.reload(); read(); },
   }, signal);
-  await Promise.all([read(), list.reload()]);
+  await Promise.all([read(), list.begin()]);
 }

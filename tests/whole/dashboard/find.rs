@@ -6,6 +6,7 @@ use tests::client::OrderClient;
 use tests::orders;
 use uuid::Uuid;
 
+use super::missed::is_read_twice;
 use super::{order_by, start};
 
 /// The key that ends an input (WebDriver, section 17.4.2).
@@ -54,6 +55,51 @@ async fn orders_are_found_by_id_by_time_and_page_by_page() {
     browser.text(".more-row p", |text| text == "60 orders shown, all that fit.").await;
     browser.holds(&format!("new Set({LISTED}).size === 60")).await;
     browser.holds("document.querySelector('.more-row button').hidden").await;
+    who_goes_back_finds_the_list_as_it_was(&browser).await;
+    new_orders_wait_for_a_button(&browser, &api).await;
+    lists_grow_where_nothing_is_pushed_away(&browser, &api).await;
     browser.close().await;
     system.stop().await;
+}
+
+/// A list that was read on, scrolled and left for one of its orders.
+async fn who_goes_back_finds_the_list_as_it_was(browser: &Browser) {
+    let scrolled = "addEventListener('scroll', () => done(0), { once: true }); scrollTo(0, 400);";
+    browser.run_until_done(scrolled).await;
+    browser.run("document.querySelectorAll('.orders tbody a.mono')[55].click()").await;
+    browser.text(".travel output", |text| text == "1 of 1").await;
+    browser.run("history.back()").await;
+    browser.text(".more-row p", |text| text == "60 orders shown, all that fit.").await;
+    browser.holds("scrollY === 400").await;
+}
+
+/// Where there is something to look at, new orders come when they are asked for, also by the same search once more.
+async fn new_orders_wait_for_a_button(browser: &Browser, api: &OrderClient) {
+    is_read_twice(browser, "?customer_id=Many&limit=60").await;
+    let many = order_by("Many", "EUR", 5);
+    for (count, button) in [(61, ".panel > header > button"), (62, ".fields button")] {
+        assert_eq!(api.create_order(&many).await.status, 201);
+        let old = format!("{} orders shown; others may fit by now.", count - 1);
+        browser.text(".more-row p", |text| text == old).await;
+        browser.click(button).await;
+        let all = format!("{count} orders shown, all that fit.");
+        browser.text(".more-row p", |text| text == all).await;
+        browser.holds("document.querySelector('.panel > header > button').hidden").await;
+    }
+}
+
+/// An empty search shows what comes to fit; the page of a customer has all orders, as its sums do.
+async fn lists_grow_where_nothing_is_pushed_away(browser: &Browser, api: &OrderClient) {
+    browser.run("location.hash = '#/find?customer_id=New&status=paid'").await;
+    is_read_twice(browser, "?customer_id=New&status=paid&limit=50").await;
+    browser.text(".more-row p", |text| text == "No order fits.").await;
+    let order = order_by("New", "EUR", 5);
+    let first = api.create_order(&order).await.order_id();
+    assert!(api.pay(first, 5).await.is_success());
+    lists(browser, &[first]).await;
+    browser.run("location.hash = '#/customers/New'").await;
+    is_read_twice(browser, "?customer_id=New&limit=50").await;
+    let second = api.create_order(&order).await.order_id();
+    lists(browser, &[second, first]).await;
+    browser.text(".more-row p", |text| text == "2 orders shown, all that fit.").await;
 }

@@ -139,7 +139,7 @@ async fn what_changed_before_the_stream_was_there_or_was_lost_is_read() {
 }
 
 /// Waits until a list was read at the beginning, and once more when the stream was there.
-async fn is_read_twice(browser: &Browser, search: &str) {
+pub async fn is_read_twice(browser: &Browser, search: &str) {
     let read = format!(
         "performance.getEntriesByType('resource').filter(one => one.name.endsWith('/orders{search}'))"
     );
