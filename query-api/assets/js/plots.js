@@ -58,93 +58,101 @@ const shortDay = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "sh
 const month = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
 const DAY = 86_400, LONG = 61 * DAY;
 
-function options(Plot, series, chosen, format, incrs, width) {
+function options(Plot, series, select, format, incrs, width) {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize), font = `${Math.round(rem * 0.86)}px Inter, system-ui`;
   const axis = { stroke: colour("--muted"), font, grid: { show: false }, ticks: { show: false } };
+  const dragged = plot => {
+    const { left, width: wide } = plot.select, [from, to] = [left, left + wide].map(place => plot.posToVal(place, "x"));
+    plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    select(from, to);
+  };
   const days = (plot, splits, index, space, step) => splits.map(split => (step >= LONG ? month : shortDay).format(split * 1_000));
   return {
     width, height: Math.round(PLOT_HEIGHT * rem / 14), tzDate: ts => Plot.tzDate(new Date(ts * 1_000), "UTC"), padding: [8, 1.6 * rem, 0, 0],
-    cursor: { sync: { key: "days" }, drag: { x: true, y: false, setScale: true }, points: { size: 8 } },
+    cursor: { sync: { key: "days" }, drag: { x: true, y: false, setScale: false }, points: { size: 8 }, bind: { dblclick: () => () => select(-Infinity, Infinity) } },
     scales: { x: { time: true }, y: { range: (plot, min, max) => [Math.min(0, min), max > 0 ? max * 1.08 : 1] } },
     axes: [{ ...axis, space: 5.5 * rem, values: days, size: 2.4 * rem, incrs: [1, 2, 7, 14, 28, 61, 91, 182, 365].map(count => count * DAY) },
       { ...axis, grid: { stroke: colour("--line"), width: 1 }, size: 4.2 * rem, incrs, values: (plot, splits) => splits.map(format) }],
     series: [{ label: "Day", value: (plot, value) => value === null ? "–" : day(value * 1_000) }, ...series],
-    hooks: { setScale: [(plot, key) => key === "x" && chosen(plot.scales.x.min, plot.scales.x.max)] },
+    hooks: { setSelect: [dragged] },
   };
 }
 
 /** How many days a key leads on. */
-const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -7, PageUp: 7, Home: -Infinity, End: Infinity };
+const KEYS = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -7, PageUp: 7, Home: -Infinity, End: Infinity };
+/** The keys that scroll no page: after a click on a plot the others do what they do elsewhere. */
+const SIDEWAYS = new Set(["ArrowLeft", "ArrowRight"]);
 
-/**
- * Makes a plot a slider through its days, for those who see no line or can't point at it: `tell` says what there was on a
- * day. What it returns takes the range that is shown.
- */
-function slider(plot, place, name, tell, signal) {
-  const x = plot.data[0], date = index => x[index] * 1_000;
-  let at = x.length - 1, first = 0, last = at;
-  function choose(index) {
-    at = Math.max(first, Math.min(last, index));
-    place.setAttribute("aria-valuenow", at);
-    place.setAttribute("aria-valuetext", `${day(date(at))}: ${tell(at)}`);
-  }
-  // The line at the day, and its figures below the plot.
-  const show = () => plot.setCursor({ left: plot.valToPos(x[at], "x"), top: plot.over.clientHeight / 2 }, true, true);
+/** Makes a plot a slider, for those who see no line or can't point at it: `move` leads as many days on, `show` points at one. */
+function slider(place, move, show, leave, signal) {
+  let isClicked = false;
+  place.addEventListener("mousedown", () => { isClicked = true; }, { signal });
   place.addEventListener("keydown", event => {
-    if (!(event.key in KEYS) || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (!(event.key in KEYS) || event.altKey || event.ctrlKey || event.metaKey || (isClicked && !SIDEWAYS.has(event.key))) return;
     event.preventDefault();
-    choose((plot.cursor.idx ?? at) + KEYS[event.key]);
+    move(KEYS[event.key]);
     show();
   }, { signal });
   place.addEventListener("focus", () => place.matches(":focus-visible") && show(), { signal });
-  place.addEventListener("blur", () => plot.setCursor({ left: -10, top: -10 }, true, true), { signal });
+  place.addEventListener("blur", () => { isClicked = false; leave(); }, { signal });
   place.setAttribute("role", "slider");
   place.tabIndex = 0;
-  return (from, to) => {
-    first = Math.max(0, x.findIndex(one => one >= from));
-    last = Math.max(first, x.findLastIndex(one => one <= to));
-    place.setAttribute("aria-label", `${name}, ${dayRange(date(first), date(last))}`);
-    place.setAttribute("aria-valuemin", first);
-    place.setAttribute("aria-valuemax", last);
-    choose(at);
-  };
+}
+
+/** The two plots: their names, what they say of a day, and how they look. */
+function kinds(Plot, currency) {
+  const accent = colour("--accent"), sum = one => money(one?.revenue[currency] ?? 0, currency), none = "–";
+  return [{
+    name: "Orders per day", say: one => plural(one.orders, "order"), value: one => Number(one.orders), format: integer, incrs: WHOLE,
+    series: () => ({ label: "Orders", stroke: accent, fill: accent, paths: Plot.paths.bars({ size: [0.7, 40] }), points: { show: false }, value: (plot, value) => value === null ? none : integer(value) }),
+  }, {
+    name: `Revenue per day, ${currency}`, say: sum, value: one => Number(decimal(one.revenue[currency] ?? 0, currency)), format: value => compact(value, currency), incrs: undefined,
+    series: day => ({ label: currency, stroke: accent, fill: `${accent}1f`, width: 2, points: { show: plot => plot.data[0].length < 3 }, value: (plot, value, series, index) => index === null || value === null ? none : sum(day(index)) }),
+  }];
 }
 
 /**
- * Orders, and revenue in one currency, of each day. Both plots show the same range, and `chosen` is told which. `select`
- * sets it; it ends at the edges of what there is.
+ * Orders, and revenue in one currency, of each day. Both plots show the same days, and stand at the same one; `chosen` is that
+ * day, in seconds, unless it is the last. `select` is told what is dragged over, and of a double click, which asks for all.
  */
-export function plots(Plot, days, currency, places, chosen) {
-  const x = days.map(one => seconds(one.date)), made = [], sliders = [], ended = new AbortController();
-  let busy = false;
-  const both = (from, to) => {
-    chosen(from, to);
-    sliders.forEach(within => within(from, to));
-    if (busy) return;
-    busy = true;
-    made.forEach(plot => plot.setScale("x", { min: from, max: to }));
-    busy = false;
-  };
-  const bars = Plot.paths.bars({ size: [0.7, 40] }), accent = colour("--accent");
-  const sum = index => money(days[index]?.revenue[currency] ?? 0, currency);
-  const orders = { label: "Orders", stroke: accent, fill: accent, paths: bars, points: { show: false }, value: (plot, value) => value === null ? "–" : integer(value) };
-  const revenue = {
-    label: currency, stroke: accent, fill: `${accent}1f`, width: 2, points: { show: days.length < 3 },
-    value: (plot, value, series, index) => index === null || value === null ? "–" : sum(index),
-  };
-  for (const [place, name, tell, series, values, format, incrs] of [
-    [places[0], "Orders per day", index => plural(days[index].orders, "order"), orders, days.map(one => Number(one.orders)), integer, WHOLE],
-    [places[1], `Revenue per day, ${currency}`, sum, revenue, days.map(one => Number(decimal(one.revenue[currency] ?? 0, currency))), value => compact(value, currency), undefined],
-  ]) {
-    place.replaceChildren();
-    const plot = new Plot(options(Plot, [series], both, format, incrs, place.clientWidth || 600), [x, values], place);
-    made.push(plot);
-    sliders.push(slider(plot, place, name, tell, ended.signal));
+export function plots(Plot, currency, places, chosen, select) {
+  const ended = new AbortController();
+  let days = [], x = [], first = 0, last = 0;
+  const within = index => Math.max(first, Math.min(last, index));
+  const at = () => { const index = x.indexOf(chosen); return within(index < 0 ? last : index); };
+  const made = kinds(Plot, currency).map((kind, i) => {
+    places[i].replaceChildren();
+    const series = [kind.series(index => days[index])];
+    return { ...kind, place: places[i], plot: new Plot(options(Plot, series, select, kind.format, kind.incrs, places[i].clientWidth || 600), [[], []], places[i]) };
+  });
+  function tell() {
+    const index = at(), range = dayRange(x[first] * 1_000, x[last] * 1_000);
+    for (const { place, name, say } of made) {
+      const told = { label: `${name}, ${range}`, valuemin: first, valuemax: last, valuenow: index, valuetext: `${day(x[index] * 1_000)}: ${say(days[index])}` };
+      for (const [attribute, value] of Object.entries(told)) place.setAttribute(`aria-${attribute}`, value);
+    }
+  }
+  // The line at the day, and its figures below the plots.
+  const point = plot => plot.setCursor({ left: plot.valToPos(x[at()], "x"), top: plot.over.clientHeight / 2 }, true, true);
+  const pointAgain = ({ plot, place }) => place.matches(":focus-visible") ? point(plot) : plot.cursor.left >= 0 && plot.setCursor({ left: plot.cursor.left, top: plot.cursor.top });
+  for (const { plot, place } of made) {
+    const move = by => { chosen = x[within((plot.cursor.idx ?? at()) + by)]; tell(); };
+    slider(place, move, () => point(plot), () => plot.setCursor({ left: -10, top: -10 }, true, true), ended.signal);
   }
   return {
-    // Bars stand on the middle of their day.
-    select: (from, to) => both(Math.max(from, x[0]) - DAY / 2, Math.min(to, x.at(-1)) + DAY / 2),
-    resize: () => made.forEach((plot, i) => plot.setSize({ width: places[i].clientWidth, height: plot.height })),
-    end: () => { ended.abort(); made.forEach(plot => plot.destroy()); },
+    /** Shows days, from one index to another. Bars stand on the middle of their day. */
+    show(all, from, to) {
+      [days, first, last] = [all, from, to];
+      x = days.map(one => seconds(one.date));
+      for (const { plot, value } of made) {
+        plot.setData([x, days.map(value)], false);
+        plot.setScale("x", { min: x[first] - DAY / 2, max: x[last] + DAY / 2 });
+      }
+      tell();
+      queueMicrotask(() => ended.signal.aborted || made.forEach(pointAgain)); // The library draws in a microtask of its own.
+    },
+    chosen: () => chosen,
+    resize: () => made.forEach(({ plot, place }) => plot.setSize({ width: place.clientWidth, height: plot.height })),
+    end: () => { ended.abort(); made.forEach(({ plot }) => plot.destroy()); },
   };
 }
