@@ -62,9 +62,9 @@ export async function now(main, { signal }) {
   main.append(h("h1", { class: "visually-hidden" }, "Now"), grid);
   const count = rowsThatFit(), list = newest(rows, count, nothingYet()), recent = changes(latest, Math.floor(count * 0.7)), wall = matchMedia(WALL);
   const commits = speed(), placed = speed(), lags = [];
-  // What is not known is null: what was known before a cut is no figure of the time after it.
+  // What is not known is null: what was known before a cut is no figure of the time after it, nor is the highest lag of then.
   let isLive = false, stats = null, applied = null, lastLag = null;
-  const become = live => { isLive = live; stats = applied = lastLag = null; };
+  const become = live => { isLive = live; stats = applied = lastLag = null; lags.length = 0; };
   const refresh = oneAtATime(async () => {
     try {
       stats = await query("/stats", signal);

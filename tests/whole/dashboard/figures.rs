@@ -25,12 +25,17 @@ async fn meanwhile<Done: Future>(looking: impl Future<Output = ()>, mut act: imp
     }
 }
 
-/// The value of a tile of the first view, as a text of JavaScript.
-fn tile(title: &str) -> String {
+/// The text of a part of a tile of the first view, as an expression of JavaScript.
+fn tile_part(title: &str, part: &str) -> String {
     format!(
         "[...document.querySelectorAll('.tile')].find(one => one.querySelector('h2').textContent \
-         === '{title}').querySelector('.value span').textContent"
+         === '{title}').querySelector('{part}').textContent"
     )
+}
+
+/// The value of a tile.
+fn tile(title: &str) -> String {
+    tile_part(title, ".value span")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +93,8 @@ const CLOCK: &str = "{
     };
 }";
 
-/// Nothing is known during a cut; what has grown meanwhile has grown in all of its time.
+/// Nothing is known during a cut; what has grown meanwhile has grown in all of its time. The highest
+/// lag from before it is none of the time after it.
 async fn no_rate_is_told_during_a_cut(browser: &Browser, base: &str) {
     browser.run_before(STREAMS).await;
     browser.run_before(CLOCK).await;
@@ -96,11 +102,12 @@ async fn no_rate_is_told_during_a_cut(browser: &Browser, base: &str) {
     browser.open(&format!("{base}/")).await;
     browser.text("#connection", |text| text == "Live").await;
     let script = format!(
-        "const seen = [], look = seconds => {{ tick(seconds); seen.push({}); }};
+        "const seen = [], look = seconds => {{ tick(seconds); seen.push({}, {}); }};
          const tell = (name, data) =>
              streams[0].dispatchEvent(new MessageEvent(name, {{ data: JSON.stringify(data) }}));
-         const reach = applied => tell('checkpoint', {{ position: applied, applied, lag_ms: null }});
-         reach(10_000);
+         const reach = (applied, lag_ms = null) =>
+             tell('checkpoint', {{ position: applied, applied, lag_ms }});
+         reach(10_000, 9_000);
          look(10);
          tell('error');
          look(30);
@@ -108,9 +115,13 @@ async fn no_rate_is_told_during_a_cut(browser: &Browser, base: &str) {
          reach(10_310);
          look(1);
          return seen;",
-        tile("Commands")
+        tile("Commands"),
+        tile_part("Lag of the views", ".sub")
     );
-    assert_eq!(browser.run(&script).await, json!(["0", "–", "10.0"]), "310 commits in 31 s");
+    let [before, during, after] =
+        ["peak of 9.0 s in 10 s", "not known at the moment", "nothing changes at the moment"];
+    let expected = json!(["0", before, "–", during, "10.0", after]);
+    assert_eq!(browser.run(&script).await, expected, "310 commits in 31 s");
 }
 
 #[tokio::test(flavor = "multi_thread")]
