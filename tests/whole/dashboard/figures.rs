@@ -77,6 +77,13 @@ async fn the_first_view_tells_rates_lag_and_how_far_orders_came() {
     };
     meanwhile(looking, || api.create_lamp(500)).await;
     no_rate_is_told_during_a_cut(&browser, system.queries.base()).await;
+    // Five digits fit beside each other on a phone, with their unit.
+    browser.look(390, 844, "light").await;
+    let fit = "[...document.querySelectorAll('.tile .value')].every(one => {
+        one.firstChild.textContent = '12,345';
+        return one.scrollWidth <= one.clientWidth;
+    })";
+    browser.holds(fit).await;
     browser.close().await;
     system.stop().await;
 }
