@@ -133,12 +133,13 @@ async fn assets_are_compressed_and_answered_304_when_they_are_known() {
     let folder = TempDir::default();
     let system = Embedded::start(&folder).await;
     let api = OrderClient::new(&system.queries);
-    let page = api.with("accept-encoding", "gzip").get("/").await;
+    let browser = api.with("accept-encoding", "gzip");
+    let page = browser.get("/").await;
     assert_eq!((page.status, page.header("content-encoding")), (200, Some("gzip")));
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(policy.starts_with("default-src 'self'; ") && !policy.contains("unsafe"), "{policy}");
     assert!(policy.contains(&format!("http://{}", system.running.addresses.command)), "{policy}");
-    assert_eq!(api.with("if-none-match", page.etag()).get("/").await.status, 304);
+    assert_eq!(browser.with("if-none-match", page.etag()).get("/").await.status, 304);
     assert_eq!(api.get("/assets/js/main.js").await.status, 200);
     assert_eq!(api.get("/assets/js/none.js").await.status, 404);
     // The dashboard's page may read the log; a page of another site may not.
