@@ -67,7 +67,8 @@ export function orderList(filter, signal, caption, grows = false) {
   const offers = () => isOld && !grows && shown.size > 0;
   function say() {
     const count = shown.size, full = next !== null && count >= MAX_ROWS;
-    const rest = offers() ? "; others may fit by now" : full ? "; narrow the search to see others" : next ? "" : ", all that fit";
+    const gone = body.querySelectorAll(".gone").length;
+    const rest = offers() ? "; others may fit by now" : gone ? `; ${gone} no longer ${gone === 1 ? "fits" : "fit"}` : full ? "; narrow the search to see others" : next ? "" : ", all that fit";
     text(note, count || next ? `${plural(count, "order")} shown${rest}.` : "No order fits.");
   }
   /** Whether an order belongs among the rows that are shown: behind them there may be others. */
@@ -96,9 +97,14 @@ export function orderList(filter, signal, caption, grows = false) {
   });
   const rows = () => [...shown.values()].map(one => one.order);
   const again = narrower => inTurn(async () => {
-    const orders = await read(Math.max(PAGE, shown.size || before?.rows || 0), null, narrower);
-    if (!narrower) isOld = false;
-    show(orders);
+    const wasOld = isOld;
+    if (!narrower) isOld = false; // What is skipped during the read may be newer than its answer.
+    try {
+      show(await read(Math.max(PAGE, shown.size || before?.rows || 0), null, narrower));
+    } catch (error) {
+      isOld ||= wasOld;
+      throw error;
+    }
   });
   const reload = oneAtATime(() => again()), reloadSoon = throttle(reload, GROW_MILLIS, signal);
   newer.addEventListener("click", async () => {
@@ -150,7 +156,9 @@ export function orderList(filter, signal, caption, grows = false) {
       }
       one.order = order;
       one.row.classList.add("new");
+      one.row.classList.toggle("gone", !fits(order));
       replaceKeepingFocus(one.row, [...orderRow(order).cells]);
+      say();
     },
   };
 }

@@ -1,6 +1,6 @@
 // Orders and revenue per day; best sellers; biggest customers.
 
-import { query, withQuery } from "./api.js";
+import { Problem, query, withQuery } from "./api.js";
 import { h, oneAtATime, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
 import { dayRange, integer, rate } from "./format.js";
 import { follow } from "./live.js";
@@ -158,7 +158,7 @@ export async function history(main, { signal }) {
     } catch (error) {
       if (signal.aborted) return;
       text(late, error.message);
-      readSoon();
+      if (!(error instanceof Problem)) readSoon(); // What the service answers is asked for again with its stream.
     }
     if (choice.value) await rank();
   });

@@ -1,6 +1,6 @@
 // Finds the view that the address names, and shows it.
 
-import { isRepeatable } from "./api.js";
+import { isRepeatable, Problem } from "./api.js";
 import { h } from "./dom.js";
 import { now } from "./now.js";
 import { session } from "./session.js";
@@ -52,7 +52,7 @@ async function show(focus, retry = RETRY_MILLIS) {
   } catch (error) {
     if (signal.aborted) return;
     main.append(h("p", { class: "note", role: "alert" }, `This can't be shown: ${error.message}`));
-    if (!isRepeatable(error)) return;
+    if (error instanceof Problem && !isRepeatable(error)) return;
     const timer = setTimeout(() => show(false, Math.min(2 * retry, MAX_RETRY_MILLIS)), retry);
     signal.addEventListener("abort", () => clearTimeout(timer));
   }

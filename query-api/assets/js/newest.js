@@ -12,7 +12,7 @@ const placed = order => Date.parse(order.placed_at);
 export function newest(body, count, none) {
   let shown = new Map(), changed = new Map(), since = null;
   /** When the latest of the orders was placed that are not in the list any more. An order that was placed later belongs in it. */
-  let past = -Infinity;
+  let past = Infinity; // Until the list is read.
   const isNew = order => order.version === 1 || placed(order) > past;
   const leave = order => { past = Math.max(past, placed(order)); };
   function add(order) {

@@ -95,7 +95,7 @@ export async function order(main, { id, signal }) {
       } while (again && !signal.aborted);
       isDue = false;
     } catch (error) {
-      isDue = isRepeatable(error);
+      isDue = again || isRepeatable(error);
       if (signal.aborted) return;
       if (line) line.stale(error.message, isDue);
       else past.replaceChildren(missing(error));

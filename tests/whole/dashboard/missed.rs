@@ -157,8 +157,11 @@ async fn a_search_tells_of_what_leaves_it_and_is_told_of_a_part_where_much_chang
     go(&browser, "find?status=paid").await;
     is_read_twice(&browser, "?status=paid&limit=50").await;
     browser.text(&row, |text| text.contains("Paid")).await;
+    browser.text(".more-row p", |text| text == "1 order shown, all that fit.").await;
     assert!(api.commands.ship(id).await.is_success());
     browser.text(&row, |text| text.contains("Shipped")).await;
+    browser.text(".more-row p", |text| text == "1 order shown; 1 no longer fits.").await;
+    browser.holds(&format!("document.querySelector(\"{row}\").matches('.gone')")).await;
     // A search for all orders is not told of all changes, and knows what it was not told.
     go(&browser, "find").await;
     is_read_twice(&browser, "?limit=50").await;
