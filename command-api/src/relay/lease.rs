@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 pub const LEASE_TERM: Duration = Duration::from_secs(6);
 /// From then on it is to be renewed: a third of the term.
 const RENEW_AFTER: Duration = Duration::from_secs(2);
+/// From one renewal that fails to the next one.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// A lease that was taken. `renew` asks for it again; false where another process has it.
 pub struct Lease<R> {
@@ -57,15 +59,21 @@ impl<F: Future<Output = Result<bool>>, R: Fn() -> F> Lease<R> {
         Ok(Some(done))
     }
 
-    /// Renews it until `over`, or until another process has it.
+    /// Renews it until `over`, or until another process has it. After an error it is tried again, as long as
+    /// the lease lasts.
     async fn keep(&mut self, over: &CancellationToken) -> Result<()> {
+        let mut due = self.asked + RENEW_AFTER;
         while self.is_held {
-            let due = sleep_until(self.asked + RENEW_AFTER);
-            if over.run_until_cancelled(due).await.is_none() {
+            if over.run_until_cancelled(sleep_until(due)).await.is_none() {
                 break;
             }
+            let (end, now) = (self.asked + LEASE_TERM, Instant::now());
             let late = |_| Failure::transient("leasing the relay", "no answer before its end");
-            timeout_at(self.asked + LEASE_TERM, self.renew()).await.map_err(late)??;
+            due = match timeout_at(end, self.renew()).await.map_err(late)? {
+                Ok(()) => self.asked + RENEW_AFTER,
+                Err(failure) if now + RETRY_AFTER >= end => return Err(failure),
+                Err(_) => now + RETRY_AFTER,
+            };
         }
         Ok(())
     }
@@ -134,6 +142,27 @@ mod tests {
         let begun = Instant::now();
         assert!(lease.beside(pending::<()>()).await.is_err());
         assert_eq!(begun.elapsed().as_secs(), LEASE_TERM.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_that_fails_is_tried_again_until_the_end_of_the_term() {
+        let failures = Cell::new(0);
+        let renew = || {
+            let failed = failures.replace(failures.get() - 1) > 0;
+            ready(if failed {
+                Err(Failure::transient("leasing", "as a test wants it"))
+            } else {
+                Ok(true)
+            })
+        };
+        let mut lease = Lease::take(renew).await.unwrap().unwrap();
+        failures.set(3);
+        let done = lease.beside(sleep(Duration::from_secs(7)));
+        assert_eq!(done.await.unwrap(), Some(()));
+        failures.set(100);
+        let begun = Instant::now();
+        assert!(lease.beside(pending::<()>()).await.is_err());
+        assert!(begun.elapsed() < LEASE_TERM, "the lease was renewed before");
     }
 
     #[tokio::test(start_paused = true)]
