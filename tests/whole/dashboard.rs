@@ -19,6 +19,19 @@ use tests::embedded::Embedded;
 use tests::orders;
 use tests::stores::TempDir;
 
+/// Gives the clock of a page to the test: `tick` lets seconds pass for what it does each second, and no time passes
+/// otherwise.
+const CLOCK: &str = "{
+    const every = window.setInterval, each = [];
+    let ahead = 0;
+    performance.now = () => ahead;
+    window.setInterval = (work, millis) =>
+        millis === 1000 ? (each.push(work), 0) : every(work, millis);
+    window.tick = seconds => {
+        for (let i = 0; i < seconds; i++) { ahead += 1000; each.forEach(work => work()); }
+    };
+}";
+
 const EVIL: &str = "<img src=x onerror=document.title='pwned'>";
 
 async fn start() -> (TempDir, Embedded, Browser) {

@@ -10,7 +10,7 @@ use tests::client::OrderClient;
 
 use super::missed::STREAMS;
 use super::operations::start as start_services;
-use super::{order_by, start};
+use super::{CLOCK, order_by, start};
 
 /// Does something again and again, for as long as `looking` takes.
 async fn meanwhile<Done: Future>(looking: impl Future<Output = ()>, mut act: impl FnMut() -> Done) {
@@ -87,18 +87,6 @@ async fn the_first_view_tells_rates_lag_and_how_far_orders_came() {
     browser.close().await;
     system.stop().await;
 }
-
-/// Lets seconds pass for what the page does each second; no time passes otherwise.
-const CLOCK: &str = "{
-    const every = window.setInterval, each = [];
-    let ahead = 0;
-    performance.now = () => ahead;
-    window.setInterval = (work, millis) =>
-        millis === 1000 ? (each.push(work), 0) : every(work, millis);
-    window.tick = seconds => {
-        for (let i = 0; i < seconds; i++) { ahead += 1000; each.forEach(work => work()); }
-    };
-}";
 
 /// Nothing is known during a cut; what has grown meanwhile has grown in all of its time. The highest
 /// lag from before it is none of the time after it.

@@ -8,7 +8,7 @@ use tests::client::OrderClient;
 use tests::proxy::Proxy;
 
 use super::load::KEEP_STREAMS;
-use super::{order_by, start};
+use super::{CLOCK, order_by, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_was_cut_off_catches_up() {
@@ -59,18 +59,6 @@ async fn a_stream_that_is_silent_for_long_is_opened_anew(browser: &Browser, prox
     proxy.resume();
     browser.text("#connection", |text| text == "Live").await;
 }
-
-/// Gives the clock of a page to the test: `tick` lets seconds pass for what is measured each second.
-const CLOCK: &str = "{
-    const every = window.setInterval, each = [];
-    let ahead = 0;
-    performance.now = () => ahead;
-    window.setInterval = (work, millis) =>
-        millis === 1000 ? (each.push(work), 0) : every(work, millis);
-    window.tick = seconds => {
-        for (let i = 0; i < seconds; i++) { ahead += 1000; each.forEach(work => work()); }
-    };
-}";
 
 /// Rates of the pipeline are not known during a cut; afterwards they are those of all the time since.
 async fn no_rate_is_told_during_a_cut(browser: &Browser, proxy: &Proxy, api: &OrderClient) {
