@@ -39,8 +39,10 @@ const WRONG: &str = "console.error('said');
     setTimeout(() => { setTimeout(done, 0); throw new Error('thrown'); }, 0);";
 
 /// What axe-core finds that is serious or critical, with the place of each.
-async fn barriers(browser: &Browser, axe: &str) -> Value {
-    browser.run(axe).await;
+async fn barriers(browser: &Browser) -> Value {
+    let axe = xtask::programs::axe_in_cache().unwrap();
+    let axe = std::fs::read_to_string(axe).expect("`cargo xtask install` fetches axe-core");
+    browser.run(&axe).await;
     let found =
         "axe.run(document, { resultTypes: ['violations'] }).then(found => done(found.violations
         .filter(one => ['serious', 'critical'].includes(one.impact))
@@ -48,10 +50,17 @@ async fn barriers(browser: &Browser, axe: &str) -> Value {
     browser.run_until_done(found).await
 }
 
+/// Finds nothing serious in what is shown now, in dark colours and then in light ones, which stay.
+pub async fn has_no_barrier(browser: &Browser, shown: &str) {
+    for scheme in ["dark", "light"] {
+        browser.prefer(&[("prefers-color-scheme", scheme)]).await;
+        browser.holds(STANDS_STILL).await;
+        assert_eq!(barriers(browser).await, json!([]), "{shown}, {scheme}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_view_has_a_serious_barrier() {
-    let axe = xtask::programs::axe_in_cache().unwrap();
-    let axe = std::fs::read_to_string(axe).expect("`cargo xtask install` fetches axe-core");
     let (_folder, system, browser) = start().await;
     let looks = [(1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light")];
     for (view, complete) in views(&system).await {
@@ -61,8 +70,7 @@ async fn no_view_has_a_serious_barrier() {
             browser.open(&format!("{}/#/{view}", system.queries.base())).await;
             browser.text(complete, |_| true).await;
             browser.holds(STANDS_STILL).await;
-            let found = barriers(&browser, &axe).await;
-            assert_eq!(found, json!([]), "{view:?} at {width}, {scheme}");
+            assert_eq!(barriers(&browser).await, json!([]), "{view:?} at {width}, {scheme}");
             let wide = "document.documentElement.scrollWidth <= innerWidth";
             assert_eq!(browser.run(&format!("return {wide}")).await, json!(true), "{view:?}");
             let errors = browser.errors().await;
@@ -74,7 +82,7 @@ async fn no_view_has_a_serious_barrier() {
     let errors = browser.errors().await;
     assert!(["said", "thrown"].iter().all(|one| errors.iter().any(|error| error.contains(one))));
     browser.run("document.querySelector('main').append(document.createElement('button'))").await;
-    assert_eq!(barriers(&browser, &axe).await[0][0], "button-name");
+    assert_eq!(barriers(&browser).await[0][0], "button-name");
     browser.close().await;
     system.stop().await;
 }

@@ -13,6 +13,8 @@ use tests::stores::parked;
 use tests::until;
 use uuid::Uuid;
 
+use super::access::has_no_barrier;
+
 /// Keys (WebDriver, section 17.4.2).
 const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
@@ -135,6 +137,20 @@ async fn the_first_page_of_parked_streams_is_shown_and_how_many_there_are() {
     system.remove().await;
 }
 
+/// A projector that does not know the page leaves it with what the views tell.
+async fn what_the_projector_refuses_is_said_and_the_views_are_shown(
+    system: &mut System,
+    browser: &Browser,
+) {
+    system.projectors[0].process.kill();
+    system.projectors[0].restart();
+    browser.text("#no-operations", |text| text.contains("can't be asked")).await;
+    browser.holds("document.querySelectorAll('.panel:not([hidden])').length === 1").await;
+    browser.text("[data-step=views]", |text| text.contains("checkpoint")).await;
+    browser.text("[data-arrow=published]", |text| text.contains('–')).await;
+    has_no_barrier(browser, "no operations").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_retry_discard_and_rebuild_on_the_page() {
     let (mut system, browser) = start().await;
@@ -155,12 +171,14 @@ async fn operators_retry_discard_and_rebuild_on_the_page() {
     browser.text("main", |text| text.contains(poisoned.stream.as_str())).await;
     // A message is text, whatever it holds, and goes once that is confirmed.
     browser.text("main", |text| text.contains("<img src=x onerror")).await;
+    has_no_barrier(&browser, "a parked stream and a dead letter").await;
     browser.click(".danger").await;
     browser.click("dialog button:not(.danger)").await;
     browser.holds("!document.querySelector('dialog') && document.querySelector('.danger')").await;
     browser.holds("document.activeElement.matches('.danger')").await;
     browser.press(ENTER).await;
     browser.holds("document.querySelector('dialog')?.open").await;
+    has_no_barrier(&browser, "the question whether to discard").await;
     browser.press(ESCAPE).await;
     browser.holds("!document.querySelector('dialog')").await;
     browser.holds("document.activeElement.matches('.danger')").await;
@@ -181,13 +199,7 @@ async fn operators_retry_discard_and_rebuild_on_the_page() {
          row.dataset.generation !== '{old}' && row.textContent.includes('Live'))"
     );
     browser.holds(&replaced).await;
-    // A projector that does not know the page leaves it with what the views tell.
-    system.projectors[0].process.kill();
-    system.projectors[0].restart();
-    browser.text("#no-operations", |text| text.contains("can't be asked")).await;
-    browser.holds("document.querySelectorAll('.panel:not([hidden])').length === 1").await;
-    browser.text("[data-step=views]", |text| text.contains("checkpoint")).await;
-    browser.text("[data-arrow=published]", |text| text.contains('–')).await;
+    what_the_projector_refuses_is_said_and_the_views_are_shown(&mut system, &browser).await;
     browser.close().await;
     system.remove().await;
 }

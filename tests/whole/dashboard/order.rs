@@ -7,6 +7,7 @@ use tests::proxy::Proxy;
 use tests::services::System;
 use uuid::Uuid;
 
+use super::access::has_no_barrier;
 use super::load::KEEP_STREAMS;
 use super::operations::start as start_services;
 use super::{order_by, start};
@@ -128,9 +129,11 @@ async fn what_is_no_order_is_not_asked_for_again(browser: &Browser, base: &str) 
     browser.text("#connection", |text| text == "Live").await;
     let asked = browser.run_until_done(LET_PASS).await;
     assert!((1..=3).contains(&asked.as_i64().unwrap()), "{asked} questions");
+    has_no_barrier(browser, "an order that is not there").await;
     browser.run("location.hash = '#/orders/abc'").await;
     browser.text("#no-order", |text| text.contains("not the id of an order")).await;
     browser.text("#connection", |text| text == "Nothing to follow").await;
+    has_no_barrier(browser, "what can't be an order").await;
     browser.holds("streams.length === 1 && streams[0].readyState === EventSource.CLOSED").await;
 }
 

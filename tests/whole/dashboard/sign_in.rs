@@ -8,6 +8,8 @@ use tests::embedded::Embedded;
 use tests::stores::TempDir;
 use tests::tokens::{Tokens, with};
 
+use super::access::has_no_barrier;
+
 /// The key that ends an input (WebDriver, section 17.4.2).
 const ENTER: char = '\u{e007}';
 
@@ -29,6 +31,7 @@ async fn the_page_asks_for_a_token_and_no_script_can_read_it() {
     browser.open(&format!("{base}/")).await;
     sign_in(&browser, "wb_no").await;
     browser.text(".sign-in [role=alert]", |text| text.contains("none that is known")).await;
+    has_no_barrier(&browser, "a token that is not taken").await;
     sign_in(&browser, &first).await;
     browser.text("#connection", |text| text == "Live").await;
     browser.text("#session", |text| text.contains("ann")).await;
