@@ -7,6 +7,7 @@ use tests::browser::Browser;
 use tests::client::OrderClient;
 use tests::proxy::Proxy;
 
+use super::access::has_no_barrier;
 use super::load::KEEP_STREAMS;
 use super::{CLOCK, order_by, start};
 
@@ -19,6 +20,7 @@ async fn a_page_that_was_cut_off_catches_up() {
     browser.text("#connection", |text| text == "Live").await;
     proxy.refuse();
     browser.text("#connection", |text| text.starts_with("Cut off")).await;
+    a_cut_is_told_in_words_also_on_a_small_phone(&browser).await;
     assert_eq!(api.create_order(&order_by("missed", "EUR", 5)).await.status, 201);
     proxy.resume();
     browser.text("#connection", |text| text == "Live").await;
@@ -27,6 +29,17 @@ async fn a_page_that_was_cut_off_catches_up() {
     no_rate_is_told_during_a_cut(&browser, &proxy, &api).await;
     browser.close().await;
     system.stop().await;
+}
+
+/// Not by a colour alone; and the words make the page no wider.
+async fn a_cut_is_told_in_words_also_on_a_small_phone(browser: &Browser) {
+    browser.look(320, 640, "light").await;
+    let place = "document.getElementById('connection-text').getBoundingClientRect()";
+    browser.holds(&format!("{place}.width > 0 && {place}.right <= innerWidth")).await;
+    browser.holds("document.documentElement.scrollWidth <= innerWidth").await;
+    has_no_barrier(browser, "a cut on a phone").await;
+    browser.look(1280, 900, "light").await;
+    has_no_barrier(browser, "a cut").await;
 }
 
 /// `silent` is the end of the time for which a stream may tell nothing; `begun` counts its beginnings.
