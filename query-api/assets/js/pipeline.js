@@ -133,7 +133,8 @@ export async function pipeline(main, { signal }) {
       [...operated, rebuild].forEach(one => { one.hidden = true; });
       if (hadFocus) document.getElementById("main").focus({ preventScroll: true });
       picture.forget();
-      if (!away.firstChild) away.append(h("p", { class: "note", id: "no-operations" }, `The projector's operations can't be asked from here: ${error.message} What the views tell is shown.`));
+      if (!away.firstChild) away.append(h("p", { class: "note", id: "no-operations" }));
+      text(away.firstChild, `The projector's operations can't be asked from here: ${error.message} What the views tell is shown.`);
     } finally {
       looking = false;
     }
