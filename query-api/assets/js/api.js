@@ -16,7 +16,7 @@ const UNREAD = "unread";
 /** What is read is there by then, or is taken to have failed: a connection can be dead without a word. */
 const READ_MILLIS = 15_000;
 
-/** Calls `work` whenever a service asks for a token that the page has not, or has no more. */
+/** Calls `work` whenever query-api asks for a token that the page has not, or has no more. */
 export const whenSignedOut = work => document.addEventListener(SIGNED_OUT, work);
 
 /** Asks, and reads the answer as JSON. Only what is read ends by itself: of anything else the outcome would not be known. */
@@ -35,9 +35,18 @@ async function ask(url, options = {}) {
   } catch (error) {
     throw failed(error);
   }
-  if (answer.status === 401 && options.method !== "POST") document.dispatchEvent(new Event(SIGNED_OUT));
   if (!answer.ok) throw new Problem(answer.status, body.detail ?? answer.statusText);
   return body;
+}
+
+/** Asks query-api, which alone signs the page in and out. */
+async function own(path, options) {
+  try {
+    return await ask(path, options);
+  } catch (error) {
+    if (error.status === 401) document.dispatchEvent(new Event(SIGNED_OUT));
+    throw error;
+  }
 }
 
 let configuration;
@@ -50,7 +59,7 @@ export const whenUnread = (signal, work) => signal.addEventListener(UNREAD, work
 /** A question to the views. Where it fails, the view that `signal` belongs to reads again later: see `follow`. */
 export async function query(path, signal) {
   try {
-    return await ask(path, { signal });
+    return await own(path, { signal });
   } catch (error) {
     if (isRepeatable(error)) signal?.dispatchEvent(new Event(UNREAD));
     throw error;
@@ -60,15 +69,25 @@ export async function query(path, signal) {
 async function other(name, path, options) {
   const url = (await configured())[name];
   if (!url) throw new Problem(0, "Its address is not configured.");
-  // The cookie is that of the host, whatever the port.
-  return ask(url + path, { ...options, credentials: await signsIn() ? "include" : "same-origin" });
+  const asksWho = await signsIn();
+  try {
+    // The cookie is that of the host, whatever the port.
+    return await ask(url + path, { ...options, credentials: asksWho ? "include" : "same-origin" });
+  } catch (error) {
+    // It may take other tokens, or be where no cookie of this host gets: query-api knows whether the page is signed in.
+    if (error.status === 401 && asksWho) checkSession();
+    throw error;
+  }
 }
 
 /** Whether the services ask who uses the page. */
 export const signsIn = async () => (await configured()).sign_in === true;
-export const readSession = () => ask("/session");
+export const readSession = () => own("/session");
+let checking;
+const checkSession = () => checking ??= readSession().catch(() => {}).finally(() => { checking = undefined; });
+/** A token that is not taken is for the form to tell. */
 export const signIn = token => ask("/session", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ token }) });
-export const signOut = () => ask("/session", { method: "DELETE" });
+export const signOut = () => own("/session", { method: "DELETE" });
 
 /** The address of a path of command-api, if that is known. */
 export async function commandUrl(path) {

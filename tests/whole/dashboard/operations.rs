@@ -4,12 +4,14 @@ use kernel::Timestamp;
 use kernel::log::{Entry, StreamName};
 use kernel::views::Parked;
 use serde_json::json;
+use shared::auth::Role;
 use shared::event_store::EventStore as _;
 use shared::view_store::{Generation, Progress, ViewStore as _};
 use tests::browser::Browser;
 use tests::orders;
 use tests::services::{System, Urls};
 use tests::stores::parked;
+use tests::tokens::Tokens;
 use tests::until;
 use uuid::Uuid;
 
@@ -137,7 +139,7 @@ async fn the_first_page_of_parked_streams_is_shown_and_how_many_there_are() {
     system.remove().await;
 }
 
-/// A projector that does not know the page leaves it with what the views tell.
+/// A projector does not know the page, or asks for tokens, which a page of a query-api without any can't have.
 async fn what_the_projector_refuses_is_said_and_the_views_are_shown(
     system: &mut System,
     browser: &Browser,
@@ -149,6 +151,17 @@ async fn what_the_projector_refuses_is_said_and_the_views_are_shown(
     browser.text("[data-step=views]", |text| text.contains("checkpoint")).await;
     browser.text("[data-arrow=published]", |text| text.contains('–')).await;
     has_no_barrier(browser, "no operations").await;
+    let tokens = Tokens::default();
+    tokens.of("operator", &[Role::Operate]);
+    let file = tokens.file().display().to_string();
+    let page = system.queries.client.base();
+    system.projectors[0].process.kill();
+    system.projectors[0]
+        .restart_with(&[("WAYBILL_TOKENS_FILE", &file), ("WAYBILL_CORS_ORIGINS", page)]);
+    browser.text("#no-operations", |text| text.contains("Authorization")).await;
+    browser.run("location.hash = '#/'").await;
+    browser.text("#newest", |text| text.contains("Created")).await;
+    browser.text("#connection", |text| text == "Live").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

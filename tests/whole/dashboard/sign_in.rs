@@ -19,6 +19,23 @@ async fn sign_in(browser: &Browser, token: &str) {
     browser.press(&format!("{token}{ENTER}")).await;
 }
 
+/// Where the page has another host name than the other services, they do not get its cookie. The page says
+/// what they answer, and shows the views to whom query-api knows.
+async fn what_other_hosts_refuse_does_not_end_the_session(
+    browser: &Browser,
+    system: &Embedded,
+    token: &str,
+) {
+    let base = format!("http://localhost:{}", system.running.addresses.query.port());
+    browser.open(&format!("{base}/#/pipeline")).await;
+    sign_in(browser, token).await;
+    browser.text("#session", |text| text.contains("ann")).await;
+    browser.text("#no-operations", |text| text.contains("Authorization")).await;
+    browser.run("location.hash = '#/'").await;
+    browser.text("#newest", |text| text.contains("Created")).await;
+    browser.text("#connection", |text| text == "Live").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_asks_for_a_token_and_no_script_can_read_it() {
     let (folder, tokens) = (TempDir::default(), Tokens::default());
@@ -57,6 +74,9 @@ async fn the_page_asks_for_a_token_and_no_script_can_read_it() {
          row.dataset.generation !== {old} && row.textContent.includes('Live'))"
     );
     browser.holds(&replaced).await;
+    what_other_hosts_refuse_does_not_end_the_session(&browser, &system, &first).await;
+    browser.open(&format!("{base}/#/pipeline")).await;
+    browser.holds(live).await;
 
     // A token that is revoked ends what is shown, and another one may do less.
     tokens.revoke(&first);
