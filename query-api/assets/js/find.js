@@ -2,11 +2,10 @@
 
 import { query, withQuery } from "./api.js";
 import { h, oneAtATime, panel, replaceKeepingFocus, text, throttle } from "./dom.js";
-import { plural, status } from "./format.js";
+import { isOrderId, plural, status } from "./format.js";
 import { follow } from "./live.js";
 import { STATUSES, orderRow, ordersTable } from "./shapes.js";
 
-const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const PAGE = 50;
 /** Rows at most: a list of more is narrowed rather than read. */
 const MAX_ROWS = 1_000;
@@ -165,8 +164,20 @@ export function orderList(filter, signal, caption, grows = false) {
 
 const FIELDS = ["customer_id", "status", "from", "to"];
 
+/** Whether a text that can be the id of an order is that of none, and names a customer who has orders. */
+async function namesCustomer(wanted, signal) {
+  try {
+    await query(`/orders/${wanted.toLowerCase()}`, signal);
+    return false;
+  } catch (error) {
+    if (error.status !== 404) return false;
+  }
+  return query(withQuery("/orders", { customer_id: wanted, limit: 1 }), signal).then(page => page.items.length > 0, () => false);
+}
+
 /** The form, filled with what is asked for. `again` is called for what is asked once more. */
-function search(given, again) {
+function search(given, again, signal) {
+  let submitted = 0;
   const what = h("input", { name: "what", value: given.customer_id, autocomplete: "off", spellcheck: "false", placeholder: "C-00042, or the id of an order" });
   const which = h("select", { name: "status" }, h("option", { value: "" }, "Any"), STATUSES.map(name => h("option", { value: name, selected: name === given.status }, status(name))));
   const [from, to] = ["from", "to"].map(name => h("input", { type: "date", name, value: given[name], max: "9999-12-31" }));
@@ -175,11 +186,14 @@ function search(given, again) {
     h("button", { class: "primary" }, "Find"), h("a", { class: "button", href: "#/find" }, "Clear"));
   const complain = () => to.setCustomValidity(from.value && to.value && to.value < from.value ? "This is before the day that the range begins with." : "");
   [from, to].forEach(input => input.addEventListener("input", complain));
-  form.addEventListener("submit", event => {
+  form.addEventListener("submit", async event => {
     event.preventDefault();
-    const wanted = what.value.trim(), before = location.hash;
-    if (UUID.test(wanted)) location.hash = `#/orders/${wanted.toLowerCase()}`;
-    else location.hash = `#${withQuery("/find", { customer_id: wanted, status: which.value, from: from.value, to: to.value })}`;
+    const wanted = what.value.trim(), turn = ++submitted;
+    const orders = withQuery("/find", { customer_id: wanted, status: which.value, from: from.value, to: to.value });
+    const isOrder = isOrderId(wanted) && !await namesCustomer(wanted, signal);
+    if (signal.aborted || turn !== submitted) return; // Another view was chosen meanwhile, or something else asked for.
+    const before = location.hash;
+    location.hash = isOrder ? `#/orders/${wanted.toLowerCase()}` : `#${orders}`;
     if (location.hash === before) again();
   });
   return form;
@@ -192,7 +206,7 @@ export async function find(main, { parameters, signal }) {
   const list = orderList(given, signal, title);
   const page = given.customer_id && h("a", { href: `#/customers/${encodeURIComponent(given.customer_id)}` }, "The customer's page");
   main.append(h("div", { class: "heading" }, h("h1", {}, "Find")), h("div", { class: "grid" },
-    panel("What to find", "", null, search(given, list.reload)),
+    panel("What to find", "", null, search(given, list.reload, signal)),
     panel(title, "", [list.newer, page || h("span", { class: "muted" }, "newest first")], list.elements)));
   // Without the status: what leaves it is told as well.
   follow({ customer_id: given.customer_id, max_per_second: MAX_PER_SECOND },

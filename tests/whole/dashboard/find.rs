@@ -59,6 +59,7 @@ async fn orders_are_found_by_id_by_time_and_page_by_page() {
     who_goes_back_finds_the_list_as_it_was(&browser).await;
     new_orders_wait_for_a_button(&browser, &api).await;
     lists_grow_where_nothing_is_pushed_away(&browser, &api).await;
+    a_customer_may_be_named_like_an_order(&browser, &api).await;
     browser.close().await;
     system.stop().await;
 }
@@ -106,4 +107,27 @@ async fn lists_grow_where_nothing_is_pushed_away(browser: &Browser, api: &OrderC
     let second = api.create_order(&order).await.order_id();
     lists(browser, &[second, first]).await;
     browser.text(".more-row p", |text| text == "2 orders shown, all that fit.").await;
+}
+
+/// Searches for an order or a customer, in an empty form.
+async fn seek(browser: &Browser, what: &str) {
+    browser.run("location.hash = '#/find'").await;
+    browser.holds("document.querySelector('[name=what]')?.value === ''").await;
+    browser.run("document.querySelector('[name=what]').focus()").await;
+    browser.press(&format!("{what}{ENTER}")).await;
+}
+
+/// What no order is leads to the customer of that name, where there is one; capitals are part of it.
+async fn a_customer_may_be_named_like_an_order(browser: &Browser, api: &OrderClient) {
+    let name = Uuid::now_v7().to_string().to_uppercase();
+    let id = api.create_order(&order_by(&name, "EUR", 5)).await.order_id();
+    browser.run(&format!("location.hash = '#/customers/{name}'")).await;
+    lists(browser, &[id]).await;
+    seek(browser, &name).await;
+    browser.holds(&format!("location.hash === '#/find?customer_id={name}'")).await;
+    lists(browser, &[id]).await;
+    let none = Uuid::now_v7();
+    seek(browser, &none.to_string()).await;
+    browser.text("#no-history", |text| text.contains("There is no order")).await;
+    browser.holds(&format!("location.hash === '#/orders/{none}'")).await;
 }
