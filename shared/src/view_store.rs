@@ -122,6 +122,13 @@ pub trait ViewStore: Send + Sync + 'static {
     /// How many streams are parked. Reads none of the notes.
     async fn count_parked(&self, generation: &GenerationId) -> Result<u64>;
 
+    /// Adds to how many views of a generation were repaired from the log. Does nothing when it is gone.
+    /// After an error it may have been added or not; don't add it again.
+    async fn count_repaired(&self, generation: &GenerationId, count: u64) -> Result<()>;
+
+    /// How many were repaired since the generation was begun, by all workers; 0 when it is gone.
+    async fn repaired(&self, generation: &GenerationId) -> Result<u64>;
+
     /// Says how far a generation is: the worker that makes it, or that heals it.
     async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()>;
 

@@ -172,6 +172,14 @@ impl<H: ViewHooks> ViewStore for ViewDecorator<H> {
         self.views.unpark(generation, stream, let_go).await
     }
 
+    async fn count_repaired(&self, generation: &GenerationId, count: u64) -> Result<()> {
+        self.views.count_repaired(generation, count).await
+    }
+
+    async fn repaired(&self, generation: &GenerationId) -> Result<u64> {
+        self.views.repaired(generation).await
+    }
+
     async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()> {
         self.views.report(generation, progress).await
     }

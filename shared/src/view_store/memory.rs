@@ -43,6 +43,7 @@ struct Views {
     lists: HashMap<String, BTreeSet<String>>,
     parked: BTreeMap<StreamName, Parked>,
     progress: Option<Progress>,
+    repaired: u64,
 }
 
 #[derive(Debug, Default)]
@@ -127,6 +128,17 @@ impl ViewStore for Memory {
 
     async fn lease(&self, generation: &GenerationId, _: &str, _: Duration) -> Result<bool> {
         Ok(self.state().views(generation).is_some()) // One process has it all.
+    }
+
+    async fn count_repaired(&self, generation: &GenerationId, count: u64) -> Result<()> {
+        if let Some(views) = self.state_mut().views_mut(generation) {
+            views.repaired += count;
+        }
+        Ok(())
+    }
+
+    async fn repaired(&self, generation: &GenerationId) -> Result<u64> {
+        Ok(self.state().views(generation).map_or(0, |views| views.repaired))
     }
 
     async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()> {

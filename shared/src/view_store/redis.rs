@@ -109,6 +109,14 @@ impl ViewStore for Redis {
         self.lease_generation(generation, holder, term).await
     }
 
+    async fn count_repaired(&self, generation: &GenerationId, count: u64) -> Result<()> {
+        self.add_repaired(generation, count).await
+    }
+
+    async fn repaired(&self, generation: &GenerationId) -> Result<u64> {
+        self.repaired_count(generation).await
+    }
+
     async fn report(&self, generation: &GenerationId, progress: &Progress) -> Result<()> {
         self.report_progress(generation, progress).await
     }

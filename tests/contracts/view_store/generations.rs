@@ -66,7 +66,27 @@ async fn progress_is_told_while_a_generation_is_made(views: Views) {
     assert_eq!(views.progress(&id).await.unwrap(), Some(progress));
 }
 
+async fn repairs_are_counted_with_their_generation(views: Views) {
+    let one = generation(&views).await;
+    assert_eq!(views.repaired(&one).await.unwrap(), 0);
+    for count in [3, 1] {
+        views.count_repaired(&one, count).await.unwrap();
+    }
+    assert!(views.promote(None, &one).await.unwrap());
+    let two = generation(&views).await;
+    assert_eq!(views.repaired(&two).await.unwrap(), 0, "a new one begins at 0");
+    views.count_repaired(&two, 5).await.unwrap();
+    let counted = [views.repaired(&one).await.unwrap(), views.repaired(&two).await.unwrap()];
+    assert_eq!(counted, [4, 5]);
+    views.remove(&two).await.unwrap();
+    assert_eq!(views.repaired(&two).await.unwrap(), 0);
+    views.count_repaired(&two, 2).await.unwrap();
+    assert_eq!(views.repaired(&two).await.unwrap(), 0, "nothing is written to what is gone");
+    assert_eq!(views.repaired(&one).await.unwrap(), 4);
+}
+
 contract! {
+    repairs_are_counted_with_their_generation
     progress_is_told_while_a_generation_is_made
     one_generation_is_made_at_a_time_and_goes_live_by_compare_and_set
     generations_share_nothing_and_leave_nothing
@@ -107,6 +127,8 @@ async fn a_removal_that_was_interrupted_is_found_again_and_writes_nothing_meanwh
     assert!(!views.lease(&id, "a", second).await.unwrap());
     assert_eq!(apply(&views, &id, change(&stream, 1, 2)).await, Applied::NoGeneration);
     views.park(&id, &super::updates::note(&stream, 9)).await.unwrap();
+    views.count_repaired(&id, 1).await.unwrap();
+    assert_eq!(views.repaired(&id).await.unwrap(), 0);
     views.remove(&id).await.unwrap();
     assert_eq!(views.generations().await.unwrap(), []);
     assert_eq!(keys(&own).await, 0, "and no key is left");

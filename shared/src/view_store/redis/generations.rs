@@ -8,7 +8,7 @@ use kernel::{Failure, Result};
 use redis::Pipeline;
 
 use super::Redis;
-use super::scripts::{Argument, Begin, Lease, Promote, Retire};
+use super::scripts::{Argument, Begin, CountRepaired, Lease, Promote, Retire};
 use crate::view_store::{Generation, GenerationId, Progress, ViewStore as _};
 
 fn parse_generation(text: &str) -> Result<Generation> {
@@ -102,6 +102,25 @@ impl Redis {
             term: Argument::Number(i64::try_from(term.as_millis()).unwrap_or(i64::MAX)),
         };
         self.call("leasing a generation", &self.scripts.lease, &lease.call()).await
+    }
+
+    pub(super) async fn add_repaired(&self, generation: &GenerationId, count: u64) -> Result<()> {
+        let keys = self.keys.of(generation);
+        let add = CountRepaired {
+            checkpoint: keys.checkpoint(),
+            repaired: keys.repaired(),
+            count: Argument::Number(i64::try_from(count).unwrap_or(i64::MAX)),
+        };
+        let _added: i64 =
+            self.call("counting repairs", &self.scripts.count_repaired, &add.call()).await?;
+        Ok(())
+    }
+
+    pub(super) async fn repaired_count(&self, generation: &GenerationId) -> Result<u64> {
+        let mut ask = Pipeline::new();
+        ask.get(self.keys.of(generation).repaired());
+        let (count,): (Option<u64>,) = self.run("reading how much was repaired", &ask).await?;
+        Ok(count.unwrap_or(0))
     }
 
     pub(super) async fn report_progress(

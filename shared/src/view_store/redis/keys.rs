@@ -97,6 +97,11 @@ impl GenerationKeys {
         format!("{}:progress", self.tag)
     }
 
+    /// String: how many views were repaired from the log.
+    pub fn repaired(&self) -> String {
+        format!("{}:repaired", self.tag)
+    }
+
     /// Matches every key of the generation.
     pub fn pattern(&self) -> String {
         format!("{}:*", self.tag)

@@ -8,6 +8,7 @@ mod advance;
 mod apply;
 pub mod apply_batch;
 mod begin;
+mod count_repaired;
 mod lease;
 mod let_go;
 mod park;
@@ -24,6 +25,7 @@ pub use self::advance::Advance;
 pub use self::apply::Apply;
 pub use self::apply_batch::ApplyBatch;
 pub use self::begin::Begin;
+pub use self::count_repaired::CountRepaired;
 pub use self::lease::Lease;
 pub use self::let_go::LetGo;
 pub use self::park::Park;
@@ -44,6 +46,7 @@ pub struct Scripts {
     pub promote: Script,
     pub retire: Script,
     pub lease: Script,
+    pub count_repaired: Script,
     pub park: Script,
     pub let_go: Script,
     pub unpark: Script,
@@ -60,6 +63,7 @@ impl Scripts {
             promote: Promote::script(),
             retire: Retire::script(),
             lease: Lease::script(),
+            count_repaired: CountRepaired::script(),
             park: Park::script(),
             let_go: LetGo::script(),
             unpark: Unpark::script(),
