@@ -3,7 +3,6 @@
 mod acts;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel::log::{LogId, Position, StreamName};
 use kernel::{Result, Timestamp};
@@ -69,9 +68,9 @@ pub struct Flow {
     /// Every commit up to here is checked: it is in the live views, or parked. `None` while none are
     /// live.
     pub checkpoint: Option<Position>,
-    /// Views that this worker has repaired from the log since it started, because no message brought
-    /// what they lacked in time.
-    pub repaired_here: u64,
+    /// Views of the live generation that were repaired from the log since it was begun, by all workers,
+    /// because no message brought what they lacked in time. `None` while none are live.
+    pub repaired: Option<u64>,
 }
 
 /// What one worker does for operators. Every method may be called at any time. A failure is of a
@@ -86,7 +85,6 @@ pub struct Operations {
     pub(crate) retrier: Arc<Retrier>,
     pub(crate) recorder: Recorder,
     pub(crate) served: Served,
-    pub(crate) repaired: Arc<AtomicU64>,
 }
 
 impl Operations {
@@ -126,15 +124,15 @@ impl Operations {
     /// other, so that a later step never seems to be ahead of an earlier one.
     pub async fn flow(&self) -> Result<Flow> {
         let live = self.views.live().await?;
-        let (mut checkpoint, mut waiting) = (None, None);
+        let (mut checkpoint, mut repaired, mut waiting) = (None, None, None);
         if let Some(live) = &live {
             checkpoint = self.views.checkpoint(&live.id).await?;
+            repaired = Some(self.views.repaired(&live.id).await?);
             waiting = self.feeds.waiting(live).await?;
         }
         let published = self.store.published().await?;
         let head = self.store.head().await?;
-        let repaired_here = self.repaired.load(Ordering::Relaxed);
-        Ok(Flow { head, published, waiting, checkpoint, repaired_here })
+        Ok(Flow { head, published, waiting, checkpoint, repaired })
     }
 
     /// The notes of what could not be applied to the live views: a page of those behind `after`, as the

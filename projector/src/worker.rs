@@ -4,7 +4,6 @@ mod background;
 mod probation;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use kernel::Result;
@@ -99,14 +98,8 @@ impl Worker {
             Arc::new(Retrier::new(store.clone(), views.clone(), applier.clone(), parking));
         let walker = Walker::new(views.clone(), applier.clone());
         let leases = LeaseHolder::new(views.clone(), holder);
-        let repaired = Arc::<AtomicU64>::default();
-        let healer = Arc::new(Healer::new(
-            store.clone(),
-            views.clone(),
-            walker.clone(),
-            leases.clone(),
-            repaired.clone(),
-        ));
+        let healer =
+            Arc::new(Healer::new(store.clone(), views.clone(), walker.clone(), leases.clone()));
         let generations =
             Arc::new(Generations::new(store.clone(), views.clone(), feeds.clone(), version));
         let builder = Builder::new(
@@ -129,7 +122,6 @@ impl Worker {
             retrier,
             recorder: Recorder::new(operation_log),
             served: served.clone(),
-            repaired,
         };
         Self {
             remover: Remover::new(views.clone(), feeds.clone()),

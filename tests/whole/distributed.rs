@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_view_equals_a_fold_of_the_log_after_a_load_with_three_projectors() {
-    let system = System::start(&Urls::of_the_run(), 1, 3).await;
+    let mut system = System::start(&Urls::of_the_run(), 1, 3).await;
     drive(&plan(3_000), &system.commands[0].client).await;
     system.verify().await;
     for projector in &system.projectors {
@@ -28,7 +28,31 @@ async fn every_view_equals_a_fold_of_the_log_after_a_load_with_three_projectors(
         .await;
         assert!(flow["head"].as_i64() >= Some(3_000), "{flow}");
     }
+    each_tells_what_one_of_them_repairs(&mut system).await;
     system.remove().await;
+}
+
+/// Of a message that is lost with its queue, while no projector runs.
+async fn each_tells_what_one_of_them_repairs(system: &mut System) {
+    let before = system.projectors[0].get("/flow").await["repaired"].as_u64().unwrap();
+    system.projectors.iter().for_each(|projector| projector.process.stop());
+    assert_eq!(system.commands[0].api().create_lamp(5).await.status, 201);
+    system.until_relayed().await;
+    let live = system.own.redis().await.live().await.unwrap().unwrap();
+    let queue = live.id.queue(&system.own.namespace);
+    system.own.rabbitmq().delete(&queue).await.unwrap();
+    for projector in &mut system.projectors {
+        projector.restart();
+    }
+    system.until_ready().await;
+    for projector in &system.projectors {
+        let flow = until("what was lost is in the views", || async {
+            let flow = projector.get("/flow").await;
+            (flow["checkpoint"] == flow["head"]).then_some(flow)
+        })
+        .await;
+        assert_eq!(flow["repaired"], before + 1, "{flow}");
+    }
 }
 
 /// As after a lost confirm, when the relay makes other chunks of what it publishes again.

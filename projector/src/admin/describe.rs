@@ -51,7 +51,7 @@ fn views() -> Vec<Operation> {
     });
     let generations = json!({ "items": [generation], "next": null, "head": 1 });
     let flow = json!({
-        "head": 1, "published": 1, "waiting": 0, "checkpoint": 1, "repaired_here": 0,
+        "head": 1, "published": 1, "waiting": 0, "checkpoint": 1, "repaired": 0,
     });
     vec![
         Operation::new("GET", "/generations", "listGenerations")

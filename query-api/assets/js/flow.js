@@ -43,10 +43,10 @@ export function flow() {
       for (const key of ["commits", "published", "delivered"]) this.move(key, false, "–");
       text(healer, HEALER);
     },
-    healed({ checkpoint, head, repaired_here: repaired }) {
+    healed({ checkpoint, head, repaired }) {
       const behind = Math.max(0, head - checkpoint);
       const parts = ["Healer: checked up to ", h("b", {}, integer(checkpoint)), behind ? `, ${integer(behind)} behind; ` : ", all of the log; ",
-        h("b", { title: "By this projector, since it started" }, integer(repaired)), " repaired"];
+        h("b", {}, integer(repaired)), " repaired since these views were made"];
       const words = parts.map(part => part.textContent ?? part).join("");
       if (healer.textContent !== words) healer.replaceChildren(...parts);
     },

@@ -21,25 +21,36 @@ use waybill::client::Client;
 
 /// The feed brings something else all the time: what is appended reaches the views by the healer.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_healer_repaired_is_told() {
+async fn what_the_healer_of_any_worker_repaired_is_told_by_each() {
     let own = Own::default();
     let (store, views) = (Arc::new(own.mongodb().await), Arc::new(own.redis().await));
     let subject = Subject::new(store, views.clone()).await;
     let other = stream();
     let events = subject.append(&other, 1, &[created(&other, 9)]).await;
     views.remove(&subject.generation).await.unwrap();
-    let worker = Worker::start(&own, "one", &events).await;
-    worker.until_it_leaves(None).await;
+    let workers =
+        [Worker::start(&own, "one", &events).await, Worker::start(&own, "two", &events).await];
+    for worker in &workers {
+        worker.until_it_leaves(None).await;
+    }
     let lost = stream();
     let last = subject.append(&lost, 1, &[created(&lost, 9), paid(1)]).await[1].position;
     let flow = until("the checkpoint passes what was lost", || async {
-        let flow = worker.operations.flow().await.unwrap();
+        let flow = workers[0].operations.flow().await.unwrap();
         (flow.checkpoint == Some(last)).then_some(flow)
     })
     .await;
-    assert_eq!((flow.head, flow.repaired_here), (last, 1), "{flow:?}");
+    assert_eq!((flow.head, flow.repaired), (last, Some(1)), "{flow:?}");
     assert_eq!((flow.published, flow.waiting), (Some(0), None), "no relay, and no queue");
-    worker.stop().await;
+    let told = workers[1].operations.flow().await.unwrap();
+    assert_eq!(told.repaired, Some(1), "one of the two has healed, and both tell: {told:?}");
+    for worker in workers {
+        worker.stop().await;
+    }
+    let later = Worker::start(&own, "three", &events).await;
+    later.until_it_leaves(None).await;
+    assert_eq!(later.operations.flow().await.unwrap().repaired, Some(1), "it is kept");
+    later.stop().await;
     own.remove().await;
 }
 

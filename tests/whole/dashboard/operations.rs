@@ -91,6 +91,17 @@ async fn until_letters(system: &System, count: usize) {
     .await;
 }
 
+/// The healer's checkpoint, and what it repaired, also where another worker did that.
+async fn what_was_healed_is_shown(system: &System, browser: &Browser) {
+    let views = system.own.redis().await;
+    let live = views.live().await.unwrap().unwrap().id;
+    views.count_repaired(&live, 7).await.unwrap();
+    let repaired = system.projectors[0].get("/flow").await["repaired"].clone();
+    assert!(repaired.as_u64() >= Some(7), "{repaired}");
+    let words = format!("; {repaired} repaired since these views were made");
+    browser.text(".healer", |text| text.contains("checked up to") && text.ends_with(&words)).await;
+}
+
 /// Shows how far views are that another build of the projector makes, as during an upgrade: this one leaves
 /// them alone, and what the test reports of them is all that happens to them.
 async fn views_in_the_making_are_shown(system: &System, browser: &Browser) {
@@ -172,10 +183,10 @@ async fn operators_retry_discard_and_rebuild_on_the_page() {
     dead_letter(&system, b"<img src=x onerror=document.title='pwned'>").await;
     browser.look(1280, 900, "light").await;
     browser.open(&format!("{}/#/pipeline", system.queries.client.base())).await;
-    // What is published and what waits is told, and the healer's checkpoint.
+    // What is published and what waits is told, and what the healer did.
     browser.text("[data-step=exchange]", |text| text.contains("position")).await;
     browser.text("[data-arrow=delivered]", |text| text.contains("waiting")).await;
-    browser.text(".healer", |text| text.contains("checked up to")).await;
+    what_was_healed_is_shown(&system, &browser).await;
     // One stream can be applied, the other says why not.
     browser.click(&format!("[aria-label='Retry {healthy}']")).await;
     browser.holds(&format!("!document.querySelector(\"[aria-label='Retry {healthy}']\")")).await;
