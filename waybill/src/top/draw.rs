@@ -164,6 +164,12 @@ mod tests {
             queue: Some(321),
             generations: Some(vec![
                 json!({ "id": "v3-aa", "live": true, "checkpoint": 1_200, "parked": 0 }),
+                json!({
+                    "id": "v3-bb", "building": true, "checkpoint": 500, "parked": 0,
+                    "progress": {
+                        "at": "2026-01-02T03:04:05.000Z", "reached": 600, "head": 1_234, "outrun": true,
+                    },
+                }),
             ]),
             services: vec![Service {
                 service: "query-api",
@@ -188,6 +194,7 @@ mod tests {
             "commits per second, at most 567",
             "connection refused",
             "v3-aa",
+            "in the making, at 600 of 1234, outrun by the log",
             "order-7\u{fffd}[2J",
         ] {
             assert!(shown.contains(expected), "{expected} is not in\n{shown}");

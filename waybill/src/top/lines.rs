@@ -79,7 +79,7 @@ pub fn generation(one: &Value) -> [String; 4] {
         (true, _) => "live".to_owned(),
         (false, true) if progress.is_object() => {
             let outrun = if progress["outrun"] == true { ", outrun by the log" } else { "" };
-            format!("in the making, at {} of {}{outrun}", progress["at"], progress["head"])
+            format!("in the making, at {} of {}{outrun}", progress["reached"], progress["head"])
         }
         (false, true) => "in the making".to_owned(),
         (false, false) => "replaced".to_owned(),
