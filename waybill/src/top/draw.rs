@@ -18,18 +18,52 @@ fn color(color: Color) -> Style {
     if wanted { Style::new().fg(color) } else { Style::new() }
 }
 
+/// Lines of the title, and of the figures.
+const TITLE: u16 = 1;
+const FIGURES: u16 = 6;
+/// Lines of a table beside its rows: its border and its headings.
+const AROUND_ROWS: u16 = 3;
+/// Lines that the hottest streams have at least, and those that they have before there are curves.
+const FEW_STREAMS: u16 = AROUND_ROWS + 1;
+const SOME_STREAMS: u16 = AROUND_ROWS + 4;
+/// Lines of the curves, their border included: at least and at most.
+const CURVES: [u16; 2] = [3, 6];
+
+/// Lines of what may be higher or lower. The hottest streams have all others.
+struct Heights {
+    services: u16,
+    generations: u16,
+    curves: u16,
+}
+
+impl Heights {
+    /// On a low terminal there are no curves, which only show what the figures were before; on a lower
+    /// one not every service is shown.
+    fn of(height: u16, sample: &Sample) -> Self {
+        let table =
+            |rows: usize| u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(AROUND_ROWS);
+        let left = height.saturating_sub(TITLE + FIGURES);
+        let generations = table(sample.generations.as_ref().map_or(0, Vec::len)).clamp(4, 6);
+        let for_services = left.saturating_sub(generations + FEW_STREAMS).clamp(4, 12);
+        let services = table(sample.services.len()).min(for_services);
+        let [least, most] = CURVES;
+        let curves = left.saturating_sub(generations + services + SOME_STREAMS).min(most);
+        Self { services, generations, curves: if curves < least { 0 } else { curves } }
+    }
+}
+
 /// Draws a sample; until there is one, that it is being taken.
 pub fn draw(frame: &mut Frame<'_>, sample: Option<&Sample>, history: &History) {
     let Some(sample) = sample else {
         return frame.render_widget("Asking the services …", frame.area());
     };
-    let services = u16::try_from(sample.services.len()).unwrap_or(u16::MAX).saturating_add(3);
+    let heights = Heights::of(frame.area().height, sample);
     let [title, numbers, curves, workers, views, streams] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(6),
-        Constraint::Length(6),
-        Constraint::Length(services.min(12)),
-        Constraint::Length(6),
+        Constraint::Length(TITLE),
+        Constraint::Length(FIGURES),
+        Constraint::Length(heights.curves),
+        Constraint::Length(heights.services),
+        Constraint::Length(heights.generations),
         Constraint::Min(0),
     ])
     .areas(frame.area());
@@ -151,6 +185,11 @@ mod tests {
         terminal.backend().to_string()
     }
 
+    fn service(service: &'static str, state: State, note: Option<&str>) -> Service {
+        let url = "http://127.0.0.1:8081".to_owned();
+        Service { service, url, state, note: note.map(str::to_owned), serves: None }
+    }
+
     fn sample() -> Sample {
         let hottest = vec![Hottest { stream: "order-7\u{1b}[2J".to_owned(), changes: 42 }];
         Sample {
@@ -171,13 +210,11 @@ mod tests {
                     },
                 }),
             ]),
-            services: vec![Service {
-                service: "query-api",
-                url: "http://127.0.0.1:8081".to_owned(),
-                state: State::Unreachable,
-                note: Some("connection refused".to_owned()),
-                serves: None,
-            }],
+            services: vec![
+                service("command-api", State::Ready, None),
+                service("query-api", State::Unreachable, Some("connection refused")),
+                service("projector", State::Ready, None),
+            ],
             missing: vec![Missing { what: "views", why: "the projector is away".to_owned() }],
             ..Sample::default()
         }
@@ -200,6 +237,25 @@ mod tests {
             assert!(shown.contains(expected), "{expected} is not in\n{shown}");
         }
         assert!(screen(None, 40, 3).contains("Asking the services"));
+    }
+
+    /// Whether each is on a screen.
+    fn are_shown<const N: usize>(shown: &str, texts: [&str; N]) -> [bool; N] {
+        texts.map(|text| shown.contains(text))
+    }
+
+    #[test]
+    fn a_low_terminal_shows_the_hottest_streams_and_all_services_before_any_curve() {
+        let mut sample = sample();
+        let parts = ["command-api", "query-api", "projector", "v3-bb", "order-7", "at most 567"];
+        for (height, curves) in [(24, false), (30, true), (40, true)] {
+            let shown = screen(Some(&sample), 80, height);
+            let expected = [true, true, true, true, true, curves];
+            assert_eq!(are_shown(&shown, parts), expected, "{height}:\n{shown}");
+        }
+        sample.services.extend((0..20).map(|_| service("projector", State::Ready, None)));
+        let shown = screen(Some(&sample), 80, 24);
+        assert_eq!(are_shown(&shown, ["command-api", "v3-bb", "order-7"]), [true; 3], "{shown}");
     }
 
     #[test]
