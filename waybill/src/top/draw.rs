@@ -1,5 +1,7 @@
 //! The screen.
 
+use std::collections::VecDeque;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -7,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, RenderDirection, Row, Sparkline, Table};
 
 use super::Sample;
-use super::lines::{figures, generation};
+use super::lines::{figures, generation, or_nothing};
 use super::sample::State;
 use super::screen::History;
 use crate::output::plain;
@@ -89,20 +91,15 @@ pub fn draw(frame: &mut Frame<'_>, sample: Option<&Sample>, history: &History) {
     draw_streams(frame, streams, sample);
 }
 
-/// The newest rate is at the right.
-fn curve(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    title: &str,
-    rates: &std::collections::VecDeque<u64>,
-    of: Color,
-) {
-    let most = rates.iter().max().copied().unwrap_or(0);
+/// The newest rate is at the right. Where none was told there are dots.
+fn curve(frame: &mut Frame<'_>, area: Rect, title: &str, rates: &VecDeque<Option<u64>>, of: Color) {
+    let most = or_nothing(rates.iter().flatten().max(), "");
     let block = Block::bordered().title(format!("{title}, at most {most}"));
     let curve = Sparkline::default()
         .block(block)
         .style(color(of))
         .direction(RenderDirection::RightToLeft)
+        .absent_value_symbol("·")
         .data(rates.iter().rev());
     frame.render_widget(curve, area);
 }
@@ -237,6 +234,19 @@ mod tests {
             assert!(shown.contains(expected), "{expected} is not in\n{shown}");
         }
         assert!(screen(None, 40, 3).contains("Asking the services"));
+    }
+
+    #[test]
+    fn a_curve_tells_what_is_not_known_from_a_rate_of_zero() {
+        let quiet = Log { head: 1, positions_per_second: Some(0.0) };
+        for (log, title, dots) in [
+            (None, "commits per second, at most –", true),
+            (Some(quiet), "commits per second, at most 0", false),
+        ] {
+            let changes = sample().changes;
+            let shown = screen(Some(&Sample { log, changes, ..Sample::default() }), 120, 40);
+            assert_eq!(are_shown(&shown, [title, "·"]), [true, dots], "{shown}");
+        }
     }
 
     /// Whether each is on a screen.

@@ -11,7 +11,8 @@ const NOTHING: &str = "–";
 /// A name and what is told of it.
 pub type Line = (&'static str, String);
 
-fn or_nothing<T: ToString>(value: Option<T>, unit: &str) -> String {
+/// The value with its unit, or what stands where nothing is told.
+pub fn or_nothing<T: ToString>(value: Option<T>, unit: &str) -> String {
     value.map_or_else(|| NOTHING.to_owned(), |value| format!("{}{unit}", value.to_string()))
 }
 

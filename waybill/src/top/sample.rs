@@ -57,7 +57,7 @@ pub struct Views {
 /// Changes of the views, as `GET /live` tells them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Changes {
-    /// Changes told per second since the look before; those of one stream within 20 ms are one.
+    /// Changes told per second since the look before; those of one stream within 10 ms are one.
     pub per_second: f64,
     /// The longest time from when an event was recorded until it was told, in milliseconds, since the
     /// look before; `null` without a change.

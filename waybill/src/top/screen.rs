@@ -20,13 +20,13 @@ pub const HISTORY: usize = 300;
 /// How soon a key is noticed.
 const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Rates of the past, oldest first.
+/// Rates of the past, oldest first; `None` where none was told.
 #[derive(Debug, Default)]
 pub struct History {
     /// Positions per second.
-    pub commits: VecDeque<u64>,
+    pub commits: VecDeque<Option<u64>>,
     /// Changes per second.
-    pub changes: VecDeque<u64>,
+    pub changes: VecDeque<Option<u64>>,
 }
 
 impl History {
@@ -35,7 +35,7 @@ impl History {
         let log = sample.log.as_ref().and_then(|log| log.positions_per_second);
         let changes = sample.changes.as_ref().map(|changes| changes.per_second);
         for (rates, rate) in [(&mut self.commits, log), (&mut self.changes, changes)] {
-            rates.push_back(rate.unwrap_or(0.0).round() as u64);
+            rates.push_back(rate.map(|rate| rate.round() as u64));
             if rates.len() > HISTORY {
                 rates.pop_front();
             }
@@ -159,5 +159,25 @@ fn until_next(
             Event::Resize(..) => return Ok(true),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Changes, Log};
+    use super::*;
+
+    #[test]
+    fn a_rate_that_is_not_told_is_none_and_not_zero() {
+        let log = |rate| Some(Log { head: 7, positions_per_second: rate });
+        let none = Changes { per_second: 0.0, lag_ms: None, applied: None, hottest: vec![] };
+        let mut history = History::default();
+        for (log, changes) in [(None, None), (log(None), Some(none)), (log(Some(2.6)), None)] {
+            history.add(&Sample { log, changes, ..Sample::default() });
+        }
+        assert_eq!(history.commits, [None, None, Some(3)]);
+        assert_eq!(history.changes, [None, Some(0), None]);
+        (0..HISTORY).for_each(|_| history.add(&Sample::default()));
+        assert_eq!(history.commits, [None::<u64>; HISTORY]);
     }
 }
