@@ -124,7 +124,9 @@ async fn colours_are_for_terminals_and_for_those_who_want_them() {
         let done = variables.iter().fold(waybill.clone(), with).run("verify").await;
         assert_eq!(done.stdout.contains('\u{1b}'), colours, "{variables:?}: {done:?}");
     }
-    for (waybill, colours) in [(waybill.clone(), true), (waybill.with("NO_COLOR", "1"), false)] {
+    let plain = [("NO_COLOR", "1"), ("TERM", "dumb")]
+        .map(|(name, value)| (waybill.clone().with(name, value), false));
+    for (waybill, colours) in [(waybill.clone(), true)].into_iter().chain(plain) {
         let mut top = waybill.on_terminal("top", "");
         top.shows("commits").await;
         top.press("q").await;

@@ -1,5 +1,6 @@
 //! What is drawn on a terminal, and on nothing else.
 
+use tests::program::CommandLine;
 use tests::stores::TempDir;
 
 use super::json::embedded;
@@ -56,4 +57,31 @@ async fn top_leaves_the_terminal_as_it_was_when_q_is_pressed() {
         "the cursor is shown: {shown:?}"
     );
     system.stop().await;
+}
+
+/// It can't listen on a port that another program listens on, and says so in its log.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_has_colours_where_what_is_printed_has() {
+    let folder = TempDir::default();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let failing = CommandLine::default()
+        .with("WAYBILL_DATA_DIR", &folder.0.display().to_string())
+        .with("WAYBILL_COMMAND_LISTEN", &taken.local_addr().unwrap().to_string());
+    let assert_colours = |code: Option<i32>, log: &str, colours: bool, variable: &str| {
+        assert_eq!(code, Some(2), "{variable}: {log:?}");
+        assert!(log.contains("can't go on"), "{variable}: {log:?}");
+        assert_eq!(log.contains('\u{1b}'), colours, "{variable}: {log:?}");
+    };
+    for (variable, value, on_terminal, on_pipe) in [
+        ("TERM", "xterm", true, false),
+        ("TERM", "dumb", false, false),
+        ("NO_COLOR", "1", false, false),
+        ("CLICOLOR_FORCE", "1", true, true),
+    ] {
+        let up = failing.clone().with(variable, value);
+        let (code, log) = up.on_terminal("up", "").ended().await;
+        assert_colours(code, &log, on_terminal, variable);
+        let done = up.run("up").await;
+        assert_colours(done.code, &done.stderr, on_pipe, variable);
+    }
 }

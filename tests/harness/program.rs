@@ -102,9 +102,9 @@ impl CommandLine {
         let program = self.program();
         let shell = format!("stty rows 30 cols 100; {} {line}{afterwards}", program.display());
         let mut command = Command::new("script");
-        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
         let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", path).env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
+        command.env_clear().env("PATH", path).env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.args(["-qec", &shell, "/dev/null"]).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("`script` of util-linux");

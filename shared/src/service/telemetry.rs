@@ -3,8 +3,8 @@
 //! has its `request_id`, and its `correlation` and `traceparent` where it has them.
 
 use std::fmt;
-use std::io::IsTerminal as _;
 
+use anstream::{AutoStream, ColorChoice};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
@@ -29,8 +29,9 @@ pub(crate) const TEXT: &str = "text";
 pub fn start(filter: &str) {
     // Of two directives for the same target the later one holds.
     let filter = EnvFilter::new(format!("{LOG_FILTER},{filter},{}", of_exporter(filter)));
-    let color = std::io::stderr().is_terminal();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color);
+    // As the command line decides it for its results: docs/reference/cli.md.
+    let has_colors = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colors);
     let logs = logs.with_writer(std::io::stderr);
     let started = match std::env::var(FORMAT) {
         Ok(format) if format == JSON => {

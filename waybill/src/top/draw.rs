@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use anstream::{AutoStream, ColorChoice};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -14,10 +15,12 @@ use super::sample::State;
 use super::screen::History;
 use crate::output::plain;
 
-/// Colours only where the user wants any (<https://no-color.org>).
+/// Colours only where the user and the terminal want any, as for all that commands print.
 fn color(color: Color) -> Style {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted { Style::new().fg(color) } else { Style::new() }
+    match AutoStream::choice(&std::io::stdout()) {
+        ColorChoice::Never => Style::new(),
+        _ => Style::new().fg(color),
+    }
 }
 
 /// Lines of the title, and of the figures.
