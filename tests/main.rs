@@ -133,6 +133,7 @@ mod checks {
     mod generic;
     mod house;
     mod lists;
+    mod money;
     mod observe;
     mod oracle;
     mod proxy;

@@ -1,6 +1,7 @@
 //! The domain: orders. Pure rules (`order`), the views made of their events (`view`), and the
 //! questions that views answer (`queries`). No I/O.
 
+pub mod money;
 pub mod order;
 pub mod queries;
 pub mod values;

@@ -68,7 +68,7 @@ async fn every_command_prints_json_that_tells_what_its_text_does() {
     system.stop().await;
 }
 
-/// Of an order for one lamp at 500, to which nothing else has happened.
+/// Of an order for one lamp at 5.00, to which nothing else has happened.
 async fn an_order_is_shown_as_text_and_table(waybill: &CommandLine, id: Uuid) {
     let shown = waybill.run(&format!("state {id}")).await;
     assert_code(&shown, 0, "state");
@@ -79,10 +79,10 @@ async fn an_order_is_shown_as_text_and_table(waybill: &CommandLine, id: Uuid) {
         "customer c",
         "status created",
         "version 1",
-        "total 500 EUR",
-        "paid 0 EUR",
+        "total 5.00 EUR",
+        "paid 0.00 EUR",
         "SKU NAME QUANTITY UNIT PRICE SHIPPED DELIVERED",
-        "A Lamp 1 500 0 0",
+        "A Lamp 1 5.00 0 0",
     ] {
         assert!(told.iter().any(|told| told == line), "{line:?} is not in\n{}", shown.stdout);
     }

@@ -43,7 +43,7 @@ async fn what_is_posted_is_told(commands: &Client, waybill: &CommandLine) {
     api.create_lamp(500).await; // Not of this order, and not paid.
     assert!(api.pay(id, 500).await.is_success());
     let line = paid.line().await;
-    let [status, version, amount] = ["paid", "v2", "paid 500 of 500 EUR"];
+    let [status, version, amount] = ["paid", "v2", "paid 5.00 of 5.00 EUR"];
     assert!(line.contains(status) && line.contains(version) && line.contains(amount), "{line}");
     assert!(!line.contains('\u{1b}'), "no colours where it is no terminal: {line}");
     assert_eq!(paid.ended().await, Some(0));

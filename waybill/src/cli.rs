@@ -7,6 +7,7 @@ mod audit;
 mod completions;
 mod dead_letters;
 mod doctor;
+mod facts;
 mod import;
 mod load;
 mod log;

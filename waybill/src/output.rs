@@ -64,6 +64,16 @@ impl Output {
         self.line(text)
     }
 
+    /// Prints names and what is told by each, on a line for each, all of them indented.
+    pub fn facts<N: AsRef<str>>(&mut self, indent: &str, facts: &[(N, String)]) -> io::Result<()> {
+        let width = facts.iter().map(|(name, _)| name.as_ref().width()).max().unwrap_or(0);
+        for (name, told) in facts {
+            let name = name.as_ref();
+            self.line(format_args!("{indent}{BOLD}{name:<width$}{BOLD:#}  {told}"))?;
+        }
+        Ok(())
+    }
+
     /// Prints the rows below their headings; nothing where there are no rows.
     pub fn table(&mut self, table: &Table) -> io::Result<()> {
         write!(self.out, "{table}")

@@ -4,11 +4,11 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
-use super::answer;
 use super::services::CommandApi;
+use super::{answer, facts};
 use crate::client::{BearerToken, encode};
 use crate::outcome;
-use crate::output::{BOLD, Format, Output, Table, left, right, text};
+use crate::output::{Format, Output, Table, left, right, text};
 
 pub const HELP: &str = "\
 Examples:
@@ -22,7 +22,7 @@ Examples:
   # For programs: its status alone
   waybill state 8971c9bb-11d6-41f2-9039-b5d18ab03b46 --json | jq -r .status
 
-Amounts are in minor units of the currency.";
+Amounts have the decimals of the currency; with --json they are in its minor units.";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -68,15 +68,19 @@ const FACTS: [(&str, &str); 6] = [
 ];
 
 fn show(state: &Value, output: &mut Output) -> std::io::Result<()> {
-    for (name, field) in FACTS {
-        output.line(format_args!("{BOLD}{name:<9}{BOLD:#} {}", text(&state[field])))?;
-    }
-    let currency = text(&state["currency"]);
-    for name in ["total", "paid", "refunded"] {
-        output.line(format_args!("{BOLD}{name:<9}{BOLD:#} {} {currency}", text(&state[name])))?;
-    }
+    output.facts("", &whole(state))?;
     output.line("")?;
     output.table(&items(state))
+}
+
+fn whole(state: &Value) -> Vec<(&'static str, String)> {
+    let currency = text(&state["currency"]);
+    let sum = |name: &'static str| {
+        (name, format!("{} {currency}", facts::decimal(&state[name], &currency)))
+    };
+    let mut told = facts::of(state, &FACTS);
+    told.extend(["total", "paid", "refunded"].map(sum));
+    told
 }
 
 fn items(state: &Value) -> Table {
@@ -88,11 +92,42 @@ fn items(state: &Value) -> Table {
         right("SHIPPED"),
         right("DELIVERED"),
     ]);
+    let currency = text(&state["currency"]);
     for item in state["items"].as_array().into_iter().flatten() {
         let [sku, name] = ["sku", "name"].map(|field| text(&item[field]));
-        let [quantity, price, shipped, delivered] =
-            ["quantity", "unit_price", "shipped", "delivered"].map(|field| &item[field]);
-        table.row([&sku, &name, quantity, price, shipped, delivered]);
+        let price = facts::decimal(&item["unit_price"], &currency);
+        let [quantity, shipped, delivered] =
+            ["quantity", "shipped", "delivered"].map(|field| &item[field]);
+        table.row([&sku, &name, quantity, &price, shipped, delivered]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn amounts_have_the_decimals_of_their_currency() {
+        for (currency, total, paid, price) in
+            [("EUR", "5.00 EUR", "0.07 EUR", "2.50"), ("JPY", "500 JPY", "7 JPY", "250")]
+        {
+            let state = json!({
+                "order_id": "o\u{1b}", "currency": currency, "total": 500, "paid": 7, "refunded": 0,
+                "items": [{ "sku": "A", "name": "Lamp", "quantity": 2, "unit_price": 250, "shipped": 1 }],
+            });
+            let whole = whole(&state);
+            for fact in [("order", "o\u{fffd}"), ("total", total), ("paid", paid)] {
+                assert!(
+                    whole.iter().any(|(name, told)| (*name, told.as_str()) == fact),
+                    "{whole:?}"
+                );
+            }
+            let items = items(&state).to_string();
+            let row: Vec<&str> = items.lines().nth(1).unwrap().split_whitespace().collect();
+            assert_eq!(row[..5], ["A", "Lamp", "2", price, "1"], "{items}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use shared::service::shutdown;
 use uuid::Uuid;
 
+use super::facts;
 use super::services::QueryApi;
 use crate::client::{BearerToken, encode};
 use crate::live::sse::Event;
@@ -31,7 +32,8 @@ Examples:
   waybill tail --after \"$(jq -rs 'map(.id | values) | last' events)\"
 
 A stream that is cut off is opened again behind the last event. `reset` says that what was missed
-is not known any more, or that other views are live.";
+is not known any more, or that other views are live. Amounts have the decimals of the currency; with
+--json they are in its minor units.";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -115,13 +117,13 @@ fn print(event: &Event, output: &mut Output) -> std::io::Result<()> {
     }
 }
 
-/// `<time>  <status>  <stream>  v<version>  <customer>  <paid> of <total> <currency>`; amounts in minor
-/// units.
+/// `<time>  <status>  <stream>  v<version>  <customer>  paid <paid> of <total> <currency>`.
 fn line(data: &Value) -> String {
     let (view, stream) = (&data["view"], text(&data["stream"]));
     let [status, customer, currency, at] =
         ["status", "customer_id", "currency", "updated_at"].map(|field| text(&view[field]));
-    let (paid, total, version) = (&view["paid"], &view["total"], &data["version"]);
+    let [paid, total] = ["paid", "total"].map(|field| facts::decimal(&view[field], &currency));
+    let version = &data["version"];
     let style =
         if ["paid", "shipped", "delivered"].contains(&status.as_str()) { GOOD } else { BOLD };
     format!(
@@ -156,6 +158,18 @@ mod tests {
         assert_eq!(path(&["--order", id]).unwrap(), format!("/live?order_id={id}"));
         for bad in [["--order", "7"], ["--status", "lost"], ["--count", "0"]] {
             assert!(path(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_shown_with_the_decimals_of_its_currency() {
+        for (currency, amounts) in
+            [("EUR", "paid 5.00 of 12.50 EUR"), ("JPY", "paid 500 of 1250 JPY")]
+        {
+            let view =
+                json!({ "status": "created", "currency": currency, "paid": 500, "total": 1_250 });
+            let shown = line(&json!({ "stream": "order-7", "version": 2, "view": view }));
+            assert!(shown.contains("order-7  v2  ") && shown.ends_with(amounts), "{shown}");
         }
     }
 }
