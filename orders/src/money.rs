@@ -8,6 +8,9 @@ const DECIMALS: [(usize, &str); 3] = [
     (4, "CLF UYW"),
 ];
 
+/// The members of events and of orders that hold an amount.
+pub const FIELDS: [&str; 5] = ["amount", "paid", "refunded", "total", "unit_price"];
+
 /// Decimals of the minor unit of a currency; two where ISO 4217 has no number for the code.
 pub fn decimals(currency: &str) -> usize {
     let has = |codes: &str| codes.split(' ').any(|code| code == currency);
@@ -31,7 +34,11 @@ pub fn money(minor: i64, currency: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kernel::aggregate::Aggregate as _;
+    use serde_json::Value;
+
     use super::*;
+    use crate::OrderAggregate;
 
     #[test]
     fn an_amount_has_the_decimals_of_its_currency() {
@@ -51,5 +58,30 @@ mod tests {
         ] {
             assert_eq!(money(minor, currency), shown);
         }
+    }
+
+    /// The names of all members of a value that hold a number.
+    fn numbers(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(name, value)| {
+                found.extend(value.is_number().then(|| name.clone()));
+                numbers(value, found);
+            }),
+            Value::Array(items) => items.iter().for_each(|item| numbers(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_number_of_an_event_and_of_an_order_is_an_amount_or_a_count() {
+        let contract = OrderAggregate::contract();
+        let shapes = contract.events.iter().map(|event| &event.data).chain(&contract.state);
+        let mut found = vec![];
+        shapes.for_each(|shape| numbers(&shape.example, &mut found));
+        let counts = ["quantity", "shipped", "delivered", "version"];
+        let (amounts, others): (Vec<&str>, Vec<&str>) =
+            found.iter().map(String::as_str).partition(|name| FIELDS.contains(name));
+        assert!(FIELDS.iter().all(|field| amounts.contains(field)), "{found:?}");
+        assert!(others.iter().all(|name| counts.contains(name)), "{found:?}");
     }
 }

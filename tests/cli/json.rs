@@ -86,6 +86,15 @@ async fn an_order_is_shown_as_text_and_table(waybill: &CommandLine, id: Uuid) {
     ] {
         assert!(told.iter().any(|told| told == line), "{line:?} is not in\n{}", shown.stdout);
     }
+    let audited = waybill.run(&format!("audit {id}")).await;
+    assert_code(&audited, 0, "audit");
+    let told: Vec<String> = audited.stdout.lines().map(words).collect();
+    for line in ["currency EUR", "customer_id c", &format!("order_id {id}")] {
+        assert!(told.iter().any(|told| told == line), "{line:?} is not in\n{}", audited.stdout);
+    }
+    let item = told.iter().find(|line| line.starts_with("items ")).unwrap();
+    assert!(item.contains("unit_price 5.00 EUR") && item.contains("name Lamp"), "{item}");
+    assert!(!audited.stdout.contains(['{', '"']), "no JSON: {}", audited.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

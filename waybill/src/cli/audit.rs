@@ -6,11 +6,11 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
-use super::answer;
 use super::services::{CommandApi, Projector};
+use super::{answer, facts};
 use crate::client::{BearerToken, Client, Response, encode};
 use crate::outcome::{self, Outcome};
-use crate::output::{BOLD, FAINT, Format, Output, text};
+use crate::output::{BOLD, FAINT, Format, Output, plain, text};
 
 pub const HELP: &str = "\
 Examples:
@@ -99,7 +99,7 @@ pub async fn all(commands: &Client, order: &str) -> kernel::Result<Vec<Value>> {
 
 /// Prints the events of an order as they are read.
 pub async fn print(commands: &Client, order: &str, output: &mut Output) -> outcome::Result {
-    let mut pages = Pages::new(commands, order);
+    let (mut pages, mut currency) = (Pages::new(commands, order), None);
     while let Some(page) = pages.next().await? {
         let events = match page {
             Page::Events(events) => events,
@@ -108,17 +108,20 @@ pub async fn print(commands: &Client, order: &str, output: &mut Output) -> outco
         for event in &events {
             match output.is_json() {
                 true => output.document(event)?,
-                false => show(event, output)?,
+                false => {
+                    // Of all amounts of the order; the first event tells it.
+                    currency = event["data"]["currency"].as_str().map(plain).or(currency);
+                    show(event, currency.as_deref(), output)?;
+                }
             }
         }
     }
     Ok(Outcome::Well)
 }
 
-fn show(event: &Value, output: &mut Output) -> std::io::Result<()> {
+fn show(event: &Value, currency: Option<&str>, output: &mut Output) -> std::io::Result<()> {
     let number = |field: &str| text(&event[field]).trim_start_matches('0').to_owned();
-    let actor =
-        event["actor"].as_str().map(|actor| format!(", by {}", crate::output::plain(actor)));
+    let actor = event["actor"].as_str().map(|actor| format!(", by {}", plain(actor)));
     output.line(format_args!(
         "{:>4}  {}  {BOLD}{}{BOLD:#}  {FAINT}at position {}, correlation {}{}{FAINT:#}",
         number("sequence"),
@@ -128,5 +131,5 @@ fn show(event: &Value, output: &mut Output) -> std::io::Result<()> {
         text(&event["correlationid"]),
         actor.unwrap_or_default(),
     ))?;
-    output.line(format_args!("      {}", text(&event["data"])))
+    output.facts("      ", &facts::members(&event["data"], currency))
 }
