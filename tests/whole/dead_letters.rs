@@ -94,6 +94,12 @@ async fn what_is_no_event_is_listed_shown_and_discarded_while_the_views_go_on() 
     assert!(text.contains(ids[0]) && text.contains("2 dead letters"), "{text}");
     let shown = waybill.run(&format!("dead-letters show {} --json", ids[2])).await;
     assert_eq!((shown.code, &shown.json()["id"]), (Some(0), &json!(ids[2])));
+    let shown = waybill.run(&format!("dead-letters show {}", ids[0])).await;
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let told = format!("id      {}\n", ids[0]);
+    assert!(shown.stdout.starts_with(&told), "{}", shown.stdout);
+    assert!(shown.stdout.contains("\nbytes   2\n"), "{}", shown.stdout);
+    assert!(shown.stdout.ends_with("\n\nff00\n"), "{}", shown.stdout);
     for id in [ids[0], ids[2]] {
         let discard = format!("dead-letters discard {id} --json");
         assert_eq!(waybill.run(&discard).await.json()["discarded"], true);

@@ -133,6 +133,9 @@ async fn parked_streams_are_listed_in_pages() {
     assert!(first.ends_with("120 parked; these are the first 3, --limit shows more\n"), "{first}");
     let last = waybill.run(&format!("parked show {} --json", found[119])).await.json();
     assert_eq!(last["parked"]["stream"], found[119]);
+    let text = waybill.run(&format!("parked show {}", found[119])).await.stdout;
+    let told = format!("stream        {}\nfrom version  2\n", found[119]);
+    assert!(text.starts_with(&told) && !text.contains('{'), "{text}");
     system.remove().await;
 }
 

@@ -2,10 +2,10 @@
 
 use clap::{Args, Subcommand};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::answer;
 use super::services::Projector;
+use super::{answer, facts};
 use crate::client::{BearerToken, Client, encode};
 use crate::outcome::{self, Outcome};
 use crate::output::{Format, Output, Table, left, plain, right, text};
@@ -112,8 +112,36 @@ async fn show(projector: &Client, id: &str, output: &mut Output) -> outcome::Res
     let answer = projector.send(Method::GET, &path, &[], "").await?;
     answer::print(&answer, output, |told, output| match output.is_json() {
         true => output.document(told),
-        false => output.line(format_args!("{told:#}")),
+        false => {
+            output.facts("", &facts::of(told, &FACTS))?;
+            output.line("")?;
+            content(told).iter().try_for_each(|line| output.line(line))
+        }
     })
+}
+
+/// What is told of a dead letter beside its bytes, each on a line of its own.
+const FACTS: [(&str, &str); 6] = [
+    ("id", "id"),
+    ("at", "at"),
+    ("bytes", "bytes"),
+    ("not shown", "left_out"),
+    ("queue", "queue"),
+    ("reason", "reason"),
+];
+/// Hexadecimal digits on a line: 32 bytes.
+const DIGITS: usize = 64;
+
+/// Its bytes: its lines, where they are text, else as hexadecimal digits.
+fn content(told: &Value) -> Vec<String> {
+    match (told["text"].as_str(), told["hex"].as_str()) {
+        (Some(text), _) => text.lines().map(plain).collect(),
+        (None, Some(hex)) => {
+            let lines = hex.as_bytes().chunks(DIGITS);
+            lines.map(|line| plain(&String::from_utf8_lossy(line))).collect()
+        }
+        (None, None) => vec![],
+    }
 }
 
 /// Removes one for good; well when it was there.
@@ -124,4 +152,18 @@ async fn discard(projector: &Client, id: &str, output: &mut Output) -> outcome::
         true => output.document(&json!({ "id": id, "discarded": true })),
         false => output.line(format_args!("{} is discarded", plain(id))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_dead_letter_are_lines_of_text_or_of_digits() {
+        let text = json!({ "text": "{\r\n  \"a\": \u{1b}[2J\n}" });
+        assert_eq!(content(&text), ["{", "  \"a\": \u{fffd}[2J", "}"]);
+        let hex = json!({ "hex": "ff".repeat(33) });
+        assert_eq!(content(&hex), ["ff".repeat(32), "ff".to_owned()]);
+        assert_eq!(content(&json!({ "text": "" })), [""; 0]);
+    }
 }

@@ -5,7 +5,7 @@ use kernel::Failure;
 use serde_json::{Value, json};
 
 use super::services::{CommandApi, Projector};
-use super::{answer, audit};
+use super::{answer, audit, facts};
 use crate::client::{BearerToken, Client, encode};
 use crate::outcome::{self, Outcome};
 use crate::output::{Format, Output, Table, left, plain, right, text};
@@ -169,6 +169,24 @@ async fn find(projector: &Client, stream: &str) -> kernel::Result<Option<Value>>
     Ok(None)
 }
 
+/// What is told of a parked stream, each on a line of its own.
+const NOTE: [(&str, &str); 7] = [
+    ("stream", "stream"),
+    ("from version", "version"),
+    ("let go up to", "let_go"),
+    ("since", "at"),
+    ("reason", "reason"),
+    ("build", "build"),
+    ("projection", "projection"),
+];
+
+/// A note as text. Where nothing was let go, or no build is named, that is left out.
+fn told(note: &Value) -> Vec<(&'static str, String)> {
+    let mut told = facts::of(note, &NOTE);
+    told.retain(|(_, told)| !["", "0"].contains(&told.as_str()));
+    told
+}
+
 /// Shows everything that is known of a parked stream.
 async fn show(
     projector: &Client,
@@ -189,7 +207,8 @@ async fn show(
         output.document(&json!({ "stream": stream, "parked": note, "events": events }))?;
         return Ok(Outcome::Well);
     }
-    output.line(format_args!("{note:#}"))?;
+    output.facts("", &told(&note))?;
+    output.line("")?;
     audit::print(commands, id, output).await
 }
 
@@ -201,4 +220,32 @@ async fn retry(projector: &Client, stream: &str, output: &mut Output) -> outcome
         true => output.document(told),
         false => output.line(format_args!("{} is applied", plain(stream))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_told_as_text_without_what_says_nothing() {
+        let mut note = json!({
+            "stream": "order-7", "version": 2, "reason": "unknown\u{1b}", "projection": 3,
+            "build": "0.1.0", "at": "2026-01-02T03:04:05.000Z", "let_go": 4,
+        });
+        let expected = [
+            ("stream", "order-7"),
+            ("from version", "2"),
+            ("let go up to", "4"),
+            ("since", "2026-01-02T03:04:05.000Z"),
+            ("reason", "unknown\u{fffd}"),
+            ("build", "0.1.0"),
+            ("projection", "3"),
+        ]
+        .map(|(name, told)| (name, told.to_owned()));
+        assert_eq!(told(&note), expected);
+        note["let_go"] = json!(0);
+        note["build"] = json!("");
+        let names: Vec<&str> = told(&note).iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["stream", "from version", "since", "reason", "projection"]);
+    }
 }
