@@ -207,7 +207,13 @@ async fn help_completions_and_manual_pages_need_no_system() {
     let page = waybill.run("man").await;
     assert!(page.stdout.contains(".TH waybill 1"), "{page:?}");
     let pages = folder.0.join("man1");
-    assert_code(&waybill.run(&format!("man --out {}", pages.display())).await, 0, "man");
+    let written = waybill.run(&format!("man --json --out {}", pages.display())).await;
+    assert_code(&written, 0, "man");
+    assert_eq!(written.json()["folder"], pages.display().to_string());
+    let names: Vec<String> = serde_json::from_value(written.json()["pages"].clone()).unwrap();
+    assert!(names.len() > 20 && names.iter().all(|name| pages.join(name).is_file()), "{names:?}");
+    let told = waybill.run(&format!("man --out {}", pages.display())).await;
+    assert_eq!(told.stdout, format!("{} pages are in {}\n", names.len(), pages.display()));
     for name in ["waybill-top.1", "waybill-parked-retry.1"] {
         let page = std::fs::read_to_string(pages.join(name)).unwrap();
         assert!(page.contains("EXAMPLES"), "{name}: {page}");

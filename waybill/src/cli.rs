@@ -244,6 +244,7 @@ mod tests {
             ("waybill state x --version 0", "1.."),
             ("waybill load --clients 0", "from 1 to 10000"),
             ("waybill top --interval 0", "1..="),
+            ("waybill man --json", "--out"),
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

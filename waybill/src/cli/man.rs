@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man;
 use kernel::Failure;
+use serde_json::json;
 
 use super::Cli;
 use crate::outcome::{self, Outcome};
@@ -18,18 +19,24 @@ Examples:
 
   # A page for each command, for all users of this machine
   waybill man --out /usr/local/share/man/man1
-  man waybill-import";
+  man waybill-import
+
+  # For programs: what was written
+  waybill man --out /usr/local/share/man/man1 --json | jq -r '.pages[]'";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Writes a page for each command into this folder, which is made where it is missing
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Prints which pages were written, as JSON, in place of text
+    #[arg(long, requires = "out")]
+    json: bool,
 }
 
 impl Arguments {
     pub fn run(self) -> outcome::Result {
-        let mut output = Format { json: false }.output();
+        let mut output = Format { json: self.json }.output();
         let Some(folder) = self.out else {
             if let Some((_, page)) = pages()?.into_iter().next() {
                 output.line(page.trim_end())?;
@@ -44,7 +51,12 @@ impl Arguments {
         for (name, page) in &pages {
             std::fs::write(folder.join(name), page).map_err(broken)?;
         }
-        output.line(format_args!("{} pages are in {}", pages.len(), folder.display()))?;
+        let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
+        let folder = folder.display().to_string();
+        match output.is_json() {
+            true => output.document(&json!({ "folder": folder, "pages": names }))?,
+            false => output.line(format_args!("{} pages are in {folder}", names.len()))?,
+        }
         Ok(Outcome::Well)
     }
 }
