@@ -18,7 +18,8 @@ use crate::operations::Flow;
 
 const ABOUT: &str = "Operations on the views and on the log, for operators. Any projector can be asked.\
     \n\n`HEAD` is answered wherever `GET` is. The `Host` has to be a name of the service, and the \
-    `Origin` of a POST or DELETE, where there is one, the service itself.";
+    `Origin` of a POST or DELETE, where there is one, the service itself or one that its operator has \
+    named.";
 const LOG: &str = "0f8fad5bd9cb469fa16570867728950e";
 const STREAM: &str = "thing-809266d8-6c0c-4b69-812e-c155352a1fea";
 const LETTER: &str = "01900000-0000-7000-8000-000000000000";

@@ -4,10 +4,12 @@ use http::Method;
 use shared::auth::Role;
 use shared::http::Origins;
 use tests::client::{Answer, OrderClient};
+use tests::descriptions::openapi;
 use tests::embedded::Embedded;
 use tests::orders;
 use tests::stores::TempDir;
 use tests::tokens::Tokens;
+use uuid::Uuid;
 use waybill::client::Client;
 
 /// Its pages read.
@@ -80,6 +82,24 @@ async fn pages_of_named_origins_read_and_those_that_may_write_send_commands() {
     // Nothing of this needs a cookie here.
     assert_eq!(order.header("access-control-allow-credentials"), None);
     drop((commands, queries, seen));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_pages_may_change_something_the_description_says_so() {
+    let folder = TempDir::default();
+    let system = start(&folder, |_| {}).await;
+    let operations = OrderClient::new(&system.operations);
+    let letter = format!("/dead-letters/{}", Uuid::new_v4());
+    let discarded = from(&operations, READER).send(Method::DELETE, &letter, "").await;
+    let told = (discarded.status, discarded.problem());
+    assert_eq!(told, (404, "dead-letter-not-found".to_owned()), "it was looked for");
+    for service in [&system.commands, &system.operations] {
+        let document = openapi(service).await;
+        let about = document["info"]["description"].as_str().unwrap();
+        assert!(about.contains("the service itself or one that its operator has named"), "{about}");
+    }
+    drop(operations);
     system.stop().await;
 }
 
