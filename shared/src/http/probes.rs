@@ -36,11 +36,17 @@ pub fn get_or_head() -> impl Filter<Extract = (), Error = warp::Rejection> + Clo
 }
 
 fn text(body: &str) -> Response {
-    answer::bytes(StatusCode::OK, body.as_bytes().to_vec(), "text/plain; charset=utf-8")
+    of_now(answer::bytes(StatusCode::OK, body.as_bytes().to_vec(), "text/plain; charset=utf-8"))
 }
 
 fn told() -> Response {
-    answer::bytes(StatusCode::OK, metrics::text(), metrics::CONTENT_TYPE)
+    of_now(answer::bytes(StatusCode::OK, metrics::text(), metrics::CONTENT_TYPE))
+}
+
+/// A cache that kept it would tell of a process as it was.
+fn of_now(mut response: Response) -> Response {
+    answer::set(&mut response, "cache-control", "no-store");
+    response
 }
 
 fn alive(liveness: &Liveness) -> Response {
@@ -68,4 +74,18 @@ fn readiness(health: &Health) -> Response {
     let parts: Vec<String> = waiting.iter().map(|(part, why)| format!("{part}: {why}")).collect();
     let facts = serde_json::to_value(&waiting).unwrap_or_default();
     Problem::unavailable(parts.join("; ")).with("waiting", facts).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cache_keeps_what_tells_of_now() {
+        let health = Health::default();
+        for answer in [alive(health.liveness()), readiness(&health), told()] {
+            assert_eq!(answer.status(), StatusCode::OK);
+            assert_eq!(answer.headers()["cache-control"], "no-store");
+        }
+    }
 }

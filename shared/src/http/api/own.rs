@@ -37,17 +37,20 @@ pub fn operations(pages: &Pages) -> Vec<Operation> {
             .access(Access::OPEN)
             .about("Whether the process serves HTTP and gets on.")
             .answers(200, "It does.", TEXT, text("alive"))
+            .with(["Cache-Control"])
             .fails(["stuck"]),
         Operation::new("GET", "/readyz", "readyz")
             .access(Access::OPEN)
             .about(
                 "Whether the service has all that it needs. The problem tells what it waits for.",
             )
-            .answers(200, "It has; what an operator should know follows.", TEXT, text("ready")),
+            .answers(200, "It has; what an operator should know follows.", TEXT, text("ready"))
+            .with(["Cache-Control"]),
         Operation::new("GET", "/metrics", "metrics")
             .access(Access::of(&[Role::Operate]))
             .about("What the process counts and measures, for Prometheus.")
-            .answers(200, "Metrics.", metrics::CONTENT_TYPE, text("# HELP …")),
+            .answers(200, "Metrics.", metrics::CONTENT_TYPE, text("# HELP …"))
+            .with(["Cache-Control"]),
         Operation::new("GET", "/openapi.json", "openapi")
             .access(Access::OPEN)
             .about("This description.")
