@@ -61,16 +61,20 @@ pub fn routes(
                 }
             }
         });
-    let queries = get_or_head()
+    // A wrong method of a path that is described was answered by the gate.
+    let queries = warp::method()
         .and(warp::path::full())
         .and(warp::query::<BTreeMap<String, String>>())
         .and(warp::header::headers_cloned())
         .and(caller())
-        .then(move |path: warp::path::FullPath, parameters, headers, caller| {
+        .then(move |method: Method, path: warp::path::FullPath, parameters, headers, caller| {
             let slot = slot.clone();
             async move {
-                let answer = query(&slot, path.as_str(), parameters, &headers, &caller);
-                into_response(answer.await)
+                let answer = match [Method::GET, Method::HEAD].contains(&method) {
+                    true => query(&slot, path.as_str(), parameters, &headers, &caller).await,
+                    false => Err(no_route()),
+                };
+                into_response(answer)
             }
         });
     let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
@@ -86,6 +90,10 @@ async fn live(
     of: (Caller, Option<IpAddr>),
 ) -> Answer {
     live::answer(slot.service()?.as_ref(), parameters, last, is_head, of).await
+}
+
+fn no_route() -> Problem {
+    Problem::not_found("Nothing is answered at this path; docs/reference/http.md lists what is.")
 }
 
 async fn query(
@@ -105,11 +113,6 @@ async fn query(
     let service = slot.service()?;
     let question = Question { path, parameters, owner: caller.owner().map(str::to_owned) };
     let shown = service.answer(&question, seen.as_ref(), wait).await?;
-    let no_route = || {
-        Problem::not_found(
-            "Nothing is answered at this path; docs/reference/http.md lists what is.",
-        )
-    };
     let shown = shown.ok_or_else(no_route)?;
     let etag = etag(&shown);
     let mut response = match is_known(headers, &etag)? {

@@ -201,6 +201,12 @@ async fn bad_questions_get_a_problem_that_says_what_was_expected() {
         let answer = queries.get(&question).await;
         check(&question, &answer, status, kind, tells);
     }
+    for path in ["/nothing", "/assets/no/such/file"] {
+        for method in [Method::POST, Method::DELETE, Method::OPTIONS] {
+            let answer = queries.send(method, path, "").await;
+            check(path, &answer, 404, "not-found", "path");
+        }
+    }
     let head = queries.send(Method::HEAD, "/stats", "").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     for token in ["nonsense", "L.1", "L.1@", ".1"] {
