@@ -124,7 +124,7 @@ impl ErrorRoom {
              says how many of this command are left out."
         )
         .into();
-        problem.with("errors_left_out", more - listed)
+        problem.leaving_out(more - listed)
     }
 }
 
@@ -196,6 +196,8 @@ mod tests {
         assert_eq!(cut(5), (2, Some(3)));
         assert_eq!(cut(100), (1, Some(99)));
         assert_eq!(cut(1), (1, None));
+        let more = ErrorRoom(0).cut(problem(3).leaving_out(140));
+        assert_eq!((more.errors.len(), more.facts["errors_left_out"].as_u64()), (1, Some(142)));
         let said = ErrorRoom(0).cut(problem(3));
         assert!(said.detail.starts_with("Wrong. "), "{}", said.detail);
         assert_eq!(&*said.errors[0].pointer, "/0");

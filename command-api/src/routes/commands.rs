@@ -8,7 +8,8 @@ use kernel::contract::Command;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use shared::http::api::Body;
-use shared::http::fields::{Fields, MAX_ERRORS};
+use shared::http::fields::{Fields, MAX_ERRORS, Wrong};
+use shared::http::problem::Problem;
 
 /// A schema with an example.
 #[derive(Debug, Clone)]
@@ -129,23 +130,34 @@ impl Commands {
     }
 
     /// Adds every field that is wrong to what was found first: what the schema of the command says,
-    /// and what the domain finds beyond it. Of one field the schema's word counts.
-    pub fn complete(&self, invalid: Invalid, command: &Value) -> Invalid {
+    /// and what the domain finds beyond it. Of one field the schema's word counts. Up to `MAX_ERRORS`
+    /// are listed; how many there are is told in any case.
+    pub fn complete(&self, invalid: Invalid, command: &Value) -> Problem {
         let fields = command.get("type").and_then(|kind| self.by_name.get(kind.as_str()?));
-        let mut errors = fields.map(|fields| fields.wrong(command)).unwrap_or_default();
+        let Wrong { listed: mut errors, others } =
+            fields.map(|fields| fields.wrong(command)).unwrap_or_default();
+        let mut left_out = others.len();
         let mut told: BTreeSet<String> = errors.iter().map(|it| it.pointer.clone()).collect();
-        let others = invalid.errors.into_iter().chain((self.beyond_schema)(command));
-        errors.extend(others.filter(|error| told.insert(error.pointer.clone())));
+        told.extend(others);
+        let beyond = invalid.errors.into_iter().chain((self.beyond_schema)(command));
+        errors.extend(beyond.filter(|error| told.insert(error.pointer.clone())));
+        left_out += errors.len().saturating_sub(MAX_ERRORS);
         errors.truncate(MAX_ERRORS);
         if errors.is_empty() {
             let expected = invalid.detail.clone();
             errors.push(FieldError { pointer: String::new(), expected, found: found(command) });
         }
-        let detail = match errors.len() {
-            1 => invalid.detail,
-            many => format!("{} ({many} fields are wrong: see `errors`.)", invalid.detail),
+        let first = invalid.detail;
+        let detail = match (errors.len(), left_out) {
+            (1, 0) => first,
+            (many, 0) => format!("{first} ({many} fields are wrong: see `errors`.)"),
+            (listed, _) => format!(
+                "{first} ({} fields are wrong: see `errors`, and `errors_left_out` for how many it does \
+                 not list.)",
+                listed + left_out
+            ),
         };
-        Invalid { detail, errors }
+        Problem::from(Invalid { detail, errors }).leaving_out(left_out)
     }
 }
 

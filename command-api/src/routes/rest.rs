@@ -66,7 +66,7 @@ async fn handle<A: Aggregate>(
     let command = Value::Object(command);
     if let Some(first) = repeated.first() {
         let detail = format!("`{}`: unknown field here; the path says it.", first.pointer);
-        return Err(known.complete(Invalid { detail, errors: repeated }, &command).into());
+        return Err(known.complete(Invalid { detail, errors: repeated }, &command));
     }
     let service = slot.service()?;
     let options = RequestOptions {

@@ -8,6 +8,15 @@ use serde_json::Value;
 /// Fields that one answer lists at most.
 pub const MAX_ERRORS: usize = 100;
 
+/// What of a body does not fit.
+#[derive(Debug, Default)]
+pub struct Wrong {
+    /// The first fields, up to `MAX_ERRORS` of them.
+    pub listed: Vec<FieldError>,
+    /// Where all others are, as JSON pointers.
+    pub others: Vec<String>,
+}
+
 /// A schema, ready to be compared with bodies.
 #[derive(Debug)]
 pub struct Fields(Validator);
@@ -20,10 +29,36 @@ impl Fields {
         options.build(schema).map(Self).map_err(|error| error.to_string())
     }
 
-    /// The fields that are wrong, up to `MAX_ERRORS` of them.
-    pub fn wrong(&self, body: &Value) -> Vec<FieldError> {
-        let errors = self.0.iter_errors(body).flat_map(|error| fields(&error));
-        errors.take(MAX_ERRORS).collect()
+    /// The fields that are wrong. What was found is looked at for those alone that are listed.
+    pub fn wrong(&self, body: &Value) -> Wrong {
+        let Wrong { mut listed, mut others } = Wrong::default();
+        for error in self.0.iter_errors(body) {
+            match listed.len() < MAX_ERRORS {
+                true => listed.extend(fields(&error)),
+                false => others.extend(pointers(&error)),
+            }
+        }
+        let beyond = listed.drain(listed.len().min(MAX_ERRORS)..);
+        others.extend(beyond.map(|error| error.pointer));
+        Wrong { listed, others }
+    }
+}
+
+/// Below this pointer (RFC 6901).
+fn below(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Where `fields` finds something.
+fn pointers(error: &ValidationError<'_>) -> Vec<String> {
+    use ValidationErrorKind as Kind;
+    let pointer = error.instance_path().as_str();
+    match error.kind() {
+        Kind::Required { property } => vec![below(pointer, property.as_str().unwrap_or_default())],
+        Kind::AdditionalProperties { unexpected } => {
+            unexpected.iter().map(|name| below(pointer, name)).collect()
+        }
+        _ => vec![pointer.to_owned()],
     }
 }
 
@@ -31,13 +66,12 @@ fn fields(error: &ValidationError<'_>) -> Vec<FieldError> {
     use ValidationErrorKind as Kind;
     let pointer = error.instance_path().as_str().to_owned();
     let instance = error.instance();
-    let below = |name: &str| format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
     let one = |expected: String| {
         vec![FieldError { pointer: pointer.clone(), expected, found: found(instance) }]
     };
     match error.kind() {
         Kind::Required { property } => {
-            let pointer = below(property.as_str().unwrap_or_default());
+            let pointer = below(&pointer, property.as_str().unwrap_or_default());
             vec![FieldError {
                 pointer,
                 expected: "a value".to_owned(),
@@ -46,7 +80,7 @@ fn fields(error: &ValidationError<'_>) -> Vec<FieldError> {
         }
         Kind::AdditionalProperties { unexpected } => {
             let unknown = |name: &String| FieldError {
-                pointer: below(name),
+                pointer: below(&pointer, name),
                 expected: "no such field".to_owned(),
                 found: instance.get(name).map_or_else(|| "a value".to_owned(), found),
             };
@@ -118,6 +152,7 @@ mod tests {
         let mut errors: Vec<_> = Fields::of(&schema)
             .unwrap()
             .wrong(body)
+            .listed
             .into_iter()
             .map(|error| (error.pointer, error.expected, error.found))
             .collect();
@@ -157,6 +192,18 @@ mod tests {
     fn what_is_listed_has_a_bound() {
         let body = json!({ "name": "a", "items": vec![0; 10_000] });
         assert_eq!(wrong(&body).len(), MAX_ERRORS);
+        let named = json!({ "properties": { "a": {} }, "additionalProperties": false });
+        let unknown = (0..10_000).map(|n| (format!("{n}"), Value::Null));
+        let unknown: Value = unknown.collect::<serde_json::Map<_, _>>().into();
+        let items = json!({ "items": { "required": ["a", "b"] } });
+        for (schema, body, all) in
+            [(named, unknown, 10_000), (items, json!(vec![json!({}); 10_000]), 20_000)]
+        {
+            let Wrong { listed, others } = Fields::of(&schema).unwrap().wrong(&body);
+            assert_eq!((listed.len(), others.len()), (MAX_ERRORS, all - MAX_ERRORS));
+            let pointers = listed.iter().map(|error| &error.pointer).chain(&others);
+            assert_eq!(pointers.collect::<std::collections::BTreeSet<_>>().len(), all);
+        }
         let long = json!({ "name": "ä".repeat(10_000) });
         assert!(wrong(&long)[0].2.len() < 300);
     }

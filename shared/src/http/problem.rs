@@ -21,6 +21,9 @@ pub(crate) use self::kinds::is_to_be_retried;
 pub use self::page::{HTML, JSON};
 pub(crate) use self::page::{Page, Pages};
 
+/// The member that says how many fields `errors` does not list.
+const LEFT_OUT: &str = "errors_left_out";
+
 /// `type` is stable and for programs, `detail` is for people and says what was expected.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Problem {
@@ -33,7 +36,7 @@ pub struct Problem {
     pub status: u16,
     /// What was wrong with this request, and what was expected.
     pub detail: Box<str>,
-    /// Every field that is wrong, of a `validation`.
+    /// The fields that are wrong, of a `validation`: up to 100 of them.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     pub errors: Box<[FieldError]>,
     /// The `X-Request-Id` of the answer.
@@ -105,6 +108,16 @@ impl Problem {
     pub fn with(mut self, name: &'static str, fact: impl Into<Value>) -> Self {
         self.facts.insert(name, fact.into());
         self
+    }
+
+    /// So many fields are wrong beside those that `errors` lists, and beside those that were left out
+    /// before.
+    pub fn leaving_out(self, fields: usize) -> Self {
+        let before = self.facts.get(LEFT_OUT).and_then(Value::as_u64).unwrap_or_default();
+        match before + fields as u64 {
+            0 => self,
+            all => self.with(LEFT_OUT, all),
+        }
     }
 
     /// The status of the answer.

@@ -17,7 +17,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::api::Operation;
-use super::fields::Fields;
+use super::fields::{Fields, Wrong};
 use super::origin::same_origin;
 use super::probes::get_or_head;
 use super::problem::{JSON, Problem};
@@ -118,7 +118,8 @@ fn wrong(body: &Value) -> Problem {
         let settings = SchemaSettings::draft2020_12().for_deserialize();
         Fields::of(settings.into_generator().into_root_schema_for::<SignIn>().as_value())
     });
-    let mut errors = FIELDS.as_ref().map(|fields| fields.wrong(body)).unwrap_or_default();
+    let Wrong { listed: mut errors, others } =
+        FIELDS.as_ref().map(|fields| fields.wrong(body)).unwrap_or_default();
     for error in &mut errors {
         error.found = body.pointer(&error.pointer).map_or("nothing", type_of).to_owned();
         if !is_plain(&error.pointer) {
@@ -126,7 +127,7 @@ fn wrong(body: &Value) -> Problem {
         }
     }
     let detail = "Expected {\"token\": \"…\"} and nothing else.".to_owned();
-    Invalid { detail, errors }.into()
+    Problem::from(Invalid { detail, errors }).leaving_out(others.len())
 }
 
 fn type_of(value: &Value) -> &'static str {

@@ -126,6 +126,24 @@ async fn bad_commands_get_a_problem_that_says_what_was_expected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_many_fields_are_wrong_is_told_where_not_all_are_listed() {
+    let folder = TempDir::default();
+    let system = Embedded::start(&folder).await;
+    let commands = OrderClient::new(&system.commands);
+    let four_of_each = with("items", json!(vec![json!({}); 60]));
+    let answer = commands.post("/orders", four_of_each).await;
+    check("60 empty items", &answer, 422, "validation", "240 fields are wrong");
+    let told = answer.json();
+    assert_eq!(told["errors"].as_array().map(Vec::len), Some(100), "{told}");
+    assert_eq!(told["errors_left_out"], 140, "{told}");
+    let answer = commands.post("/orders", with("items", json!(vec![json!({}); 25]))).await;
+    check("25 empty items", &answer, 422, "validation", "100 fields are wrong");
+    assert_eq!(answer.json()["errors_left_out"], Value::Null, "all are listed");
+    drop(commands);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_order_does_not_allow_is_refused_by_name() {
     let folder = TempDir::default();
     let system = Embedded::start(&folder).await;

@@ -107,9 +107,10 @@ problems! {
         "Call the service by its address, or let its operator add the name to WAYBILL_HOSTS.";
     /// The JSON is no command: see `Invalid`.
     validation: UNPROCESSABLE_ENTITY, "validation", NEVER, "The command is not valid",
-        "The body is JSON, and not a valid command. `errors` lists every field that is wrong, each \
-         with a JSON pointer (RFC 6901), what was expected and what was found. With `rule`, each \
-         field is valid by itself, and the command as a whole asks for too much.",
+        "The body is JSON, and not a valid command. `errors` lists up to 100 fields that are wrong, \
+         each with a JSON pointer (RFC 6901), what was expected and what was found; \
+         `errors_left_out` says how many more there are. With `rule`, each field is valid by itself, \
+         and the command as a whole asks for too much.",
         "Correct the fields that `errors` lists.";
     /// The key came with another request before.
     idempotency_mismatch: UNPROCESSABLE_ENTITY, "idempotency-mismatch", NEVER,
