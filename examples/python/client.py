@@ -38,7 +38,7 @@ def main(commands_url, queries_url):
         assert paid.version == 2, paid
     # A refusal is an answer with a type of its own.
     refused = process_payment.sync(order_id, client=commands, body=payment)
-    assert isinstance(refused, Problem) and refused["rule"] == "overpayment", refused
+    assert isinstance(refused, Problem) and refused.rule == "overpayment", refused
     shipped = ship_products.sync_detailed(
         order_id, client=commands, body=ShipProductsBody(carrier="Post"), if_match='"2"'
     )

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::sync::LazyLock;
+
 use kernel::Timestamp;
 use kernel::aggregate::{Aggregate, CommandContext, Refusal};
+use kernel::contract::WriteContract;
 use kernel::log::{Meta, Recorded, StreamName};
 use kernel::projection::{ErasedProjection as _, JsonProjection, Projection as _, Stored};
 use orders::order::Command;
@@ -13,6 +16,9 @@ use orders::{Event, Order, OrderAggregate, OrderProjection, Status};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+/// What clients are told of the rules.
+static DESCRIBED: LazyLock<WriteContract> = LazyLock::new(OrderAggregate::contract);
 
 const ORDER: Uuid = Uuid::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef);
 
@@ -139,7 +145,15 @@ fn run(commands: Vec<Value>) -> (Option<Order>, Vec<Recorded>) {
                 }
                 assert_ne!(state, before, "every event changes the state: {command:?}");
             }
-            Err(Refusal { rule, detail, .. }) => assert!(!rule.is_empty() && !detail.is_empty()),
+            Err(Refusal { rule, detail, facts, .. }) => {
+                assert!(DESCRIBED.rules.iter().any(|it| it.name == rule), "{rule}");
+                assert!(!detail.is_empty());
+                for (name, value) in facts {
+                    let described = DESCRIBED.facts.iter().find(|fact| fact.name == name);
+                    let about = described.map_or("", |fact| fact.about);
+                    assert!(about.contains(rule) && value.is_i64(), "{rule} {name}: {about}");
+                }
+            }
         }
         state.iter().for_each(consistent);
     }

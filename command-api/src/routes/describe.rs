@@ -47,6 +47,7 @@ pub fn describe<A: Aggregate>(
 ) -> Description {
     let contract = A::contract();
     let mut api = Api::new("Waybill: commands", ABOUT, contract.problems, contract.rules);
+    api.facts(contract.facts);
     for operation in commands::<A>(known) {
         api.add(operation);
     }

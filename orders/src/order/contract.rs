@@ -1,6 +1,6 @@
 //! The commands, events and refusals of orders, for the descriptions that the services give.
 
-use kernel::contract::{Command, Event, ProblemPage, Rule, Shape, WriteContract};
+use kernel::contract::{Command, Event, Member, ProblemPage, Rule, Shape, WriteContract};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
@@ -21,6 +21,7 @@ pub fn contract() -> WriteContract {
         state: Some(Shape::of::<Order>(crate::queries::examples::order())),
         problems: problems(),
         rules: rules(),
+        facts: facts(),
     }
 }
 
@@ -187,4 +188,26 @@ fn rules() -> Vec<Rule> {
     ]
     .map(rule)
     .to_vec()
+}
+
+/// As `decide` states them.
+fn facts() -> Vec<Member> {
+    vec![
+        Member::of::<i64>("paid", "Of `something-paid`: how much is paid, in minor units.", 2500),
+        Member::of::<i64>(
+            "owed",
+            "Of `overpayment` and `not-paid-in-full`: how much is owed, in minor units.",
+            2500,
+        ),
+        Member::of::<i64>(
+            "refundable",
+            "Of `over-refund`: how much is paid and not refunded yet, in minor units.",
+            1250,
+        ),
+        Member::of::<i64>(
+            "left",
+            "Of `over-shipment` and `over-delivery`: how many units are left of the product.",
+            1,
+        ),
+    ]
 }

@@ -38,6 +38,8 @@ pub struct WriteContract {
     pub problems: Vec<ProblemPage>,
     /// Why commands are refused.
     pub rules: Vec<Rule>,
+    /// What refusals tell a program beside the rule: every name that is among the `facts` of one.
+    pub facts: Vec<Member>,
 }
 
 /// A command.
@@ -71,6 +73,28 @@ pub struct Rule {
     pub name: &'static str,
     /// Why the command is refused.
     pub about: &'static str,
+}
+
+/// A member that some problems have beside those of every problem.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its name.
+    pub name: &'static str,
+    /// Of which problems it is, and what it says: a sentence.
+    pub about: &'static str,
+    /// Its values.
+    pub value: Shape,
+}
+
+impl Member {
+    /// A member of type `T`.
+    pub fn of<T: JsonSchema>(
+        name: &'static str,
+        about: &'static str,
+        example: impl Into<Value>,
+    ) -> Self {
+        Self { name, about, value: Shape::of::<T>(example) }
+    }
 }
 
 /// What the read side answers.

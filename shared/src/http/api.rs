@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use kernel::contract::{ProblemPage, Rule};
+use kernel::contract::{Member, ProblemPage, Rule};
 use serde_json::Value;
 use uuid::Uuid;
 use warp::filters::BoxedFilter;
@@ -54,6 +54,11 @@ impl Api {
         let operations = own::operations(&pages);
         let document = Document::new(title, about);
         Self { document, pages, operations }
+    }
+
+    /// Adds what refusals by the domain tell beside their rule.
+    pub fn facts(&mut self, facts: Vec<Member>) {
+        self.pages.add_members(facts);
     }
 
     /// Adds an operation.

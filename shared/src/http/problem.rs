@@ -42,7 +42,7 @@ pub struct Problem {
     /// The `X-Request-Id` of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Box<str>>,
-    /// Further members, such as `rule` of a refusal.
+    /// Further members: those of `kinds::members`, and the facts of refusals by the domain.
     #[serde(flatten)]
     pub facts: BTreeMap<&'static str, Value>,
     #[serde(skip)]

@@ -93,6 +93,10 @@ impl<'a> Subject<'a> {
             let examples = &operation["responses"][&status]["content"][PROBLEM]["examples"];
             let problem = answer.problem();
             assert!(examples[&problem].is_object(), "{what}: {problem} is not described");
+            let members = &self.document["components"]["schemas"]["Problem"]["properties"];
+            for name in answer.json().as_object().unwrap().keys() {
+                assert!(members[name].is_object(), "{what}: {problem} has {name}: not described");
+            }
         }
     }
 
@@ -175,6 +179,7 @@ async fn provoke_commands(commands: &mut Subject<'_>) {
         create(order.to_string(), "order-exists"),
         create("{".to_owned(), "malformed"),
         create("{}".to_owned(), "validation"),
+        create(json!({ "items": vec![json!({}); 60] }).to_string(), "validation"),
         create(large, "too-large"),
         pay(&known, &nothing, 1, "order-not-found"),
         pay(&known, id, 1_000_000, "illegal-transition"),

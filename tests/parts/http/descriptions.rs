@@ -39,6 +39,12 @@ async fn each_service_is_described_by_valid_openapi() {
             let schema = json!({ "$ref": "#/components/schemas/Problem" });
             assert_fits("a problem", &schema_in(&document, &schema), &example["value"]);
         }
+        let all = &document["components"]["schemas"]["Problem"]["properties"];
+        for name in ["rule", "version", "errors_left_out", "reason", "waiting", "stuck"] {
+            let member = &all[name];
+            assert!(member["description"].is_string(), "{name}: {all}");
+            assert_fits(name, &schema_in(&document, member), &member["examples"][0]);
+        }
     }
     system.stop().await;
 }

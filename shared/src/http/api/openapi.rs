@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel::contract::{Parameter, Shape};
+use kernel::contract::{Member, Parameter, Shape};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -174,6 +174,25 @@ impl Document {
         written
     }
 
+    /// The schemas of answers; that of problems has each member that some of them have.
+    fn schemas(&mut self, pages: &Pages) -> Map<String, Value> {
+        let mut written = vec![];
+        for Member { name, about, value } in pages.members() {
+            let mut schema = value.schema(&mut self.output);
+            schema.insert("description".to_owned(), (*about).into());
+            schema.insert("examples".to_owned(), json!([value.example]));
+            written.push((*name, schema.to_value()));
+        }
+        let mut schemas = self.output.take_definitions(true);
+        let problem = schemas.get_mut("Problem");
+        if let Some(members) = problem.and_then(|it| it.get_mut("properties")?.as_object_mut()) {
+            for (name, schema) in written {
+                members.entry(name).or_insert(schema);
+            }
+        }
+        schemas
+    }
+
     pub fn finish(mut self, pages: &Pages, is_secured: bool) -> Value {
         let example =
             |name: &'static str| Some((name.to_owned(), json!({ "value": pages.example(name)? })));
@@ -186,6 +205,7 @@ impl Document {
             .iter()
             .map(|(name, ..)| ((*name).to_owned(), header(name, is_required(name))))
             .collect();
+        let schemas = self.schemas(pages);
         let mut document = json!({
             "openapi": "3.1.1",
             "info": self.info,
@@ -193,7 +213,7 @@ impl Document {
             "tags": self.tags.iter().map(|tag| json!({ "name": tag })).collect::<Value>(),
             "paths": self.paths,
             "components": {
-                "schemas": self.output.take_definitions(true),
+                "schemas": schemas,
                 "headers": headers,
                 "examples": examples,
             },

@@ -1,7 +1,11 @@
 //! Every type of problem that the pipeline has by itself: what it is called, and what it means.
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
-use kernel::contract::ProblemPage;
+use kernel::contract::{Member, ProblemPage};
+use kernel::log::Version;
+use serde_json::json;
 
 use super::Problem;
 
@@ -11,6 +15,39 @@ const LATER: Option<u8> = Some(1);
 const MUCH_LATER: Option<u8> = Some(10);
 /// Waiting does not help.
 const NEVER: Option<u8> = None;
+
+/// What some of them have beside the members of every problem.
+pub(crate) fn members() -> Vec<Member> {
+    vec![
+        Member::of::<String>("rule", "Of a refusal: the rule that refuses the command.", "closed"),
+        Member::of::<Version>(
+            "version",
+            "Of `version-mismatch`, where a command is refused: the actual version.",
+            3,
+        ),
+        Member::of::<u64>(
+            super::LEFT_OUT,
+            "Of `validation`: how many fields are wrong beside those in `errors`.",
+            140,
+        ),
+        Member::of::<String>(
+            "reason",
+            "Of `still-parked`: why the stream cannot be applied.",
+            "event Happened of schema 2 is unknown to this build",
+        ),
+        Member::of::<BTreeMap<String, String>>(
+            "waiting",
+            "Of `unavailable`, where `/readyz` is asked: the parts of the service that wait, each with \
+             what it waits for.",
+            json!({ "mongodb": "starting" }),
+        ),
+        Member::of::<BTreeMap<String, u64>>(
+            "stuck",
+            "Of `stuck`: the work that makes no progress, with the seconds.",
+            json!({ "views": 61 }),
+        ),
+    ]
+}
 
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident: $status:ident, $slug:literal, $retry:ident, $title:literal,

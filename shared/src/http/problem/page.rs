@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
-use kernel::contract::{ProblemPage, Rule};
+use kernel::contract::{Member, ProblemPage, Rule};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,6 +44,8 @@ pub struct Page<'a> {
 pub struct Pages {
     pages: Vec<ProblemPage>,
     rules: Vec<Rule>,
+    /// What some problems have beside the members of every problem.
+    members: Vec<Member>,
     /// By their names, as they are sent to programs and to people.
     sent: BTreeMap<&'static str, [Fixed; 2]>,
 }
@@ -53,9 +55,19 @@ impl Pages {
     pub fn new(of_the_domain: Vec<ProblemPage>, rules: Vec<Rule>) -> Self {
         let mut pages = kinds::pages();
         pages.extend(of_the_domain);
-        let mut all = Self { pages, rules, sent: BTreeMap::new() };
+        let members = kinds::members();
+        let mut all = Self { pages, rules, members, sent: BTreeMap::new() };
         all.sent = all.pages.iter().map(|page| (page.name, all.forms(page))).collect();
         all
+    }
+
+    /// Adds members that problems of the domain may have.
+    pub fn add_members(&mut self, members: Vec<Member>) {
+        self.members.extend(members);
+    }
+
+    pub fn members(&self) -> &[Member] {
+        &self.members
     }
 
     fn forms(&self, page: &ProblemPage) -> [Fixed; 2] {
@@ -148,7 +160,9 @@ impl Pages {
                 }]);
             }
             "illegal-transition" => {
-                example["rule"] = self.rules.first().map_or(Value::Null, |rule| rule.name.into());
+                if let Some(rule) = self.rules.first() {
+                    example["rule"] = rule.name.into();
+                }
             }
             _ => {}
         }
