@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::contract::{Parameter, Query, ReadContract, Shape};
+use kernel::contract::{Link, Parameter, Query, ReadContract, Shape};
 use schemars::JsonSchema;
 use serde_json::json;
 use shared::auth::{Authenticator, Role};
@@ -92,8 +92,8 @@ fn asset<const N: usize>(
 }
 
 fn query(query: Query) -> Operation {
-    let Query { path, about, parameters, answer, missing, owned } = query;
-    let operation = Operation::new("GET", path, name(path))
+    let Query { path, about, parameters, answer, missing, owned, links } = query;
+    let mut operation = Operation::new("GET", path, name(path))
         .access(if owned { READS.also_bound() } else { READS })
         .tag("queries")
         .about(about)
@@ -105,6 +105,9 @@ fn query(query: Query) -> Operation {
         .answers_nothing(304, "The client has it.")
         .with(["ETag", "Consistency-Token", "Cache-Control"])
         .fails(["not-consistent-yet", "stream-parked", "cursor-of-another-log"]);
+    for Link { to, parameter, value } in links {
+        operation = operation.link(200, name(to), parameter, format!("$response.body#{value}"));
+    }
     operation.fails(missing.map(|what| format!("{what}-not-found")))
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use kernel::contract::{Parameter, ProblemPage, Query, ReadContract, Shape};
+use kernel::contract::{Link, Parameter, ProblemPage, Query, ReadContract, Shape};
 use kernel::parameters::{Date, Limit};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
@@ -80,6 +80,11 @@ fn orders() -> Vec<Query> {
             answer: list::<Order>(order(), Value::Null),
             missing: None,
             owned: true,
+            links: vec![Link {
+                to: "/orders/{order_id}",
+                parameter: "order_id",
+                value: "/items/0/order_id",
+            }],
         },
         Query {
             path: "/orders/{order_id}",
@@ -88,6 +93,7 @@ fn orders() -> Vec<Query> {
             answer: Shape::of::<Order>(order()),
             missing: Some("order"),
             owned: true,
+            links: vec![],
         },
     ]
 }
@@ -114,6 +120,7 @@ fn customers() -> Vec<Query> {
             answer: list::<Customer>(customer.clone(), Value::Null),
             missing: None,
             owned: false,
+            links: vec![],
         },
         Query {
             path: "/customers/{customer_id}",
@@ -122,6 +129,7 @@ fn customers() -> Vec<Query> {
             answer: Shape::of::<Customer>(customer),
             missing: Some("customer"),
             owned: true,
+            links: vec![],
         },
     ]
 }
@@ -143,6 +151,7 @@ fn stats() -> Vec<Query> {
         answer,
         missing: None,
         owned: false,
+        links: vec![],
     };
     vec![
         query("/stats", "Totals over all orders.", vec![], Shape::of::<Totals>(totals)),

@@ -117,7 +117,8 @@ fn parked() -> Vec<Operation> {
                 JSON,
                 Shape::of::<ParkedList>(json!({ "items": [note], "total": 1, "next": null })),
             )
-            .with(["Cache-Control"]),
+            .with(["Cache-Control"])
+            .link(200, "retryParked", "stream", "$response.body#/items/0/stream"),
         Operation::new("POST", "/parked/{stream}/retry", "retryParked")
             .tag("views")
             .about("Tries a parked stream again, from the log.")
@@ -152,7 +153,9 @@ fn dead_letters() -> Vec<Operation> {
                 50,
             )])
             .answers(200, "The oldest.", JSON, Shape::of::<List>(list))
-            .with(["Cache-Control"]),
+            .with(["Cache-Control"])
+            .link(200, "readDeadLetter", "id", "$response.body#/items/0/id")
+            .link(200, "discardDeadLetter", "id", "$response.body#/items/0/id"),
         Operation::new("GET", "/dead-letters/{id}", "readDeadLetter")
             .tag("dead letters")
             .about("One of them, with up to 8 MiB of its bytes.")

@@ -125,6 +125,19 @@ pub struct Query {
     pub missing: Option<&'static str>,
     /// Whether a client that is bound to one owner may ask it: the answer then is of the owner's alone.
     pub owned: bool,
+    /// Which questions its answer leads to.
+    pub links: Vec<Link>,
+}
+
+/// A value of an answer, with which another question is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The path of the other question, as the contract has it.
+    pub to: &'static str,
+    /// Which parameter of that it is.
+    pub parameter: &'static str,
+    /// Where it stands in the answer: a JSON pointer (RFC 6901).
+    pub value: &'static str,
 }
 
 /// A parameter of a request.

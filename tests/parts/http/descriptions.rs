@@ -24,9 +24,10 @@ async fn each_service_is_described_by_valid_openapi() {
         let document = openapi(service).await;
         std::fs::write(files.0.join("openapi.json"), document.to_string()).unwrap();
         python(&files.0, ["-m", "openapi_spec_validator", "openapi.json"], WAIT_TIMEOUT).await;
-        let mut names = BTreeSet::new();
+        let (mut names, mut linked) = (BTreeSet::new(), BTreeSet::new());
         for (path, method, operation) in operations(&document) {
             let what = format!("{method} {path}");
+            linked.extend(links(operation));
             assert!(names.insert(operation["operationId"].as_str().unwrap()), "{what}");
             examples_fit(&what, &document, operation);
             for header in ["X-Request-Id", "X-Correlation-Id", "traceparent"] {
@@ -39,6 +40,7 @@ async fn each_service_is_described_by_valid_openapi() {
             let schema = json!({ "$ref": "#/components/schemas/Problem" });
             assert_fits("a problem", &schema_in(&document, &schema), &example["value"]);
         }
+        assert!(!linked.is_empty() && linked.is_subset(&names), "{linked:?}");
         let all = &document["components"]["schemas"]["Problem"]["properties"];
         for name in ["rule", "version", "errors_left_out", "reason", "waiting", "stuck"] {
             let member = &all[name];
@@ -47,6 +49,13 @@ async fn each_service_is_described_by_valid_openapi() {
         }
     }
     system.stop().await;
+}
+
+/// The operations that its answers lead to.
+fn links(operation: &Value) -> impl Iterator<Item = &str> {
+    let responses = operation["responses"].as_object().unwrap().values();
+    let links = responses.filter_map(|response| response["links"].as_object());
+    links.flat_map(|links| links.values()).map(|link| link["operationId"].as_str().unwrap())
 }
 
 fn examples_fit(what: &str, document: &Value, operation: &Value) {
