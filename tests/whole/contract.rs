@@ -4,14 +4,19 @@
 use std::time::Duration;
 
 use shared::auth::{self, Role};
-use tests::client::OrderClient;
-use tests::descriptions::{example_order, openapi};
+use shared::view_store::ViewStore as _;
+use tests::client::{Answer, OrderClient};
+use tests::descriptions::{assert_fits, example_order, openapi, schema_in};
 use tests::embedded::Embedded;
 use tests::python::python;
+use tests::servers::publish_often;
 use tests::services::{System, Urls};
 use tests::stores::TempDir;
 use tests::tokens::{Tokens, with};
+use tests::until;
 use waybill::client::Client;
+
+use super::rebuild::park;
 
 /// Drawn for each operation, beside the cases that follow from its description: three services take
 /// half a minute together on an idle machine.
@@ -25,6 +30,9 @@ const HOOKS: &str = include_str!("../python/hooks.py");
 /// Phases that each service has. Sequences of requests (`Stateful`) follow the links of its description,
 /// and what schemathesis finds besides.
 const PHASES: [&str; 4] = ["Examples", "Coverage", "Fuzzing", "Stateful"];
+
+/// Messages that are no events, each of which can be discarded once.
+const LETTERS: usize = 8;
 
 /// Sends the service whatever its description allows and forbids. The seed is always the same, so
 /// that a failure is found again.
@@ -110,6 +118,47 @@ async fn fill(commands: &Client, queries: &Client) {
     );
 }
 
+/// There is something for operators: a stream that can't be applied, and messages that are no events.
+async fn trouble(system: &System) {
+    park(system, 0).await;
+    let live = system.own.redis().await.live().await.unwrap().unwrap();
+    let queue = live.id.queue(&system.own.namespace);
+    publish_often(&queue, &[b"no event".to_vec(), b"\xff".to_vec()], LETTERS).await;
+    let projector = &system.projectors[0];
+    until("all dead letters are listed", || async {
+        let page = projector.get("/dead-letters").await;
+        (page["total"] == LETTERS).then_some(())
+    })
+    .await;
+}
+
+/// The bodies that schemathesis gets where it happens to ask for what is there are compared in any case.
+async fn trouble_is_told_as_it_is_described(projector: &Client) {
+    let (document, asked) = (openapi(projector).await, OrderClient::new(projector));
+    let fits = |path: &str, method: &str, answer: &Answer| {
+        let what = format!("{method} {path}: {}", answer.status);
+        let told = &document["paths"][path][method]["responses"][answer.status.to_string()];
+        let schema = &told["content"][answer.header("content-type").unwrap()]["schema"];
+        assert!(schema.is_object(), "{what}: {told}");
+        assert_fits(&what, &schema_in(&document, schema), &answer.json());
+    };
+    let parked = asked.get("/parked").await;
+    fits("/parked", "get", &parked);
+    let stream = parked.json()["items"][0]["stream"].as_str().unwrap().to_owned();
+    let again = asked.post(&format!("/parked/{stream}/retry"), "").await;
+    assert_eq!((again.status, again.problem().as_str()), (409, "still-parked"));
+    fits("/parked/{stream}/retry", "post", &again);
+    let letters = asked.get("/dead-letters").await;
+    fits("/dead-letters", "get", &letters);
+    let letters = letters.json()["items"].as_array().unwrap().clone();
+    assert_eq!(letters.len(), LETTERS);
+    for id in letters.iter().map(|letter| letter["id"].as_str().unwrap()) {
+        let shown = asked.get(&format!("/dead-letters/{id}")).await;
+        assert_eq!(shown.status, 200, "{id}");
+        fits("/dead-letters/{id}", "get", &shown);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_mode_does_what_it_says() {
     let folder = TempDir::default();
@@ -142,6 +191,8 @@ async fn the_services_do_what_they_say() {
     fill(commands, queries).await;
     tokio::join!(compare(commands), compare(queries));
     system.verify().await;
+    trouble(&system).await;
+    trouble_is_told_as_it_is_described(&system.projectors[0].client).await;
     compare(&system.projectors[0].client).await;
     system.until_relayed().await;
     system.until_queues_are_empty().await;

@@ -83,7 +83,7 @@ async fn views_are_made_again_beside_live_traffic_while_their_makers_are_killed(
 }
 
 /// Parks an order of which the log has a poisonous event, and so many streams more that the log has not.
-async fn park(system: &System, more: usize) {
+pub async fn park(system: &System, more: usize) {
     let id = system.commands[0].api().create_lamp(5).await.order_id();
     let (store, views) = (system.own.mongodb().await, system.own.redis().await);
     let stream = StreamName::new("order", id);
