@@ -122,7 +122,7 @@ pub struct Meta {
     /// `X-Causation-Id` of the request: what led to the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation: Option<String>,
-    /// Who sent the command; no request names one today.
+    /// The principal that sent the command; none where clients are anonymous.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// `traceparent` of the request (W3C Trace Context).
