@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -37,7 +36,8 @@ pub struct ServerTls {
     files: Files,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
-    is_watched: Arc<AtomicBool>,
+    /// What is in use, until a task watches the files: what changes before that is seen, too.
+    unwatched: Arc<Mutex<Option<Contents>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,29 +68,31 @@ impl ServerTls {
     /// Reads the files, in PEM: the certificate, those of intermediate CAs behind it, and the key.
     pub fn read(certificate: PathBuf, key: PathBuf) -> Result<Self, String> {
         let files = Files { certificate, key };
-        let current = Arc::new(Current(RwLock::new(made(files.contents())?)));
+        let read = files.contents();
+        let current = Arc::new(Current(RwLock::new(made(read.clone())?)));
         let mut config =
             ServerConfig::builder().with_no_client_auth().with_cert_resolver(current.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // A client that comes back is spared the costly part of the handshake.
         config.ticketer = ring::Ticketer::new().map_err(|error| error.to_string())?;
-        Ok(Self { files, current, config: Arc::new(config), is_watched: Arc::default() })
+        let unwatched = Arc::new(Mutex::new(Some(read)));
+        Ok(Self { files, current, config: Arc::new(config), unwatched })
     }
 
     /// Looks at the files from now on until `stop`; one task does that for all clones.
     pub(crate) fn start(&self, stop: &CancellationToken) -> TlsAcceptor {
-        if !self.is_watched.swap(true, Ordering::Relaxed) {
+        let read = self.unwatched.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(read) = read {
             READABLE.set_to(true);
             tell_end(&self.current.0.read().unwrap_or_else(PoisonError::into_inner));
-            tokio::spawn(self.clone().keep_current(stop.clone()));
+            tokio::spawn(self.clone().keep_current(read, stop.clone()));
         }
         TlsAcceptor::from(self.config.clone())
     }
 
-    /// Looks at the files now and then. New connections get what is new in them; what is
-    /// broken is told once, and the last good ones stay.
-    async fn keep_current(self, stop: CancellationToken) {
-        let mut seen = self.contents().await;
+    /// Looks at the files now and then for what is not as it was `seen`. New connections get what is new in
+    /// them; what is broken is told once, and the last good ones stay.
+    async fn keep_current(self, mut seen: Contents, stop: CancellationToken) {
         let mut doubted = None;
         while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
             let found = self.contents().await;

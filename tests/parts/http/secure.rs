@@ -1,13 +1,15 @@
 //! A listener with TLS: what it agrees to, what it refuses, and clients that keep it waiting.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
 use rustls::ProtocolVersion;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use shared::http::probes::{get_or_head, probes};
 use shared::http::{Hosts, Limits, Listener, ListenerOptions, Unsent, answer, close, serve};
 use shared::service::health::Health;
@@ -36,10 +38,16 @@ struct Server {
 
 impl Server {
     async fn start(limits: Limits) -> Self {
+        Self::start_after(limits, |_, _| {}).await
+    }
+
+    /// The same; something happens when the certificate was read and nothing listens yet.
+    async fn start_after(limits: Limits, happens: impl FnOnce(&Certificates, &Path)) -> Self {
         let folder = TempDir::default();
         let certificates = Certificates::new(&folder.0).unwrap();
         let pair = &certificates.server;
         let tls = ServerTls::read(pair.certificate.clone(), pair.key.clone()).unwrap();
+        happens(&certificates, &folder.0);
         let large = warp::path!("large")
             .and(get_or_head())
             .map(|| answer::bytes(http::StatusCode::OK, vec![b'x'; LARGE], "text/plain"));
@@ -175,6 +183,25 @@ async fn old_versions_of_tls_are_refused() {
     assert_eq!(begun.read_u8().await.unwrap(), 22);
     let stream = server.secure("").await;
     assert_eq!(stream.get_ref().1.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_renewed_before_a_service_listens_is_used_soon() {
+    let mut renewed = None;
+    let server = Server::start_after(Limits::default(), |certificates, folder| {
+        let pair = certificates.issue(&folder.join("renewed")).unwrap();
+        std::fs::copy(&pair.certificate, &certificates.server.certificate).unwrap();
+        std::fs::copy(&pair.key, &certificates.server.key).unwrap();
+        let read = std::fs::read(&pair.certificate).unwrap();
+        renewed = Some(CertificateDer::from_pem_slice(&read).unwrap());
+    })
+    .await;
+    until("the renewed certificate is shown", || async {
+        let stream = server.secure("").await;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|all| all.first().cloned());
+        (shown == renewed).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
