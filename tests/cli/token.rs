@@ -127,12 +127,22 @@ async fn every_command_shows_its_token() {
     let file = files.0.join("token");
     std::fs::write(&file, format!("{token}\n")).unwrap();
     let line = format!("verify --token-file {}", file.display());
+    let named = bare.clone().with("WAYBILL_TOKEN_FILE", &file.display().to_string());
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
-    let readable = bare.run(&line).await;
-    assert_eq!(readable.code, Some(2), "{readable:?}");
-    assert!(readable.stderr.contains("others may use it"), "{readable:?}");
+    for readable in [bare.run(&line).await, named.run("verify").await] {
+        assert_eq!(readable.code, Some(2), "{readable:?}");
+        assert!(readable.stderr.contains("others may use it"), "{readable:?}");
+    }
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
-    assert_eq!(bare.run(&line).await.code, Some(0));
+    for shown in [bare.run(&line).await, named.run("verify").await] {
+        assert_eq!(shown.code, Some(0), "{shown:?}");
+    }
+    let both = named.with("WAYBILL_TOKEN", &token);
+    let refused = both.run("verify").await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("WAYBILL_TOKEN and WAYBILL_TOKEN_FILE"), "{refused:?}");
+    assert!(!refused.stderr.contains(&token), "it is a secret: {refused:?}");
+    assert_eq!(both.run(&line).await.code, Some(0), "the option comes before both");
     let wrong = bare.with("WAYBILL_TOKEN", "a b").run("verify").await;
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     assert!(!wrong.stderr.contains("a b"), "it may be a secret: {wrong:?}");

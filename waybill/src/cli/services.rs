@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use shared::auth::token_file::check_mode;
@@ -10,6 +10,10 @@ use shared::auth::token_file::check_mode;
 use super::trust;
 use crate::client::{BearerToken, Client};
 
+/// The token itself.
+const TOKEN: &str = "WAYBILL_TOKEN";
+/// The variable in place of `--token-file`.
+const TOKEN_FILE: &str = "WAYBILL_TOKEN_FILE";
 /// Bytes of a file with a token.
 const MAX_TOKEN: u64 = 16 << 10;
 
@@ -55,7 +59,8 @@ const PROJECTOR: (&str, &str) = ("WAYBILL_PROJECTOR_LISTEN", "127.0.0.1:8082");
 /// `--token-file`.
 #[derive(Debug, Args)]
 pub struct Credential {
-    /// A file that holds the token to show to the services [default: the token in WAYBILL_TOKEN]
+    /// A file that holds the token to show to the services [default: the token in WAYBILL_TOKEN, or in the
+    /// file that WAYBILL_TOKEN_FILE names]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Services")]
     token_file: Option<PathBuf>,
 }
@@ -63,20 +68,33 @@ pub struct Credential {
 impl Credential {
     /// The token; says why it can't be used. It is no argument, as other users see those of a process.
     pub fn read(&self) -> Result<BearerToken, String> {
-        let Some(file) = &self.token_file else {
-            let given = std::env::var("WAYBILL_TOKEN").unwrap_or_default();
-            return BearerToken::parse(given.trim()).map_err(|why| format!("WAYBILL_TOKEN: {why}"));
-        };
-        let broken = |why: String| format!("{}: {why}", file.display());
-        let opened = File::open(file).map_err(|error| broken(error.to_string()))?;
-        check_mode(&opened).map_err(broken)?;
-        let mut text = String::new();
-        let read = opened.take(MAX_TOKEN).read_to_string(&mut text);
-        read.map_err(|error| broken(error.to_string()))?;
-        match text.trim() {
-            "" => Err(broken("expected a token".to_owned())),
-            text => BearerToken::parse(text).map_err(broken),
+        if let Some(file) = &self.token_file {
+            return in_file(file);
         }
+        match (std::env::var_os(TOKEN), std::env::var_os(TOKEN_FILE)) {
+            (None, None) => Ok(BearerToken::default()),
+            (Some(_), Some(_)) => {
+                Err(format!("{TOKEN} and {TOKEN_FILE}: expected one of them, not both"))
+            }
+            (Some(given), None) => BearerToken::parse(given.to_string_lossy().trim())
+                .map_err(|why| format!("{TOKEN}: {why}")),
+            (None, Some(file)) => {
+                in_file(Path::new(&file)).map_err(|why| format!("{TOKEN_FILE}: {why}"))
+            }
+        }
+    }
+}
+
+fn in_file(file: &Path) -> Result<BearerToken, String> {
+    let broken = |why: String| format!("{}: {why}", file.display());
+    let opened = File::open(file).map_err(|error| broken(error.to_string()))?;
+    check_mode(&opened).map_err(broken)?;
+    let mut text = String::new();
+    let read = opened.take(MAX_TOKEN).read_to_string(&mut text);
+    read.map_err(|error| broken(error.to_string()))?;
+    match text.trim() {
+        "" => Err(broken("expected a token".to_owned())),
+        text => BearerToken::parse(text).map_err(broken),
     }
 }
 
