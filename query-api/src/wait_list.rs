@@ -20,10 +20,16 @@ const WAITER_POLL_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Clone, Default)]
 pub struct WaitList(Arc<Mutex<Table>>);
 
+/// Those that wait for one stream, or for the checkpoint: each by what it waits for, and by its number. One
+/// of many is found, and what is waited for is told from what is not, without a look at all of them.
+type Waiting = BTreeMap<(i64, u64), Arc<Notify>>;
+
 #[derive(Default)]
 struct Table {
-    streams: BTreeMap<StreamName, Vec<(Version, Arc<Notify>)>>,
-    checkpoint: Vec<(Position, Arc<Notify>)>,
+    streams: BTreeMap<StreamName, Waiting>,
+    checkpoint: Waiting,
+    /// The number of the next waiter.
+    next_number: u64,
     /// The last one that `next_streams` returned.
     last: Option<StreamName>,
 }
@@ -31,6 +37,7 @@ struct Table {
 /// One request that waits; it leaves the list when this is dropped.
 pub struct Waiter {
     list: WaitList,
+    number: u64,
     seen: Seen,
     woken: Arc<Notify>,
     _counted: OneMore,
@@ -47,17 +54,22 @@ impl WaitList {
     pub fn join(&self, seen: &Seen) -> Waiter {
         let woken = Arc::new(Notify::new());
         let mut table = self.table();
+        let number = table.next_number;
+        table.next_number += 1;
         match seen {
-            Seen::Position(position) => table.checkpoint.push((*position, woken.clone())),
+            Seen::Position(position) => {
+                table.checkpoint.insert((*position, number), woken.clone());
+            }
             Seen::Streams(streams) => {
                 for (stream, version) in streams {
                     let waiting = table.streams.entry(stream.clone()).or_default();
-                    waiting.push((*version, woken.clone()));
+                    waiting.insert((*version, number), woken.clone());
                 }
             }
         }
         Waiter {
             list: self.clone(),
+            number,
             seen: seen.clone(),
             woken,
             _counted: metrics::TOKENS.one_more(),
@@ -90,35 +102,37 @@ impl WaitList {
 
 impl Table {
     fn wake(&self, update: &Update) {
-        let of = |stream| self.streams.get(stream).map_or(&[][..], Vec::as_slice);
         match update {
-            Update::Applied(stream, version) => wake_up_to(of(stream), *version),
-            Update::Parked(stream) => wake_up_to(of(stream), Version::MAX),
-            Update::Checkpoint(position) => wake_up_to(&self.checkpoint, *position),
+            Update::Applied(stream, version) => wake_up_to(self.streams.get(stream), *version),
+            Update::Parked(stream) => wake_up_to(self.streams.get(stream), Version::MAX),
+            Update::Checkpoint(position) => wake_up_to([&self.checkpoint], *position),
             Update::Traced(..) => {}
             Update::Missed => {
-                let all = self.streams.values().chain([&self.checkpoint]);
-                all.for_each(|waiting| wake_up_to(waiting, i64::MAX));
+                wake_up_to(self.streams.values().chain([&self.checkpoint]), i64::MAX);
             }
         }
     }
 
-    fn leave(&mut self, seen: &Seen, woken: &Arc<Notify>) {
-        let others = |(_, one): &(i64, Arc<Notify>)| !Arc::ptr_eq(one, woken);
-        let Seen::Streams(streams) = seen else { return self.checkpoint.retain(others) };
-        for (stream, _) in streams {
-            if let Some(waiting) = self.streams.get_mut(stream) {
-                waiting.retain(others);
-                if waiting.is_empty() {
-                    self.streams.remove(stream);
+    fn leave(&mut self, number: u64, seen: &Seen) {
+        match seen {
+            Seen::Position(position) => {
+                self.checkpoint.remove(&(*position, number));
+            }
+            Seen::Streams(streams) => {
+                for (stream, version) in streams {
+                    let Some(waiting) = self.streams.get_mut(stream) else { continue };
+                    waiting.remove(&(*version, number));
+                    if waiting.is_empty() {
+                        self.streams.remove(stream);
+                    }
                 }
             }
         }
     }
 }
 
-fn wake_up_to(waiting: &[(i64, Arc<Notify>)], reached: i64) {
-    let there = waiting.iter().filter(|(wanted, _)| *wanted <= reached);
+fn wake_up_to<'a>(waiting: impl IntoIterator<Item = &'a Waiting>, reached: i64) {
+    let there = waiting.into_iter().flat_map(|it| it.range(..=(reached, u64::MAX)));
     there.for_each(|(_, one)| one.notify_one());
 }
 
@@ -132,13 +146,74 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.list.table().leave(&self.seen, &self.woken);
+        self.list.table().leave(self.number, &self.seen);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
+
+    /// Enough that a look at all others for each that leaves would take far longer than all else.
+    const FEW: usize = 1_000;
+    const TIMES: usize = 10;
+    /// Ten times as many take some ten times as long; a hundred times, if each is looked for among all.
+    const MOST: u32 = 40;
+    /// The shortest of them was interrupted least.
+    const ATTEMPTS: usize = 7;
+
+    /// A crowd that shows the same token comes and goes; it tells how long that took.
+    fn crowd(size: usize) -> Duration {
+        let list = WaitList::default();
+        let stream = |number| (StreamName::stored(format!("order-{number}")), 1);
+        let seen = Seen::Streams((0..4).map(stream).collect());
+        let started = std::time::Instant::now();
+        let crowd: Vec<_> = (0..size).map(|_| list.join(&seen)).collect();
+        drop(crowd);
+        let took = started.elapsed();
+        assert!(list.is_empty());
+        took
+    }
+
+    #[test]
+    fn ten_times_as_many_requests_with_one_token_come_and_go_in_some_ten_times_the_time() {
+        // In turns, so that both meet a machine that is busy.
+        let taken: Vec<_> = (0..ATTEMPTS).map(|_| (crowd(FEW), crowd(TIMES * FEW))).collect();
+        let few = taken.iter().map(|(few, _)| *few).min().unwrap();
+        let many = taken.iter().map(|(_, many)| *many).min().unwrap();
+        assert!(many < MOST * few, "{few:?} for {FEW}, and {many:?} for {TIMES} times as many");
+    }
+
+    #[test]
+    fn those_are_woken_that_wait_for_what_is_there() {
+        let (list, stream) = (WaitList::default(), StreamName::stored("order-1".to_owned()));
+        let up_to = |versions: &[Version]| {
+            let streams = versions.iter().map(|version| (stream.clone(), *version));
+            list.join(&Seen::Streams(streams.collect()))
+        };
+        let waiters = [
+            up_to(&[2]),
+            up_to(&[3]),
+            up_to(&[3, 2]), // A client may name a stream twice.
+            list.join(&Seen::Position(2)),
+            list.join(&Seen::Position(3)),
+        ];
+        for (update, expected) in [
+            (Update::Applied(stream.clone(), 1), [false; 5]),
+            (Update::Applied(stream.clone(), 2), [true, false, true, false, false]),
+            (Update::Parked(stream.clone()), [true, true, true, false, false]),
+            (Update::Checkpoint(2), [false, false, false, true, false]),
+            (Update::Missed, [true; 5]),
+        ] {
+            list.wake([&update]);
+            let woken = waiters.each_ref().map(|it| it.woken.notified().now_or_never().is_some());
+            assert_eq!(woken, expected, "{update:?}");
+        }
+        drop(waiters);
+        assert!(list.is_empty());
+    }
 
     #[test]
     fn every_stream_that_is_waited_for_has_its_turn() {
