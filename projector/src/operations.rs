@@ -1,6 +1,7 @@
 //! What operators look at and ask for, apart from HTTP.
 
 mod acts;
+mod queue_look;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use shared::view_store::{GenerationId, ParkedPage, Progress, ViewStore};
 use uuid::Uuid;
 
 pub use self::acts::{Discard, Rebuild, Retry};
+pub(crate) use self::queue_look::QueueLook;
 use crate::generations::Generations;
 use crate::recorder::Recorder;
 use crate::retrier::Retrier;
@@ -62,8 +64,8 @@ pub struct Flow {
     pub head: Position,
     /// The exchange has confirmed every commit up to here; `None` where there is no exchange.
     pub published: Option<Position>,
-    /// Messages that wait in the queue of the live generation, those that a worker holds left out;
-    /// `None` where there is no queue.
+    /// Messages that wait in the queue of the live generation, those that a worker holds left out, up to a
+    /// second ago; `None` where there is no queue.
     pub waiting: Option<u32>,
     /// Every commit up to here is checked: it is in the live views, or parked. `None` while none are
     /// live.
@@ -81,6 +83,7 @@ pub struct Operations {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) views: Arc<dyn ViewStore>,
     pub(crate) feeds: Arc<dyn Feeds>,
+    pub(crate) queue: QueueLook,
     pub(crate) generations: Arc<Generations>,
     pub(crate) retrier: Arc<Retrier>,
     pub(crate) recorder: Recorder,
@@ -128,7 +131,7 @@ impl Operations {
         if let Some(live) = &live {
             checkpoint = self.views.checkpoint(&live.id).await?;
             repaired = Some(self.views.repaired(&live.id).await?);
-            waiting = self.feeds.waiting(live).await?;
+            waiting = self.queue.waiting(live).await?;
         }
         let published = self.store.published().await?;
         let head = self.store.head().await?;

@@ -30,7 +30,7 @@ use crate::generations::Generations;
 use crate::healer::Healer;
 use crate::lease_holder::LeaseHolder;
 use crate::metrics;
-use crate::operations::Operations;
+use crate::operations::{Operations, QueueLook};
 use crate::parking::Parking;
 use crate::recorder::Recorder;
 use crate::remover::Remover;
@@ -84,9 +84,8 @@ pub struct Worker {
 
 impl Worker {
     /// A worker that does nothing until it is run.
-    pub fn new(dependencies: Dependencies) -> Self {
-        let Dependencies { store, operation_log, views, feeds, projection, health, holder } =
-            dependencies;
+    pub fn new(given: Dependencies) -> Self {
+        let Dependencies { store, operation_log, views, feeds, projection, health, holder } = given;
         metrics::tell();
         let (told, work, version) = (health.clone(), health.work("worker"), projection.version());
         work.rest();
@@ -118,6 +117,7 @@ impl Worker {
             store,
             views: views.clone(),
             feeds: feeds.clone(),
+            queue: QueueLook::new(feeds.clone()),
             generations: generations.clone(),
             retrier,
             recorder: Recorder::new(operation_log),

@@ -64,6 +64,8 @@ pub struct Backlog {
     panics: AtomicBool,
     /// Whether the broker answers no question of how much waits.
     hangs: AtomicBool,
+    /// How often it was asked how much waits.
+    looked: AtomicUsize,
     /// None are there, unless a test says so.
     dead_letters: Mutex<Option<DeadLetters>>,
 }
@@ -113,6 +115,11 @@ impl Backlog {
         self.hangs.store(true, Ordering::SeqCst);
     }
 
+    /// How often it was asked how much waits.
+    pub fn looked(&self) -> usize {
+        self.looked.load(Ordering::SeqCst)
+    }
+
     /// What comes of counting dead letters from now on.
     pub fn set_dead_letters(&self, dead_letters: DeadLetters) {
         *self.dead_letters.lock().unwrap() = Some(dead_letters);
@@ -157,6 +164,7 @@ impl Feeds for Backlog {
     }
 
     async fn waiting(&self, _: &Generation) -> Result<Option<u32>> {
+        self.looked.fetch_add(1, Ordering::SeqCst);
         match self.hangs.load(Ordering::SeqCst) {
             true => std::future::pending().await,
             false => Ok(None),
