@@ -79,8 +79,8 @@ impl Feed for Queue {
         loop {
             let first = tokio::select! {
                 delivery = self.consumer.next() => delivery?,
-                Some(tag) = self.dead_letters.kept() => {
-                    self.kept(tag).await?;
+                tag = self.dead_letters.kept() => {
+                    self.kept(tag?).await?;
                     continue;
                 }
                 () = self.served.is_doubted() => {
