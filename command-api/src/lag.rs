@@ -8,6 +8,7 @@ use kernel::Result;
 use kernel::log::Position;
 use shared::event_store::{EventStore, oldest_behind};
 use shared::service::health::Health;
+use shared::service::vital::restarting;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
@@ -17,11 +18,19 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait for an append while nothing is.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Looks until `stop`. What can't be read leaves the gauges as they are.
+/// The name under which it is told that looking ended by a fault.
+const HEALTH_PART: &str = "lag";
+
+/// Looks until `stop`, also after a fault. What can't be read leaves the gauges as they are.
 pub async fn watch(store: Arc<dyn EventStore>, health: Health, stop: CancellationToken) {
+    let looks = || keep_looking(store.as_ref(), &health, &stop);
+    restarting(&health, HEALTH_PART, looks).await;
+}
+
+async fn keep_looking(store: &dyn EventStore, health: &Health, stop: &CancellationToken) {
     let mut appended = store.append_notifier().subscribe();
     while !stop.is_cancelled() {
-        let looked = look(store.as_ref(), &health).await;
+        let looked = look(store, health).await;
         if let Err(failure) = &looked {
             tracing::debug!(%failure, "looking how far what follows the log is");
         }

@@ -121,7 +121,7 @@ impl Served {
         );
         let relay = relay.start(relay_stop.clone());
         sealer.start(health, stop.clone());
-        tokio::spawn(clock::watch("mongodb", store.clone(), stop.clone()));
+        tokio::spawn(clock::watch("mongodb", store.clone(), health.clone(), stop.clone()));
         slot.fill(service);
         Ok((store, Self { log, scheduler, relay, relay_stop, stop }))
     }

@@ -17,6 +17,7 @@ use shared::service::health::Health;
 use shared::service::metrics::tell_of;
 use shared::service::retry::until_connected;
 use shared::service::shell::Shell;
+use shared::service::vital::restarting;
 use shared::view_store::ViewStore as _;
 use shared::view_store::redis::Redis;
 use tokio_util::sync::CancellationToken;
@@ -65,8 +66,8 @@ async fn work(
     let redis = || Redis::connect(&config.redis, &config.namespace);
     let Some(views) = until_connected("redis", health, stop, redis).await? else { return Ok(()) };
     tell_of(&[&CONNECTIONS]);
-    tokio::spawn(clock::watch("mongodb", store.clone(), stop.clone()));
-    tokio::spawn(clock::watch("redis", views.clone(), stop.clone()));
+    tokio::spawn(clock::watch("mongodb", store.clone(), health.clone(), stop.clone()));
+    tokio::spawn(clock::watch("redis", views.clone(), health.clone(), stop.clone()));
     let live = views.clone();
     let asks_views = move || {
         let live = live.clone();
@@ -101,19 +102,22 @@ fn check(config: &Config) -> impl Future<Output = Vec<Finding>> + Send + use<> {
     }
 }
 
-/// Tells whether a server can be reached, whatever the worker does: while another server is away it serves
-/// nothing, and asks this one nothing.
+/// Tells whether a server can be reached, whatever the worker does, and also after a fault: while another
+/// server is away the worker serves nothing, and asks this one nothing.
 async fn watch<F: Future<Output = Result<()>>>(
     part: &'static str,
     ask: impl Fn() -> F,
     health: Health,
     stop: CancellationToken,
 ) {
-    while !stop.is_cancelled() {
-        match ask().await {
-            Ok(()) => health.ready(part),
-            Err(failure) => health.waits(part, failure),
+    let looks = || async {
+        while !stop.is_cancelled() {
+            match ask().await {
+                Ok(()) => health.ready(part),
+                Err(failure) => health.waits(part, failure),
+            }
+            stop.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await;
         }
-        stop.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await;
-    }
+    };
+    restarting(&health, part, looks).await;
 }

@@ -48,7 +48,7 @@ async fn work(
         [found, diagnosis::machine()].concat()
     };
     log_findings(checks, stop);
-    tokio::spawn(clock::watch("redis", views.clone(), stop.clone()));
+    tokio::spawn(clock::watch("redis", views.clone(), health.clone(), stop.clone()));
     let (views, stop_reading) = (Arc::new(views), stop.clone());
     slot.fill(Service::watched(views, queries, stop_reading, health.liveness()));
     let freshness = Freshness::new(config.ready_max_lag);

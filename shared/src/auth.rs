@@ -21,6 +21,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures::future::{OptionFuture, join};
 use kernel::{Failure, Result};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ use crate::http::rate::Rate;
 use crate::service::config::Settings;
 use crate::service::health::Health;
 use crate::service::metrics::{self, Counter, Gauge};
+use crate::service::vital::restarting;
 
 /// `WAYBILL_TOKENS_FILE`.
 pub(crate) const TOKENS_FILE: &str = "WAYBILL_TOKENS_FILE";
@@ -43,6 +45,8 @@ pub(crate) const ASKS: [&str; 4] =
     [TOKENS_FILE, key_source::FILE, key_source::URL, "WAYBILL_JWKS_URL_FILE"];
 /// `WAYBILL_RATE_PER_PRINCIPAL`.
 const RATE: &str = "WAYBILL_RATE_PER_PRINCIPAL";
+/// The name under which it is told that reading them again ended by a fault.
+const HEALTH_PART: &str = "credentials";
 const SIGN_IN_FAILURES: &str = "WAYBILL_SIGN_IN_FAILURES";
 /// Credentials of one address that may fail in a minute, unless `WAYBILL_SIGN_IN_FAILURES` says otherwise.
 const FAILURES: NonZeroU32 = match NonZeroU32::new(10) {
@@ -196,22 +200,17 @@ impl Authenticator {
             rate: config.rate,
             sign_in_failures: config.sign_in_failures,
         });
-        tokio::spawn(authenticator.clone().follow(stop.clone()));
+        tokio::spawn(authenticator.clone().follow(health.clone(), stop.clone()));
         Ok(Some(authenticator))
     }
 
-    async fn follow(self: Arc<Self>, stop: CancellationToken) {
-        let tokens = async {
-            if let Some(tokens) = &self.tokens {
-                tokens.follow().await;
-            }
+    async fn follow(self: Arc<Self>, health: Health, stop: CancellationToken) {
+        let follow = || async {
+            let tokens = OptionFuture::from(self.tokens.as_ref().map(Watched::follow));
+            let keys = OptionFuture::from(self.jwt.as_ref().map(jwt::Keyring::follow));
+            stop.run_until_cancelled(join(tokens, keys)).await;
         };
-        let keys = async {
-            if let Some(keys) = &self.jwt {
-                keys.follow().await;
-            }
-        };
-        stop.run_until_cancelled(async { tokio::join!(tokens, keys) }).await;
+        restarting(&health, HEALTH_PART, follow).await;
     }
 
     /// How often a principal may ask.

@@ -1,16 +1,18 @@
-//! Tasks that a service can't do without, and that end by a panic: `/readyz` names them, where they do not
-//! begin anew.
+//! Tasks that a service can't do without, and that end by a panic: `/readyz` names them, also where they begin
+//! anew and nothing waits for them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use command_api::Service;
 use command_api::relay::Relay;
 use command_api::seal::Sealer;
-use kernel::Result;
+use command_api::write::FlowControl;
 use kernel::log::Position;
 use kernel::projection::JsonProjection;
-use orders::OrderProjection;
+use kernel::{Namespace, Result};
+use orders::{OrderAggregate, OrderProjection};
 use projector::{Dependencies, Worker};
 use shared::event_store::EventStore;
 use shared::service::health::Health;
@@ -111,6 +113,30 @@ impl Hooks for PanicsOnce {
         assert!(self.0.swap(true, Ordering::SeqCst), "as a test wants it");
         store.head().await
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_api_whose_looks_at_the_lag_panicked_says_so_and_looks_again() {
+    let (folder, health) = (TempDir::default(), Health::of(&[]));
+    let log = Decorator::over(Arc::new(folder.sqlite()), PanicsOnce::default());
+    let (namespace, stop) = (Namespace::default(), CancellationToken::new());
+    let started = Service::<OrderAggregate>::start(
+        log,
+        &namespace,
+        &health,
+        FlowControl::off(),
+        stop.clone(),
+    );
+    let (service, scheduler) = started.await.unwrap();
+    until("the fault is told", || async {
+        health.notes().remove("lag").filter(|why| why.contains("fault"))
+    })
+    .await;
+    until("the lag is told", || async { health.notes().remove("behind the log") }).await;
+    assert!(health.waiting().is_empty(), "nothing waits for it");
+    stop.cancel();
+    drop(service);
+    scheduler.await.unwrap();
 }
 
 /// The feed brings nothing: what is in the log reaches the views by the healer.

@@ -8,10 +8,14 @@ use std::time::Duration;
 use kernel::{Result, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::service::health::Health;
 use crate::service::metrics::{Gauge, tell_of};
+use crate::service::vital::restarting;
 
 /// Between two looks at the clock of a server.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// The name under which it is told that looking ended by a fault.
+const HEALTH_PART: &str = "clock";
 
 static AHEAD: Gauge = Gauge::by(
     "waybill_clock_ahead_seconds",
@@ -48,10 +52,19 @@ pub trait Clock: Send + Sync + 'static {
     fn clock(&self) -> impl Future<Output = Result<Reading>> + Send;
 }
 
-/// Looks at the clock of a server every ten seconds until `stop`, and tells by the metric how far it is off.
-/// What could not be asked keeps the last value.
-pub async fn watch(server: &'static str, clock: impl Clock, stop: CancellationToken) {
+/// Looks at the clock of a server every ten seconds until `stop`, also after a fault, and tells by the metric
+/// how far it is off. What could not be asked keeps the last value.
+pub async fn watch(
+    server: &'static str,
+    clock: impl Clock,
+    health: Health,
+    stop: CancellationToken,
+) {
     tell_of(&[&AHEAD]);
+    restarting(&health, HEALTH_PART, || keep_looking(server, &clock, &stop)).await;
+}
+
+async fn keep_looking(server: &'static str, clock: &impl Clock, stop: &CancellationToken) {
     while !stop.is_cancelled() {
         match clock.clock().await {
             Ok(reading) => AHEAD.set_of(server, reading.ahead_ms() as f64 / 1_000.0),
