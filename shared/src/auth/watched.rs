@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use crate::service::metrics::Gauge;
+use crate::service::vital::caught;
 
 /// Between two looks at the file.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -76,7 +77,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
             let look = move || {
                 let now = stamp(&path);
                 let changed = now != known;
-                changed.then(|| (now, read(&path)))
+                changed.then(|| (now, caught(|| read(&path))))
             };
             if let Ok(Some((stamp, outcome))) = tokio::task::spawn_blocking(look).await {
                 self.take(stamp, outcome);
@@ -95,5 +96,48 @@ impl<T: Send + Sync + 'static> Watched<T> {
             }
             Err(why) => tracing::error!(%file, why, "it can't be used; the last good version is"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::auth::TOKENS_READABLE;
+
+    async fn until(what: &str, holds: impl Fn() -> bool) {
+        let looks = async {
+            while !holds() {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        };
+        assert!(timeout(100 * LOOK_INTERVAL, looks).await.is_ok(), "in vain: {what}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_version_whose_reading_panics_can_not_be_used_and_a_later_one_can() {
+        let path = std::env::temp_dir().join(format!("waybill-watched-{}", uuid::Uuid::new_v4()));
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        let read = |path: &Path| -> Result<String, String> {
+            let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+            assert_ne!(text, "broken", "as a test wants it");
+            Ok(text)
+        };
+        write("first");
+        let watched = Watched::read(&path, Arc::new(read), &TOKENS_READABLE).unwrap();
+        let looks = async {
+            write("broken");
+            let is_seen = || *watched.stamp.lock().unwrap() == stamp(&path);
+            until("it is seen, and not read again and again", is_seen).await;
+            assert_eq!(*watched.current(), "first", "the last good version");
+            write("the second");
+            until("it is read", || *watched.current() == "the second").await;
+        };
+        tokio::select! {
+            () = watched.follow() => {}
+            () = looks => {}
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -54,6 +54,12 @@ pub async fn restarting<F: Future<Output = ()>>(
     }
 }
 
+/// Reads something of others. Where that panics, it can't be used, as where it is in no right form.
+pub(crate) fn caught<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let panicked = |_| Err("reading it panicked".to_owned());
+    std::panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::time::Instant;
@@ -78,5 +84,13 @@ mod tests {
         assert_eq!(runs, 3);
         let expected = 2 * RESTART_DELAY + 2 * STEADY;
         assert_eq!(started.elapsed().as_secs(), expected.as_secs());
+    }
+
+    #[test]
+    fn what_panics_where_it_is_read_can_not_be_used() {
+        assert_eq!(caught(|| Ok(1)), Ok(1));
+        assert_eq!(caught::<i32>(|| Err("no".to_owned())), Err("no".to_owned()));
+        let told = caught::<i32>(|| panic!("as a test wants it"));
+        assert!(told.is_err_and(|why| why.contains("panicked")));
     }
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pem::{Identity, read_file};
 use crate::service::metrics::{Gauge, Metric};
+use crate::service::vital::caught;
 
 static READABLE: Gauge = Gauge::new(
     "waybill_tls_certificate_readable",
@@ -100,10 +101,9 @@ impl ServerTls {
                 doubted = None;
                 continue;
             }
-            match made(found.clone()) {
+            match caught(|| made(found.clone()).inspect(|new| tell_end(new))) {
                 Ok(new) => {
                     READABLE.set_to(true);
-                    tell_end(&new);
                     *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = new;
                     tracing::info!("a new TLS certificate is used from now on");
                     seen = found;
