@@ -23,6 +23,9 @@ const DEFAULT_MAX_HOLD: Duration = Duration::from_secs(5);
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// The name under which the service tells that groups are not held back although they should be.
 const HEALTH_PART: &str = "flow control";
+/// What it tells where the views stay as they are, and where it can't be read how far they are.
+const STUCK: &str = "commands are not held back: no projector moves on";
+const UNREADABLE: &str = "commands are not held back: how far the views are can't be read";
 
 /// How far the views may be behind.
 #[derive(Debug, Clone, Copy)]
@@ -138,18 +141,16 @@ async fn watch_views(
         if lock(appended).is_empty() {
             continue;
         }
-        let report = match store.views_report().await {
-            Ok(report) => report,
+        let (held, why) = match store.views_report().await {
+            Ok(report) => (gauge.look(report, &mut lock(appended)), STUCK),
             Err(failure) => {
                 tracing::debug!(%failure, "looking at how far the views are");
-                continue;
+                (gauge.look_again(&mut lock(appended)), UNREADABLE)
             }
         };
-        hold.set(gauge.look(report, &mut lock(appended)));
+        hold.set(held);
         match gauge.is_given_up() {
-            true => {
-                hold.health.note(HEALTH_PART, "commands are not held back: no projector moves on");
-            }
+            true => hold.health.note(HEALTH_PART, why),
             false => hold.health.clear_note(HEALTH_PART),
         }
     }

@@ -89,15 +89,21 @@ impl LagGauge {
             self.checkpoint = checkpoint;
             self.moved = Instant::now();
         }
-        let reached = checkpoint.unwrap_or(0);
-        self.rate.look(reached);
+        self.rate.look(checkpoint.unwrap_or(0));
+        self.look_again(appended)
+    }
+
+    /// The same on what was reported last, where a report can't be read. It is no progress, and says nothing
+    /// of the rate.
+    pub(super) fn look_again(&mut self, appended: &mut Appended) -> bool {
+        let reached = self.checkpoint.unwrap_or(0);
         let (lag, commits) = (appended.lag(reached), appended.since(reached));
         let is_behind = lag > self.hold_above && commits > FEW
             || commits > self.rate.within(self.hold_above / 2);
         if !is_behind {
             self.moved = Instant::now();
         }
-        self.held = is_behind && checkpoint.is_some() && !self.is_given_up();
+        self.held = is_behind && self.checkpoint.is_some() && !self.is_given_up();
         self.held
     }
 
@@ -203,6 +209,21 @@ mod tests {
         assert!(!gauge.look(at(2), &mut appended));
         assert!(gauge.is_given_up());
         assert!(gauge.look(at(3), &mut appended), "one is there again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_read_holds_nothing_back_for_long() {
+        let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
+        appended.add(500);
+        tokio::time::advance(MAX_LAG).await;
+        assert!(!gauge.look_again(&mut appended), "nothing was ever read");
+        assert!(gauge.look(at(1), &mut appended));
+        tokio::time::advance(MAX_HOLD).await;
+        assert!(gauge.look_again(&mut appended), "as it was");
+        tokio::time::advance(MAX_LAG).await;
+        assert!(!gauge.look_again(&mut appended));
+        assert!(gauge.is_given_up());
+        assert!(gauge.look(at(2), &mut appended), "it is read again");
     }
 
     /// As of a command that is refused: the state that it was decided on is of long ago.

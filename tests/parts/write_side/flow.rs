@@ -37,6 +37,8 @@ struct Behind {
     looks: AtomicUsize,
     /// Whether asking for it panics.
     panics: AtomicBool,
+    /// Whether asking for it fails.
+    fails: AtomicBool,
     /// Whether the next insert hangs until it fails.
     hangs: AtomicBool,
     failed: Notify,
@@ -84,6 +86,9 @@ impl Hooks for Behind {
     async fn views_report(&self, _: &dyn EventStore) -> Result<Option<ViewsReport>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         assert!(!self.panics.load(Ordering::SeqCst), "as a test wants it");
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(Failure::transient("reading how far the views are", "as a test wants it"));
+        }
         Ok(self.checkpoint.lock().unwrap().map(|checkpoint| ViewsReport { checkpoint }))
     }
 }
@@ -177,6 +182,31 @@ async fn what_is_held_back_starts_when_looking_at_the_views_panics(store: Store)
     running.end().await;
 }
 
+/// The views may move on, but none can tell.
+async fn what_is_held_back_starts_when_the_views_cannot_be_looked_at_for_long(store: Store) {
+    let control = FlowControl { max_hold: Duration::from_secs(1), ..CONTROL };
+    let running = Running::start_with(&store, control).await;
+    let (hooks, writer) = (&running.behind.hooks, &running.writer);
+    let told = || running.health.notes().get("flow control").cloned();
+    hooks.views_are_at(0);
+    hooks.until_held().await;
+    hooks.fails.store(true, Ordering::SeqCst);
+    let mut waiting = writer.submit(create());
+    within(Duration::from_secs(5), "it is accepted", || {
+        std::future::ready(waiting.try_recv().ok())
+    })
+    .await
+    .unwrap();
+    until("it is told why nothing is held back", || async {
+        told().is_some_and(|note| note.contains("can't be read")).then_some(())
+    })
+    .await;
+    hooks.fails.store(false, Ordering::SeqCst);
+    hooks.views_are_at(Position::MAX);
+    until("it is told no longer", || async { told().is_none().then_some(()) }).await;
+    running.end().await;
+}
+
 /// It would be told until commands are behind the views again.
 async fn what_is_known_of_the_views_is_told_no_longer_when_looking_at_them_panics(store: Store) {
     let control = FlowControl { max_hold: CONTROL.max_lag.unwrap(), ..CONTROL };
@@ -202,6 +232,7 @@ async fn nothing_is_told_to_be_held_back_after_the_end(store: Store) {
 tests::on_both_logs! {
     positions_are_filled_while_commands_are_held_back
     what_is_held_back_starts_when_looking_at_the_views_panics
+    what_is_held_back_starts_when_the_views_cannot_be_looked_at_for_long
     what_is_known_of_the_views_is_told_no_longer_when_looking_at_them_panics
     nothing_is_told_to_be_held_back_after_the_end
 }
