@@ -70,6 +70,7 @@ mod parts {
         mod behind;
         mod bytes;
         mod chains;
+        mod clients;
         mod flow;
         mod groups;
         mod long_streams;

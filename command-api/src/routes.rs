@@ -18,7 +18,7 @@ use kernel::aggregate::Aggregate;
 use shared::auth::Authenticator;
 use shared::http::probes::probes;
 use shared::http::serve::Routes;
-use shared::http::{Guard, answer, close};
+use shared::http::{Client, Guard, answer, client, close};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
 use warp::filters::BoxedFilter;
@@ -68,13 +68,14 @@ fn is_command() -> impl Filter<Extract = (), Error = Rejection> + Clone {
 /// Turns commands away while there is no room for them, before anything of them is read: under
 /// overload most are, and what that costs is taken from the others.
 fn full<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Response,)> {
-    let turned_away = move |method: Method, path: FullPath| {
+    let turned_away = move |method: Method, path: FullPath, client: Option<Client>| {
         let service = slot.service().ok().filter(|_| changes_something(&method));
         let of_batch = path.as_str().strip_prefix('/') == Some(batch::PATH);
-        let full = service.and_then(|service| submit::has_room(&service, of_batch).err());
+        let client = client.as_ref();
+        let full = service.and_then(|service| submit::has_room(&service, of_batch, client).err());
         std::future::ready(full.map(Reply::into_response).ok_or_else(warp::reject::not_found))
     };
-    warp::method().and(warp::path::full()).and_then(turned_away).boxed()
+    warp::method().and(warp::path::full()).and(client()).and_then(turned_away).boxed()
 }
 
 pub(crate) use answer::into_response;

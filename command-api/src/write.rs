@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use kernel::aggregate::Aggregate;
 use shared::event_store::EventStore;
+use shared::http::Client;
 use shared::service::health::Health;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -85,9 +86,9 @@ impl<A: Aggregate> Writer<A> {
     }
 
     /// Turns a request away before the work of reading it, while there is no room: under overload most
-    /// are. There is less of it for batches.
-    pub fn has_room(&self, of_batch: bool) -> Result<(), Rejected> {
-        match self.room.is_full(of_batch) {
+    /// are. There is less of it for batches, and for each client.
+    pub fn has_room(&self, of_batch: bool, client: Option<&Client>) -> Result<(), Rejected> {
+        match self.room.is_full(of_batch, client) {
             true => Err(Rejected::Overloaded),
             false => Ok(()),
         }
@@ -97,7 +98,8 @@ impl<A: Aggregate> Writer<A> {
     /// submission.
     pub fn submit(&self, request: Request<A>) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
-        let Some(place) = self.room.take(request.bytes, request.of_batch) else {
+        let Request { bytes, of_batch, ref client, .. } = request;
+        let Some(place) = self.room.take(bytes, of_batch, client.as_ref()) else {
             drop(request.sequence.as_ref().map(Sequence::next)); // Those behind it are cut off.
             metrics::turned_away(request.kind);
             drop(reply.send(Err(Rejected::Overloaded)));

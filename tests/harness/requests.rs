@@ -28,6 +28,7 @@ pub fn request(command: Value, order: Uuid, key: Option<&str>) -> Request<OrderA
         command: envelope.command,
         bytes: text.len(),
         of_batch: false,
+        client: None,
         start_by: Instant::now() + START_TIMEOUT,
         fresh: envelope.fresh,
         expected: None,

@@ -105,6 +105,7 @@ fn request(stream: &StreamName, command: Write, bytes: usize) -> Request<Toy> {
         command,
         bytes,
         of_batch: false,
+        client: None,
         start_by: Instant::now() + START_TIMEOUT,
         fresh: false,
         expected: None,

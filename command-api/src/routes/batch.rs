@@ -12,7 +12,7 @@ use shared::auth::principal::caller;
 use shared::http::fields::MAX_ERRORS;
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
-use shared::http::{Answer, answer, body};
+use shared::http::{Answer, Client, answer, body, client};
 use shared::service::slot::ServiceSlot;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -42,10 +42,14 @@ pub fn routes<A: Aggregate>(
         .and(warp::post())
         .and(warp::header::headers_cloned())
         .and(caller())
+        .and(client())
         .and(body(BATCH))
-        .then(move |headers, caller, body| {
+        .then(move |headers, caller, client, body| {
             let (slot, known) = (slot.clone(), known.clone());
-            async move { into_response(handle(&slot, &known, &headers, &caller, body).await) }
+            async move {
+                let asked = (&headers, &caller, client);
+                into_response(handle(&slot, &known, asked, body).await)
+            }
         })
         .boxed()
 }
@@ -53,8 +57,7 @@ pub fn routes<A: Aggregate>(
 async fn handle<A: Aggregate>(
     slot: &ServiceSlot<Service<A>>,
     known: &Commands,
-    headers: &HeaderMap,
-    caller: &Caller,
+    (headers, caller, client): (&HeaderMap, &Caller, Option<Client>),
     body: Result<Bytes, Problem>,
 ) -> Answer {
     same_origin(headers)?;
@@ -75,7 +78,8 @@ async fn handle<A: Aggregate>(
         .map(|(index, command)| {
             let key = key.as_ref().map(|key| format!("{key}{SEPARATOR}{index}"));
             let (owner, meta, request_id) = (owner.clone(), meta.clone(), request_id.clone());
-            let options = RequestOptions { key, expected: Ok(None), owner, meta, request_id };
+            let (client, expected) = (client.clone(), Ok(None));
+            let options = RequestOptions { key, expected, owner, meta, client, request_id };
             let (command, own) = with_own_key(command?, caller);
             let own = own.map_err(|invalid| known.complete(invalid, &command))?;
             let options = RequestOptions { key: own.or(options.key), ..options };

@@ -11,7 +11,7 @@ use shared::auth::principal::caller;
 use shared::http::consistency_token;
 use shared::http::origin::same_origin;
 use shared::http::problem::Problem;
-use shared::http::{Answer, answer, body, json};
+use shared::http::{Answer, Client, answer, body, client, json};
 use shared::service::slot::ServiceSlot;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -33,12 +33,13 @@ pub fn routes<A: Aggregate>(
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(caller())
+        .and(client())
         .and(fields())
-        .then(move |tail: warp::path::Tail, method, headers, caller, body| {
+        .then(move |tail: warp::path::Tail, method, headers, caller, client, body| {
             let (slot, known) = (slot.clone(), known.clone());
             async move {
                 let path = tail.as_str();
-                let asked = (&method, path, &headers, &caller);
+                let asked = (&method, path, &headers, (&caller, client));
                 into_response(handle(&slot, &known, asked, body).await)
             }
         })
@@ -54,10 +55,13 @@ fn fields() -> impl Filter<Extract = (Result<Bytes, Problem>,), Error = Rejectio
     warp::method().and_then(none).or(body(COMMAND)).unify()
 }
 
+/// What a request says beside its body, and who sent it.
+type Asked<'a> = (&'a Method, &'a str, &'a HeaderMap, (&'a Caller, Option<Client>));
+
 async fn handle<A: Aggregate>(
     slot: &ServiceSlot<Service<A>>,
     known: &Commands,
-    (method, path, headers, caller): (&Method, &str, &HeaderMap, &Caller),
+    (method, path, headers, (caller, client)): Asked<'_>,
     body: Result<Bytes, Problem>,
 ) -> Answer {
     same_origin(headers)?;
@@ -74,6 +78,7 @@ async fn handle<A: Aggregate>(
         expected: headers::if_match(headers, &service.log),
         owner: caller.owner().map(str::to_owned),
         meta: headers::meta(headers, caller),
+        client,
         request_id: headers::request_id(headers),
     };
     let outcome = submit::submit(&service, known, command, options)?;

@@ -8,6 +8,7 @@ use kernel::Timestamp;
 use kernel::aggregate::{Aggregate, CommandContext};
 use kernel::log::{Meta, StreamName, Version};
 use serde_json::Value;
+use shared::http::Client;
 use shared::http::consistency_token::Token;
 use shared::http::problem::Problem;
 use tokio::sync::oneshot;
@@ -40,6 +41,8 @@ pub struct RequestOptions {
     pub owner: Option<String>,
     /// Where the command comes from.
     pub meta: Meta,
+    /// Whose room it takes.
+    pub client: Option<Client>,
     /// The id of the request.
     pub request_id: Option<Arc<str>>,
 }
@@ -97,6 +100,7 @@ pub fn submit_with<A: Aggregate>(
         command: envelope.command,
         bytes: text.len(),
         of_batch: together.of_batch,
+        client: options.client,
         start_by: together.start_by,
         fresh: envelope.fresh,
         expected,
@@ -127,8 +131,12 @@ pub async fn outcome<A: Aggregate>(
 }
 
 /// Before a request is read.
-pub fn has_room<A: Aggregate>(service: &Service<A>, of_batch: bool) -> Result<(), Problem> {
-    let has_room = service.writer.has_room(of_batch);
+pub fn has_room<A: Aggregate>(
+    service: &Service<A>,
+    of_batch: bool,
+    client: Option<&Client>,
+) -> Result<(), Problem> {
+    let has_room = service.writer.has_room(of_batch, client);
     has_room.inspect_err(|_| metrics::turned_away(metrics::UNREAD)).map_err(problem::<A>)
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kernel::aggregate::{Aggregate, Refusal};
 use kernel::log::{Commit, Meta, Position, StreamName, Version};
+use shared::http::Client;
 use tokio::time::Instant;
 
 use super::sequence::Sequence;
@@ -21,6 +22,8 @@ pub struct Request<A: Aggregate> {
     pub bytes: usize,
     /// Whether it is one of a batch: those fill half of the room at most.
     pub of_batch: bool,
+    /// Who sent it: one client fills half of the room at most.
+    pub client: Option<Client>,
     /// When it has not started by then, it is answered as not done.
     pub start_by: Instant,
     /// Whether the command is decided on a stream without events first, without a read.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use shared::http::{Client, Share, Tally};
 use shared::service::metrics::OneMore;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics;
 
@@ -15,6 +15,8 @@ pub const WAITING: usize = 10_000;
 /// Bytes of their JSON: 16 of the largest bodies. In memory a command takes a few times as much.
 pub const WAITING_BYTES: usize = 16 << 20;
 
+/// Of all of it, and of what there is for batches, one client fills half at most: however many commands it
+/// sends, those of others find room.
 #[derive(Clone)]
 pub struct Room {
     all: Bounds,
@@ -26,12 +28,12 @@ pub struct Room {
 /// A bound by number and by bytes.
 #[derive(Clone)]
 struct Bounds {
-    commands: Arc<Semaphore>,
-    bytes: Arc<Semaphore>,
+    commands: Arc<Tally>,
+    bytes: Arc<Tally>,
 }
 
 /// What one command has of each bound.
-type Held = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+type Held = (Share, Share);
 
 /// The room of one command, given back when this is dropped.
 pub struct Place {
@@ -50,19 +52,19 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Whether the next command would be turned away, as far as can be told without reading it.
-    pub fn is_full(&self, of_batch: bool) -> bool {
-        self.all.is_full() || of_batch && self.batches.is_full()
+    /// Whether the next command of this client would be turned away, as far as can be told without reading
+    /// it.
+    pub fn is_full(&self, of_batch: bool, client: Option<&Client>) -> bool {
+        self.all.is_full(client) || of_batch && self.batches.is_full(client)
     }
 
     /// At once or not at all.
-    pub fn take(&self, bytes: usize, of_batch: bool) -> Option<Place> {
-        let bytes = u32::try_from(bytes).ok()?;
+    pub fn take(&self, bytes: usize, of_batch: bool, client: Option<&Client>) -> Option<Place> {
         let of_batches = match of_batch {
-            true => Some(self.batches.take(bytes)?),
+            true => Some(self.batches.take(bytes, client)?),
             false => None,
         };
-        let of_all = self.all.take(bytes)?;
+        let of_all = self.all.take(bytes, client)?;
         let counted = metrics::WAITING.one_more();
         Some(Place { _of_all: of_all, _of_batches: of_batches, _counted: counted })
     }
@@ -70,16 +72,15 @@ impl Room {
 
 impl Bounds {
     fn of(commands: usize, bytes: usize) -> Self {
-        let of = |size| Arc::new(Semaphore::new(size));
-        Self { commands: of(commands), bytes: of(bytes) }
+        Self { commands: Tally::new(commands), bytes: Tally::new(bytes) }
     }
 
-    fn is_full(&self) -> bool {
-        self.commands.available_permits() == 0 || self.bytes.available_permits() == 0
+    fn is_full(&self, client: Option<&Client>) -> bool {
+        self.commands.is_full(client) || self.bytes.is_full(client)
     }
 
-    fn take(&self, bytes: u32) -> Option<Held> {
-        let command = self.commands.clone().try_acquire_owned().ok()?;
-        Some((command, self.bytes.clone().try_acquire_many_owned(bytes).ok()?))
+    fn take(&self, bytes: usize, client: Option<&Client>) -> Option<Held> {
+        let command = self.commands.try_take(1, client)?;
+        Some((command, self.bytes.try_take(bytes, client)?))
     }
 }

@@ -1,10 +1,15 @@
 //! Whose what a client takes of a service is counted.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
-use crate::auth::Caller;
+use warp::Filter;
 
-/// Those whose streams of events, and whose answers that are not taken yet, are counted together.
+use super::serve::address;
+use crate::auth::Caller;
+use crate::auth::principal::caller;
+
+/// Those of whom what they take of a service is counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Client {
     /// The principal of this name.
@@ -21,4 +26,10 @@ impl Client {
             None => address.map(Self::Address),
         }
     }
+}
+
+/// Who sent the request; none where it came by no connection.
+pub fn client() -> impl Filter<Extract = (Option<Client>,), Error = Infallible> + Clone {
+    let of = |caller: Caller, address: Option<IpAddr>| Client::of(&caller, address);
+    caller().and(address()).map(of)
 }

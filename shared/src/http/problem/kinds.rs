@@ -211,9 +211,9 @@ problems! {
     /// Nothing was done: more is asked for than can be done now (RFC 6585, section 4).
     too_many_requests: TOO_MANY_REQUESTS, "too-many-requests", LATER,
         "Too much is asked for at a time",
-        "10,000 commands or 16 MiB of them are waiting, or 5,000 streams of changes are open, or the \
-         client sends more requests, or more credentials that fail, than one address or one principal \
-         may. Nothing was done.",
+        "10,000 commands or 16 MiB of them are waiting, or 5,000 streams of changes are open, or half of \
+         that is the client's, or it sends more requests, or more credentials that fail, than one address \
+         or one principal may. Nothing was done.",
         "Send the request again after the seconds of `Retry-After`, and less at a time.";
     /// The views will not contain what the client has seen until an operator repairs them.
     stream_parked: SERVICE_UNAVAILABLE, "stream-parked", NEVER, "A view can't be made for now",
