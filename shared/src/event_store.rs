@@ -20,6 +20,9 @@ pub mod sqlite;
 /// is the largest that is written today, logs may hold larger ones.
 pub const READ_BYTES: usize = 1 << 20;
 
+/// Bytes of snapshots that one read returns at most, but for its last one.
+pub const SNAPSHOT_BYTES: usize = 4 << 20;
+
 /// Entries that are looked at for the oldest commit: some may be tombstones.
 const OLDEST_AMONG: usize = 10;
 
@@ -78,8 +81,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// The highest position that holds anything; 0 for an empty log.
     async fn head(&self) -> Result<Position>;
 
-    /// The latest snapshots of this kind, of those of the streams that have one. Each is of a state
-    /// that was acknowledged in this very log.
+    /// The latest snapshots of this kind, of those of the streams that have one, in the order of the names
+    /// of these; when they reach `SNAPSHOT_BYTES`, streams behind the last one may have one, too. Each is of
+    /// a state that was acknowledged in this very log.
     async fn read_snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>>;
 
     /// Keeps a snapshot, unless there is a later one. It may be lost at any time.

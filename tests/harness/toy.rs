@@ -21,6 +21,9 @@ pub const HANG: &str = "hang";
 /// See `HANG`.
 pub static GATE: Mutex<()> = Mutex::new(());
 
+/// A command with this text writes the text again that the stream has.
+pub const AGAIN: &str = "again";
+
 /// Where the code of the aggregate panics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Panics {
@@ -58,12 +61,13 @@ impl Aggregate for Toy {
         Err(Invalid::new("no command is read here"))
     }
 
-    fn decide(_: &String, command: &Write) -> Result<Vec<Write>, Refusal> {
+    fn decide(state: &String, command: &Write) -> Result<Vec<Write>, Refusal> {
         if command.text == HANG {
             drop(GATE.lock());
         }
         assert_ne!(command.panics, Panics::InDecide);
-        Ok(vec![command.clone()])
+        let again = || Write { text: state.clone(), ..*command };
+        Ok(vec![if command.text == AGAIN { again() } else { command.clone() }])
     }
 
     fn evolve(state: &mut String, event: &Write) {

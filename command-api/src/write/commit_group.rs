@@ -23,6 +23,11 @@ use super::resolve::Resolver;
 use crate::metrics;
 use crate::told::told;
 
+/// Bytes of the commits of a group, with the states that they were decided on, but for the last commit: a
+/// small command may be for a large state, and lead to large events. So an insert stays far below what a
+/// message to MongoDB may have (48 MB). What is accepted on states that the group reads has as much again.
+pub const MAX_BYTES: usize = 8 << 20;
+
 pub struct CommitGroup<A: Aggregate> {
     store: Arc<dyn EventStore>,
     replies: Replies<A>,

@@ -9,7 +9,7 @@ use super::guarded::guarded;
 use super::pending_command::PendingCommand;
 use super::request::{Rejected, Request};
 use super::stream_reader::is_snapshot_due;
-use super::stream_state::StreamState;
+use super::stream_state::{StreamState, data_length};
 
 /// A commit that waits for its position, and the state after it.
 pub struct PendingCommit<A: Aggregate> {
@@ -103,6 +103,11 @@ impl<A: Aggregate> PendingCommit<A> {
             fingerprint: request.fingerprint.clone(),
         };
         Ok(Self { command, commit, state, goes_on: false, after })
+    }
+
+    /// About what it takes: the JSON of its events, and of the state that it was decided on.
+    pub fn bytes(&self) -> usize {
+        self.state.bytes + data_length(&self.commit)
     }
 
     /// The state that it leads to.

@@ -134,8 +134,13 @@ impl<A: Aggregate> Replies<A> {
 
     /// Lets a command wait for a later group: nothing was tried of it.
     pub fn give_back(&self, command: PendingCommand<A>) {
+        self.give_back_with(command, None);
+    }
+
+    /// The same, with the state of its stream, where it is known for certain.
+    pub fn give_back_with(&self, command: PendingCommand<A>, state: Option<StreamState<A>>) {
         let stream = command.request.stream.clone();
-        self.tell(GroupEvent::Left { stream, state: None, retry: Some(command), key: None });
+        self.tell(GroupEvent::Left { stream, state, retry: Some(command), key: None });
     }
 
     /// Starts the request afresh: on the state that it was decided on with what `later` adds to it, or on

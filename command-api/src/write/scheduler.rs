@@ -23,8 +23,8 @@ use super::stream_state::StreamState;
 const MAX_GROUPS: usize = 2;
 /// Commits in a group: more per insert gain little and cost latency.
 const MAX_COMMITS: usize = 256;
-/// Bytes of the commands in a group, by their JSON: an insert stays far below what a message to
-/// MongoDB may have (48 MB), and the others do not wait long behind it.
+/// Bytes of the commands in a group, by their JSON: the others do not wait long behind it. What they lead to
+/// has a bound of its own, in the group.
 const MAX_BYTES: usize = 4 << 20;
 /// When the latest group is older than this, the next one starts beside it.
 const SECOND_GROUP_AFTER: Duration = Duration::from_millis(20);

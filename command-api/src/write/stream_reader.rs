@@ -1,23 +1,29 @@
 //! Reads and folds streams: each from its start, or from a state that is known for certain.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kernel::Result;
 use kernel::aggregate::{Aggregate, Invalid};
 use kernel::log::{StreamName, Version};
-use shared::event_store::EventStore;
+use shared::event_store::{EventStore, READ_BYTES, SNAPSHOT_BYTES, Snapshot};
 
-use super::stream_state::{StreamState, snapshot_kind};
+use super::commit_group::MAX_BYTES;
+use super::stream_state::{StreamState, data_length, snapshot_kind};
 
 /// Events between two snapshots of a stream. So many are read at most to know a stream.
 const INTERVAL: Version = 100;
 
-/// The state of each stream, or why it can't be folded.
+/// Bytes of the commits that are read to know the streams of a group, but for those of the last stream. Half of
+/// what a group accepts: a command may lead to events as large as the state that it is for.
+const MAX_READ: usize = MAX_BYTES / 2;
+
+/// The state of each stream that was read to its end, or why it can't be folded.
 pub type Folded<A> = HashMap<StreamName, std::result::Result<StreamState<A>, Invalid>>;
 
-/// Reads all streams at once, each from its known state on, with majority: a log only grows, so a state
-/// that was acknowledged stays true.
+/// Reads streams, each from its known state on, with majority: a log only grows, so a state that was
+/// acknowledged stays true. Where they are large, some are left out once `MAX_READ` is read, but never
+/// all of them.
 pub async fn read<A: Aggregate>(
     store: &Arc<dyn EventStore>,
     streams: Vec<StreamName>,
@@ -25,41 +31,24 @@ pub async fn read<A: Aggregate>(
 ) -> Result<Folded<A>> {
     let unknown = streams.iter().zip(&state).filter(|(_, state)| state.is_none());
     let unknown: Vec<&StreamName> = unknown.map(|(stream, _)| stream).collect();
-    let mut snapshots = HashMap::new();
-    if !unknown.is_empty() {
-        for snapshot in store.read_snapshots(&snapshot_kind::<A>(), &unknown).await? {
-            snapshots.extend(
-                StreamState::from_snapshot(&snapshot).map(|state| (snapshot.stream, state)),
-            );
+    let (found, left) = latest_snapshots::<A>(store, &unknown).await?;
+    let known = found.into_iter().filter_map(|snapshot| {
+        StreamState::from_snapshot(&snapshot).map(|state| (snapshot.stream, state))
+    });
+    let mut known: HashMap<StreamName, StreamState<A>> = known.collect();
+    let mut folded = Folded::<A>::new();
+    let (mut asked, mut versions) = (vec![], HashMap::new());
+    for (stream, state) in streams.into_iter().zip(state) {
+        if left.contains(&stream) {
+            continue;
         }
+        let state = state.or_else(|| known.remove(&stream)).unwrap_or_else(StreamState::empty);
+        versions.insert(stream.clone(), state.version);
+        asked.push(stream.clone());
+        folded.insert(stream, Ok(state));
     }
-    let from: Vec<StreamState<A>> = streams
-        .iter()
-        .zip(state)
-        .map(|(stream, state)| state.or_else(|| snapshots.remove(stream)))
-        .map(|state| state.unwrap_or_else(StreamState::empty))
-        .collect();
-    let versions: HashMap<StreamName, Version> =
-        streams.iter().cloned().zip(from.iter().map(|state| state.version)).collect();
-    let mut folded: Folded<A> = streams.into_iter().zip(from.into_iter().map(Ok)).collect();
-    loop {
-        let sound =
-            folded.iter().filter_map(|(stream, state)| Some((stream, state.as_ref().ok()?)));
-        let above: Vec<(&StreamName, Version)> =
-            sound.map(|(stream, state)| (stream, state.version)).collect();
-        let part = store.read_streams(&above).await?;
-        for commit in part.commits {
-            if let Some(folded) = folded.get_mut(&commit.stream)
-                && let Ok(state) = folded
-                && let Err(invalid) = state.fold(&commit)
-            {
-                *folded = Err(invalid);
-            }
-        }
-        if part.complete {
-            break;
-        }
-    }
+    let unread = fold_commits(store, &mut folded, asked).await?;
+    folded.retain(|stream, _| !unread.contains(stream));
     for (stream, state) in &mut folded {
         if let Ok(state) = state
             && is_snapshot_due(versions.get(stream).copied().unwrap_or(0), state.version)
@@ -68,6 +57,70 @@ pub async fn read<A: Aggregate>(
         }
     }
     Ok(folded)
+}
+
+/// The latest snapshots of these streams, and the streams for whose snapshots there was no room. The first
+/// stream is none of them.
+async fn latest_snapshots<A: Aggregate>(
+    store: &Arc<dyn EventStore>,
+    streams: &[&StreamName],
+) -> Result<(Vec<Snapshot>, HashSet<StreamName>)> {
+    let Some(first) = streams.first() else { return Ok((vec![], HashSet::new())) };
+    let kind = snapshot_kind::<A>();
+    let mut found = store.read_snapshots(&kind, streams).await?;
+    let bytes: usize = found.iter().map(|snapshot| snapshot.state.len()).sum();
+    let mut left: HashSet<StreamName> = HashSet::new();
+    if bytes >= SNAPSHOT_BYTES
+        && let Some(last) = found.last()
+    {
+        let behind = streams.iter().filter(|stream| stream.as_str() > last.stream.as_str());
+        left.extend(behind.map(|stream| (*stream).clone()));
+    }
+    if left.remove(*first) {
+        found.extend(store.read_snapshots(&kind, &[*first]).await?);
+    }
+    Ok((found, left))
+}
+
+/// Folds what follows the states of these streams, of all of them at once where that is little. Where it is
+/// not, those that were begun go on, and others join them in their order, about as many as fill a read.
+/// None do any more once `MAX_READ` is read: then it returns which were not begun.
+async fn fold_commits<A: Aggregate>(
+    store: &Arc<dyn EventStore>,
+    folded: &mut Folded<A>,
+    mut asked: Vec<StreamName>,
+) -> Result<HashSet<StreamName>> {
+    let (mut rest, mut begun, mut bytes) = (vec![], HashSet::new(), 0);
+    while !asked.is_empty() {
+        let sound = asked.iter().filter_map(|stream| {
+            let state = folded.get(stream)?.as_ref().ok()?;
+            Some((stream, state.version))
+        });
+        let above: Vec<(&StreamName, Version)> = sound.collect();
+        let part = store.read_streams(&above).await?;
+        for commit in part.commits {
+            bytes += data_length(&commit);
+            if let Some(folded) = folded.get_mut(&commit.stream)
+                && let Ok(state) = folded
+                && let Err(invalid) = state.fold(&commit)
+            {
+                *folded = Err(invalid);
+            }
+            begun.insert(commit.stream);
+        }
+        let (mut next, mut others): (Vec<StreamName>, Vec<StreamName>) = match part.complete {
+            true => (vec![], vec![]),
+            false => asked.into_iter().partition(|stream| begun.contains(stream)),
+        };
+        others.append(&mut rest);
+        if bytes < MAX_READ {
+            let usual = bytes / begun.len().max(1);
+            let many = (READ_BYTES / usual.max(1)).max(1);
+            next.extend(others.drain(..many.min(others.len())));
+        }
+        (asked, rest) = (next, others);
+    }
+    Ok(rest.into_iter().collect())
 }
 
 /// Whether a snapshot belongs between the two versions.

@@ -96,6 +96,6 @@ pub fn snapshot_kind<A: Aggregate>() -> String {
 }
 
 /// The length of the JSON of a commit's events, in bytes.
-fn data_length(commit: &Commit) -> usize {
+pub fn data_length(commit: &Commit) -> usize {
     commit.events.iter().map(|event| event.data.as_str().len()).sum()
 }

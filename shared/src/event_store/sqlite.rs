@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use kernel::log::{Commit, Entry, LogId, MAX_EVENTS, Position, StreamName, Version};
-use kernel::{Failure, Result, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, ToSql};
+use kernel::{Failure, Result};
+use rusqlite::{Connection, ToSql};
 
-use self::reading::{Taken, pages};
+use self::reading::{Taken, pages, snapshots};
 use self::rows::Stored;
 use super::{
     EventStore, Inserted, Mark, NotInserted, Part, READ_BYTES, Snapshot, ViewsReport, goes_on,
@@ -186,27 +186,8 @@ impl EventStore for Sqlite {
 
     async fn read_snapshots(&self, kind: &str, streams: &[&StreamName]) -> Result<Vec<Snapshot>> {
         let kind = kind.to_owned();
-        let streams: Vec<String> = streams.iter().map(|s| s.as_str().to_owned()).collect();
-        let select = move |connection: &mut Connection| {
-            let sql =
-                "SELECT version, position, at, state FROM snapshots WHERE stream = ? AND kind = ?";
-            let mut statement = connection.prepare_cached(sql)?;
-            let mut found = vec![];
-            for stream in streams {
-                let snapshot = statement.query_row([&stream, &kind], |row| {
-                    Ok(Snapshot {
-                        stream: StreamName::stored(&stream),
-                        kind: kind.clone(),
-                        version: row.get(0)?,
-                        position: row.get(1)?,
-                        at: Timestamp::from_millis(row.get(2)?),
-                        state: row.get(3)?,
-                    })
-                });
-                found.extend(snapshot.optional()?);
-            }
-            Ok(found)
-        };
+        let streams: Vec<StreamName> = streams.iter().map(|stream| (*stream).clone()).collect();
+        let select = move |connection: &mut Connection| snapshots(connection, &kind, streams);
         self.run("reading snapshots", &self.reader, select).await
     }
 

@@ -1,7 +1,8 @@
 //! What is read at a time, in number and in bytes.
 
+use kernel::Timestamp;
 use kernel::log::{Commit, Entry, Position, StreamName, Version};
-use shared::event_store::READ_BYTES;
+use shared::event_store::{READ_BYTES, SNAPSHOT_BYTES, Snapshot};
 
 use super::{Store, commit, insert, stream};
 
@@ -56,6 +57,30 @@ async fn a_read_ends_with_the_commit_that_fills_it(store: Store) {
     assert_eq!(found, [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
+/// By the names of the streams: those behind the last one may have one, too.
+async fn a_read_of_snapshots_ends_with_the_one_that_fills_it(store: Store) {
+    let mut streams: Vec<StreamName> = (0..4).map(|_| stream()).collect();
+    for stream in &streams {
+        let snapshot = Snapshot {
+            stream: stream.clone(),
+            kind: "thing/1".to_owned(),
+            version: 1,
+            position: 1,
+            at: Timestamp::from_millis(1_800_000_000_123),
+            state: "x".repeat(SNAPSHOT_BYTES / 2),
+        };
+        store.save_snapshot(snapshot).await.unwrap();
+    }
+    streams.sort_unstable();
+    let read = async |asked: &[&StreamName]| {
+        let found = store.read_snapshots("thing/1", asked).await.unwrap();
+        found.into_iter().map(|snapshot| snapshot.stream).collect::<Vec<_>>()
+    };
+    let [a, b, c, d] = [0, 1, 2, 3].map(|at| &streams[at]);
+    assert_eq!(read(&[d, a, c, b]).await, streams[..2]);
+    assert_eq!(read(&[d, c]).await, streams[2..]);
+}
+
 async fn positions_alone_are_read_in_pages(store: Store) {
     insert(&store, &[commit(1, &stream(), 1, 1), commit(4, &stream(), 1, 1)]).await;
     store.insert(&[Entry::Tombstone(2)]).await.unwrap();
@@ -67,5 +92,6 @@ async fn positions_alone_are_read_in_pages(store: Store) {
 tests::on_both_logs! {
     reads_are_pages
     a_read_ends_with_the_commit_that_fills_it
+    a_read_of_snapshots_ends_with_the_one_that_fills_it
     positions_alone_are_read_in_pages
 }

@@ -1,7 +1,7 @@
 //! What the write side holds, sends and reads is bound by bytes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use ::orders::OrderAggregate;
 use async_trait::async_trait;
@@ -9,9 +9,9 @@ use command_api::Service;
 use command_api::write::{FlowControl, Request, Writer};
 use futures::future::join_all;
 use http::Method;
-use kernel::log::{Entry, Position, StreamName};
+use kernel::log::{Commit, Entry, Position, StreamName, Version};
 use kernel::{Namespace, Result};
-use shared::event_store::EventStore;
+use shared::event_store::{EventStore, Inserted, NotInserted, Part};
 use shared::http::{Hosts, Limits, serve};
 use shared::service::health::Health;
 use shared::service::slot::ServiceSlot;
@@ -23,7 +23,7 @@ use tests::orders;
 use tests::proxy::Proxies;
 use tests::services::{self, Urls};
 use tests::stores::TempDir;
-use tests::toy::{Toy, stream, write};
+use tests::toy::{AGAIN, Toy, stream, write};
 use tests::{Own, until};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -91,6 +91,80 @@ async fn known_states_are_bound_in_bytes(store: Store) {
     }
     assert_eq!(reads[..31], [0; 31], "the latest 31 MiB are known");
     assert_eq!(reads[39], 1, "the first is not");
+    drop(writer);
+    scheduler.await.unwrap();
+}
+
+/// Measures what is read of streams and inserted.
+#[derive(Default)]
+struct Measured {
+    /// Bytes that were read of streams, and are in no insert yet of a commit of the same size.
+    open: AtomicI64,
+    most_open: AtomicI64,
+    /// Bytes of each insert.
+    inserts: Mutex<Vec<usize>>,
+}
+
+fn data(commit: &Commit) -> usize {
+    commit.events.iter().map(|event| event.data.as_str().len()).sum()
+}
+
+#[async_trait]
+impl Hooks for Measured {
+    async fn read_streams(
+        &self,
+        store: &dyn EventStore,
+        above: &[(&StreamName, Version)],
+    ) -> Result<Part> {
+        let part = store.read_streams(above).await?;
+        let bytes = part.commits.iter().map(data).sum::<usize>() as i64;
+        let open = self.open.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        self.most_open.fetch_max(open, Ordering::SeqCst);
+        Ok(part)
+    }
+
+    async fn insert(
+        &self,
+        store: &dyn EventStore,
+        entries: &[Entry],
+    ) -> Result<Vec<Inserted>, NotInserted> {
+        let commits = entries.iter().cloned().filter_map(Entry::into_commit);
+        let bytes: usize = commits.map(|commit| data(&commit)).sum();
+        self.inserts.lock().unwrap().push(bytes);
+        let inserted = store.insert(entries).await;
+        self.open.fetch_sub(bytes as i64, Ordering::SeqCst);
+        inserted
+    }
+}
+
+/// Each of 48 small commands is for a state of 1 MiB, and leads to an event of 1 MiB.
+async fn a_group_is_bound_in_bytes_of_what_its_commands_lead_to(store: Store) {
+    let (writer, scheduler) = Writer::<Toy>::start(store.clone(), Health::default());
+    let large = "x".repeat(1 << 20);
+    let streams: Vec<StreamName> = (0..48).map(|_| stream()).collect();
+    for stream in &streams {
+        writer.submit(write(stream, &large)).await.unwrap().unwrap();
+    }
+    drop(writer);
+    scheduler.await.unwrap();
+    let measured = Decorator::over(store, Measured::default());
+    let (writer, scheduler) = Writer::<Toy>::start(measured.clone(), Health::default());
+    let again = async |streams: Vec<&StreamName>| {
+        let submit = |stream: &StreamName| writer.submit(write(stream, AGAIN));
+        let outcomes: Vec<_> = streams.into_iter().map(submit).collect();
+        for outcome in join_all(outcomes).await {
+            outcome.unwrap().unwrap();
+        }
+        std::mem::take(&mut *measured.hooks.inserts.lock().unwrap())
+    };
+    let inserts = again(streams.iter().collect()).await;
+    assert!(inserts.iter().all(|bytes| *bytes < 10 << 20), "{inserts:?}");
+    assert!(inserts.len() < 24, "several go together: {inserts:?}");
+    let most = measured.hooks.most_open.load(Ordering::SeqCst);
+    assert!(most < 32 << 20, "{} MiB were read, of which nothing was written", most >> 20);
+    // Those of one stream may go in one chain.
+    let inserts = again(vec![&streams[0]; 16]).await;
+    assert!(inserts.iter().all(|bytes| *bytes < 6 << 20), "{inserts:?}");
     drop(writer);
     scheduler.await.unwrap();
 }
@@ -213,4 +287,5 @@ tests::on_both_logs! {
     a_group_is_bound_in_number
     a_command_that_is_larger_than_a_group_goes_alone
     known_states_are_bound_in_bytes
+    a_group_is_bound_in_bytes_of_what_its_commands_lead_to
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use kernel::aggregate::Aggregate;
 use kernel::log::Commit;
 
-use super::CommitGroup;
+use super::{CommitGroup, MAX_BYTES};
 use crate::metrics;
 use crate::write::pending_command::PendingCommand;
 use crate::write::pending_commit::{PendingCommit, decide};
@@ -27,11 +27,33 @@ struct Refused<A: Aggregate> {
     state: Option<StreamState<A>>,
 }
 
+/// What is accepted so far.
+struct Commits<A: Aggregate> {
+    all: Vec<PendingCommit<A>>,
+    bytes: usize,
+}
+
+impl<A: Aggregate> Commits<A> {
+    /// Of so many commands.
+    fn with_capacity(commits: usize) -> Self {
+        Self { all: Vec::with_capacity(commits), bytes: 0 }
+    }
+
+    fn push(&mut self, pending: PendingCommit<A>) {
+        self.bytes += pending.bytes();
+        self.all.push(pending);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= MAX_BYTES
+    }
+}
+
 impl<A: Aggregate> CommitGroup<A> {
     /// Decides all chains: first on cached states, then those whose first command was refused on a
-    /// fresh read.
+    /// fresh read. What there is no room for waits for the next group.
     pub(super) async fn decide(&self, chains: Chains<A>) -> Vec<PendingCommit<A>> {
-        let mut commits = Vec::with_capacity(chains.len());
+        let mut commits = Commits::with_capacity(chains.len());
         let mut unsure = vec![];
         for (chain, state) in chains {
             let request = &chain.first.request;
@@ -43,6 +65,10 @@ impl<A: Aggregate> CommitGroup<A> {
                     continue;
                 }
             };
+            if commits.is_full() {
+                self.give_back(chain, state);
+                continue;
+            }
             metrics::STATES.add_to(from, 1);
             match decide(request, &state) {
                 Ok(events) => {
@@ -58,6 +84,7 @@ impl<A: Aggregate> CommitGroup<A> {
             let streams = chains.iter().map(stream).collect();
             let read = stream_reader::read(&self.store, streams, states).await;
             self.work.progress();
+            commits.bytes = 0; // However many are accepted on cached states, one of these gets on.
             match read {
                 Ok(folded) => self.decide_finally(chains, folded, &mut commits).await,
                 Err(failure) => {
@@ -66,21 +93,29 @@ impl<A: Aggregate> CommitGroup<A> {
                 }
             }
         }
-        commits
+        commits.all
+    }
+
+    /// Lets commands wait that nothing was tried of, with the state of their stream.
+    fn give_back(&self, chain: Chain<A>, state: StreamState<A>) {
+        let state = Some(state).filter(|state| state.version > 0);
+        self.replies.give_back_with(chain.first, state);
+        chain.behind.into_iter().for_each(|command| self.replies.give_back(command));
     }
 
     /// Adds the first commit, and behind it those of the commands that are accepted on what it leads to,
-    /// one on the other, up to the next snapshot. The rest waits for a later group: a refusal needs a
-    /// state that is in the log.
+    /// one on the other, up to the next snapshot, and as far as there is room. The rest waits for a later
+    /// group: a refusal needs a state that is in the log.
     fn go_on(
         &self,
         first: Option<PendingCommit<A>>,
         mut behind: impl Iterator<Item = PendingCommand<A>>,
-        commits: &mut Vec<PendingCommit<A>>,
+        commits: &mut Commits<A>,
     ) {
         let mut last = first;
         while let Some(before) = last.take() {
             if !before.is_snapshot_due()
+                && !commits.is_full()
                 && let Some(command) = behind.next()
             {
                 let state = before.state_after();
@@ -117,12 +152,12 @@ impl<A: Aggregate> CommitGroup<A> {
         }
     }
 
-    /// Decides on states that were just read.
+    /// Decides on states that were just read. Streams that were left out wait for the next group.
     async fn decide_finally(
         &self,
         chains: Vec<Chain<A>>,
         mut folded: stream_reader::Folded<A>,
-        commits: &mut Vec<PendingCommit<A>>,
+        commits: &mut Commits<A>,
     ) {
         let mut refused = vec![];
         for chain in chains {
@@ -130,8 +165,9 @@ impl<A: Aggregate> CommitGroup<A> {
                 Some(Err(invalid)) => chain.commands().for_each(|command| {
                     self.replies.reject(command, Rejected::Broken(invalid.detail.clone()));
                 }),
+                Some(Ok(state)) if commits.is_full() => self.give_back(chain, state),
                 Some(Ok(state)) => self.decide_chain(chain, state, &mut refused, commits),
-                None => self.decide_chain(chain, StreamState::empty(), &mut refused, commits),
+                None => chain.commands().for_each(|command| self.replies.give_back(command)),
             }
         }
         self.refuse(refused).await;
@@ -143,7 +179,7 @@ impl<A: Aggregate> CommitGroup<A> {
         chain: Chain<A>,
         state: StreamState<A>,
         refused: &mut Vec<Refused<A>>,
-        commits: &mut Vec<PendingCommit<A>>,
+        commits: &mut Commits<A>,
     ) {
         let mut commands = chain.commands();
         while let Some(command) = commands.next() {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connect::is_duplicate;
 use super::{MongoDb, failure};
-use crate::event_store::Snapshot;
+use crate::event_store::{SNAPSHOT_BYTES, Snapshot};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SnapshotDocument {
@@ -47,9 +47,16 @@ impl MongoDb {
         let log = self.known_log().await?;
         let names: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
         let filter = doc! { "_id": { "$in": names }, "log": log.as_str(), "kind": kind };
-        let found = self.snapshots.find(filter).await.map_err(failure(what))?;
-        let found: Vec<SnapshotDocument> = found.try_collect().await.map_err(failure(what))?;
-        Ok(found.into_iter().map(Snapshot::from).collect())
+        let find = self.snapshots.find(filter).sort(doc! { "_id": 1 });
+        let mut cursor = find.await.map_err(failure(what))?;
+        let (mut found, mut bytes) = (vec![], 0);
+        while bytes < SNAPSHOT_BYTES
+            && let Some(document) = cursor.try_next().await.map_err(failure(what))?
+        {
+            bytes += document.state.len();
+            found.push(Snapshot::from(document));
+        }
+        Ok(found)
     }
 
     pub(super) async fn replace_snapshot(&self, snapshot: Snapshot) -> Result<()> {
