@@ -37,6 +37,7 @@ use tokio::task::JoinHandle;
 
 use self::flow_control::Flow;
 pub use self::flow_control::FlowControl;
+pub(crate) use self::guarded::guarded;
 use self::pending_command::PendingCommand;
 pub use self::request::{Accepted, Outcome, Rejected, Request};
 use self::room::Room;

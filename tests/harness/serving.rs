@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ::orders::OrderAggregate;
 use command_api::Service;
 use command_api::write::FlowControl;
+use kernel::aggregate::Aggregate;
 use shared::event_store::EventStore;
 use shared::http::{Hosts, Limits, serve};
 use shared::service::health::Health;
@@ -16,10 +17,10 @@ use waybill::client::Client;
 
 use crate::client::OrderClient;
 
-pub struct Serving {
+pub struct Serving<A: Aggregate = OrderAggregate> {
     pub client: Client,
     pub api: OrderClient,
-    slot: ServiceSlot<Service<OrderAggregate>>,
+    slot: ServiceSlot<Service<A>>,
     stop: CancellationToken,
     /// Ends with the number of connections that were abandoned.
     served: JoinHandle<usize>,
@@ -28,16 +29,18 @@ pub struct Serving {
 impl Serving {
     /// Listens on a free port.
     pub async fn start(store: Arc<dyn EventStore>) -> Self {
+        Self::start_of(store).await
+    }
+}
+
+impl<A: Aggregate> Serving<A> {
+    /// The same, for an aggregate of any type.
+    pub async fn start_of(store: Arc<dyn EventStore>) -> Self {
         let (slot, health) = (ServiceSlot::default(), Health::default());
         let stop = CancellationToken::new();
         let namespace = kernel::Namespace::default();
-        let service = Service::<OrderAggregate>::start(
-            store,
-            &namespace,
-            &health,
-            FlowControl::off(),
-            stop.clone(),
-        );
+        let service =
+            Service::<A>::start(store, &namespace, &health, FlowControl::off(), stop.clone());
         slot.fill(service.await.expect("the log answers").0);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
@@ -49,7 +52,7 @@ impl Serving {
     }
 
     /// What its routes work with.
-    pub fn service(&self) -> Arc<Service<OrderAggregate>> {
+    pub fn service(&self) -> Arc<Service<A>> {
         self.slot.service().expect("it runs")
     }
 

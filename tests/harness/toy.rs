@@ -28,6 +28,8 @@ pub const AGAIN: &str = "again";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Panics {
     Nowhere,
+    /// Of a command that comes as JSON, and has this as its `panics`.
+    InParse,
     InDecide,
     InEvolve,
     InEncode,
@@ -57,7 +59,8 @@ impl Aggregate for Toy {
         WriteContract::default()
     }
 
-    fn parse(_: Value, _: &CommandContext) -> Result<Envelope<Write>, Invalid> {
+    fn parse(command: Value, _: &CommandContext) -> Result<Envelope<Write>, Invalid> {
+        assert_ne!(command["panics"], json!(Panics::InParse));
         Err(Invalid::new("no command is read here"))
     }
 

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::Timestamp;
 use kernel::aggregate::{Aggregate, CommandContext};
 use kernel::log::{Meta, StreamName, Version};
+use kernel::{Failure, Timestamp};
 use serde_json::Value;
 use shared::http::Client;
 use shared::http::consistency_token::Token;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::commands::Commands;
-use crate::write::{Accepted, Outcome, Rejected, Request, Sequence};
+use crate::write::{Accepted, Outcome, Rejected, Request, Sequence, guarded};
 use crate::{Service, metrics};
 
 /// How long a client waits for its outcome before it is told that it is not known yet.
@@ -89,9 +89,13 @@ pub fn submit_with<A: Aggregate>(
 ) -> Result<oneshot::Receiver<Outcome>, Problem> {
     let text = command.to_string();
     let context = CommandContext { now: Timestamp::now(), new_id: Uuid::now_v7() };
-    let envelope = A::parse(command, &context).map_err(|invalid| {
-        commands.complete(invalid, &serde_json::from_str(&text).unwrap_or_default())
-    })?;
+    let read = guarded("the domain", || {
+        A::parse(command, &context).map_err(|invalid| {
+            commands.complete(invalid, &serde_json::from_str(&text).unwrap_or_default())
+        })
+    });
+    let read = read.map_err(|panicked| Failure::permanent("reading a command", panicked.detail))?;
+    let envelope = read?;
     let expected = options.expected?;
     let sequence = together.sequences.entry(envelope.stream.clone()).or_default().clone();
     Ok(service.writer.submit(Request {

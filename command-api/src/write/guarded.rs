@@ -4,12 +4,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kernel::aggregate::Invalid;
+use shared::service::vital::message;
 
 /// What a call that panicked may have left half-changed is to be dropped.
 pub fn guarded<T>(what: &str, call: impl FnOnce() -> T) -> Result<T, Invalid> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|cause| {
-        let text = cause.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| cause.downcast_ref::<String>().map(String::as_str));
-        Invalid::new(format!("{what} panicked: {}", text.unwrap_or("without a message")))
-    })
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|cause| Invalid::new(format!("{what} panicked: {}", message(&*cause))))
 }

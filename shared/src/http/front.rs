@@ -1,10 +1,14 @@
 //! What holds for every request, before and behind the routes.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, StatusCode, header};
+use futures::FutureExt as _;
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use kernel::Failure;
 use warp::Reply as _;
 use warp::reply::Response;
 
@@ -16,6 +20,7 @@ use super::unread::{ReadToTheEnd, waits_to_continue};
 use super::{Client, Cors, Guard, Hosts, Limits, probes, request_id};
 use crate::auth::Caller;
 use crate::http::problem::Problem;
+use crate::service::vital;
 
 /// Who may call a service, and how.
 #[derive(Clone, Default)]
@@ -98,8 +103,11 @@ impl Front {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
         request.extensions_mut().insert(Deadline::within(self.limits.body));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
-        let Ok(response) = routes.call(request).await;
-        (response, caller)
+        let method = request.method().clone();
+        match AssertUnwindSafe(routes.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => (response, caller),
+            Err(cause) => (panicked(&method, &*cause).into_response(), caller),
+        }
     }
 
     /// Answers probes and metrics as usual; answers every other request with 503, to be tried again.
@@ -110,6 +118,16 @@ impl Front {
         let connections = self.limits.connections;
         let detail = format!("All {connections} connections are taken; try again.");
         closing(Problem::unavailable(detail).into_response())
+    }
+}
+
+/// The answer to a request whose routes have panicked: this one alone has failed.
+fn panicked(method: &Method, cause: &(dyn Any + Send)) -> Problem {
+    let why = format!("it panicked: {}", vital::message(cause));
+    let internal = Problem::from(Failure::permanent("answering a request", why));
+    match method.is_safe() {
+        true => internal,
+        false => Problem::outcome_unknown("It failed midway; the service's own log tells more."),
     }
 }
 

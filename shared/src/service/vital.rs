@@ -1,5 +1,6 @@
-//! Tasks that a service can't do without.
+//! Tasks that a service can't do without, and panics.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::Duration;
@@ -17,6 +18,13 @@ const STEADY: Duration = Duration::from_secs(60);
 /// Does the task, and tells whether it ended by a panic.
 pub async fn panics(task: impl Future<Output = ()>) -> bool {
     AssertUnwindSafe(task).catch_unwind().await.is_err()
+}
+
+/// What a panic said.
+pub fn message(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| cause.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message")
 }
 
 /// Does the task. Where it ends by a panic, the part is not ready any more: what the task is there for is

@@ -1,4 +1,4 @@
-//! Domain code that panics spoils its own command alone. A group that still dies is reported.
+//! Domain code that panics spoils its own command or request alone. A group that still dies is reported.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +6,16 @@ use std::time::Duration;
 use ::orders::OrderAggregate;
 use async_trait::async_trait;
 use command_api::write::{Outcome, Rejected, Request, Writer};
-use kernel::log::Entry;
+use kernel::log::{Entry, StreamName};
+use serde_json::json;
 use shared::event_store::{EventStore, Inserted, NotInserted};
 use shared::service::health::Health;
 use tests::decorator::{Decorator, Hooks};
 use tests::orders;
+use tests::prometheus::counted_here;
 use tests::requests::request;
+use tests::serving::Serving;
+use tests::stores::TempDir;
 use tests::toy::{Panics, Toy, command, stream};
 use tests::until;
 use tokio::sync::oneshot::Receiver;
@@ -107,6 +111,46 @@ async fn a_group_that_dies_ends_readiness_and_answers_all_who_wait(store: Store)
     assert!(is_unavailable(&soon(writer.submit(create())).await));
     drop(writer);
     timeout(Duration::from_secs(30), scheduler).await.expect("the scheduler ends").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_whose_folding_panics_is_500_and_counted() {
+    const FAILED: &str = "waybill_http_request_duration_seconds_count\
+                          {method=\"GET\",route=\"/toys/{id}/state\",status=\"500\"}";
+    let folder = TempDir::default();
+    let serving = Serving::<Toy>::start_of(Arc::new(folder.sqlite())).await;
+    let (poisoned, healthy) = (stream(), stream());
+    for (stream, panics) in [(&poisoned, Panics::InDecode), (&healthy, Panics::Nowhere)] {
+        soon(serving.service().writer.submit(command(stream, panics))).await.unwrap();
+    }
+    let path = |stream: &StreamName| format!("/toys/{}/state", stream.id());
+    let before = counted_here(FAILED);
+    // More often than there are places to read the log.
+    for _ in 0..5 {
+        let failed = serving.api.get(&path(&poisoned)).await;
+        let told = (failed.status, failed.problem());
+        assert_eq!(told, (500, "internal".to_owned()), "{:?}", failed.body);
+        assert_eq!(failed.json()["request_id"], failed.header("x-request-id").unwrap());
+    }
+    assert!(counted_here(FAILED) >= before + 5.);
+    let other = serving.api.get(&path(&healthy)).await;
+    assert_eq!(other.status, 200, "{:?}", other.body);
+    serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_reading_panics_spoils_no_other_of_its_batch() {
+    let folder = TempDir::default();
+    let serving = Serving::<Toy>::start_of(Arc::new(folder.sqlite())).await;
+    let panics = json!({ "panics": Panics::InParse });
+    let alone = serving.api.post("/toys", panics.to_string()).await;
+    assert_eq!((alone.status, alone.problem()), (500, "internal".to_owned()), "{:?}", alone.body);
+    let batch = serving.api.batch(&[json!({}), panics, json!({})]).await;
+    assert_eq!(batch.status, 200, "{:?}", batch.body);
+    let results = batch.json()["results"].as_array().unwrap().clone();
+    let statuses: Vec<_> = results.iter().map(|result| result["status"].as_u64()).collect();
+    assert_eq!(statuses, [Some(422), Some(500), Some(422)]);
+    serving.stop().await;
 }
 
 tests::on_both_logs! {
