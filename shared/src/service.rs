@@ -7,6 +7,7 @@ pub mod config;
 pub mod failpoint;
 pub mod health;
 pub mod liveness;
+pub mod log_sampler;
 pub mod metrics;
 pub mod min_interval;
 pub mod open_files;

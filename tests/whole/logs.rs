@@ -1,5 +1,8 @@
 //! What services write of themselves.
 
+use std::time::Instant;
+
+use futures::future::join_all;
 use serde_json::Value;
 use tests::client::OrderClient;
 use tests::services::{Service, System, Urls};
@@ -81,4 +84,32 @@ async fn a_line_that_is_written_for_a_request_names_it() {
         assert_eq!((&line["level"], &line["message"]), (&"WARN".into(), &"answered 503".into()));
         assert_eq!((&line["correlation"], &line["traceparent"]), (&"c 7".into(), &trace.into()));
     }
+    many_failures_are_counted(&queries).await;
+}
+
+/// Two queries have failed before.
+async fn many_failures_are_counted(queries: &Service) {
+    const ROUNDS: usize = 4;
+    const TOGETHER: usize = 250;
+    let started = Instant::now();
+    for _ in 0..ROUNDS {
+        let client = queries.api();
+        let answers = join_all((0..TOGETHER).map(|_| client.get("/orders"))).await;
+        assert!(answers.iter().all(|answer| answer.status == 503));
+    }
+    let windows = usize::try_from(started.elapsed().as_secs() / 5).unwrap() + 2;
+    let told = until("all failures are told, or counted", || async {
+        let mut told = lines(queries);
+        told.retain(|line| {
+            line["message"].as_str().is_some_and(|text| text.starts_with("answered 503"))
+        });
+        let times = told.iter().map(|line| line["times"].as_u64().unwrap_or(1)).sum::<u64>();
+        (times == (ROUNDS * TOGETHER + 2) as u64).then_some(told)
+    })
+    .await;
+    // Five lines in five seconds, and one with the number of the others.
+    assert!(told.len() <= windows * 6, "{} lines in {windows} windows", told.len());
+    let counts: Vec<_> = told.iter().filter(|line| line["times"].is_u64()).collect();
+    assert!(counts.iter().all(|line| line["level"] == "WARN" && line["request_id"].is_string()));
+    assert!(!counts.is_empty());
 }

@@ -6,13 +6,14 @@ use kernel::Failure;
 use kernel::aggregate::Aggregate;
 use kernel::log::Commit;
 use shared::event_store::EventStore;
+use shared::service::log_sampler::{LineKind, is_written};
 use shared::service::traces::{Kind, Step};
 use tokio::sync::mpsc;
 
 use super::group_event::GroupEvent;
 use super::pending_command::PendingCommand;
 use super::pending_commit::PendingCommit;
-use super::request::{Accepted, Outcome, Rejected};
+use super::request::{Accepted, Outcome, Rejected, Request};
 use super::stream_reader;
 use super::stream_state::StreamState;
 use crate::metrics;
@@ -39,6 +40,18 @@ impl RetryCause {
             Self::Position => "position",
             Self::Lost => "lost",
         }
+    }
+}
+
+/// Tells why a command is broken.
+fn tell_broken<A: Aggregate>(request: &Request<A>, why: &str) {
+    const BROKEN: &str = "a command can't be carried out";
+    let (stream, meta, request_id) =
+        (&request.stream, &request.meta, request.request_id.as_deref());
+    let (correlation, traceparent) = (&meta.correlation, meta.traceparent.as_deref());
+    match is_written(&LineKind::error(BROKEN, why), request_id) {
+        true => tracing::error!(why, %stream, request_id, correlation, traceparent, "{BROKEN}"),
+        false => tracing::debug!(why, %stream, request_id, correlation, traceparent, "{BROKEN}"),
     }
 }
 
@@ -72,17 +85,7 @@ impl<A: Aggregate> Replies<A> {
     ) {
         command.conclude(&outcome);
         if let Err(Rejected::Broken(why)) = &outcome {
-            let (stream, meta) = (&command.request.stream, &command.request.meta);
-            let (correlation, traceparent) = (&meta.correlation, meta.traceparent.as_deref());
-            let request_id = command.request.request_id.as_deref();
-            tracing::error!(
-                why,
-                %stream,
-                request_id,
-                correlation,
-                traceparent,
-                "a command can't be carried out"
-            );
+            tell_broken(&command.request, why);
         }
         let (stream, key) = (command.request.stream.clone(), command.request.key.clone());
         self.tell(GroupEvent::Left { stream, state, retry: None, key });

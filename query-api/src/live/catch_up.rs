@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use kernel::Failure;
 use kernel::live::Filter;
 use kernel::log::StreamName;
+use shared::service::log_sampler::{LineKind, is_written};
 use shared::view_store::{Generation, Place, Update};
 use tokio::sync::mpsc;
 
@@ -86,10 +88,7 @@ async fn send_all(
         }
         let changed = match hub.load(generation, &streams).await {
             Ok(changed) => changed,
-            Err(failure) => {
-                tracing::warn!(%failure, "what a client missed can't be told");
-                return;
-            }
+            Err(failure) => return tell_untold(&failure),
         };
         // Of several streams that changed in one entry the next page may hold more.
         let last = page.last().map_or(Place::default(), |(place, _)| *place);
@@ -107,4 +106,13 @@ async fn send_all(
         }
     }
     drop(sender.send(Missed::End).await);
+}
+
+/// Each client that comes back may bring this about.
+fn tell_untold(failure: &Failure) {
+    const UNTOLD: &str = "what a client missed can't be told";
+    match is_written(&LineKind::warning(UNTOLD, &failure.to_string()), None) {
+        true => tracing::warn!(%failure, "{UNTOLD}"),
+        false => tracing::debug!(%failure, "{UNTOLD}"),
+    }
 }

@@ -16,6 +16,7 @@ use warp::reply::Response;
 
 use crate::auth::Roles;
 use crate::http::request_id::with_current;
+use crate::service::log_sampler::{LineKind, is_written};
 
 pub(crate) use self::kinds::is_to_be_retried;
 pub use self::page::{HTML, JSON};
@@ -167,11 +168,18 @@ impl From<parameters::Error> for Problem {
 impl From<Failure> for Problem {
     /// What broke stays in the log of the service.
     fn from(failure: Failure) -> Self {
+        let text = failure.to_string();
         if failure.is_permanent() {
-            tracing::error!(%failure, "answered 500");
+            match is_written(&LineKind::error("answered 500", &text), None) {
+                true => tracing::error!(%failure, "answered 500"),
+                false => tracing::debug!(%failure, "answered 500"),
+            }
             return Self::internal("The service's own log tells more.");
         }
-        tracing::warn!(%failure, "answered 503");
+        match is_written(&LineKind::warning("answered 503", &text), None) {
+            true => tracing::warn!(%failure, "answered 503"),
+            false => tracing::debug!(%failure, "answered 503"),
+        }
         Self::unavailable("A server that is needed does not answer; try again.")
     }
 }

@@ -29,6 +29,7 @@ use super::request_id::Current;
 use super::timed::Timed;
 use super::unread::ReadToTheEnd;
 use super::{Limits, Listener, REFUSED, refused, security_headers};
+use crate::service::log_sampler::{LineKind, is_written};
 use crate::service::metrics::Metric as _;
 use crate::tls::server;
 
@@ -87,7 +88,11 @@ pub async fn serve(
             },
             Err(error) => {
                 // Out of descriptors, or the client was gone already: neither ends the service.
-                tracing::warn!(%error, "could not accept a connection");
+                const UNACCEPTED: &str = "could not accept a connection";
+                match is_written(&LineKind::warning(UNACCEPTED, ""), None) {
+                    true => tracing::warn!(%error, "{UNACCEPTED}"),
+                    false => tracing::debug!(%error, "{UNACCEPTED}"),
+                }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
