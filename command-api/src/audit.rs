@@ -8,13 +8,13 @@ use kernel::log::{Commit, LogId, Position, Recorded, Run, StreamName, Version};
 use kernel::parameters::bad;
 use kernel::{Failure, Timestamp};
 use shared::event_store::EventStore;
-use shared::feed::cursor::Cursor;
+use shared::http::Client;
 use shared::http::consistency_token::FeedCursor;
 use shared::http::problem::Problem;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::Service;
+use crate::client_semaphore::Permit;
 
 /// A part of the log.
 pub struct Page {
@@ -25,7 +25,7 @@ pub struct Page {
     /// The highest position of the log.
     pub head: Position,
     /// Others read once this page is dropped.
-    _place: OwnedSemaphorePermit,
+    _place: Permit,
 }
 
 /// Reads a place in the feed of `log`, and refuses one of another log.
@@ -44,23 +44,25 @@ pub fn parse_cursor(text: &str, log: &LogId) -> Result<Position, Problem> {
 /// up to `wait`.
 pub async fn feed<A: Aggregate>(
     service: &Service<A>,
+    client: Option<&Client>,
     after: Position,
     limit: usize,
     wait: Duration,
 ) -> Result<Page, Failure> {
     let deadline = Instant::now() + wait;
-    let mut place = service.reading().await?;
-    let mut cursor = Cursor::new(service.store.clone(), after);
+    let mut place = service.reading(client).await?;
     let run = loop {
         let run = Run::take(after, service.store.read(after, limit).await?);
-        let left = deadline.saturating_duration_since(Instant::now());
-        if run.to > after || left.is_zero() || service.stop.is_cancelled() {
+        if run.to > after || Instant::now() >= deadline {
             break run;
         }
         drop(place); // Others read while this one waits.
-        let more = cursor.wait_for(left.min(Duration::from_millis(200)));
-        service.stop.run_until_cancelled(more).await;
-        place = service.reading().await?;
+        let more = timeout_at(deadline, service.log_watch.goes_on(after));
+        let more = service.stop.run_until_cancelled(more).await;
+        place = service.reading(client).await?;
+        if !matches!(more, Some(Ok(()))) {
+            break run; // Nothing has come in time, or the service stops.
+        }
     };
     let head = service.store.head().await?;
     Ok(Page { commits: run.commits, to: run.to, head, _place: place })
@@ -139,13 +141,14 @@ pub enum Folded<S> {
 /// stream is, it takes a place for one part alone.
 pub async fn state<A: Aggregate>(
     service: &Service<A>,
+    client: Option<&Client>,
     stream: &StreamName,
     until: Until,
 ) -> Result<Folded<A::State>, Failure> {
     let mut state = A::State::default();
     let (mut latest, mut last) = (None, 0);
     loop {
-        let place = service.reading().await?;
+        let place = service.reading(client).await?;
         let part = service.store.read_streams(&[(stream, last)]).await?;
         for event in part.commits.iter().flat_map(Commit::recorded) {
             last = event.version;

@@ -7,11 +7,13 @@ use kernel::aggregate::Aggregate;
 use kernel::log::LogId;
 use kernel::{Failure, Namespace, Result};
 use shared::event_store::EventStore;
+use shared::http::Client;
 use shared::service::health::Health;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::client_semaphore::{ClientSemaphore, Permit};
+use crate::log_watch::LogWatch;
 use crate::write::{FlowControl, Writer};
 use crate::{lag, metrics};
 
@@ -31,7 +33,9 @@ pub struct Service<A: Aggregate> {
     /// Part of the `source` of each event that is answered.
     pub namespace: Namespace,
     /// Places for reads of the log: each holds a part of it in memory.
-    reads: Arc<Semaphore>,
+    reads: Arc<ClientSemaphore>,
+    /// For requests that wait for more of the log.
+    pub(crate) log_watch: Arc<LogWatch>,
     /// Cancelled when the service stops: requests that wait for more of the log end then.
     pub stop: CancellationToken,
 }
@@ -51,15 +55,17 @@ impl<A: Aggregate> Service<A> {
         let log = store.log_id().await?;
         tokio::spawn(lag::watch(store.clone(), health.clone(), stop.clone()));
         let (writer, scheduler) = Writer::start_with(store.clone(), health.clone(), flow_control);
-        let reads = Arc::new(Semaphore::new(CONCURRENT_READS));
-        Ok((Self { store, writer, log, namespace: namespace.clone(), reads, stop }, scheduler))
+        let reads = ClientSemaphore::new(CONCURRENT_READS, CONCURRENT_READS);
+        let log_watch = LogWatch::start(store.clone(), stop.clone());
+        let namespace = namespace.clone();
+        Ok((Self { store, writer, log, namespace, reads, log_watch, stop }, scheduler))
     }
 
-    /// A place to read the log, held while what was read is in memory.
-    pub(crate) async fn reading(&self) -> Result<OwnedSemaphorePermit> {
+    /// A place to read the log, held while what was read is in memory. A client may have all of them while
+    /// no other asks; else they have their turns.
+    pub(crate) async fn reading(&self, client: Option<&Client>) -> Result<Permit> {
         let what = "waiting to read the log";
-        let place =
-            tokio::time::timeout(READ_PLACE_TIMEOUT, self.reads.clone().acquire_owned()).await;
+        let place = tokio::time::timeout(READ_PLACE_TIMEOUT, self.reads.acquire(client)).await;
         let place = place.map_err(|_| Failure::transient(what, "too many read it"))?;
         place.map_err(|closed| Failure::transient(what, closed))
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +14,15 @@ use kernel::parameters::{Parameters, bad, number};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use shared::auth::Caller;
+use shared::auth::principal::caller;
 use shared::http::answer::{self, set};
 use shared::http::conditional::is_known;
 use shared::http::consistency_token::{self, FeedCursor, Token};
 use shared::http::probes::get_or_head;
 use shared::http::problem::{JSON, Problem};
-use shared::http::{Answer, json as json_answer, wait};
+use shared::http::serve::address;
+use shared::http::{Answer, Client, json as json_answer, wait};
 use shared::messaging::cloud_event::{CloudEvent, source};
 use shared::service::slot::ServiceSlot;
 use warp::Filter;
@@ -54,8 +58,9 @@ pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Respo
         .and(with.clone())
         .and(query())
         .and(warp::header::headers_cloned())
-        .then(|slot, parameters, headers| async move {
-            into_response(feed(slot, parameters, headers).await)
+        .and(client())
+        .then(|slot, parameters, headers, client| async move {
+            into_response(feed(slot, parameters, headers, client).await)
         });
     let one = || warp::path(A::RESOURCE.path).and(warp::path::param::<String>());
     let events = one()
@@ -63,8 +68,9 @@ pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Respo
         .and(get_or_head())
         .and(with.clone())
         .and(query())
-        .then(|id, slot, parameters| async move {
-            into_response(events::<A>(slot, id, parameters).await)
+        .and(client())
+        .then(|id, slot, parameters, client| async move {
+            into_response(events::<A>(slot, id, parameters, client).await)
         });
     let state = one()
         .and(warp::path!("state"))
@@ -72,10 +78,16 @@ pub fn routes<A: Aggregate>(slot: ServiceSlot<Service<A>>) -> BoxedFilter<(Respo
         .and(with)
         .and(query())
         .and(warp::header::headers_cloned())
-        .then(|id, slot, parameters, headers| async move {
-            into_response(state::<A>(slot, id, parameters, headers).await)
+        .and(client())
+        .then(|id, slot, parameters, headers, client| async move {
+            into_response(state::<A>(slot, id, parameters, headers, client).await)
         });
     feed.or(events).unify().or(state).unify().boxed()
+}
+
+/// Whose share of the reads a request takes of.
+fn client() -> impl Filter<Extract = (Option<Client>,), Error = Infallible> + Clone {
+    caller().and(address()).map(|caller: Caller, address| Client::of(&caller, address))
 }
 
 /// A part of the log.
@@ -102,6 +114,7 @@ async fn feed<A: Aggregate>(
     slot: ServiceSlot<Service<A>>,
     given: Given,
     headers: HeaderMap,
+    client: Option<Client>,
 ) -> Answer {
     let mut parameters = Parameters::new(&given);
     parameters.only(&["after", "limit"])?;
@@ -113,7 +126,7 @@ async fn feed<A: Aggregate>(
     };
     let prefer = headers.get("prefer").and_then(|value| value.to_str().ok());
     let wait = wait::preferred(prefer).unwrap_or(Duration::ZERO);
-    let page = audit::feed(&service, after, limit, wait).await?;
+    let page = audit::feed(&service, client.as_ref(), after, limit, wait).await?;
     let source = source(&service.namespace, &service.log);
     let events = page.commits.iter().flat_map(|commit| CloudEvent::of_commit(commit, &source));
     let next = FeedCursor::new(&service.log, page.to).to_string();
@@ -138,7 +151,12 @@ fn unknown<A: Aggregate>(id: &str) -> Problem {
     Problem::unknown(name, format!("There is no {name} {id:?}."))
 }
 
-async fn events<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: Given) -> Answer {
+async fn events<A: Aggregate>(
+    slot: ServiceSlot<Service<A>>,
+    id: String,
+    given: Given,
+    client: Option<Client>,
+) -> Answer {
     let mut parameters = Parameters::new(&given);
     parameters.only(&["after", "limit"])?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
@@ -147,7 +165,7 @@ async fn events<A: Aggregate>(slot: ServiceSlot<Service<A>>, id: String, given: 
     let after = after.unwrap_or(0);
     let service = slot.service()?;
     let stream = stream::<A>(&id)?;
-    let place = service.reading().await?;
+    let place = service.reading(client.as_ref()).await?;
     let found = audit::events(&service.store, &stream, after, limit).await?;
     let found = found.ok_or_else(|| unknown::<A>(&id))?;
     let last = found.events.last().map(|event| event.version);
@@ -191,12 +209,14 @@ async fn state<A: Aggregate>(
     id: String,
     given: Given,
     headers: HeaderMap,
+    client: Option<Client>,
 ) -> Answer {
     let until = until(&given)?;
     let is_past = matches!(until, Until::Version(_));
     let service = slot.service()?;
     let stream = stream::<A>(&id)?;
-    let folded = tokio::time::timeout(FOLD_TIMEOUT, audit::state::<A>(&service, &stream, until));
+    let folded = audit::state::<A>(&service, client.as_ref(), &stream, until);
+    let folded = tokio::time::timeout(FOLD_TIMEOUT, folded);
     let past = match folded.await.map_err(|_| too_long::<A>())?? {
         Folded::Past(past) => past,
         Folded::Nothing => return Err(unknown::<A>(&id)),

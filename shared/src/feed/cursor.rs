@@ -59,11 +59,6 @@ impl Cursor {
     pub async fn wait(&mut self) {
         self.appended.wait(MAX_WAIT).await;
     }
-
-    /// The same, where `at_most` is the longest wait.
-    pub async fn wait_for(&mut self, at_most: Duration) {
-        self.appended.wait(at_most).await;
-    }
 }
 
 #[async_trait]

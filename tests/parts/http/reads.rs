@@ -1,5 +1,6 @@
-//! Reads of the log over HTTP: how many at a time, and for how long.
+//! Reads of the log over HTTP: how many at a time, for whom, and for how long.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,13 +8,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use kernel::Result;
-use kernel::log::{StreamName, Version};
+use kernel::log::{Entry, Position, StreamName, Version};
+use serde_json::json;
 use shared::event_store::{EventStore, Part};
 use tests::decorator::{Decorator, Hooks};
 use tests::let_pass;
+use tests::orders;
 use tests::serving::Serving;
 use tests::stores::TempDir;
 use tests::until;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::connections::{rest, status};
 
 /// How long one read takes.
 const READ: Duration = Duration::from_millis(10);
@@ -69,6 +76,161 @@ async fn states_of_long_orders_leave_room_for_other_reads_and_end() {
     for state in states {
         assert_eq!((state.status, &*state.problem()), (503, "unavailable"), "{:?}", state.body);
         assert_eq!(state.header("retry-after"), Some("1"));
+    }
+    serving.stop().await;
+}
+
+/// Counts how often the log is read, which takes a while.
+#[derive(Default)]
+struct Read {
+    takes: Duration,
+    pages: AtomicUsize,
+    /// Reads of positions and of the head.
+    looks: AtomicUsize,
+}
+
+impl Read {
+    fn pages(&self) -> usize {
+        self.pages.load(Ordering::SeqCst)
+    }
+
+    fn looks(&self) -> usize {
+        self.looks.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Hooks for Read {
+    async fn read(
+        &self,
+        store: &dyn EventStore,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        self.pages.fetch_add(1, Ordering::SeqCst);
+        let_pass(self.takes).await;
+        store.read(after, limit).await
+    }
+
+    async fn read_positions(
+        &self,
+        store: &dyn EventStore,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Position>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        store.read_positions(after, limit).await
+    }
+
+    async fn head(&self, store: &dyn EventStore) -> Result<Position> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        store.head().await
+    }
+}
+
+fn address(serving: &Serving) -> SocketAddr {
+    serving.client.base().trim_start_matches("http://").parse().unwrap()
+}
+
+/// Sends a request for a page of the log from 127.0.0.`last`.
+async fn ask_from(serving: &Serving, last: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+    let mut connection = socket.connect(address(serving)).await.unwrap();
+    let request = b"GET /events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    connection.write_all(request).await.unwrap();
+    connection
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_wait_for_more_of_the_log_do_not_read_it_meanwhile() {
+    const WAITING: usize = 100;
+    let folder = TempDir::default();
+    let store = Decorator::over(Arc::new(folder.sqlite()), Read::default());
+    let serving = Serving::start(store.clone()).await;
+    let (pages, looks) = (|| store.hooks.pages(), || store.hooks.looks());
+    let head = serving.api.create_lamp(5).await.position();
+    let wait = |after: Position| {
+        let client = serving.api.waiting(30);
+        tokio::spawn(async move { client.get(&format!("/events?after={after}")).await })
+    };
+    let ask = |after| (0..WAITING).map(|_| wait(after)).collect::<Vec<_>>();
+    let (at_the_head, ahead) = (ask(head), ask(head + 1_000));
+    until("all have found nothing", || async { (pages() >= 2 * WAITING).then_some(()) }).await;
+    let before = pages() + looks();
+    let_pass(Duration::from_secs(1)).await;
+    let read = pages() + looks() - before;
+    assert!(read < WAITING, "{read} reads in a second without an append");
+    let other = tokio::time::timeout(SOON, rest(ask_from(&serving, 2).await)).await;
+    assert_eq!(status(&other.expect("it does not wait for those that wait")), Some(200));
+    let before = pages();
+    serving.api.create_lamp(5).await;
+    for waiting in at_the_head {
+        let page = tokio::time::timeout(SOON, waiting).await.expect("it is woken").unwrap();
+        assert_eq!(page.status, 200, "{:?}", page.body);
+        assert_eq!(page.json()["events"].as_array().unwrap().len(), 1);
+    }
+    let read = pages() - before;
+    assert!(read < WAITING * 3 / 2, "{read} reads for {WAITING} pages");
+    let ((), ahead) = tokio::join!(serving.stop(), join_all(ahead));
+    for page in ahead {
+        let page = page.unwrap();
+        assert_eq!((page.status, page.json()["events"].clone()), (200, json!([])));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_waits_at_a_hole_goes_on_once_it_is_filled() {
+    let folder = TempDir::default();
+    let store = Decorator::over(Arc::new(folder.sqlite()), Read::default());
+    let serving = Serving::start(store.clone()).await;
+    let above: Vec<_> = (2..=5).map(Entry::Tombstone).collect();
+    store.insert(&above).await.unwrap();
+    let wait = |after: Position| {
+        let client = serving.api.waiting(30);
+        tokio::spawn(async move { client.get(&format!("/events?after={after}")).await })
+    };
+    // Another one waits above the hole before it, and for what comes there.
+    let (behind, at_the_hole) = (wait(5), wait(0));
+    let looks = store.hooks.looks();
+    until("both wait", || async { (store.hooks.pages() >= 2).then_some(()) }).await;
+    until("the log is looked at for them", || async {
+        (store.hooks.looks() > looks).then_some(())
+    })
+    .await;
+    assert!(!at_the_hole.is_finished() && !behind.is_finished());
+    for (position, waiting, next) in [(1, at_the_hole, 5), (6, behind, 6)] {
+        let stream = orders::stream();
+        let created = orders::created(&stream, 5);
+        let commit = orders::commit(position, &stream, 1, &created);
+        store.insert(&[Entry::Commit(commit)]).await.unwrap();
+        let page = tokio::time::timeout(SOON, waiting).await.expect("it is woken").unwrap();
+        let page = page.json();
+        assert_eq!(page["events"][0]["data"]["order_id"], stream.id());
+        assert!(page["next"].as_str().unwrap().ends_with(&format!(".{next}")), "{page}");
+    }
+    serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_often_one_client_asks_for_the_log_another_is_answered_soon() {
+    const ASKED: usize = 200;
+    let folder = TempDir::default();
+    let slow = Read { takes: READ * 3, ..Read::default() };
+    let store = Decorator::over(Arc::new(folder.sqlite()), slow);
+    let serving = Serving::start(store.clone()).await;
+    serving.api.create_lamp(5).await;
+    let before = store.hooks.pages();
+    let asked: Vec<_> = join_all((0..ASKED).map(|_| ask_from(&serving, 2))).await;
+    until("all places are taken again and again", || async {
+        (store.hooks.pages() - before > ASKED / 8).then_some(())
+    })
+    .await;
+    assert_eq!(status(&rest(ask_from(&serving, 3).await).await), Some(200));
+    let read = store.hooks.pages() - before;
+    assert!(read < ASKED, "it was answered after {read} pages");
+    for connection in asked {
+        assert_eq!(status(&rest(connection).await), Some(200));
     }
     serving.stop().await;
 }
