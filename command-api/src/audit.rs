@@ -124,6 +124,8 @@ pub struct Past<S> {
     /// Of its latest event, with its time.
     pub version: Version,
     pub at: Timestamp,
+    /// Others fold once this is dropped.
+    _place: Permit,
 }
 
 /// What a fold up to `until` found.
@@ -138,13 +140,15 @@ pub enum Folded<S> {
 }
 
 /// Folds a stream up to `until`, a part of it at a time. Between the parts others read: however long a
-/// stream is, it takes a place for one part alone.
+/// stream is, it takes a place for reads for one part alone. The state grows all the while, so folds have
+/// places of their own.
 pub async fn state<A: Aggregate>(
     service: &Service<A>,
     client: Option<&Client>,
     stream: &StreamName,
     until: Until,
 ) -> Result<Folded<A::State>, Failure> {
+    let place_to_fold = service.folding(client).await?;
     let mut state = A::State::default();
     let (mut latest, mut last) = (None, 0);
     loop {
@@ -168,6 +172,8 @@ pub async fn state<A: Aggregate>(
         _ if last == 0 => Folded::Nothing,
         (_, Until::Version(version)) if version > last => Folded::Shorter(last),
         (None, _) => Folded::NotYet,
-        (Some((version, at)), _) => Folded::Past(Past { state, version, at }),
+        (Some((version, at)), _) => {
+            Folded::Past(Past { state, version, at, _place: place_to_fold })
+        }
     })
 }

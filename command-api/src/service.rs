@@ -22,6 +22,10 @@ const CONCURRENT_READS: usize = 4;
 /// Longest wait for a place among them.
 const READ_PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Folds of streams at a time, and those of one client: each holds a state, also while it waits for its reads.
+const CONCURRENT_FOLDS: usize = 8;
+const FOLDS_OF_CLIENT: usize = CONCURRENT_FOLDS / 2;
+
 /// The write side of one aggregate over one log; the routes share it.
 pub struct Service<A: Aggregate> {
     /// The log.
@@ -34,6 +38,8 @@ pub struct Service<A: Aggregate> {
     pub namespace: Namespace,
     /// Places for reads of the log: each holds a part of it in memory.
     reads: Arc<ClientSemaphore>,
+    /// Places for folds.
+    folds: Arc<ClientSemaphore>,
     /// For requests that wait for more of the log.
     pub(crate) log_watch: Arc<LogWatch>,
     /// Cancelled when the service stops: requests that wait for more of the log end then.
@@ -56,9 +62,10 @@ impl<A: Aggregate> Service<A> {
         tokio::spawn(lag::watch(store.clone(), health.clone(), stop.clone()));
         let (writer, scheduler) = Writer::start_with(store.clone(), health.clone(), flow_control);
         let reads = ClientSemaphore::new(CONCURRENT_READS, CONCURRENT_READS);
+        let folds = ClientSemaphore::new(CONCURRENT_FOLDS, FOLDS_OF_CLIENT);
         let log_watch = LogWatch::start(store.clone(), stop.clone());
         let namespace = namespace.clone();
-        Ok((Self { store, writer, log, namespace, reads, log_watch, stop }, scheduler))
+        Ok((Self { store, writer, log, namespace, reads, folds, log_watch, stop }, scheduler))
     }
 
     /// A place to read the log, held while what was read is in memory. A client may have all of them while
@@ -68,5 +75,11 @@ impl<A: Aggregate> Service<A> {
         let place = tokio::time::timeout(READ_PLACE_TIMEOUT, self.reads.acquire(client)).await;
         let place = place.map_err(|_| Failure::transient(what, "too many read it"))?;
         place.map_err(|closed| Failure::transient(what, closed))
+    }
+
+    /// A place to fold a stream, held while its state is in memory.
+    pub(crate) async fn folding(&self, client: Option<&Client>) -> Result<Permit> {
+        let place = self.folds.acquire(client).await;
+        place.map_err(|closed| Failure::transient("waiting to fold a stream", closed))
     }
 }

@@ -42,7 +42,7 @@ const LIVE: &str = "no-cache";
 /// `Cache-Control` of a state at a version, which never changes as long as the log is the same.
 const PAST: &str = "private, max-age=86400, immutable";
 
-/// How long a fold may take, with all the waiting for its turns to read: as long as a command.
+/// How long a fold may take, with all the waiting for its place and its turns to read: as long as a command.
 const FOLD_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Given = BTreeMap<String, String>;
@@ -242,7 +242,7 @@ async fn state<A: Aggregate>(
 
 /// The state as JSON, with `version` and `updated_at`.
 fn body<S: Serialize>(past: Past<S>) -> Result<Vec<u8>, Problem> {
-    let Past { state, version, at } = past;
+    let Past { state, version, at, .. } = past;
     let internal = |error: serde_json::Error| Problem::internal(error.to_string());
     let mut body = serde_json::to_value(&state).map_err(internal)?;
     if let Value::Object(fields) = &mut body {

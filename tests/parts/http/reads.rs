@@ -1,8 +1,10 @@
 //! Reads of the log over HTTP: how many at a time, for whom, and for how long.
 
+use std::collections::BTreeSet;
+use std::iter::repeat_n;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,12 +31,16 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// Reads of folds, after which all that were asked for are under way.
 const UNDER_WAY: usize = 200;
+/// Streams that are folded at a time for one client.
+const FOLDS_OF_CLIENT: usize = 4;
 
 /// A log in which no stream has an end.
 #[derive(Default)]
 struct Endless {
     /// Reads behind an event.
     reads: AtomicUsize,
+    /// The streams that were read so: a state of each is in memory.
+    folded: Mutex<BTreeSet<String>>,
 }
 
 #[async_trait]
@@ -45,7 +51,10 @@ impl Hooks for Endless {
         above: &[(&StreamName, Version)],
     ) -> Result<Part> {
         let part = store.read_streams(above).await?;
-        self.reads.fetch_add(above.iter().filter(|it| it.1 > 0).count(), Ordering::SeqCst);
+        for (stream, _) in above.iter().filter(|it| it.1 > 0) {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            self.folded.lock().unwrap().insert(stream.to_string());
+        }
         let_pass(READ).await;
         Ok(Part { complete: false, ..part })
     }
@@ -56,13 +65,25 @@ async fn states_of_long_orders_leave_room_for_other_reads_and_end() {
     let folder = TempDir::default();
     let endless = Decorator::over(Arc::new(folder.sqlite()), Endless::default());
     let serving = Serving::start(endless.clone()).await;
-    let (long, other) = (serving.api.create_lamp(5).await, serving.api.create_lamp(5).await);
-    // All places for reads several times over.
-    let path = format!("/orders/{}/state", long.order_id());
-    let states = join_all((0..40).map(|_| serving.api.get(&path)));
+    let other = serving.api.create_lamp(5).await;
+    let mut states = vec![];
+    for _ in 0..2 * FOLDS_OF_CLIENT {
+        let long = serving.api.create_lamp(5).await;
+        // All places for reads several times over.
+        states.extend(repeat_n(format!("/orders/{}/state", long.order_id()), 5));
+    }
+    let states = join_all(states.iter().map(|path| serving.api.get(path)));
     let others = async {
         until("the folds are under way", || async {
             (endless.hooks.reads.load(Ordering::SeqCst) > UNDER_WAY).then_some(())
+        })
+        .await;
+        let folded = || endless.hooks.folded.lock().unwrap().clone();
+        assert!(folded().len() <= FOLDS_OF_CLIENT, "{} states at a time", folded().len());
+        let of_another =
+            ask_from(&serving, 2, &format!("/orders/{}/state", other.order_id())).await;
+        until("another client has its part", || async {
+            folded().contains(&format!("order-{}", other.order_id())).then_some(())
         })
         .await;
         let events = format!("/orders/{}/events", other.order_id());
@@ -71,6 +92,7 @@ async fn states_of_long_orders_leave_room_for_other_reads_and_end() {
             let read = read.await.expect("it does not wait for the states");
             assert_eq!(read.status, 200, "{path}: {:?}", read.body);
         }
+        assert_eq!(status(&rest(of_another).await), Some(503));
     };
     let (states, ()) = tokio::join!(states, others);
     for state in states {
@@ -132,13 +154,13 @@ fn address(serving: &Serving) -> SocketAddr {
     serving.client.base().trim_start_matches("http://").parse().unwrap()
 }
 
-/// Sends a request for a page of the log from 127.0.0.`last`.
-async fn ask_from(serving: &Serving, last: u8) -> TcpStream {
+/// Sends a request from 127.0.0.`last`.
+async fn ask_from(serving: &Serving, last: u8, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, last], 0).into()).unwrap();
     let mut connection = socket.connect(address(serving)).await.unwrap();
-    let request = b"GET /events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    connection.write_all(request).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
     connection
 }
 
@@ -161,7 +183,7 @@ async fn requests_that_wait_for_more_of_the_log_do_not_read_it_meanwhile() {
     let_pass(Duration::from_secs(1)).await;
     let read = pages() + looks() - before;
     assert!(read < WAITING, "{read} reads in a second without an append");
-    let other = tokio::time::timeout(SOON, rest(ask_from(&serving, 2).await)).await;
+    let other = tokio::time::timeout(SOON, rest(ask_from(&serving, 2, "/events").await)).await;
     assert_eq!(status(&other.expect("it does not wait for those that wait")), Some(200));
     let before = pages();
     serving.api.create_lamp(5).await;
@@ -221,12 +243,12 @@ async fn however_often_one_client_asks_for_the_log_another_is_answered_soon() {
     let serving = Serving::start(store.clone()).await;
     serving.api.create_lamp(5).await;
     let before = store.hooks.pages();
-    let asked: Vec<_> = join_all((0..ASKED).map(|_| ask_from(&serving, 2))).await;
+    let asked: Vec<_> = join_all((0..ASKED).map(|_| ask_from(&serving, 2, "/events"))).await;
     until("all places are taken again and again", || async {
         (store.hooks.pages() - before > ASKED / 8).then_some(())
     })
     .await;
-    assert_eq!(status(&rest(ask_from(&serving, 3).await).await), Some(200));
+    assert_eq!(status(&rest(ask_from(&serving, 3, "/events").await).await), Some(200));
     let read = store.hooks.pages() - before;
     assert!(read < ASKED, "it was answered after {read} pages");
     for connection in asked {
