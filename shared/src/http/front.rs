@@ -8,7 +8,6 @@ use futures::FutureExt as _;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use kernel::Failure;
 use warp::Reply as _;
 use warp::reply::Response;
 
@@ -20,6 +19,7 @@ use super::unread::{ReadToTheEnd, waits_to_continue};
 use super::{Client, Cors, Guard, Hosts, Limits, probes, request_id};
 use crate::auth::Caller;
 use crate::http::problem::Problem;
+use crate::service::log_sampler::{LineKind, is_written};
 use crate::service::vital;
 
 /// Who may call a service, and how.
@@ -123,10 +123,14 @@ impl Front {
 
 /// The answer to a request whose routes have panicked: this one alone has failed.
 fn panicked(method: &Method, cause: &(dyn Any + Send)) -> Problem {
-    let why = format!("it panicked: {}", vital::message(cause));
-    let internal = Problem::from(Failure::permanent("answering a request", why));
+    const PANICKED: &str = "answering a request panicked";
+    let why = vital::message(cause);
+    match is_written(&LineKind::error(PANICKED, ""), None) {
+        true => tracing::error!(why, "{PANICKED}"),
+        false => tracing::debug!(why, "{PANICKED}"),
+    }
     match method.is_safe() {
-        true => internal,
+        true => Problem::internal("The service's own log tells more."),
         false => Problem::outcome_unknown("It failed midway; the service's own log tells more."),
     }
 }
