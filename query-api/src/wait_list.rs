@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kernel::log::{Position, StreamName, Version};
+use kernel::log::{StreamName, Version};
 use shared::http::consistency_token::Seen;
 use shared::service::metrics::OneMore;
 use shared::view_store::Update;
