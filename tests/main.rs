@@ -51,6 +51,7 @@ mod parts {
         mod apply;
         mod census;
         mod healing;
+        mod loads;
         mod looks;
         mod parking;
         mod removing;

@@ -1,7 +1,6 @@
 //! Brings events into the views: once each, in the order of their stream.
 
 mod gap_filler;
-mod load_size;
 mod pending;
 mod round;
 
@@ -18,7 +17,6 @@ use shared::service::traces::recorded;
 use shared::view_store::{Applied, GenerationId, ViewStore};
 
 use self::gap_filler::{GapFiller, NEIGHBOUR_WAIT};
-use self::load_size::LoadSize;
 use self::pending::Pending;
 use self::round::{Refused, Round};
 use crate::metrics;
@@ -27,6 +25,8 @@ use crate::traced::Traced;
 
 /// Rounds after which a batch with a stream that does not get on fails, to be applied again.
 const MAX_ROUNDS: u32 = 1_000;
+/// Streams that are taken at a time, at most.
+const MAX_STREAMS: usize = 256;
 /// Bytes of changes after which they are written: one call has this many, and the last change.
 const MAX_WRITE_BYTES: usize = 2 << 20;
 
@@ -46,7 +46,6 @@ pub struct Applier {
     projection: Arc<dyn ErasedProjection>,
     parking: Arc<Parking>,
     gaps: GapFiller,
-    load_size: LoadSize,
     liveness: Liveness,
 }
 
@@ -60,8 +59,7 @@ impl Applier {
         parking: Arc<Parking>,
     ) -> Self {
         let gaps = GapFiller::new(store, parking.clone());
-        let (load_size, liveness) = (LoadSize::default(), Liveness::default());
-        Self { views, projection, parking, gaps, load_size, liveness }
+        Self { views, projection, parking, gaps, liveness: Liveness::default() }
     }
 
     /// The same; batches that do not get on are told to `liveness`.
@@ -130,16 +128,15 @@ impl Applier {
         mut round: Round,
         work: &Work,
     ) -> Result<Option<Round>> {
-        let (streams, first) = (pending.streams(), round.first);
+        let streams = pending.streams();
         let mut rest = &streams[..];
         while !rest.is_empty() {
-            let is_loaded = |stream: &StreamName| !(first && pending.begins(stream));
-            let (part, after) = rest.split_at(self.load_size.part(rest, is_loaded));
-            rest = after;
             work.progress();
-            if !self.apply_part(generation, part, pending, &mut round).await? {
+            let next = &rest[..rest.len().min(MAX_STREAMS)];
+            let Some(taken) = self.apply_part(generation, next, pending, &mut round).await? else {
                 return Ok(None);
-            }
+            };
+            rest = &rest[taken..];
         }
         self.parking.park_all(generation, &round.poisons).await?;
         round.poisons.iter().for_each(|poison| pending.forget(&poison.stream));
@@ -150,20 +147,23 @@ impl Applier {
         Ok(Some(round))
     }
 
-    /// Reads, folds and writes once for streams whose views are loaded together; false when the
-    /// generation is gone.
+    /// Reads, folds and writes once for the first of these streams: up to the one whose view is too much
+    /// to be loaded with those before it. Returns how many these are, `None` when the generation is gone.
     async fn apply_part(
         &self,
         generation: &GenerationId,
         streams: &[StreamName],
         pending: &mut Pending,
         round: &mut Round,
-    ) -> Result<bool> {
+    ) -> Result<Option<usize>> {
         let is_new = |stream: &&StreamName| round.first && pending.begins(stream);
         let (new, names): (Vec<_>, Vec<_>) = streams.iter().partition(is_new);
         let stored = self.views.load(generation, &names).await?;
-        self.load_size.loaded(&stored);
-        let stored = names.into_iter().zip(stored).chain(new.into_iter().map(|new| (new, None)));
+        let left = names.get(stored.len());
+        let taken = left.and_then(|left| streams.iter().position(|stream| stream == *left));
+        let taken = taken.unwrap_or(streams.len());
+        let new = new.into_iter().take(taken.saturating_sub(stored.len())).map(|new| (new, None));
+        let stored = names.into_iter().zip(stored).chain(new);
         let (mut changes, mut bytes) = (vec![], 0);
         for (stream, stored) in stored {
             let Some(change) = self.fold(stream, stored, pending, round) else { continue };
@@ -173,11 +173,11 @@ impl Applier {
                 bytes = 0;
                 let full = std::mem::take(&mut changes);
                 if !self.write(generation, full, pending, round).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
             }
         }
-        self.write(generation, changes, pending, round).await
+        Ok(self.write(generation, changes, pending, round).await?.then_some(taken))
     }
 
     /// The change that the pending events of a stream lead to, if its next ones are there.

@@ -252,15 +252,20 @@ async fn contains_own(
     streams: &[(StreamName, Version)],
     owner: &str,
 ) -> Result<bool, Unanswered> {
-    let mut batch = Batch::new();
-    let found = batch.views(streams.iter().map(|(stream, _)| stream.clone()).collect());
-    let found = views.read(&batch).await?.take(found)?;
-    for ((_, wanted), stored) in streams.iter().zip(found) {
-        let Some(stored) = stored.filter(|stored| stored.version >= *wanted) else {
-            return Ok(false);
-        };
-        if !queries.belongs_to(stored, owner)? {
-            return Ok(false);
+    let mut rest = streams;
+    while !rest.is_empty() {
+        let mut batch = Batch::new();
+        let found = batch.views(rest.iter().map(|(stream, _)| stream.clone()).collect());
+        let found = views.read(&batch).await?.take(found)?;
+        let (part, behind) = rest.split_at(found.len().min(rest.len()));
+        rest = behind;
+        for ((_, wanted), stored) in part.iter().zip(found) {
+            let Some(stored) = stored.filter(|stored| stored.version >= *wanted) else {
+                return Ok(false);
+            };
+            if !queries.belongs_to(stored, owner)? {
+                return Ok(false);
+            }
         }
     }
     Ok(true)

@@ -61,7 +61,8 @@ pub trait ViewStore: Send + Sync + 'static {
     /// holds it, or when the generation is gone. Two holders would do no harm but work twice.
     async fn lease(&self, generation: &GenerationId, holder: &str, term: Duration) -> Result<bool>;
 
-    /// The stored views of these streams, in their order.
+    /// The stored views of the first of these streams, in their order: of as many as have
+    /// `kernel::views::VIEWS_BYTES` together, and of one at least. (`read` does the same.)
     async fn load(
         &self,
         generation: &GenerationId,

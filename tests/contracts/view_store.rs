@@ -241,11 +241,13 @@ macro_rules! contract {
 mod batches;
 mod generations;
 mod parking;
+mod reads;
 mod sums;
 mod updates;
 
 use batches::a_change_of_many_parts_is_applied_whole;
 use batches::what_can_not_be_applied_holds_up_nothing_else_of_its_batch;
+use reads::one_read_of_views_has_a_bound_in_bytes;
 use sums::{
     a_sum_out_of_range_changes_nothing, sums_and_rankings_are_exact_beyond_what_a_double_holds,
     the_fields_of_records_are_counted,
@@ -263,6 +265,7 @@ contract! {
     a_change_of_many_parts_is_applied_whole
     of_many_that_apply_the_same_change_one_does
     lists_are_read_in_parts_from_both_ends
+    one_read_of_views_has_a_bound_in_bytes
     the_checkpoint_moves_only_over_what_is_applied_or_parked
 }
 

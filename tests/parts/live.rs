@@ -3,6 +3,7 @@
 mod bounds;
 mod checkpoints;
 mod ending;
+mod large;
 mod reading;
 mod returning;
 mod telling;

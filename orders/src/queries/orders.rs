@@ -128,6 +128,7 @@ pub(super) fn status(text: &str) -> Result<Status, parameters::Error> {
     Status::parse(text).ok_or_else(|| bad("status", &format!("one of {}", known()), text))
 }
 
+/// The documents of the first of these streams; see `Batch::views`.
 async fn documents(
     views: &dyn Views,
     streams: Vec<StreamName>,

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::EventId;
 use super::budget::{Charge, Piece};
-use super::hub::{Hub, PAGE};
+use super::hub::{Hub, Loaded, PAGE};
 use super::share::Share;
 use super::subscriber::Page;
 
@@ -80,20 +80,23 @@ async fn send_all(
     (filter, with_views): (&Filter, bool),
     sender: &mpsc::Sender<Missed>,
 ) {
-    for (number, page) in missed.chunks(PAGE).enumerate() {
-        let streams: Vec<StreamName> = page.iter().map(|(_, stream)| stream.clone()).collect();
+    let mut rest = missed;
+    while !rest.is_empty() {
+        let page = rest.iter().take(PAGE);
+        let streams: Vec<StreamName> = page.map(|(_, stream)| stream.clone()).collect();
         let turn = hub.turns.begin(share).await;
         if sender.is_closed() {
             return;
         }
-        let changed = match hub.load(generation, &streams).await {
-            Ok(changed) => changed,
+        let Loaded { changed, streams } = match hub.load(generation, &streams).await {
+            Ok(loaded) => loaded,
             Err(failure) => return tell_untold(&failure),
         };
+        let (page, next) = rest.split_at(streams.min(rest.len()));
+        rest = next;
         // Of several streams that changed in one entry the next page may hold more.
         let last = page.last().map_or(Place::default(), |(place, _)| *place);
-        let next = missed.get((number + 1) * PAGE);
-        let goes_on = next.is_some_and(|(place, _)| *place == last);
+        let goes_on = next.first().is_some_and(|(place, _)| *place == last);
         let id = EventId::new(generation, last);
         let piece = {
             let page = Page::new(&changed, last, (!goes_on).then_some(&id), &share.missed);

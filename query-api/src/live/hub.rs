@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::checkpoints::Checkpoints;
+pub use self::loading::Loaded;
 use super::budget::Budget;
 use super::catch_up::MAX_STREAMS;
 use super::pending::Pending;
@@ -27,7 +28,7 @@ use super::subscribers::{Bounds, Subscribers};
 use super::turns::Turns;
 use crate::metrics;
 
-/// Views that are loaded and told at a time.
+/// Views that are loaded and told at a time, fewer where they are large.
 pub const PAGE: usize = 100;
 
 pub(crate) struct Hub {

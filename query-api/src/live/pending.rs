@@ -65,6 +65,13 @@ impl Pending {
         streams.iter().filter_map(|stream| self.traces.remove_entry(stream)).collect()
     }
 
+    /// Takes them back, where no later change of the stream has one.
+    pub fn put_back_traces(&mut self, traces: Vec<(StreamName, String)>) {
+        for (stream, trace) in traces {
+            self.traces.entry(stream).or_insert(trace);
+        }
+    }
+
     /// Takes the views and the reset; the checkpoint stays until it is due.
     pub fn take(&mut self) -> (HashSet<StreamName>, Option<&'static str>) {
         (std::mem::take(&mut self.views), self.reset.take())

@@ -11,6 +11,14 @@ impl Traced {
         Self(Step::begin("tell", Kind::Producer), traces)
     }
 
+    /// Takes out what is of these streams: they are told later.
+    pub fn take_out(&mut self, later: &[StreamName]) -> Vec<(StreamName, String)> {
+        match later.is_empty() {
+            true => vec![],
+            false => self.1.extract_if(.., |(stream, _)| later.contains(stream)).collect(),
+        }
+    }
+
     /// They were handed out to all streams of events.
     pub fn end(self) {
         let Self(Some(step), traces) = self else { return };

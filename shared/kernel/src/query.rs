@@ -23,8 +23,8 @@ pub trait Queries: Live {
 /// The views that a question is answered from: those of one generation, as long as it is live.
 #[async_trait]
 pub trait Views: Send + Sync {
-    /// Answers all reads of the batch in one round trip; `Error::Moved` once another generation is
-    /// live.
+    /// Answers all reads of the batch together, in one round trip unless some views are large;
+    /// `Error::Moved` once another generation is live.
     async fn read(&self, batch: &Batch) -> Result<Answers, Error>;
 }
 

@@ -12,13 +12,17 @@ use crate::log::{StreamName, Version};
 use crate::projection::Stored;
 use crate::{Failure, Result, Timestamp};
 
+/// Bytes of documents that one read of views returns at most, unless a single one has more.
+pub const VIEWS_BYTES: usize = 2 << 20;
+
 /// A record of sums and texts, by field.
 pub type Record = BTreeMap<String, String>;
 
 /// One read, as an adapter sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
-    /// The streams' views.
+    /// The views of the first of these streams: of as many as have `VIEWS_BYTES` together, and of one
+    /// at least.
     Views(Vec<StreamName>),
     /// The versions of the streams' views; 0 where there is none.
     Versions(Vec<StreamName>),
@@ -50,10 +54,10 @@ pub struct List {
 }
 
 /// What one read found: of the variant that is called as the read is, and for each thing that was
-/// named one answer, in the same order.
+/// named one answer, in the same order; of views maybe for the first alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The stored views, where there are any.
+    /// The stored views, where there are any. It ends where the next one would be too much.
     Views(Vec<Option<Stored>>),
     /// The versions of the views; 0 where there is none.
     Versions(Vec<Version>),
@@ -89,7 +93,7 @@ pub struct Parked {
     pub let_go: Version,
 }
 
-/// Reads that are answered together, in one round trip.
+/// Reads that are answered together, in one round trip unless some views are large.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     reads: Vec<Read>,
@@ -113,7 +117,8 @@ impl Batch {
         &self.reads
     }
 
-    /// Reads the views of these streams.
+    /// Reads the views of these streams. The answer may be of the first of them alone, as many as have
+    /// `VIEWS_BYTES` together, and at least of one; the rest is then read behind these.
     pub fn views(&mut self, streams: Vec<StreamName>) -> Handle<Vec<Option<Stored>>> {
         self.add(Read::Views(streams))
     }

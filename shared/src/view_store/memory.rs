@@ -158,8 +158,8 @@ impl ViewStore for Memory {
         streams: &[&StreamName],
     ) -> Result<Vec<Option<Stored>>> {
         let state = self.state();
-        let views = state.views(generation);
-        Ok(streams.iter().map(|stream| views?.views.get(*stream).map(View::stored)).collect())
+        let Some(views) = state.views(generation) else { return Ok(vec![None; streams.len()]) };
+        Ok(views.first(streams.iter().copied()))
     }
 
     async fn apply(&self, generation: &GenerationId, changes: &[Change]) -> Result<Vec<Applied>> {

@@ -9,6 +9,7 @@ mod keys;
 mod parking;
 mod scripts;
 mod updates;
+mod views;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use ::redis::{
 use async_trait::async_trait;
 use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
-use kernel::views::{Answers, Batch, Parked};
+use kernel::views::{Answer, Answers, Batch, Parked};
 use kernel::{Failure, Result};
 
 use self::keys::Keys;
@@ -135,9 +136,15 @@ impl ViewStore for Redis {
         }
         let keys = self.keys.of(generation);
         let mut ask = Pipeline::new();
-        ask.mget(streams.iter().map(|stream| keys.view(stream)).collect::<Vec<_>>());
-        let (found,): (Vec<Option<Vec<u8>>>,) = self.run("loading views", &ask).await?;
-        found.into_iter().map(|view| view.map(commands::parse_view).transpose()).collect()
+        views::ask(&mut ask, &keys, streams.iter().copied());
+        let what = "loading views";
+        match views::whole(self.run(what, &ask).await?)? {
+            Some(views) => Ok(views),
+            None => {
+                let views: Vec<String> = streams.iter().map(|stream| keys.view(stream)).collect();
+                self.views_by_size(what, &views).await
+            }
+        }
     }
 
     async fn apply(&self, generation: &GenerationId, changes: &[Change]) -> Result<Vec<Applied>> {
@@ -220,11 +227,17 @@ impl ViewStore for Redis {
         let mut values = values.into_iter();
         let mut next = || values.next().ok_or_else(|| Failure::transient(what, "too few answers"));
         let live: Option<String> = commands::parse(what, next()?)?;
-        let answers = batch.reads().iter().map(|read| commands::answer(what, read, &mut next));
-        let answers = Answers::new(answers.collect::<Result<_>>()?);
+        let found = batch.reads().iter().map(|read| commands::answer(what, read, &mut next));
+        let found: Vec<Option<Answer>> = found.collect::<Result<_>>()?;
         let applied: Option<Position> = commands::parse(what, next()?)?;
-        let live = live.map(GenerationId::stored);
-        Ok(Reading { live, applied: applied.unwrap_or(0), answers })
+        let (live, is_whole) = (live.map(GenerationId::stored), found.iter().all(Option::is_some));
+        let answers = Answers::new(self.complete(what, &keys, batch, found).await?);
+        if is_whole {
+            return Ok(Reading { live, applied: applied.unwrap_or(0), answers });
+        }
+        // It covers what was read since.
+        let Reached { live, applied, .. } = self.reached(generation).await?;
+        Ok(Reading { live, applied, answers })
     }
 
     async fn reached(&self, generation: &GenerationId) -> Result<Reached> {

@@ -1,7 +1,6 @@
 //! A page of whole orders: those that still are what was asked for, up to a size.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kernel::aggregate::Aggregate as _;
 use kernel::log::{StreamName, Version};
@@ -15,31 +14,8 @@ use super::documents;
 use crate::order::{OrderAggregate, Status};
 use crate::view::names;
 
-/// Documents that are read at a time, at most and at first.
+/// Documents that are asked for at a time. One read returns fewer of them where they are large.
 const MAX_CHUNK: usize = 50;
-const FIRST_CHUNK: usize = 16;
-/// Bytes of documents that one read should not exceed.
-const CHUNK_BYTES: usize = 2 << 20;
-
-/// How many documents are read at a time, learned from read to read by how large they are. All requests
-/// of the process share it: it says nothing but how an answer is read.
-static CHUNK: Chunk = Chunk(AtomicUsize::new(FIRST_CHUNK));
-
-struct Chunk(AtomicUsize);
-
-impl Chunk {
-    fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// As many documents of this size as fit are read next, at most twice as many as now.
-    fn read(&self, found: &[Option<Stored>]) {
-        let bytes: usize = found.iter().flatten().map(|stored| stored.document.len()).sum();
-        let fit = CHUNK_BYTES * found.len() / bytes.max(1);
-        let most = self.get().saturating_mul(2).min(MAX_CHUNK);
-        self.0.store(fit.clamp(1, most), Ordering::Relaxed);
-    }
-}
 
 /// What the orders of a list have in common.
 #[derive(Clone, Copy)]
@@ -88,13 +64,13 @@ impl Page {
         let mut considered: Option<&String> = None;
         let mut rest = entries;
         while !rest.is_empty() {
-            let (chunk, after) = rest.split_at(CHUNK.get().min(rest.len()));
-            rest = after;
+            let chunk = rest.iter().take(MAX_CHUNK);
             let streams: Result<Vec<StreamName>, Error> =
-                chunk.iter().map(|entry| stream(entry)).collect();
+                chunk.map(|entry| stream(entry)).collect();
             let streams = streams?;
             let stored = documents(views, streams.clone()).await?;
-            CHUNK.read(&stored);
+            let (chunk, after) = rest.split_at(stored.len().min(rest.len()));
+            rest = after;
             for ((entry, stream), stored) in chunk.iter().zip(streams).zip(stored) {
                 let Some(stored) = stored else { continue };
                 if asked.fits(&stored.document)? {

@@ -77,10 +77,15 @@ impl Hub {
         }
         while !streams.is_empty() {
             self.work.progress();
-            let page: Vec<StreamName> = streams.split_off(streams.len().saturating_sub(PAGE));
-            let traced = Traced::begin(lock(&self.pending).take_traces(&page));
+            let mut page = streams.split_off(streams.len().saturating_sub(PAGE));
+            let mut traced = Traced::begin(lock(&self.pending).take_traces(&page));
             let changed = match self.load(generation, &page).await {
-                Ok(changed) => changed,
+                Ok(loaded) => {
+                    let later = page.split_off(loaded.streams.min(page.len()));
+                    lock(&self.pending).put_back_traces(traced.take_out(&later));
+                    streams.extend(later);
+                    loaded.changed
+                }
                 Err(failure) => {
                     lock(&self.pending).views.extend(streams.into_iter().chain(page));
                     return Err(failure);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use kernel::log::StreamName;
-use kernel::views::{Answer, List, Parked, Read};
+use kernel::projection::Stored;
+use kernel::views::{Answer, List, Parked, Read, VIEWS_BYTES};
 
 use super::Views;
 use super::view::View;
@@ -14,9 +15,7 @@ use crate::view_store::{MAX_NOTES, ParkedPage};
 impl Views {
     pub fn answer(&self, read: &Read) -> Answer {
         match read {
-            Read::Views(streams) => Answer::Views(
-                streams.iter().map(|stream| self.views.get(stream).map(View::stored)).collect(),
-            ),
+            Read::Views(streams) => Answer::Views(self.first(streams)),
             Read::Versions(streams) => {
                 Answer::Versions(streams.iter().map(|stream| self.version(stream)).collect())
             }
@@ -34,6 +33,23 @@ impl Views {
                 Answer::Count(self.lists.get(index).map_or(0, |list| list.len() as u64))
             }
         }
+    }
+
+    /// The views of as many of these streams as one read returns.
+    pub fn first<'a>(
+        &self,
+        streams: impl IntoIterator<Item = &'a StreamName>,
+    ) -> Vec<Option<Stored>> {
+        let (mut found, mut bytes) = (vec![], 0);
+        for stream in streams {
+            let view = self.views.get(stream).map(View::stored);
+            bytes += view.as_ref().map_or(0, |view| view.document.len());
+            if !found.is_empty() && bytes > VIEWS_BYTES {
+                break;
+            }
+            found.push(view);
+        }
+        found
     }
 
     pub fn notes(&self, after: Option<&StreamName>, limit: usize) -> ParkedPage {

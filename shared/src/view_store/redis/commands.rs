@@ -9,6 +9,7 @@ use kernel::{Failure, Result};
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
 use super::keys::GenerationKeys;
+use super::views;
 
 pub fn parse_note(text: &str) -> Result<Parked> {
     serde_json::from_str(text).map_err(|e| Failure::permanent("reading what is parked", e))
@@ -24,10 +25,7 @@ pub fn parse_view(bytes: Vec<u8>) -> Result<Stored> {
 
 pub fn ask(pipeline: &mut Pipeline, keys: &GenerationKeys, read: &Read) {
     match read {
-        Read::Views(streams) if streams.is_empty() => {}
-        Read::Views(streams) => {
-            pipeline.mget(streams.iter().map(|stream| keys.view(stream)).collect::<Vec<_>>());
-        }
+        Read::Views(streams) => views::ask(pipeline, keys, streams.iter()),
         Read::Versions(streams) => {
             for stream in streams {
                 pipeline.getrange(keys.view(stream), 0, 19);
@@ -77,13 +75,19 @@ fn range(keys: &GenerationKeys, list: &List) -> Cmd {
     call
 }
 
-pub fn answer(what: &str, read: &Read, next: &mut impl FnMut() -> Result<Value>) -> Result<Answer> {
-    Ok(match read {
-        Read::Views(streams) if streams.is_empty() => Answer::Views(vec![]),
-        Read::Views(_) => {
-            let views: Vec<Option<Vec<u8>>> = parse(what, next()?)?;
-            let views = views.into_iter().map(|view| view.map(parse_view).transpose());
-            Answer::Views(views.collect::<Result<_>>()?)
+/// None where views are to be read by their sizes.
+pub fn answer(
+    what: &str,
+    read: &Read,
+    next: &mut impl FnMut() -> Result<Value>,
+) -> Result<Option<Answer>> {
+    Ok(Some(match read {
+        Read::Views(streams) => {
+            let beginnings = streams.iter().map(|_| parse::<Option<Vec<u8>>>(what, next()?));
+            match views::whole(beginnings.collect::<Result<_>>()?)? {
+                Some(views) => Answer::Views(views),
+                None => return Ok(None),
+            }
         }
         Read::Versions(streams) => {
             let version = |beginning: String| match beginning.split(' ').next() {
@@ -113,7 +117,7 @@ pub fn answer(what: &str, read: &Read, next: &mut impl FnMut() -> Result<Value>)
         }
         Read::List(_) => Answer::List(parse(what, next()?)?),
         Read::Count(_) => Answer::Count(parse(what, next()?)?),
-    })
+    }))
 }
 
 pub fn parse<T: FromRedisValue>(what: &str, value: Value) -> Result<T> {
