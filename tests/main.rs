@@ -37,6 +37,8 @@ mod parts {
 
     mod key_sets;
 
+    mod lists;
+
     mod live;
 
     mod liveness;

@@ -6,11 +6,13 @@
 
 #[cfg(feature = "servers")]
 pub mod config;
+mod contained;
 pub mod dashboard;
 mod describe;
 pub mod freshness;
 pub mod live;
 mod metrics;
+mod places;
 mod reader;
 pub mod routes;
 #[cfg(feature = "servers")]

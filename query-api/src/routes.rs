@@ -17,7 +17,7 @@ use shared::http::consistency_token::{self, Token};
 use shared::http::probes::{get_or_head, probes};
 use shared::http::problem::Problem;
 use shared::http::serve::{Routes, address};
-use shared::http::{Answer, Guard, close, path, wait};
+use shared::http::{Answer, Client, Guard, close, path, wait};
 use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
@@ -67,16 +67,25 @@ pub fn routes(
         .and(warp::query::<BTreeMap<String, String>>())
         .and(warp::header::headers_cloned())
         .and(caller())
-        .then(move |method: Method, path: warp::path::FullPath, parameters, headers, caller| {
-            let slot = slot.clone();
-            async move {
-                let answer = match [Method::GET, Method::HEAD].contains(&method) {
-                    true => query(&slot, path.as_str(), parameters, &headers, &caller).await,
-                    false => Err(no_route()),
-                };
-                into_response(answer)
-            }
-        });
+        .and(address())
+        .then(
+            move |method: Method,
+                  path: warp::path::FullPath,
+                  parameters,
+                  headers,
+                  caller,
+                  address| {
+                let slot = slot.clone();
+                async move {
+                    let of = (&caller, address);
+                    let answer = match [Method::GET, Method::HEAD].contains(&method) {
+                        true => query(&slot, path.as_str(), parameters, &headers, of).await,
+                        false => Err(no_route()),
+                    };
+                    into_response(answer)
+                }
+            },
+        );
     let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
     let all = own.or(dashboard).unify().or(live).unify().or(queries).unify();
     (close(all.boxed(), "GET, HEAD"), described.guard())
@@ -101,7 +110,7 @@ async fn query(
     path: &str,
     parameters: BTreeMap<String, String>,
     headers: &HeaderMap,
-    caller: &Caller,
+    (caller, address): (&Caller, Option<IpAddr>),
 ) -> Answer {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let path = path::segments(path.trim_start_matches('/'))?;
@@ -112,7 +121,8 @@ async fn query(
     let wait = wait::preferred(text("prefer")).unwrap_or(DEFAULT_WAIT);
     let service = slot.service()?;
     let question = Question { path, parameters, owner: caller.owner().map(str::to_owned) };
-    let shown = service.answer(&question, seen.as_ref(), wait).await?;
+    let client = Client::of(caller, address);
+    let shown = service.answer_to(client.as_ref(), &question, seen.as_ref(), wait).await?;
     let shown = shown.ok_or_else(no_route)?;
     let etag = etag(&shown);
     let mut response = match is_known(headers, &etag)? {

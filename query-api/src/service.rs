@@ -3,9 +3,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use kernel::log::{Position, StreamName, Version};
+use kernel::log::Position;
 use kernel::query::{self, Queries, Question, Reply, Views as _};
 use kernel::views::Batch;
+use shared::http::Client;
 use shared::http::consistency_token::{MAX_STREAMS, Seen, Token};
 use shared::http::problem::Problem;
 use shared::service::liveness::Liveness;
@@ -13,8 +14,10 @@ use shared::view_store::{Generation, GenerationId, GenerationViews, Progress, Vi
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::contained::{contains_own, contains_streams};
 use crate::live::{self, Body, Bounds, Hub, Wanted};
 use crate::metrics;
+use crate::places::{PlacedViews, Places};
 use crate::reader::Reader;
 use crate::unanswered::Unanswered;
 
@@ -27,6 +30,7 @@ pub struct Service {
     queries: Arc<dyn Queries>,
     reader: Reader,
     hub: Arc<Hub>,
+    places: Places,
     /// Cancelled when the service stops: no request waits for views any more.
     stop: CancellationToken,
     /// The generation that was live last time; every read tells whether it still is.
@@ -75,7 +79,8 @@ impl Service {
         let hub = Hub::new(views.clone(), queries.clone(), stop.clone(), (bounds, told));
         let hub = Arc::new(hub);
         let reader = Reader::new(views.clone(), hub.clone(), read);
-        Self { views, queries, reader, hub, stop, live: RwLock::new(None) }
+        let (places, live) = (Places::default(), RwLock::new(None));
+        Self { views, queries, reader, hub, places, stop, live }
     }
 
     /// The questions that it answers.
@@ -100,6 +105,17 @@ impl Service {
         seen: Option<&Token>,
         wait: Duration,
     ) -> Result<Option<Shown>, Problem> {
+        self.answer_to(None, question, seen, wait).await
+    }
+
+    /// The same to this client, which has its share of the questions that are answered at a time.
+    pub async fn answer_to(
+        &self,
+        client: Option<&Client>,
+        question: &Question,
+        seen: Option<&Token>,
+        wait: Duration,
+    ) -> Result<Option<Shown>, Problem> {
         let deadline = Instant::now() + wait;
         for _ in 0..SWAPS {
             let generation = self.generation().await?;
@@ -111,9 +127,10 @@ impl Service {
                 }
                 None => Ok(()),
             };
+            let placed = PlacedViews::new(&views, &self.places, client);
             let answered = match answered {
-                Ok(()) => self.queries.answer(&views, question).await.map_err(Unanswered::from),
-                Err(unanswered) => Err(self.wrong_first(&views, question, unanswered).await),
+                Ok(()) => self.ask(&placed, question).await,
+                Err(unanswered) => Err(self.wrong_first(&placed, question, unanswered).await),
             };
             match answered {
                 Ok(reply) => {
@@ -126,10 +143,23 @@ impl Service {
         Err(Problem::unavailable("The views are being replaced; try again."))
     }
 
+    async fn ask(
+        &self,
+        views: &PlacedViews<'_>,
+        question: &Question,
+    ) -> Result<Option<Reply>, Unanswered> {
+        let answered = self.queries.answer(views, question).await;
+        if views.found_none() {
+            let detail = "Too many lists are being read, or too many for this client; try again.";
+            return Err(Problem::unavailable(detail).into());
+        }
+        answered.map_err(Unanswered::from)
+    }
+
     /// A question that is no question is told so, whatever its token would be answered.
     async fn wrong_first(
         &self,
-        views: &GenerationViews<'_>,
+        views: &PlacedViews<'_>,
         question: &Question,
         unanswered: Unanswered,
     ) -> Unanswered {
@@ -216,59 +246,6 @@ impl Service {
             }
         }
     }
-}
-
-async fn contains_streams(
-    views: &GenerationViews<'_>,
-    streams: &[(StreamName, Version)],
-) -> Result<bool, Unanswered> {
-    let names: Vec<StreamName> = streams.iter().map(|(stream, _)| stream.clone()).collect();
-    let mut batch = Batch::new();
-    let (stored, parked) = (batch.versions(names.clone()), batch.parked(names));
-    let mut answers = views.read(&batch).await?;
-    let (stored, parked) = (answers.take(stored)?, answers.take(parked)?);
-    let mut all = true;
-    for (((stream, wanted), version), note) in streams.iter().zip(stored).zip(parked) {
-        if version >= *wanted {
-            continue;
-        }
-        if let Some(note) = note {
-            let detail = format!(
-                "The view of {stream} ends before version {}, as that can't be applied: {}.",
-                note.version, note.reason
-            );
-            return Err(Problem::stream_parked(detail).into());
-        }
-        all = false;
-    }
-    Ok(all)
-}
-
-/// The same for a client that is bound to one owner: what belongs to others is as if it was not there, so
-/// that no wait tells anything of it.
-async fn contains_own(
-    views: &GenerationViews<'_>,
-    queries: &dyn Queries,
-    streams: &[(StreamName, Version)],
-    owner: &str,
-) -> Result<bool, Unanswered> {
-    let mut rest = streams;
-    while !rest.is_empty() {
-        let mut batch = Batch::new();
-        let found = batch.views(rest.iter().map(|(stream, _)| stream.clone()).collect());
-        let found = views.read(&batch).await?.take(found)?;
-        let (part, behind) = rest.split_at(found.len().min(rest.len()));
-        rest = behind;
-        for ((_, wanted), stored) in part.iter().zip(found) {
-            let Some(stored) = stored.filter(|stored| stored.version >= *wanted) else {
-                return Ok(false);
-            };
-            if !queries.belongs_to(stored, owner)? {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
 }
 
 /// The token of what an answer shows: of its streams, where those are few enough to name, else of

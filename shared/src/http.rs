@@ -50,7 +50,7 @@ pub use hosts::Hosts;
 pub use limits::Limits;
 pub use listener::{Listener, ListenerOptions};
 pub(crate) use measured::REQUESTS;
-use refused::REFUSED;
+pub use refused::{LISTS, REFUSED};
 pub use serve::{OverTls, serve};
 pub use tally::{Share, Tally};
 pub use unsent::Unsent;

@@ -20,7 +20,10 @@ pub const HANDSHAKE: &str = "handshake";
 pub const BODIES: &str = "bodies";
 /// There is no room for another answer until clients have taken others.
 pub const ANSWERS: &str = "answers";
+/// As many lists are being read as may be, of all clients or of this one.
+pub const LISTS: &str = "lists";
 
+/// Each by its reason.
 pub static REFUSED: Counter = Counter::by(
     "waybill_http_refused_total",
     "Connections and requests that were turned away, by reason.",
@@ -35,5 +38,6 @@ pub static REFUSED: Counter = Counter::by(
         HANDSHAKE,
         BODIES,
         ANSWERS,
+        LISTS,
     ],
 );

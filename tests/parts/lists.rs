@@ -1,0 +1,129 @@
+//! How many lists query-api reads at a time: each takes some MiB where what it shows is large.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use kernel::Result;
+use kernel::log::LogId;
+use kernel::query::Question;
+use kernel::views::{Batch, Read};
+use orders::OrderQueries;
+use query_api::Service;
+use shared::http::Client;
+use shared::view_store::memory::Memory;
+use shared::view_store::{Generation, GenerationId, Reading, ViewStore};
+use tests::prometheus::counted_here;
+use tests::view_decorator::{ViewDecorator, ViewHooks};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Lists that are read at a time, and those of one client.
+const AT_A_TIME: usize = 24;
+const OF_ONE: usize = 12;
+
+/// Views that let each read of a list wait until it is allowed.
+struct Gated {
+    begun: AtomicUsize,
+    gate: Semaphore,
+}
+
+#[async_trait]
+impl ViewHooks for Gated {
+    async fn read(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        batch: &Batch,
+    ) -> Result<Reading> {
+        if batch.reads().iter().any(|read| matches!(read, Read::List(_))) {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            self.gate.acquire().await.unwrap().forget();
+        }
+        views.read(generation, batch).await
+    }
+}
+
+struct Subject {
+    service: Arc<Service>,
+    views: Arc<ViewDecorator<Gated>>,
+}
+
+impl Subject {
+    async fn new() -> Self {
+        let gated = Gated { begun: AtomicUsize::new(0), gate: Semaphore::new(0) };
+        let views = ViewDecorator::over(Arc::new(Memory::default()), gated);
+        let live = Generation::new(LogId::random(), 1);
+        assert!(views.begin(&live).await.unwrap());
+        assert!(views.promote(None, &live.id).await.unwrap());
+        let (queries, stop) = (Arc::new(OrderQueries), CancellationToken::new());
+        let service = Arc::new(Service::new(views.clone(), queries, stop));
+        Self { service, views }
+    }
+
+    /// The status of the answer to this client.
+    fn ask(&self, client: &str, path: &[&str]) -> JoinHandle<u16> {
+        let service = self.service.clone();
+        let client = Client::Principal(client.to_owned());
+        let path = path.iter().map(|part| (*part).to_owned()).collect();
+        let question = Question { path, parameters: BTreeMap::new(), owner: None };
+        tokio::spawn(async move {
+            let answer = service.answer_to(Some(&client), &question, None, Duration::ZERO).await;
+            answer.map_or_else(|problem| problem.status, |_| 200)
+        })
+    }
+
+    fn ask_often(&self, client: &str) -> Vec<JoinHandle<u16>> {
+        (0..2 * OF_ONE).map(|_| self.ask(client, &["orders"])).collect()
+    }
+
+    /// How many lists are being read once no more are. All tasks run on this thread, and no time passes.
+    async fn all_begun(&self) -> usize {
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        self.views.hooks.begun.load(Ordering::SeqCst)
+    }
+}
+
+async fn statuses(asked: Vec<JoinHandle<u16>>) -> Vec<u16> {
+    let mut statuses: Vec<u16> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
+    statuses.sort_unstable();
+    statuses
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_lists_are_read_at_a_time_and_half_of_them_for_one_client() {
+    let subject = Subject::new().await;
+    let refused = || counted_here("waybill_http_refused_total{reason=\"lists\"}");
+    let (one, before) = (subject.ask_often("one"), refused());
+    assert_eq!(subject.all_begun().await, OF_ONE);
+    let another = subject.ask_often("another");
+    assert_eq!(subject.all_begun().await, AT_A_TIME);
+    let third = subject.ask("third", &["orders"]);
+    assert_eq!(subject.all_begun().await, AT_A_TIME);
+    let unknown = subject.ask("one", &["orders", "71a6f0b4-5d5a-4a65-8b0e-6f0a1b1d6a11"]);
+    assert_eq!(unknown.await.unwrap(), 404, "what is small needs no place");
+    // Time passes where all wait, and what waits has its end.
+    assert_eq!(third.await.unwrap(), 503);
+    subject.views.hooks.gate.add_permits(AT_A_TIME);
+    for asked in [one, another] {
+        assert_eq!(statuses(asked).await, [[200; OF_ONE], [503; OF_ONE]].concat());
+    }
+    assert!(refused() - before >= 25., "they are counted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_waits_until_there_is_a_place() {
+    let subject = Subject::new().await;
+    let asked = subject.ask_often("one");
+    assert_eq!(subject.all_begun().await, OF_ONE);
+    subject.views.hooks.gate.add_permits(1);
+    assert_eq!(subject.all_begun().await, OF_ONE + 1, "the next one begins at once");
+    subject.views.hooks.gate.add_permits(2 * OF_ONE - 1);
+    assert_eq!(statuses(asked).await, [200; 2 * OF_ONE]);
+}
