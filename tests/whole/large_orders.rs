@@ -1,15 +1,18 @@
 //! Many of the largest orders that are allowed, and a log from before the bounds that holds larger ones:
 //! each service keeps within its memory, and small orders beside them do not wait.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use kernel::log::Entry;
+use kernel::log::{Entry, StreamName};
 use serde_json::{Value, json};
 use shared::event_store::{EventStore as _, Inserted};
-use tests::client::OrderClient;
+use tests::client::{Answer, OrderClient};
+use tests::live::LiveClient;
 use tests::memory::peak;
 use tests::orders;
 use tests::services::{Service, System, Urls};
@@ -22,6 +25,8 @@ const CLIENTS: usize = 8;
 /// Commits of about 1 MiB of an old log, and those of one insert.
 const PLANTED: usize = 8;
 const GROUP: usize = 4;
+/// Lists that are asked for at a time.
+const LISTS: usize = 16;
 /// That each service may have at most.
 const MEMORY: u64 = 256 << 20;
 /// From a small order to its view at most, in seconds, on any machine and in a debug build, while other tests
@@ -60,6 +65,34 @@ fn largest() -> String {
     let order = orders::order_of(&items(500, 64, 17)).to_string();
     assert!((64_000..=64 << 10).contains(&order.len()), "{}", order.len());
     order
+}
+
+/// Items whose texts have twice their length in JSON; 500 of them have as much text as an order may have.
+fn escaped(numbers: Range<usize>) -> Vec<Value> {
+    let item = |number: usize| {
+        let mut item = orders::item(&format!("{number:\"<64}"), 1, 1);
+        item["name"] = json!("\"".repeat(34));
+        item
+    };
+    numbers.map(item).collect()
+}
+
+/// Creates an order that becomes as large as it may be, which is more than one command can say.
+async fn grow(commands: &OrderClient, queries: &OrderClient) {
+    const FIRST: usize = 260;
+    let created = commands.create_order(&orders::order_of(&escaped(0..FIRST))).await;
+    assert_eq!(created.status, 201, "{:?}", created.body);
+    let to_it = |item| orders::to(created.order_id(), orders::addition(item));
+    for more in escaped(FIRST..500).chunks(60) {
+        let commands_for_it: Vec<Value> = more.iter().cloned().map(to_it).collect();
+        assert_eq!(commands.batch(&commands_for_it).await.status, 200);
+    }
+    let body = within(STEP, "all of its items are shown", || async {
+        let order = queries.get(created.location()).await;
+        (order.status == 200 && order.version() == 1 + 240).then_some(order.body)
+    })
+    .await;
+    assert!(body.len() > 130_000, "it has {} bytes", body.len());
 }
 
 async fn send(client: OrderClient, order: String, count: usize) {
@@ -152,6 +185,37 @@ async fn read_all(client: &OrderClient, path: &str, of: &str, cursor: &str) -> u
     }
 }
 
+/// Asks for many pages at a time: some of them may find no place.
+async fn read_at_once(client: &OrderClient) {
+    let asked = (0..LISTS).map(|_| client.get("/orders?limit=1000"));
+    let statuses: Vec<u16> = join_all(asked).await.iter().map(|page| page.status).collect();
+    assert!(statuses.contains(&200), "{statuses:?}");
+    assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+}
+
+/// Reads until it was told of version 2 of all these.
+async fn told(mut live: LiveClient, mut streams: HashSet<&str>) {
+    while !streams.is_empty() {
+        let view = live.next("view").await;
+        if view.data["version"] == 2 {
+            streams.remove(view.data["stream"].as_str().unwrap());
+        }
+    }
+}
+
+/// Pays something of each, while one client is told and another comes back for it.
+async fn pay(system: &System, planted: &[StreamName]) {
+    let (queries, commands) = (&system.queries.client, system.commands[0].api());
+    let mut live = LiveClient::open(queries, "/live", None).await;
+    let before = live.next("checkpoint").await.id;
+    let streams: HashSet<&str> = planted.iter().map(StreamName::as_str).collect();
+    let live = told(live, streams.clone());
+    let paid = join_all(planted.iter().map(|stream| commands.pay(stream.id().parse().unwrap(), 1)));
+    let (paid, ()) = tokio::join!(paid, live);
+    assert!(paid.iter().all(Answer::is_success), "each takes a payment");
+    told(LiveClient::open(queries, "/live", Some(&before)).await, streams).await;
+}
+
 async fn restart(service: &mut Service) {
     service.process.stop();
     service.restart();
@@ -165,6 +229,7 @@ async fn exercise(mut system: System, large: usize) {
     let (commands, queries) = (system.commands[0].api(), system.queries.api());
     assert!(read_all(&commands, "/events", "events", "after").await >= large);
     assert!(read_all(&queries, "/orders", "items", "cursor").await >= large);
+    read_at_once(&queries).await;
     beside.end("rebuild and reads", large).await;
     check_memory(&system, "before the restart");
     restart(&mut system.commands[0]).await;
@@ -183,7 +248,9 @@ async fn the_largest_orders_take_little_memory_and_hold_up_no_others() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
     let (each, order) = (number_of_orders().div_ceil(CLIENTS), largest());
     let beside = Beside::start(&system);
-    join_all((0..CLIENTS).map(|_| send(system.commands[0].api(), order.clone(), each))).await;
+    let sent = join_all((0..CLIENTS).map(|_| send(system.commands[0].api(), order.clone(), each)));
+    let (commands, queries) = (system.commands[0].api(), system.queries.api());
+    tokio::join!(sent, grow(&commands, &queries));
     beside.end("beside the largest orders", each * CLIENTS).await;
     exercise(system, each * CLIENTS).await;
 }
@@ -193,12 +260,13 @@ async fn the_largest_orders_take_little_memory_and_hold_up_no_others() {
 async fn a_log_that_holds_larger_orders_takes_no_more_memory() {
     let system = System::start(&Urls::of_the_run(), 1, 1).await;
     let store = system.own.mongodb().await;
-    let items = items(3_300, 64, 200);
+    let (items, mut planted) = (items(3_300, 64, 200), vec![]);
     for _ in 0..PLANTED / GROUP {
         let positions = store.reserve_positions(GROUP).await.unwrap();
         let entries = positions.map(|position| {
             let stream = orders::stream();
             let created = orders::created_of(&stream, &items);
+            planted.push(stream.clone());
             Entry::Commit(orders::commit(position, &stream, 1, &created))
         });
         let inserted = store.insert(&entries.collect::<Vec<_>>()).await.unwrap();
@@ -211,6 +279,7 @@ async fn a_log_that_holds_larger_orders_takes_no_more_memory() {
         (queries.get(last.location()).await.status == 200).then_some(())
     })
     .await;
+    pay(&system, &planted).await;
     check_memory(&system, "once the views had all of them");
     exercise(system, PLANTED).await;
 }
