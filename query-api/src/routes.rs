@@ -21,6 +21,7 @@ use shared::http::{Answer, Client, Guard, close, path, wait};
 use shared::service::slot::ServiceSlot;
 use uuid::Uuid;
 use warp::Filter as _;
+use warp::path::FullPath;
 
 use crate::dashboard::{self, Links};
 use crate::describe::describe;
@@ -68,24 +69,17 @@ pub fn routes(
         .and(warp::header::headers_cloned())
         .and(caller())
         .and(address())
-        .then(
-            move |method: Method,
-                  path: warp::path::FullPath,
-                  parameters,
-                  headers,
-                  caller,
-                  address| {
-                let slot = slot.clone();
-                async move {
-                    let of = (&caller, address);
-                    let answer = match [Method::GET, Method::HEAD].contains(&method) {
-                        true => query(&slot, path.as_str(), parameters, &headers, of).await,
-                        false => Err(no_route()),
-                    };
-                    into_response(answer)
-                }
-            },
-        );
+        .then(move |method: Method, path: FullPath, parameters, headers, caller, address| {
+            let slot = slot.clone();
+            async move {
+                let of = (&caller, address);
+                let answer = match [Method::GET, Method::HEAD].contains(&method) {
+                    true => query(&slot, path.as_str(), parameters, &headers, of).await,
+                    false => Err(no_route()),
+                };
+                into_response(answer)
+            }
+        });
     let own = probes(health).or(described.gate()).unify().or(described.routes()).unify();
     let all = own.or(dashboard).unify().or(live).unify().or(queries).unify();
     (close(all.boxed(), "GET, HEAD"), described.guard())
