@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -25,7 +24,7 @@ struct Counting {
 
 impl Counting {
     fn document(&self, stream: &StreamName) -> Vec<u8> {
-        let status = if number(stream) % 10 == 0 { "paid" } else { "created" };
+        let status = if number(stream).is_multiple_of(10) { "paid" } else { "created" };
         let document =
             |note: &str| json!({ "status": status, "customer_id": "c", "note": note }).to_string();
         document(&"x".repeat(self.bytes - document("").len())).into_bytes()
