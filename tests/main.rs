@@ -141,6 +141,7 @@ mod checks {
     mod money;
     mod observe;
     mod oracle;
+    mod pictures;
     mod proxy;
     mod security;
     mod vendored;
