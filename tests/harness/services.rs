@@ -1,6 +1,6 @@
 //! The services as processes of their own, on the servers of the run or on private ones.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -42,10 +42,15 @@ impl Urls {
     }
 }
 
-/// A program of the workspace: it lies in a folder above the one that runs.
+/// A program of the workspace: it lies in a folder above the one that runs, or beside that one where a
+/// release build is asked for.
 pub fn program(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("the test has a path");
-    let programs = this.ancestors().map(|folder| folder.join(name));
+    let name = match std::env::var_os("WAYBILL_TEST_RELEASE") {
+        Some(_) => Path::new("release").join(name),
+        None => PathBuf::from(name),
+    };
+    let programs = this.ancestors().map(|folder| folder.join(&name));
     programs
         .into_iter()
         .find(|program| program.is_file())

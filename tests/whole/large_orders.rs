@@ -32,8 +32,8 @@ const MEMORY: u64 = 256 << 20;
 /// From a small order to its view at most, in seconds, on any machine and in a debug build, while other tests
 /// run. What it takes is printed.
 const SMALL: u32 = 30;
-/// So many orders are asked for where the services are measured: then a small order is visible within a
-/// second.
+/// So many orders are asked for where services of a release build are measured: then a small order is visible
+/// within a second.
 const MEASURED: usize = 2_000;
 /// For a step with all of them.
 const STEP: Duration = Duration::from_secs(180);
@@ -47,7 +47,8 @@ fn number_of_orders() -> usize {
 
 /// What a small order beside so many large ones may take.
 fn allowed(large: usize) -> Duration {
-    Duration::from_secs(if large >= MEASURED { 1 } else { SMALL.into() })
+    let is_measured = large >= MEASURED && std::env::var_os("WAYBILL_TEST_RELEASE").is_some();
+    Duration::from_secs(if is_measured { 1 } else { SMALL.into() })
 }
 
 /// So many items with texts of these lengths.
@@ -84,8 +85,16 @@ async fn grow(commands: &OrderClient, queries: &OrderClient) {
     assert_eq!(created.status, 201, "{:?}", created.body);
     let to_it = |item| orders::to(created.order_id(), orders::addition(item));
     for more in escaped(FIRST..500).chunks(60) {
-        let commands_for_it: Vec<Value> = more.iter().cloned().map(to_it).collect();
-        assert_eq!(commands.batch(&commands_for_it).await.status, 200);
+        let mut left: Vec<Value> = more.iter().cloned().map(to_it).collect();
+        // Where much waits, some can't start in time; they are sent again.
+        while !left.is_empty() {
+            let answer = commands.batch(&left).await;
+            let results = answer.json()["results"].as_array().unwrap().clone();
+            let not_done =
+                |result: &Value| [429, 503].contains(&result["status"].as_u64().unwrap());
+            let failed = left.into_iter().zip(&results).filter(|(_, result)| not_done(result));
+            left = failed.map(|(command, _)| command).collect();
+        }
     }
     let body = within(STEP, "all of its items are shown", || async {
         let order = queries.get(created.location()).await;

@@ -22,6 +22,9 @@ enum Task {
     Test {
         /// Only tests whose name contains this
         filter: Option<String>,
+        /// With services of a release build, to measure what a test prints
+        #[arg(long)]
+        release: bool,
     },
     /// Starts the three services as processes on real servers, until Ctrl-C
     Up {
@@ -55,7 +58,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
-        Task::Test { filter } => test::test(filter.as_deref()),
+        Task::Test { filter, release } => test::test(filter.as_deref(), release),
         Task::Up { projectors, command_apis } => up::up(projectors, command_apis).map(|()| true),
         Task::Torture { minutes, seed, only } => test::torture(minutes, seed, only.as_deref()),
         Task::Bench(bench) => bench::bench(&bench),

@@ -9,9 +9,12 @@ use xtask::programs::cargo;
 use xtask::servers::Servers;
 
 /// Runs every test; true when none failed.
-pub fn test(filter: Option<&str>) -> Result<bool> {
+pub fn test(filter: Option<&str>, release: bool) -> Result<bool> {
     install()?;
-    build()?;
+    build(&["--all-targets"])?;
+    if release {
+        build(&["--release", "--bins"])?;
+    }
     let servers = Servers::start()?;
     let nextest =
         cargo().args(["nextest", "--version"]).output().is_ok_and(|it| it.status.success());
@@ -33,6 +36,9 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
     command.env("NEXTEST_TEST_THREADS", (threads() * SLOTS).to_string());
     for (name, url) in servers.variables() {
         command.env(name.replace("WAYBILL_", "WAYBILL_TEST_"), url);
+    }
+    if release {
+        command.env("WAYBILL_TEST_RELEASE", "1");
     }
     command.args(filter);
     let (counts, passed) = watch(&mut command, nextest)?;
@@ -63,7 +69,7 @@ fn threads() -> usize {
 /// Runs a fault campaign; true when the oracle found nothing.
 pub fn torture(minutes: u64, seed: Option<u64>, only: Option<&str>) -> Result<bool> {
     install()?;
-    build()?;
+    build(&["--all-targets"])?;
     let mut command = cargo();
     command.args([
         "run",
@@ -96,8 +102,8 @@ pub fn screenshots() -> Result<bool> {
 }
 
 /// The services are started by tests as processes; both builds share everything.
-fn build() -> Result<()> {
-    let status = cargo().args(["build", "--workspace", "--all-targets"]).status();
+fn build(what: &[&str]) -> Result<()> {
+    let status = cargo().args(["build", "--workspace"]).args(what).status();
     match status.map_err(|error| format!("cargo build: {error}"))?.success() {
         true => Ok(()),
         false => Err("cargo build failed".to_owned()),
