@@ -113,7 +113,7 @@ impl LogWatch {
             own if !own.is_empty() => own,
             _ => store.read_positions(from, PAGE).await?,
         };
-        let run = there.iter().zip(from + 1..).take_while(|it| *it.0 == it.1).count();
+        let run = following(from, &there);
         let mut looked = Looked::ToTheEnd;
         self.followed.send_if_modified(|followed| {
             let is_asked_for = followed.complete == Some(from);
@@ -129,10 +129,29 @@ impl LogWatch {
     }
 }
 
+/// How many of these positions follow `from` without a gap. A client names `from`, and may name the highest
+/// number that there is.
+fn following(from: Position, there: &[Position]) -> usize {
+    there.iter().zip(from.saturating_add(1)..).take_while(|it| *it.0 == it.1).count()
+}
+
 /// How far a look has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looked {
     NotAsked,
     ToTheEnd,
     ThereIsMore,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_follow_up_to_a_gap_and_none_follows_the_highest() {
+        assert_eq!(following(3, &[4, 5, 7]), 2);
+        assert_eq!(following(3, &[5, 6]), 0);
+        assert_eq!(following(3, &[]), 0);
+        assert_eq!(following(Position::MAX, &[]), 0);
+    }
 }

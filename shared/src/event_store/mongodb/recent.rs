@@ -82,7 +82,8 @@ impl Recent {
     pub fn read(&self, after: Position, limit: usize) -> Vec<Entry> {
         let entries = self.entries();
         let mut total = 0;
-        let following = entries.by_position.range(after + 1..).zip(after + 1..);
+        let next = after.saturating_add(1); // A client may ask for what follows the highest number.
+        let following = entries.by_position.range(next..).zip(next..);
         let run = following.take_while(|((position, _), next)| *position == next);
         let fitting = run.take(limit).take_while(|((_, entry), _)| {
             let is_full = total >= READ_BYTES;
@@ -95,7 +96,8 @@ impl Recent {
     /// The same, of positions alone.
     pub fn positions(&self, after: Position, limit: usize) -> Vec<Position> {
         let entries = self.entries();
-        let following = entries.by_position.range(after + 1..).zip(after + 1..);
+        let next = after.saturating_add(1); // A client may ask for what follows the highest number.
+        let following = entries.by_position.range(next..).zip(next..);
         let run = following.take_while(|((position, _), next)| *position == next);
         run.take(limit).map(|(_, position)| position).collect()
     }
@@ -150,7 +152,7 @@ mod tests {
         assert_eq!(positions(&recent.read(3, 1)), [4]);
         assert_eq!(recent.read(3, 1), [commit(4, 1)]);
         assert_eq!(recent.positions(4, 100), [5]);
-        for after in [0, 1, 5, 7, 8] {
+        for after in [0, 1, 5, 7, 8, Position::MAX] {
             assert!(recent.read(after, 100).is_empty(), "after {after}");
             assert!(recent.positions(after, 100).is_empty(), "after {after}");
         }
