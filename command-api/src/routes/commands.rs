@@ -130,8 +130,9 @@ impl Commands {
     }
 
     /// Adds every field that is wrong to what was found first: what the schema of the command says,
-    /// and what the domain finds beyond it. Of one field the schema's word counts. Up to `MAX_ERRORS`
-    /// are listed; how many there are is told in any case.
+    /// and what the domain finds beyond it. A field counts once, by what is found first; that is what the
+    /// schema says, where it says anything. Up to `MAX_ERRORS` are listed; how many there are is told in any
+    /// case.
     pub fn complete(&self, invalid: Invalid, command: &Value) -> Problem {
         let fields = command.get("type").and_then(|kind| self.by_name.get(kind.as_str()?));
         let Wrong { listed: mut errors, others } =

@@ -1,5 +1,7 @@
 //! Every field of a body that does not fit its schema: where, what was expected, what was found.
 
+use std::collections::BTreeSet;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use kernel::aggregate::{FieldError, found};
@@ -11,10 +13,10 @@ pub const MAX_ERRORS: usize = 100;
 /// What of a body does not fit.
 #[derive(Debug, Default)]
 pub struct Wrong {
-    /// The first fields, up to `MAX_ERRORS` of them.
+    /// The first fields, up to `MAX_ERRORS` of them. Each is there once, with the first that is wrong with it.
     pub listed: Vec<FieldError>,
     /// Where all others are, as JSON pointers.
-    pub others: Vec<String>,
+    pub others: BTreeSet<String>,
 }
 
 /// A schema, ready to be compared with bodies.
@@ -32,14 +34,20 @@ impl Fields {
     /// The fields that are wrong. What was found is looked at for those alone that are listed.
     pub fn wrong(&self, body: &Value) -> Wrong {
         let Wrong { mut listed, mut others } = Wrong::default();
+        let mut seen = BTreeSet::new();
         for error in self.0.iter_errors(body) {
-            match listed.len() < MAX_ERRORS {
-                true => listed.extend(fields(&error)),
-                false => others.extend(pointers(&error)),
+            if listed.len() < MAX_ERRORS {
+                let fields = fields(&error).into_iter();
+                listed.extend(fields.filter(|field| seen.insert(field.pointer.clone())));
+            } else {
+                others.extend(pointers(&error));
             }
         }
         let beyond = listed.drain(listed.len().min(MAX_ERRORS)..);
         others.extend(beyond.map(|error| error.pointer));
+        for error in &listed {
+            others.remove(&error.pointer);
+        }
         Wrong { listed, others }
     }
 }
@@ -189,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn a_field_counts_once_however_much_is_wrong_with_it() {
+        let name = json!({ "type": "string", "maxLength": 3, "pattern": "^[a-z]*$" });
+        let names = Fields::of(&json!({ "type": "array", "items": name })).unwrap();
+        for (count, others) in [(1, 0), (60, 0), (MAX_ERRORS, 0), (MAX_ERRORS + 50, 50)] {
+            let wrong = names.wrong(&json!(vec!["1234"; count]));
+            assert_eq!((wrong.listed.len(), wrong.others.len()), (count - others, others));
+            let pointers: BTreeSet<_> = wrong.listed.iter().map(|error| &error.pointer).collect();
+            assert_eq!(pointers.union(&wrong.others.iter().collect()).count(), count);
+        }
+    }
+
+    #[test]
     fn what_is_listed_has_a_bound() {
         let body = json!({ "name": "a", "items": vec![0; 10_000] });
         assert_eq!(wrong(&body).len(), MAX_ERRORS);
@@ -202,7 +222,7 @@ mod tests {
             let Wrong { listed, others } = Fields::of(&schema).unwrap().wrong(&body);
             assert_eq!((listed.len(), others.len()), (MAX_ERRORS, all - MAX_ERRORS));
             let pointers = listed.iter().map(|error| &error.pointer).chain(&others);
-            assert_eq!(pointers.collect::<std::collections::BTreeSet<_>>().len(), all);
+            assert_eq!(pointers.collect::<BTreeSet<_>>().len(), all);
         }
         let long = json!({ "name": "ä".repeat(10_000) });
         assert!(wrong(&long)[0].2.len() < 300);
