@@ -63,6 +63,14 @@ pub fn is_written(kind: &LineKind, request_id: Option<&str>) -> bool {
     }
 }
 
+/// Writes how many lines were counted, of each kind, although its window is not over: the tasks that would do
+/// so then end with the process.
+pub fn flush() {
+    for (kind, counted) in PROCESS.take_all() {
+        counted.write(&kind);
+    }
+}
+
 struct LogSampler {
     windows: Mutex<BTreeMap<LineKind, Window>>,
 }
@@ -140,6 +148,12 @@ impl LogSampler {
         let has_counted = windows.get(kind).is_some_and(|window| window.counted.lines > 0);
         has_counted.then(|| windows.remove(kind)).flatten().map(|window| window.counted)
     }
+
+    /// Takes what was counted of all kinds.
+    fn take_all(&self) -> Vec<(LineKind, Counted)> {
+        let kinds: Vec<LineKind> = self.windows().keys().cloned().collect();
+        kinds.into_iter().filter_map(|kind| self.take(&kind).map(|it| (kind, it))).collect()
+    }
 }
 
 impl Counted {
@@ -181,6 +195,22 @@ mod tests {
             assert_eq!(sampler.take(&kind), Some(Counted { lines: 3, request_id }));
             assert_eq!(sampler.take(&kind), None);
         }
+    }
+
+    #[test]
+    fn what_is_counted_of_all_kinds_can_be_taken_before_their_windows_end() {
+        let (sampler, now) = (LogSampler::new(), Instant::now());
+        let lines = [("few", WRITTEN), ("many", WRITTEN + 2), ("more", WRITTEN + 7)];
+        for (subject, lines) in lines {
+            for _ in 0..lines {
+                add(&sampler, subject, now);
+            }
+        }
+        let taken = sampler.take_all().into_iter().map(|(kind, it)| (kind.subject, it.lines));
+        assert_eq!(taken.collect::<Vec<_>>(), [("many".to_owned(), 2), ("more".to_owned(), 7)]);
+        assert_eq!(sampler.take_all(), []);
+        let of_few = add(&sampler, "few", now);
+        assert!(matches!(of_few, Added::FirstCounted { .. }), "its window goes on");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use kernel::{Failure, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::health::Health;
+use super::log_sampler;
 use super::metrics;
 use super::slot::ServiceSlot;
 use crate::http::serve::Routes;
@@ -27,8 +28,8 @@ impl<S> Shell<S> {
         Self { slot: ServiceSlot::default(), health: Health::of(parts), stop }
     }
 
-    /// Serves the routes while `work` runs. Once the work has ended, lets requests under way end, and
-    /// returns what the work returned.
+    /// Serves the routes while `work` runs. Once the work has ended, lets requests under way end, writes how
+    /// many lines of the log were only counted, and returns what the work returned.
     pub async fn serve<T>(
         &self,
         name: &str,
@@ -47,7 +48,9 @@ impl<S> Shell<S> {
         let worked = work.await;
         beat.abort();
         self.stop.cancel();
-        http.await.map_err(|error| Failure::transient("serving HTTP", error))?;
+        let served = http.await;
+        log_sampler::flush();
+        served.map_err(|error| Failure::transient("serving HTTP", error))?;
         worked
     }
 }
@@ -63,5 +66,38 @@ pub async fn serve_http(
     let abandoned = serve(listener, routes, callers, limits, stop).await;
     if abandoned > 0 {
         tracing::warn!(abandoned, "connections were cut at the deadline");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use warp::Filter as _;
+
+    use super::*;
+    use crate::http::{ListenerOptions, answer};
+    use crate::service::log_sampler::{LineKind, is_written};
+    use crate::service::telemetry::tests::Lines;
+
+    #[tokio::test]
+    async fn lines_that_were_only_counted_are_told_at_the_end() {
+        let lines = Lines::default();
+        let logs = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
+        let _logs = tracing::subscriber::set_default(logs);
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = Listener::new(socket, ListenerOptions::default());
+        let routes = warp::any().map(answer::no_content).boxed();
+        let work = async {
+            let kind = LineKind::warning("a line of the test of the shell", "");
+            let written = (0..9).filter(|_| is_written(&kind, None)).count();
+            Ok::<_, Failure>(written)
+        };
+        let shell = Shell::<()>::new(&[], CancellationToken::new());
+        let served = shell.serve("a service", listener, Callers::default(), routes, work).await;
+        let counted = format!("times={}", 9 - served.unwrap());
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let mut told = text.lines().filter(|line| line.contains("the test of the shell, and more"));
+        assert!(told.next().is_some_and(|line| line.contains(&counted)), "{text}");
+        assert_eq!(told.next(), None);
     }
 }
