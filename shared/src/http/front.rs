@@ -95,7 +95,7 @@ impl Front {
         }
         if let Some(guard) = &self.callers.guard {
             let (mut parts, body) = request.into_parts();
-            if let Err(problem) = guard.admit(&mut parts, from_page).await {
+            if let Err(problem) = checked(guard.admit(&mut parts, from_page)).await {
                 return (problem.into_response(), Caller::default());
             }
             request = Request::from_parts(parts, body);
@@ -121,21 +121,52 @@ impl Front {
     }
 }
 
+/// What a check says of a request, before anything is done for it. Where the check panics, this request alone
+/// has failed.
+async fn checked(check: impl Future<Output = Result<(), Problem>>) -> Result<(), Problem> {
+    let said = AssertUnwindSafe(check).catch_unwind().await;
+    said.unwrap_or_else(|cause| Err(broken(&*cause)))
+}
+
 /// The answer to a request whose routes have panicked: this one alone has failed.
 fn panicked(method: &Method, cause: &(dyn Any + Send)) -> Problem {
+    let problem = broken(cause);
+    match method.is_safe() {
+        true => problem,
+        false => Problem::outcome_unknown("It failed midway; the service's own log tells more."),
+    }
+}
+
+/// Logs a panic; the answer, where nothing was done.
+fn broken(cause: &(dyn Any + Send)) -> Problem {
     const PANICKED: &str = "answering a request panicked";
     let why = vital::message(cause);
     match is_written(&LineKind::error(PANICKED, ""), None) {
         true => tracing::error!(why, "{PANICKED}"),
         false => tracing::debug!(why, "{PANICKED}"),
     }
-    match method.is_safe() {
-        true => Problem::internal("The service's own log tells more."),
-        false => Problem::outcome_unknown("It failed midway; the service's own log tells more."),
-    }
+    Problem::internal("The service's own log tells more.")
 }
 
 fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn breaks() -> Result<(), Problem> {
+        panic!("as a test wants it")
+    }
+
+    #[tokio::test]
+    async fn a_check_that_panics_is_answered_and_nothing_was_done() {
+        let refused = checked(breaks()).await;
+        assert_eq!(refused, Err(Problem::internal("The service's own log tells more.")));
+        let refused = checked(async { Err(Problem::forbidden("no")) }).await;
+        assert_eq!(refused, Err(Problem::forbidden("no")));
+        assert_eq!(checked(async { Ok(()) }).await, Ok(()));
+    }
 }
