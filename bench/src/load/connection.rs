@@ -2,12 +2,18 @@
 //! the answer is.
 
 use std::io::{Error, ErrorKind, Result};
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Where connections within this machine come from, in turns. All of one address have room for 5,000 commands
+/// in a service that asks for no tokens, which is less than overload takes.
+const SOURCES: [Ipv4Addr; 2] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
 
 pub struct Connection {
     address: String,
+    number: usize,
     stream: TcpStream,
     buffer: Vec<u8>,
 }
@@ -16,8 +22,8 @@ pub struct Connection {
 pub async fn connect(url: &str, count: usize) -> Result<Vec<Connection>> {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
     let mut connections = Vec::with_capacity(count);
-    for _ in 0..count {
-        connections.push(Connection::open(address).await?);
+    for number in 0..count {
+        connections.push(Connection::open(address, number).await?);
     }
     Ok(connections)
 }
@@ -31,14 +37,15 @@ pub async fn greet(connections: &mut [Connection], request: &[u8]) -> Result<()>
 }
 
 impl Connection {
-    async fn open(address: &str) -> Result<Self> {
-        let stream = open(address).await?;
-        Ok(Self { address: address.to_owned(), stream, buffer: Vec::with_capacity(64 << 10) })
+    async fn open(address: &str, number: usize) -> Result<Self> {
+        let stream = open(address, number).await?;
+        let buffer = Vec::with_capacity(64 << 10);
+        Ok(Self { address: address.to_owned(), number, stream, buffer })
     }
 
-    /// Takes the place of a connection that broke.
+    /// Takes the place of a connection that broke, and comes from where that came from.
     pub async fn reopen(&mut self) -> Result<()> {
-        self.stream = open(&self.address).await?;
+        self.stream = open(&self.address, self.number).await?;
         Ok(())
     }
 
@@ -59,10 +66,25 @@ impl Connection {
     }
 }
 
-async fn open(address: &str) -> Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
+async fn open(address: &str, number: usize) -> Result<TcpStream> {
+    let stream = match ends(address, number) {
+        Some((from, to)) => {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(from.into())?;
+            socket.connect(to.into()).await?
+        }
+        None => TcpStream::connect(address).await?,
+    };
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Both ends of the connection of this number, where it stays within this machine; the system chooses the
+/// port it comes from.
+fn ends(address: &str, number: usize) -> Option<(SocketAddrV4, SocketAddrV4)> {
+    let to: SocketAddrV4 = address.parse().ok()?;
+    let from = SocketAddrV4::new(SOURCES[number % SOURCES.len()], 0);
+    to.ip().is_loopback().then_some((from, to))
 }
 
 /// The status of an answer and the length of all of it, once its head is there.
@@ -83,7 +105,25 @@ fn parse(answer: &[u8]) -> Result<Option<(u16, usize)>> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    #[tokio::test]
+    async fn connections_within_a_machine_come_from_two_addresses_in_turns() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let mut connections = connect(&url, 4).await.unwrap();
+        connections[1].reopen().await.unwrap();
+        let mut from = vec![];
+        for _ in 0..5 {
+            from.push(listener.accept().await.unwrap().1.ip().to_string());
+        }
+        assert_eq!(from, ["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.2", "127.0.0.2"]);
+        for elsewhere in ["192.0.2.1:80", "[::1]:80", "localhost:80"] {
+            assert_eq!(ends(elsewhere, 1), None, "{elsewhere}");
+        }
+    }
 
     #[test]
     fn status_and_length_are_read_from_the_head() {

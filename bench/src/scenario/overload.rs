@@ -8,7 +8,8 @@ use crate::context::Context;
 use crate::load::{Mix, Plan};
 use crate::subject::Subject;
 
-/// Enough connections that a queue fills up in Waybill, not before it.
+/// Enough connections that a queue fills up in Waybill, not before it; those of each of the two addresses that
+/// they come from have room for their commands.
 pub const CLIENTS: usize = 6_000;
 pub const TIMES: f64 = 3.0;
 

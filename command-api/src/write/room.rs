@@ -9,8 +9,9 @@ use crate::metrics;
 
 /// Commands between submission and answer: one for each connection that a service serves. Clients that
 /// send one command at a time then wait under overload, and are not turned away: what that would cost
-/// is taken from the commands that are accepted. An insert takes up to 256, so the last of them waits
-/// for 40 inserts, about a second.
+/// is taken from the commands that are accepted. Those beyond 5,000 of one principal or address are; where
+/// all that have no name come by one proxy, that is 5,000 of all of them. An insert takes up to 256, so the
+/// last of 10,000 waits for 40 inserts, about a second.
 pub const WAITING: usize = 10_000;
 /// Bytes of their JSON: 16 of the largest bodies. In memory a command takes a few times as much.
 pub const WAITING_BYTES: usize = 16 << 20;
