@@ -16,6 +16,8 @@ pub const MAX_FRAMES: usize = 256;
 pub const MAX_FRAMES_BEHIND: usize = 2_048;
 /// Bytes of pieces that a client may be behind; one that is larger may wait alone.
 pub const MAX_BYTES: usize = 4 << 20;
+/// Where no more waits, there is room for what one read of views returns.
+const FEW_BYTES: usize = MAX_BYTES / 4;
 
 /// Events in one piece.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ struct State {
     most: usize,
     /// Of the first frame these are handed on.
     handed: usize,
+    /// It was waited for in vain, and more than `FEW_BYTES` have waited for it ever since.
+    is_slow: bool,
     is_closed: bool,
     waker: Option<Waker>,
 }
@@ -77,6 +81,18 @@ impl Queue {
     /// Which piece waits longest, by its number; none when nothing waits.
     pub fn first(&self) -> Option<u64> {
         self.state().frames.front().map(|frame| frame.piece.number())
+    }
+
+    /// The client may soon have room again: more than `FEW_BYTES` wait, and it is not known to be slow.
+    pub fn is_awaited(&self) -> bool {
+        let state = self.state();
+        state.bytes > FEW_BYTES && !state.is_slow
+    }
+
+    /// It was waited for: where still much waits, it is not awaited again until it has taken that.
+    pub fn end_wait(&self) {
+        let mut state = self.state();
+        state.is_slow = state.bytes > FEW_BYTES;
     }
 
     /// The stream ends behind what waits.
@@ -118,6 +134,7 @@ impl Inbox {
             state.frames.pop_front();
             state.bytes -= piece.len();
             state.handed = 0;
+            state.is_slow &= state.bytes > FEW_BYTES;
             if state.frames.len() <= MAX_FRAMES / 2 {
                 state.most = MAX_FRAMES;
             }
@@ -185,6 +202,26 @@ mod tests {
         assert!(quick.push(piece(1)));
         drop(inbox);
         assert!(!quick.push(piece(1)), "it is gone");
+    }
+
+    #[tokio::test]
+    async fn a_client_is_awaited_once_until_it_has_taken_what_waits() {
+        let (queue, mut inbox) = Queue::new(MAX_FRAMES);
+        assert!(queue.push(piece(FEW_BYTES)));
+        assert!(!queue.is_awaited(), "it has room");
+        queue.end_wait();
+        assert!(queue.push(piece(1)));
+        assert!(queue.is_awaited(), "it had room when a wait ended before");
+        queue.end_wait();
+        assert!(queue.push(piece(1)));
+        assert!(!queue.is_awaited(), "it was waited for in vain");
+        let mut bytes = 0;
+        while bytes < FEW_BYTES {
+            bytes += taken(&mut inbox).await.unwrap();
+        }
+        assert!(!queue.is_awaited(), "it has room");
+        assert!(queue.push(piece(2 * FEW_BYTES)));
+        assert!(queue.is_awaited(), "it has shown that it reads");
     }
 
     #[tokio::test]

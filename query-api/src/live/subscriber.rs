@@ -91,6 +91,16 @@ impl Subscriber {
         self.queue.first()
     }
 
+    /// Much waits for the client, which may soon have taken it.
+    pub fn is_awaited(&self) -> bool {
+        self.queue.is_awaited()
+    }
+
+    /// It was waited for: one for which much waits is not awaited again until it has taken that.
+    pub fn end_wait(&self) {
+        self.queue.end_wait();
+    }
+
     /// Ends the stream at once: the client resumes behind what it was told.
     pub fn cut(&self) {
         self.queue.cut();

@@ -138,6 +138,16 @@ impl Subscribers {
         }
     }
 
+    /// There are some for which much waits, and which may soon have taken it.
+    pub fn are_awaited(&self) -> bool {
+        self.all.values().any(|(one, _)| one.is_awaited())
+    }
+
+    /// Those that are awaited still are so no longer, until they have taken what waits for them.
+    pub fn end_wait(&self) {
+        self.all.values().for_each(|(one, _)| one.end_wait());
+    }
+
     /// Cuts off those whose first piece waits longest, until there is room: a client that reads has taken
     /// by now what others have not even begun with, however much it is told. There is room afterwards: what
     /// else is counted is the page that is being told, of some MiB. Returns their numbers.

@@ -22,6 +22,8 @@ use crate::metrics;
 const TICK: Duration = Duration::from_millis(10);
 /// The least time between two tellings, where one of them takes long.
 const REST: Duration = Duration::from_millis(2);
+/// How long is waited at most for clients to take what they were told, before they are told more.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Before what could not be loaded is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
@@ -75,6 +77,7 @@ impl Hub {
         if !skipped.is_empty() {
             lock(&self.subscribers).skip(skipped.len());
         }
+        let mut is_long = false;
         while !streams.is_empty() {
             self.work.progress();
             let mut page = streams.split_off(streams.len().saturating_sub(PAGE));
@@ -95,11 +98,30 @@ impl Hub {
             let longest = changed.iter().map(|it| (now - it.at.as_millis()).max(0)).max();
             *lag = longest.max(*lag);
             let last = streams.is_empty().then_some(id);
-            let page = Page::new(&changed, id.place, last, &self.waiting);
-            self.send(|one| one.tell(&page));
+            {
+                let page = Page::new(&changed, id.place, last, &self.waiting);
+                self.send(|one| one.tell(&page));
+            }
+            drop(changed);
             traced.end();
+            is_long |= !streams.is_empty();
+            if is_long {
+                self.until_taken().await;
+            }
         }
         Ok(())
+    }
+
+    /// Waits until there is room for more at all clients, so that one that reads takes all of what is more
+    /// than may wait for it. A client that takes too long is not waited for again until it has caught up.
+    async fn until_taken(&self) {
+        let until = Instant::now() + PATIENCE;
+        while lock(&self.subscribers).are_awaited() {
+            if Instant::now() >= until {
+                return lock(&self.subscribers).end_wait();
+            }
+            tokio::time::sleep(REST).await;
+        }
     }
 
     /// As many views are loaded as one of the clients takes at least; one, so that the lag is known.
