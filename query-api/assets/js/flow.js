@@ -45,8 +45,9 @@ export function flow() {
     },
     healed({ checkpoint, head, repaired }) {
       const behind = Math.max(0, head - checkpoint);
-      const parts = ["Healer: checked up to ", h("b", {}, integer(checkpoint)), behind ? `, ${integer(behind)} behind; ` : ", all of the log; ",
-        h("b", {}, integer(repaired)), " repaired since these views were made"];
+      const parts = ["Healer: checked up to ", h("b", {}, integer(checkpoint)), behind ? `, ${integer(behind)} behind` : ", all of the log"];
+      // A projector of an older build does not tell it.
+      if (Number.isFinite(repaired)) parts.push("; ", h("b", {}, integer(repaired)), " repaired since these views were made");
       const words = parts.map(part => part.textContent ?? part).join("");
       if (healer.textContent !== words) healer.replaceChildren(...parts);
     },
