@@ -90,9 +90,39 @@ async fn what_is_no_token_is_told_and_changes_nothing() {
     assert_eq!(std::fs::read(tokens.file()).unwrap(), b"{", "what can't be read is not replaced");
 }
 
+async fn a_file_or_a_variable_has_the_token(bare: &CommandLine, token: &str) {
+    let files = TempDir::default();
+    let file = files.0.join("token");
+    std::fs::write(&file, format!("{token}\n")).unwrap();
+    let line = format!("verify --token-file {}", file.display());
+    let named = bare.clone().with("WAYBILL_TOKEN_FILE", &file.display().to_string());
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    for readable in [bare.run(&line).await, named.run("verify").await] {
+        assert_eq!(readable.code, Some(2), "{readable:?}");
+        assert!(readable.stderr.contains("others may use it"), "{readable:?}");
+    }
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    for shown in [bare.run(&line).await, named.run("verify").await] {
+        assert_eq!(shown.code, Some(0), "{shown:?}");
+    }
+    let without_file = bare.clone().with("WAYBILL_TOKEN", token).with("WAYBILL_TOKEN_FILE", "");
+    for shown in [named.clone().with("WAYBILL_TOKEN", ""), without_file] {
+        assert_eq!(shown.run("verify").await.code, Some(0), "an empty variable says nothing");
+    }
+    let empty = bare.clone().with("WAYBILL_TOKEN", "").with("WAYBILL_TOKEN_FILE", "");
+    let without = empty.run("verify").await;
+    assert!(without.stderr.contains("401"), "the services are asked without one: {without:?}");
+    let both = named.with("WAYBILL_TOKEN", token);
+    let refused = both.run("verify").await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("WAYBILL_TOKEN and WAYBILL_TOKEN_FILE"), "{refused:?}");
+    assert!(!refused.stderr.contains(token), "it is a secret: {refused:?}");
+    assert_eq!(both.run(&line).await.code, Some(0), "the option comes before both");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_shows_its_token() {
-    let (folder, tokens, files) = (TempDir::default(), Tokens::default(), TempDir::default());
+    let (folder, tokens) = (TempDir::default(), Tokens::default());
     let token = tokens.of("operator", &Role::ALL);
     let system = Embedded::start_with(&folder, tokens.config()).await;
     let projector = Client::new(&format!("http://{}", system.running.addresses.projector));
@@ -124,25 +154,7 @@ async fn every_command_shows_its_token() {
         told.stderr.contains("401") && told.stderr.contains("Expected `Authorization"),
         "{told:?}"
     );
-    let file = files.0.join("token");
-    std::fs::write(&file, format!("{token}\n")).unwrap();
-    let line = format!("verify --token-file {}", file.display());
-    let named = bare.clone().with("WAYBILL_TOKEN_FILE", &file.display().to_string());
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
-    for readable in [bare.run(&line).await, named.run("verify").await] {
-        assert_eq!(readable.code, Some(2), "{readable:?}");
-        assert!(readable.stderr.contains("others may use it"), "{readable:?}");
-    }
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
-    for shown in [bare.run(&line).await, named.run("verify").await] {
-        assert_eq!(shown.code, Some(0), "{shown:?}");
-    }
-    let both = named.with("WAYBILL_TOKEN", &token);
-    let refused = both.run("verify").await;
-    assert_eq!(refused.code, Some(2), "{refused:?}");
-    assert!(refused.stderr.contains("WAYBILL_TOKEN and WAYBILL_TOKEN_FILE"), "{refused:?}");
-    assert!(!refused.stderr.contains(&token), "it is a secret: {refused:?}");
-    assert_eq!(both.run(&line).await.code, Some(0), "the option comes before both");
+    a_file_or_a_variable_has_the_token(&bare, &token).await;
     let wrong = bare.with("WAYBILL_TOKEN", "a b").run("verify").await;
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     assert!(!wrong.stderr.contains("a b"), "it may be a secret: {wrong:?}");

@@ -1,5 +1,6 @@
 //! The options that name the services.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -71,18 +72,23 @@ impl Credential {
         if let Some(file) = &self.token_file {
             return in_file(file);
         }
-        match (std::env::var_os(TOKEN), std::env::var_os(TOKEN_FILE)) {
+        match (given(TOKEN), given(TOKEN_FILE)) {
             (None, None) => Ok(BearerToken::default()),
             (Some(_), Some(_)) => {
                 Err(format!("{TOKEN} and {TOKEN_FILE}: expected one of them, not both"))
             }
-            (Some(given), None) => BearerToken::parse(given.to_string_lossy().trim())
+            (Some(token), None) => BearerToken::parse(token.to_string_lossy().trim())
                 .map_err(|why| format!("{TOKEN}: {why}")),
             (None, Some(file)) => {
                 in_file(Path::new(&file)).map_err(|why| format!("{TOKEN_FILE}: {why}"))
             }
         }
     }
+}
+
+/// What a variable says; an empty one says nothing, as what starts a process may pass on what is not set.
+fn given(variable: &str) -> Option<OsString> {
+    std::env::var_os(variable).filter(|value| !value.is_empty())
 }
 
 fn in_file(file: &Path) -> Result<BearerToken, String> {
