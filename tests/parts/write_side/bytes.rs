@@ -162,9 +162,9 @@ async fn a_group_is_bound_in_bytes_of_what_its_commands_lead_to(store: Store) {
     assert!(inserts.len() < 24, "several go together: {inserts:?}");
     let most = measured.hooks.most_open.load(Ordering::SeqCst);
     assert!(most < 32 << 20, "{} MiB were read, of which nothing was written", most >> 20);
-    // Those of one stream may go in one chain.
+    // Those of one stream may go in one chain: it ends with the third, as states of 2 MiB and more count too.
     let inserts = again(vec![&streams[0]; 16]).await;
-    assert!(inserts.iter().all(|bytes| *bytes < 6 << 20), "{inserts:?}");
+    assert!(inserts.iter().all(|bytes| *bytes < 7 << 19), "{inserts:?}");
     drop(writer);
     scheduler.await.unwrap();
 }

@@ -45,7 +45,12 @@ impl<A: Aggregate> Commits<A> {
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= MAX_BYTES
+        self.is_full_with(0)
+    }
+
+    /// Once so many bytes more are pushed.
+    fn is_full_with(&self, more: usize) -> bool {
+        self.bytes + more >= MAX_BYTES
     }
 }
 
@@ -115,7 +120,7 @@ impl<A: Aggregate> CommitGroup<A> {
         let mut last = first;
         while let Some(before) = last.take() {
             if !before.is_snapshot_due()
-                && !commits.is_full()
+                && !commits.is_full_with(before.bytes())
                 && let Some(command) = behind.next()
             {
                 let state = before.state_after();
