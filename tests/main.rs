@@ -79,6 +79,7 @@ mod parts {
         mod long_streams;
         mod panics;
         mod positions;
+        mod reads;
         mod sequences;
     }
 }

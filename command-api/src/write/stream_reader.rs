@@ -83,7 +83,8 @@ async fn latest_snapshots<A: Aggregate>(
 }
 
 /// Folds what follows the states of these streams, of all of them at once where that is little. Where it is
-/// not, those that were begun go on, and others join them in their order, about as many as fill a read.
+/// not, those that were begun go on, and others join them in their order, about as many as fill a read: as
+/// those before them have led to expect, of which many may have had nothing to read.
 /// None do any more once `MAX_READ` is read: then it returns which were not begun.
 async fn fold_commits<A: Aggregate>(
     store: &Arc<dyn EventStore>,
@@ -109,7 +110,10 @@ async fn fold_commits<A: Aggregate>(
             begun.insert(commit.stream);
         }
         let (mut next, mut others): (Vec<StreamName>, Vec<StreamName>) = match part.complete {
-            true => (vec![], vec![]),
+            true => {
+                begun.extend(asked); // Those without commits too: they are known to their ends.
+                (vec![], vec![])
+            }
             false => asked.into_iter().partition(|stream| begun.contains(stream)),
         };
         others.append(&mut rest);
