@@ -21,6 +21,14 @@ const MAX_READ: usize = MAX_BYTES / 2;
 /// The state of each stream that was read to its end, or why it can't be folded.
 pub type Folded<A> = HashMap<StreamName, std::result::Result<StreamState<A>, Invalid>>;
 
+/// What a read has found out.
+pub struct Found<A: Aggregate> {
+    pub folded: Folded<A>,
+    /// The states that were given of streams which are left out. Those of snapshots are not among them: much
+    /// may have followed.
+    pub unread: HashMap<StreamName, StreamState<A>>,
+}
+
 /// Reads streams, each from its known state on, with majority: a log only grows, so a state that was
 /// acknowledged stays true. Where they are large, some are left out once `MAX_READ` is read, but never
 /// all of them.
@@ -28,7 +36,7 @@ pub async fn read<A: Aggregate>(
     store: &Arc<dyn EventStore>,
     streams: Vec<StreamName>,
     state: Vec<Option<StreamState<A>>>,
-) -> Result<Folded<A>> {
+) -> Result<Found<A>> {
     let unknown = streams.iter().zip(&state).filter(|(_, state)| state.is_none());
     let unknown: Vec<&StreamName> = unknown.map(|(stream, _)| stream).collect();
     let (found, left) = latest_snapshots::<A>(store, &unknown).await?;
@@ -37,18 +45,27 @@ pub async fn read<A: Aggregate>(
     });
     let mut known: HashMap<StreamName, StreamState<A>> = known.collect();
     let mut folded = Folded::<A>::new();
-    let (mut asked, mut versions) = (vec![], HashMap::new());
+    let (mut asked, mut versions, mut given) = (vec![], HashMap::new(), HashSet::new());
     for (stream, state) in streams.into_iter().zip(state) {
         if left.contains(&stream) {
             continue;
+        }
+        if state.is_some() {
+            given.insert(stream.clone());
         }
         let state = state.or_else(|| known.remove(&stream)).unwrap_or_else(StreamState::empty);
         versions.insert(stream.clone(), state.version);
         asked.push(stream.clone());
         folded.insert(stream, Ok(state));
     }
-    let unread = fold_commits(store, &mut folded, asked).await?;
-    folded.retain(|stream, _| !unread.contains(stream));
+    let mut unread = HashMap::new();
+    for stream in fold_commits(store, &mut folded, asked).await? {
+        if let Some(Ok(state)) = folded.remove(&stream)
+            && given.contains(&stream)
+        {
+            unread.insert(stream, state);
+        }
+    }
     for (stream, state) in &mut folded {
         if let Ok(state) = state
             && is_snapshot_due(versions.get(stream).copied().unwrap_or(0), state.version)
@@ -56,7 +73,7 @@ pub async fn read<A: Aggregate>(
             save_snapshot(store, stream, state);
         }
     }
-    Ok(folded)
+    Ok(Found { folded, unread })
 }
 
 /// The latest snapshots of these streams, and the streams for whose snapshots there was no room. The first
@@ -90,7 +107,7 @@ async fn fold_commits<A: Aggregate>(
     store: &Arc<dyn EventStore>,
     folded: &mut Folded<A>,
     mut asked: Vec<StreamName>,
-) -> Result<HashSet<StreamName>> {
+) -> Result<Vec<StreamName>> {
     let (mut rest, mut begun, mut bytes) = (vec![], HashSet::new(), 0);
     while !asked.is_empty() {
         let sound = asked.iter().filter_map(|stream| {
@@ -124,7 +141,7 @@ async fn fold_commits<A: Aggregate>(
         }
         (asked, rest) = (next, others);
     }
-    Ok(rest.into_iter().collect())
+    Ok(rest)
 }
 
 /// Whether a snapshot belongs between the two versions.

@@ -74,6 +74,27 @@ async fn streams_that_hold_nothing_are_read_many_at_a_time(store: Store) {
     scheduler.await.unwrap();
 }
 
+/// A command that is refused on the state that is known has to wait, as the streams before it fill the read.
+async fn a_known_state_of_a_stream_that_is_left_out_stays_known(store: Store) {
+    let large = large::<5>(&store).await;
+    let reads = Decorator::over(store, Reads::default());
+    let (writer, scheduler) = Writer::<Toy>::start(reads.clone(), Health::default());
+    let known = stream();
+    writer.submit(write(&known, "")).await.unwrap().unwrap();
+    let accepted: Vec<_> = large.iter().map(|it| writer.submit(write(it, AGAIN))).collect();
+    let refused = writer.submit(expecting(7, &known));
+    for outcome in join_all(accepted).await {
+        outcome.unwrap().unwrap();
+    }
+    assert_eq!(refused.await.unwrap(), Err(Rejected::VersionMismatch { actual: 1 }));
+    let found = std::mem::take(&mut *reads.hooks.found.lock().unwrap());
+    assert!(large.iter().all(|stream| found.contains(stream)), "{found:?}");
+    assert!(!found.contains(&known), "it was read from its start");
+    drop(writer);
+    scheduler.await.unwrap();
+}
+
 tests::on_both_logs! { in one thread:
     streams_that_hold_nothing_are_read_many_at_a_time
+    a_known_state_of_a_stream_that_is_left_out_stays_known
 }

@@ -71,7 +71,7 @@ impl<A: Aggregate> CommitGroup<A> {
                 }
             };
             if commits.is_full() {
-                self.give_back(chain, state);
+                self.give_back(chain, Some(state));
                 continue;
             }
             metrics::STATES.add_to(from, 1);
@@ -91,7 +91,7 @@ impl<A: Aggregate> CommitGroup<A> {
             self.work.progress();
             commits.bytes = 0; // However many are accepted on cached states, one of these gets on.
             match read {
-                Ok(folded) => self.decide_finally(chains, folded, &mut commits).await,
+                Ok(found) => self.decide_finally(chains, found, &mut commits).await,
                 Err(failure) => {
                     let commands = chains.into_iter().flat_map(Chain::commands);
                     self.replies.reject_all(commands, &failure);
@@ -101,9 +101,9 @@ impl<A: Aggregate> CommitGroup<A> {
         commits.all
     }
 
-    /// Lets commands wait that nothing was tried of, with the state of their stream.
-    fn give_back(&self, chain: Chain<A>, state: StreamState<A>) {
-        let state = Some(state).filter(|state| state.version > 0);
+    /// Lets commands wait that nothing was tried of, with the state of their stream where it is known.
+    fn give_back(&self, chain: Chain<A>, state: Option<StreamState<A>>) {
+        let state = state.filter(|state| state.version > 0);
         self.replies.give_back_with(chain.first, state);
         chain.behind.into_iter().for_each(|command| self.replies.give_back(command));
     }
@@ -161,18 +161,23 @@ impl<A: Aggregate> CommitGroup<A> {
     async fn decide_finally(
         &self,
         chains: Vec<Chain<A>>,
-        mut folded: stream_reader::Folded<A>,
+        found: stream_reader::Found<A>,
         commits: &mut Commits<A>,
     ) {
+        let stream_reader::Found { mut folded, mut unread } = found;
         let mut refused = vec![];
         for chain in chains {
-            match folded.remove(&chain.first.request.stream) {
+            let stream = &chain.first.request.stream;
+            match folded.remove(stream) {
                 Some(Err(invalid)) => chain.commands().for_each(|command| {
                     self.replies.reject(command, Rejected::Broken(invalid.detail.clone()));
                 }),
-                Some(Ok(state)) if commits.is_full() => self.give_back(chain, state),
+                Some(Ok(state)) if commits.is_full() => self.give_back(chain, Some(state)),
                 Some(Ok(state)) => self.decide_chain(chain, state, &mut refused, commits),
-                None => chain.commands().for_each(|command| self.replies.give_back(command)),
+                None => {
+                    let state = unread.remove(stream);
+                    self.give_back(chain, state);
+                }
             }
         }
         self.refuse(refused).await;
