@@ -17,6 +17,7 @@ mod pending_command;
 mod pending_commit;
 mod positions;
 mod queues;
+mod ready_streams;
 mod replies;
 mod request;
 mod resolve;

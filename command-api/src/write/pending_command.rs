@@ -17,6 +17,8 @@ pub struct PendingCommand<A: Aggregate> {
     pub attempts: u32,
     /// Of them those because its position was taken.
     pub collisions: u32,
+    /// Nothing was tried of it in the group that it was in last.
+    pub untried: bool,
     reply: oneshot::Sender<Outcome>,
     place: Place,
     link: Option<Link>,
@@ -25,7 +27,7 @@ pub struct PendingCommand<A: Aggregate> {
 impl<A: Aggregate> PendingCommand<A> {
     pub fn new(request: Request<A>, reply: oneshot::Sender<Outcome>, place: Place) -> Self {
         let link = request.sequence.as_ref().map(Sequence::next);
-        Self { request, number: 0, attempts: 0, collisions: 0, reply, place, link }
+        Self { request, number: 0, attempts: 0, collisions: 0, untried: false, reply, place, link }
     }
 
     /// Whether it depends on the outcome of another command of its request.

@@ -7,6 +7,7 @@ use kernel::aggregate::Aggregate;
 use kernel::log::StreamName;
 
 use super::pending_command::PendingCommand;
+use super::ready_streams::{ReadyStreams, Turn};
 use super::request::Rejected;
 
 /// Commands of a stream in a group, beyond the first.
@@ -16,6 +17,9 @@ const MAX_CHAINS: usize = 8;
 /// Of a group, in quarters, what the first commands of streams fill before those behind them are looked at:
 /// however many streams there are, those with many commands get on.
 const FIRSTS: usize = 3;
+/// Of a group, in quarters, what streams fill at most that a group had no room for, unless there are no others:
+/// however many of them are large, those that arrive get on.
+const GIVEN_BACK: usize = 2;
 
 /// Commands of one stream, to be decided one on what the other leads to.
 pub struct Chain<A: Aggregate> {
@@ -41,7 +45,7 @@ pub struct Queues<A: Aggregate> {
     /// In the order of their submission.
     streams: HashMap<StreamName, VecDeque<PendingCommand<A>>>,
     /// Streams that have commands and are in no group.
-    ready: VecDeque<StreamName>,
+    ready: ReadyStreams,
     /// Streams that are in a group, and how many of their commands are.
     busy: HashMap<StreamName, usize>,
     /// How many commands have come.
@@ -56,7 +60,7 @@ impl<A: Aggregate> Default for Queues<A> {
     fn default() -> Self {
         Self {
             streams: HashMap::new(),
-            ready: VecDeque::new(),
+            ready: ReadyStreams::default(),
             busy: HashMap::new(),
             taken: 0,
             keys: HashSet::new(),
@@ -90,12 +94,13 @@ impl<A: Aggregate> Queues<A> {
         let queue = self.streams.entry(stream.clone()).or_default();
         queue.push_back(command);
         if queue.len() == 1 && !self.busy.contains_key(&stream) {
-            self.ready.push_back(stream);
+            self.ready.add(stream);
         }
     }
 
     /// A command of a stream is in no group any more: it was answered, or takes the place among those
-    /// that wait which it had. With the last one of them the stream may be in a group again.
+    /// that wait which it had. With the last one of them the stream may be in a group again, and if nothing was
+    /// tried of it, before all that have arrived meanwhile.
     pub fn leaves(
         &mut self,
         stream: StreamName,
@@ -105,6 +110,7 @@ impl<A: Aggregate> Queues<A> {
         if let Some(key) = key {
             self.keys.remove(&key);
         }
+        let is_untried = retry.as_ref().is_some_and(|command| command.untried);
         if let Some(command) = retry {
             match self.turned_away(&command) {
                 None => {
@@ -121,10 +127,13 @@ impl<A: Aggregate> Queues<A> {
             return;
         }
         self.busy.remove(&stream);
-        if self.waiting(&stream) > 0 {
-            self.ready.push_back(stream);
-        } else {
-            self.streams.remove(&stream);
+        let first = self.streams.get(&stream).and_then(VecDeque::front);
+        match first.map(|first| first.number) {
+            Some(number) if is_untried => self.ready.give_back(number, stream),
+            Some(_) => self.ready.add(stream),
+            None => {
+                self.streams.remove(&stream);
+            }
         }
     }
 
@@ -137,33 +146,41 @@ impl<A: Aggregate> Queues<A> {
     /// several wait, those behind it.
     pub fn next(&mut self, most: usize, most_bytes: usize) -> Vec<Chain<A>> {
         let mut chains = vec![];
-        self.add_first(&mut chains, most * FIRSTS / 4, most_bytes * FIRSTS / 4);
+        let quarters = |count: usize| (most * count / 4, most_bytes * count / 4);
+        self.add_first(&mut chains, ReadyStreams::next_given_back, quarters(GIVEN_BACK));
+        self.add_first(&mut chains, ReadyStreams::next_arrived, quarters(FIRSTS));
         self.add_behind(&mut chains, most, most_bytes);
-        self.add_first(&mut chains, most, most_bytes);
+        self.add_first(&mut chains, ReadyStreams::next_arrived, (most, most_bytes));
+        self.add_first(&mut chains, ReadyStreams::next_given_back, (most, most_bytes));
         for chain in &chains {
             self.busy.insert(chain.first.request.stream.clone(), chain.len());
         }
         chains
     }
 
-    /// Adds the first commands of streams, until the group has so many commands or bytes. One command may
-    /// be larger.
-    fn add_first(&mut self, chains: &mut Vec<Chain<A>>, most: usize, most_bytes: usize) {
+    /// Adds the first commands of the streams that come `next`, until the group has so many commands or bytes.
+    /// One command may be larger.
+    fn add_first(
+        &mut self,
+        chains: &mut Vec<Chain<A>>,
+        next: fn(&mut ReadyStreams) -> Option<Turn>,
+        (most, most_bytes): (usize, usize),
+    ) {
         let (mut commands, mut bytes) = size(chains);
         while commands < most
-            && let Some(stream) = self.ready.pop_front()
+            && let Some(turn) = next(&mut self.ready)
         {
             let left = most_bytes.saturating_sub(bytes);
             let fits = |it: &PendingCommand<A>| chains.is_empty() || it.request.bytes <= left;
-            if let Some(first) = self.next_of(&stream, fits) {
+            if let Some(first) = self.next_of(turn.stream(), fits) {
                 commands += 1;
                 bytes += first.request.bytes;
                 chains.push(Chain { first, behind: vec![] });
-            } else if self.waiting(&stream) > 0 {
-                self.ready.push_front(stream);
+            } else if self.waiting(turn.stream()) > 0 {
+                self.ready.put_back(turn);
                 break;
             } else {
-                self.streams.remove(&stream);
+                self.streams.remove(turn.stream());
             }
         }
     }

@@ -141,7 +141,8 @@ impl<A: Aggregate> Replies<A> {
     }
 
     /// The same, with the state of its stream, where it is known for certain.
-    pub fn give_back_with(&self, command: PendingCommand<A>, state: Option<StreamState<A>>) {
+    pub fn give_back_with(&self, mut command: PendingCommand<A>, state: Option<StreamState<A>>) {
+        command.untried = true;
         let stream = command.request.stream.clone();
         self.tell(GroupEvent::Left { stream, state, retry: Some(command), key: None });
     }
@@ -151,6 +152,7 @@ impl<A: Aggregate> Replies<A> {
     pub fn retry(&self, pending: PendingCommit<A>, cause: RetryCause, later: &[Commit]) {
         let PendingCommit { mut command, state, commit, .. } = pending;
         metrics::RETRIES.add_to(cause.name(), 1);
+        command.untried = false;
         command.attempts += 1;
         command.collisions += u32::from(cause == RetryCause::Position);
         command.request.fresh = false;

@@ -15,6 +15,7 @@ use shared::service::health::Health;
 use tests::decorator::{Decorator, Hooks};
 use tests::orders;
 use tests::requests::request;
+use tests::toy::{AGAIN, Toy, stream, write};
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
@@ -121,9 +122,37 @@ async fn a_chain_ends_at_a_snapshot(store: Store) {
     assert_eq!(sizes, [32, 32, 32, 3, 21], "the fourth ends at version 100");
 }
 
+/// Four large states fill a group, of which 252 other commands are given back; 300 more wait behind it.
+async fn what_is_given_back_comes_first_in_half_of_the_next_group(store: Store) {
+    let recorded = Decorator::over(store, Inserts::default());
+    let (writer, scheduler) = Writer::<Toy>::start(recorded.clone(), Health::default());
+    let text = "x".repeat(1 << 20);
+    let large: [StreamName; 4] = std::array::from_fn(|_| stream());
+    for stream in &large {
+        writer.submit(write(stream, &text)).await.unwrap().unwrap();
+    }
+    recorded.hooks.0.lock().unwrap().clear();
+    let small: Vec<StreamName> = (0..552).map(|_| stream()).collect();
+    let again = large.iter().map(|stream| write(stream, AGAIN));
+    let fresh = small.iter().map(|stream| Request { fresh: true, ..write(stream, "") });
+    let outcomes: Vec<_> = again.chain(fresh).map(|request| writer.submit(request)).collect();
+    for outcome in join_all(outcomes).await {
+        outcome.unwrap().unwrap();
+    }
+    drop(writer);
+    scheduler.await.unwrap();
+    let inserts = std::mem::take(&mut *recorded.hooks.0.lock().unwrap());
+    assert!(inserts.iter().any(|insert| *insert == large), "{inserts:?}");
+    let next = inserts.iter().find(|insert| insert.len() > large.len()).unwrap();
+    let (given_back, arrived) = small.split_at(252);
+    assert_eq!(next[..128], given_back[..128]);
+    assert_eq!(next[128..], arrived[..128]);
+}
+
 tests::on_both_logs! { in one thread:
     batches_take_no_chains_from_others
     new_orders_leave_room_for_chains
     chains_are_for_those_that_have_waited_longest
     a_chain_ends_at_a_snapshot
+    what_is_given_back_comes_first_in_half_of_the_next_group
 }
