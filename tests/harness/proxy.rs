@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -34,12 +34,16 @@ type Losing = Arc<Mutex<Option<String>>>;
 /// Bytes of what a server answers, and what is put behind them in place of as many.
 type Rewrites = Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>;
 
+/// How many bytes the server has answered.
+type Answered = Arc<AtomicUsize>;
+
 /// Forwards connections to one server. It ends with its guard, and so do its connections.
 pub struct Proxy {
     address: SocketAddr,
     state: watch::Sender<State>,
     losing: Losing,
     rewrites: Rewrites,
+    answered: Answered,
     task: JoinHandle<()>,
 }
 
@@ -51,10 +55,10 @@ impl Proxy {
         let listener = TcpListener::from_std(listener).expect("a socket");
         let address = listener.local_addr().expect("an address");
         let (state, seen) = watch::channel(State { mode: Mode::Open, cuts: 0 });
-        let (losing, rewrites) = (Losing::default(), Rewrites::default());
-        let more = (losing.clone(), rewrites.clone());
+        let more = (Losing::default(), Rewrites::default(), Answered::default());
+        let (losing, rewrites, answered) = more.clone();
         let task = tokio::spawn(accept(listener, target, seen, more));
-        Self { address, state, losing, rewrites, task }
+        Self { address, state, losing, rewrites, answered, task }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -98,6 +102,11 @@ impl Proxy {
         self.rewrites.lock().expect("it is not poisoned").push(one);
     }
 
+    /// How many bytes of the server's answers have come so far.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
+    }
+
     /// Ends all present connections, and new ones at once.
     pub fn refuse(&self) {
         self.state.send_modify(|state| {
@@ -121,7 +130,7 @@ async fn accept(
     listener: TcpListener,
     target: SocketAddr,
     state: watch::Receiver<State>,
-    (losing, rewrites): (Losing, Rewrites),
+    (losing, rewrites, answered): (Losing, Rewrites, Answered),
 ) {
     let mut connections = JoinSet::new(); // They end with this task.
     loop {
@@ -130,7 +139,7 @@ async fn accept(
                 let now = *state.borrow();
                 if let (Ok((client, _)), true) = (accepted, now.mode != Mode::Refusing) {
                     let chosen = Chosen { losing: losing.clone(), ..Chosen::default() };
-                    let more = (chosen, rewrites.clone());
+                    let more = (chosen, rewrites.clone(), answered.clone());
                     connections.spawn(carry(client, target, state.clone(), now.cuts, more));
                 }
             }
@@ -167,7 +176,7 @@ async fn carry(
     target: SocketAddr,
     mut state: watch::Receiver<State>,
     cuts: u64,
-    (mut chosen, rewrites): (Chosen, Rewrites),
+    (mut chosen, rewrites, answered): (Chosen, Rewrites, Answered),
 ) {
     let (there, back) = (state.clone(), state.clone());
     let is_lost = chosen.is_lost.clone();
@@ -186,7 +195,10 @@ async fn carry(
             let is_lost = is_lost.load(Ordering::SeqCst);
             state.cuts == cuts && state.mode == Mode::Open && !is_lost
         };
-        let back = pump(from_server, to_client, back, passes, |told| rewrite(&rewrites, told));
+        let back = pump(from_server, to_client, back, passes, |told| {
+            answered.fetch_add(told.len(), Ordering::SeqCst);
+            rewrite(&rewrites, told)
+        });
         tokio::try_join!(there, back)
     };
     tokio::select! {

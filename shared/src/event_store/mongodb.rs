@@ -63,6 +63,8 @@ pub struct MongoDb {
     allocator: Arc<Mutex<PositionAllocator>>,
     /// Bytes of a commit, as those of the latest read were on average.
     commit_bytes: Arc<AtomicUsize>,
+    /// The same of a snapshot, by its state.
+    snapshot_bytes: Arc<AtomicUsize>,
     append_notifier: AppendNotifier,
     recent: Arc<Recent>,
     _watcher: Arc<Watcher>,

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use kernel::log::{Entry, Run};
-use shared::event_store::EventStore as _;
+use kernel::Timestamp;
+use kernel::log::{Entry, Run, StreamName};
+use shared::event_store::mongodb::MongoDb;
+use shared::event_store::{EventStore as _, NotInserted, SNAPSHOT_BYTES, Snapshot};
 use tests::Own;
+use tests::proxy::Proxies;
+use tests::services::Urls;
 use tests::stores::TempDir;
-
-use shared::event_store::NotInserted;
 
 use super::{Store, commit, insert, stream};
 
@@ -47,5 +49,34 @@ async fn mongodb_writes_nothing_into_a_log_that_took_the_place_of_its_own() {
         unknown => panic!("nothing may be sent: {unknown:?}"),
     }
     assert!(store.read_snapshots("thing/1", &[&stream()]).await.unwrap().is_empty());
+    own.remove().await;
+}
+
+/// What it has sent is in the memory of the driver, also where less is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn mongodb_sends_not_much_more_of_snapshots_than_is_taken() {
+    let (own, proxies) = (Own::default(), Proxies::before(&Urls::of_the_run()));
+    let store = MongoDb::connect(&proxies.urls().mongodb, &own.namespace).await.unwrap();
+    let streams: Vec<StreamName> = (0..12).map(|_| stream()).collect();
+    for stream in &streams {
+        let snapshot = Snapshot {
+            stream: stream.clone(),
+            kind: "thing/1".to_owned(),
+            version: 1,
+            position: 1,
+            at: Timestamp::from_millis(1_800_000_000_123),
+            state: "x".repeat(SNAPSHOT_BYTES / 4),
+        };
+        store.save_snapshot(snapshot).await.unwrap();
+    }
+    let asked: Vec<&StreamName> = streams.iter().collect();
+    // The first time, and once it is known how large they are.
+    for _ in 0..2 {
+        let before = proxies.mongodb.answered();
+        assert_eq!(store.read_snapshots("thing/1", &asked).await.unwrap().len(), 4);
+        let sent = proxies.mongodb.answered() - before;
+        assert!(sent > SNAPSHOT_BYTES, "it comes through the proxy");
+        assert!(sent < 2 * SNAPSHOT_BYTES, "{sent} bytes");
+    }
     own.remove().await;
 }

@@ -74,6 +74,7 @@ impl MongoDb {
             identity,
             allocator: Default::default(),
             commit_bytes: Default::default(),
+            snapshot_bytes: Default::default(),
             append_notifier,
             recent: Default::default(),
             database,
