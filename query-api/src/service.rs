@@ -19,7 +19,7 @@ use crate::live::{self, Body, Bounds, Hub, Wanted};
 use crate::metrics;
 use crate::places::{PlacedViews, Places};
 use crate::reader::Reader;
-use crate::unanswered::Unanswered;
+use crate::unanswered::{Unanswered, Unread};
 
 /// Answers that may find another generation live than they began with: swaps are rare.
 const SWAPS: u32 = 5;
@@ -130,7 +130,7 @@ impl Service {
             let placed = PlacedViews::new(&views, &self.places, client);
             let answered = match answered {
                 Ok(()) => self.ask(&placed, question).await,
-                Err(unanswered) => Err(self.wrong_first(&placed, question, unanswered).await),
+                Err(unanswered) => Err(self.wrong_first(question, unanswered).await),
             };
             match answered {
                 Ok(reply) => {
@@ -156,14 +156,10 @@ impl Service {
         answered.map_err(Unanswered::from)
     }
 
-    /// A question that is no question is told so, whatever its token would be answered.
-    async fn wrong_first(
-        &self,
-        views: &PlacedViews<'_>,
-        question: &Question,
-        unanswered: Unanswered,
-    ) -> Unanswered {
-        match self.queries.answer(views, question).await {
+    /// A question that is no question is told so, whatever its token would be answered. Nothing is read
+    /// for that.
+    async fn wrong_first(&self, question: &Question, unanswered: Unanswered) -> Unanswered {
+        match self.queries.answer(&Unread, question).await {
             Err(query::Error::InvalidParameter(error)) => Unanswered::Problem(error.into()),
             _ => unanswered,
         }

@@ -1,5 +1,7 @@
 //! Why a question has no answer from a generation of views.
 
+use async_trait::async_trait;
+use kernel::views::{Answers, Batch};
 use kernel::{Failure, query};
 use shared::http::problem::Problem;
 
@@ -8,6 +10,16 @@ pub enum Unanswered {
     /// Another generation went live meanwhile; ask again there.
     Moved,
     Problem(Problem),
+}
+
+/// Views of which nothing is read: for what a question is told before its first read.
+pub struct Unread;
+
+#[async_trait]
+impl query::Views for Unread {
+    async fn read(&self, _: &Batch) -> Result<Answers, query::Error> {
+        Err(query::Error::Moved)
+    }
 }
 
 impl From<Problem> for Unanswered {

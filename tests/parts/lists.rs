@@ -8,23 +8,28 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use kernel::Result;
-use kernel::log::LogId;
+use kernel::log::{LogId, StreamName, Version};
 use kernel::query::Question;
 use kernel::views::{Batch, Read};
 use orders::OrderQueries;
 use query_api::Service;
 use shared::http::Client;
+use shared::http::consistency_token::{Seen, Token};
 use shared::view_store::memory::Memory;
 use shared::view_store::{Generation, GenerationId, Reading, ViewStore};
+use tests::orders::stream;
 use tests::prometheus::counted_here;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Lists that are read at a time, and those of one client.
 const AT_A_TIME: usize = 24;
 const OF_ONE: usize = 12;
+
+const NOT_YET: Option<&str> = Some("/problems/not-consistent-yet");
 
 /// Views that let each read of a list wait until it is allowed.
 struct Gated {
@@ -50,6 +55,7 @@ impl ViewHooks for Gated {
 
 struct Subject {
     service: Arc<Service>,
+    live: Generation,
     views: Arc<ViewDecorator<Gated>>,
 }
 
@@ -62,7 +68,7 @@ impl Subject {
         assert!(views.promote(None, &live.id).await.unwrap());
         let (queries, stop) = (Arc::new(OrderQueries), CancellationToken::new());
         let service = Arc::new(Service::new(views.clone(), queries, stop));
-        Self { service, views }
+        Self { service, live, views }
     }
 
     /// The status of the answer to this client.
@@ -74,6 +80,27 @@ impl Subject {
         tokio::spawn(async move {
             let answer = service.answer_to(Some(&client), &question, None, Duration::ZERO).await;
             answer.map_or_else(|problem| problem.status, |_| 200)
+        })
+    }
+
+    /// The type of the problem for a client that has seen these streams, and does not wait for them; none
+    /// where it has an answer.
+    fn ask_seeing(
+        &self,
+        streams: &[(StreamName, Version)],
+        path: &[&str],
+        owner: Option<&str>,
+    ) -> JoinHandle<Option<Box<str>>> {
+        let service = self.service.clone();
+        let token = Token { log: self.live.log.clone(), seen: Seen::Streams(streams.to_vec()) };
+        let path = path.iter().map(|part| (*part).to_owned()).collect();
+        let owner = owner.map(str::to_owned);
+        let question = Question { path, parameters: BTreeMap::new(), owner };
+        tokio::spawn(async move {
+            let client = Client::Principal("mine".to_owned());
+            let (client, seen) = (Some(&client), Some(&token));
+            let answer = service.answer_to(client, &question, seen, Duration::ZERO).await;
+            answer.err().map(|problem| problem.r#type)
         })
     }
 
@@ -126,4 +153,23 @@ async fn a_list_waits_until_there_is_a_place() {
     assert_eq!(subject.all_begun().await, OF_ONE + 1, "the next one begins at once");
     subject.views.hooks.gate.add_permits(2 * OF_ONE - 1);
     assert_eq!(statuses(asked).await, [200; 2 * OF_ONE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_whose_token_is_refused_is_not_read_and_needs_no_place() {
+    let subject = Subject::new().await;
+    let lists = [subject.ask_often("one"), subject.ask_often("another")];
+    assert_eq!(subject.all_begun().await, AT_A_TIME);
+    let asked = Instant::now();
+    let refused = subject.ask_seeing(&[(stream(), 1)], &["orders"], None).await.unwrap();
+    assert_eq!(refused.as_deref(), NOT_YET);
+    assert!(asked.elapsed() < Duration::from_secs(1), "it waits for nothing");
+    subject.views.hooks.gate.add_permits(2 * AT_A_TIME + 1);
+    for asked in lists {
+        assert_eq!(statuses(asked).await, [200; 2 * OF_ONE]);
+    }
+    let begun = subject.all_begun().await;
+    let refused = subject.ask_seeing(&[(stream(), 1)], &["orders"], None).await.unwrap();
+    assert_eq!(refused.as_deref(), NOT_YET);
+    assert_eq!(subject.all_begun().await, begun, "no list is read, though there is a place");
 }

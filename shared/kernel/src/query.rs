@@ -16,7 +16,8 @@ pub trait Queries: Live {
     /// The questions, for the description that query-api gives of itself.
     fn contract(&self) -> ReadContract;
 
-    /// Answers from the views; `None` when there is no such question.
+    /// Answers from the views; `None` when there is no such question. All parameters are checked
+    /// before the first read, so that a wrong one is told also where the views are not to be read.
     async fn answer(&self, views: &dyn Views, question: &Question) -> Result<Option<Reply>, Error>;
 }
 
