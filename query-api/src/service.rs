@@ -123,7 +123,7 @@ impl Service {
             let answered = match seen {
                 Some(seen) => {
                     let owner = question.owner.as_deref();
-                    self.catch_up(&views, &generation, (seen, owner), deadline).await
+                    self.catch_up(&views, &generation, (seen, owner, client), deadline).await
                 }
                 None => Ok(()),
             };
@@ -194,7 +194,7 @@ impl Service {
         &self,
         views: &GenerationViews<'_>,
         generation: &Generation,
-        (seen, owner): (&Token, Option<&str>),
+        (seen, owner, client): (&Token, Option<&str>, Option<&Client>),
         deadline: Instant,
     ) -> Result<(), Unanswered> {
         if seen.log != generation.log {
@@ -207,7 +207,7 @@ impl Service {
             return Err(Problem::cursor_of_another_log(detail).into());
         }
         let mut waiter = None;
-        while !self.contains(views, generation, (&seen.seen, owner)).await? {
+        while !self.contains(views, generation, (&seen.seen, owner, client)).await? {
             if Instant::now() >= deadline {
                 let detail =
                     "The views do not contain yet what the Consistency-Token names; try again.";
@@ -228,11 +228,13 @@ impl Service {
         &self,
         views: &GenerationViews<'_>,
         generation: &Generation,
-        (seen, owner): (&Seen, Option<&str>),
+        (seen, owner, client): (&Seen, Option<&str>, Option<&Client>),
     ) -> Result<bool, Unanswered> {
         match (seen, owner) {
             (Seen::Streams(streams), Some(owner)) => {
-                contains_own(views, self.queries(), streams, owner).await
+                // Its place is free again before anything is waited for.
+                let placed = PlacedViews::new(views, &self.places, client);
+                contains_own(&placed, self.queries(), streams, owner).await
             }
             (Seen::Streams(streams), None) => contains_streams(views, streams).await,
             (Seen::Position(position), _) => {

@@ -9,14 +9,16 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use kernel::Result;
 use kernel::log::{LogId, StreamName, Version};
+use kernel::projection::Change;
 use kernel::query::Question;
 use kernel::views::{Batch, Read};
 use orders::OrderQueries;
 use query_api::Service;
+use serde_json::json;
 use shared::http::Client;
 use shared::http::consistency_token::{Seen, Token};
 use shared::view_store::memory::Memory;
-use shared::view_store::{Generation, GenerationId, Reading, ViewStore};
+use shared::view_store::{Applied, Generation, GenerationId, Reading, ViewStore};
 use tests::orders::stream;
 use tests::prometheus::counted_here;
 use tests::view_decorator::{ViewDecorator, ViewHooks};
@@ -31,9 +33,15 @@ const OF_ONE: usize = 12;
 
 const NOT_YET: Option<&str> = Some("/problems/not-consistent-yet");
 
+/// Orders that are more together than one read returns, which is 2 MiB.
+const LARGE: usize = 6;
+const BYTES: usize = 500 << 10;
+
 /// Views that let each read of a list wait until it is allowed.
 struct Gated {
     begun: AtomicUsize,
+    /// Reads of documents.
+    documents: AtomicUsize,
     gate: Semaphore,
 }
 
@@ -49,6 +57,9 @@ impl ViewHooks for Gated {
             self.begun.fetch_add(1, Ordering::SeqCst);
             self.gate.acquire().await.unwrap().forget();
         }
+        if batch.reads().iter().any(|read| matches!(read, Read::Views(_))) {
+            self.documents.fetch_add(1, Ordering::SeqCst);
+        }
         views.read(generation, batch).await
     }
 }
@@ -61,7 +72,8 @@ struct Subject {
 
 impl Subject {
     async fn new() -> Self {
-        let gated = Gated { begun: AtomicUsize::new(0), gate: Semaphore::new(0) };
+        let (begun, documents) = Default::default();
+        let gated = Gated { begun, documents, gate: Semaphore::new(0) };
         let views = ViewDecorator::over(Arc::new(Memory::default()), gated);
         let live = Generation::new(LogId::random(), 1);
         assert!(views.begin(&live).await.unwrap());
@@ -102,6 +114,32 @@ impl Subject {
             let answer = service.answer_to(client, &question, seen, Duration::ZERO).await;
             answer.err().map(|problem| problem.r#type)
         })
+    }
+
+    /// Adds a large order of this customer.
+    async fn add(&self, customer: &str) -> (StreamName, Version) {
+        let stream = stream();
+        let document = json!({ "order_id": stream.id(), "customer_id": customer,
+            "status": "created", "updated_at": "2026-01-01T00:00:00.000Z", "note": "x".repeat(BYTES) });
+        let change = Change {
+            traceparent: None,
+            stream: stream.clone(),
+            base: 0,
+            to: 1,
+            position: 1,
+            document: document.to_string().into_bytes(),
+            sums: vec![],
+            enter: vec![],
+            leave: vec![],
+            greatest_texts: vec![],
+        };
+        let applied = self.views.apply(&self.live.id, &[change]).await.unwrap();
+        assert_eq!(applied, [Applied::Applied]);
+        (stream, 1)
+    }
+
+    fn documents(&self) -> usize {
+        self.views.hooks.documents.load(Ordering::SeqCst)
     }
 
     fn ask_often(&self, client: &str) -> Vec<JoinHandle<u16>> {
@@ -172,4 +210,38 @@ async fn a_list_whose_token_is_refused_is_not_read_and_needs_no_place() {
     let refused = subject.ask_seeing(&[(stream(), 1)], &["orders"], None).await.unwrap();
     assert_eq!(refused.as_deref(), NOT_YET);
     assert_eq!(subject.all_begun().await, begun, "no list is read, though there is a place");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_of_a_bound_client_is_checked_by_versions_and_then_by_documents_in_a_place() {
+    let subject = Subject::new().await;
+    let mut seen = vec![];
+    for _ in 0..LARGE {
+        seen.push(subject.add("mine").await);
+    }
+    let id = seen[0].0.id().to_owned();
+    let ask = |seen: &[(StreamName, Version)]| {
+        let asked = subject.ask_seeing(seen, &["orders", &id], Some("mine"));
+        async move { asked.await.unwrap() }
+    };
+    assert_eq!(ask(&seen).await, None, "all of them are its own");
+    assert_eq!(subject.documents(), 3, "two parts for the token, and the answer");
+    let others = [seen.clone(), vec![subject.add("theirs").await]].concat();
+    assert_eq!(ask(&others).await.as_deref(), NOT_YET, "what is read last counts, too");
+    let before = subject.documents();
+    let ahead = [seen.clone(), vec![(stream(), 1)]].concat();
+    assert_eq!(ask(&ahead).await.as_deref(), NOT_YET);
+    assert_eq!(subject.documents(), before, "none is read before all have reached their versions");
+    let lists = [subject.ask_often("one"), subject.ask_often("another")];
+    assert_eq!(subject.all_begun().await, AT_A_TIME);
+    let asked = ask(&seen);
+    subject.all_begun().await;
+    assert_eq!(subject.documents(), before, "there is no place");
+    assert_eq!(asked.await.as_deref(), NOT_YET);
+    assert_eq!(ask(&seen[..1]).await, None, "what is small needs no place");
+    subject.views.hooks.gate.add_permits(2 * AT_A_TIME);
+    for asked in lists {
+        statuses(asked).await;
+    }
+    assert_eq!(ask(&seen).await, None, "the places are free again");
 }
