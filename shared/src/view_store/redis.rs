@@ -25,6 +25,7 @@ use kernel::{Failure, Result};
 
 use self::keys::Keys;
 use self::scripts::{Argument, Call, Scripts};
+use self::views::Whole;
 use super::{
     Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reached, Reading,
     Update, Updates, ViewStore,
@@ -139,10 +140,10 @@ impl ViewStore for Redis {
         views::ask(&mut ask, &keys, streams.iter().copied());
         let what = "loading views";
         match views::whole(self.run(what, &ask).await?)? {
-            Some(views) => Ok(views),
-            None => {
+            Ok(views) => Ok(views),
+            Err(beginnings) => {
                 let views: Vec<String> = streams.iter().map(|stream| keys.view(stream)).collect();
-                self.views_by_size(what, &views).await
+                self.views_by_size(what, &views, beginnings).await
             }
         }
     }
@@ -228,9 +229,10 @@ impl ViewStore for Redis {
         let mut next = || values.next().ok_or_else(|| Failure::transient(what, "too few answers"));
         let live: Option<String> = commands::parse(what, next()?)?;
         let found = batch.reads().iter().map(|read| commands::answer(what, read, &mut next));
-        let found: Vec<Option<Answer>> = found.collect::<Result<_>>()?;
+        let found: Vec<Whole<Answer>> = found.collect::<Result<_>>()?;
         let applied: Option<Position> = commands::parse(what, next()?)?;
-        let (live, is_whole) = (live.map(GenerationId::stored), found.iter().all(Option::is_some));
+        let live = live.map(GenerationId::stored);
+        let is_whole = found.iter().all(|one| one.is_ok());
         let answers = Answers::new(self.complete(what, &keys, batch, found).await?);
         if is_whole {
             return Ok(Reading { live, applied: applied.unwrap_or(0), answers });

@@ -50,4 +50,10 @@ pub async fn one_read_of_views_has_a_bound_in_bytes(views: Views) {
     let many: Vec<&StreamName> = many.iter().collect();
     let found = one_read(&views, &id, &many).await;
     assert!(found.len() == 600 && found.iter().all(Option::is_some), "small ones come together");
+    let document = vec![b'x'; 100 << 10];
+    let larger = Change { document: document.clone(), ..change(many[300], 1, 2) };
+    assert_eq!(views.apply(&id, &[larger]).await.unwrap(), [Applied::Applied]);
+    let mut expected = found;
+    expected[300] = Some(Stored { version: 2, document });
+    assert!(one_read(&views, &id, &many).await == expected, "one that is larger is among them");
 }

@@ -9,7 +9,7 @@ use kernel::{Failure, Result};
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
 use super::keys::GenerationKeys;
-use super::views;
+use super::views::{self, Whole};
 
 pub fn parse_note(text: &str) -> Result<Parked> {
     serde_json::from_str(text).map_err(|e| Failure::permanent("reading what is parked", e))
@@ -75,18 +75,18 @@ fn range(keys: &GenerationKeys, list: &List) -> Cmd {
     call
 }
 
-/// None where views are to be read by their sizes.
+/// The beginnings of views where these are to be read by their sizes.
 pub fn answer(
     what: &str,
     read: &Read,
     next: &mut impl FnMut() -> Result<Value>,
-) -> Result<Option<Answer>> {
-    Ok(Some(match read {
+) -> Result<Whole<Answer>> {
+    Ok(Ok(match read {
         Read::Views(streams) => {
             let beginnings = streams.iter().map(|_| parse::<Option<Vec<u8>>>(what, next()?));
             match views::whole(beginnings.collect::<Result<_>>()?)? {
-                Some(views) => Answer::Views(views),
-                None => return Ok(None),
+                Ok(views) => Answer::Views(views),
+                Err(beginnings) => return Ok(Err(beginnings)),
             }
         }
         Read::Versions(streams) => {

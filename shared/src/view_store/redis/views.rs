@@ -1,9 +1,8 @@
 //! Reads of views, bounded in bytes.
 //!
 //! Of several views each is asked for up to its share of the bytes that one read returns: small ones come
-//! whole, in one round trip. Where one is larger than that, sizes are asked for, and then as many views
-//! as fit. (A script could do that in one round trip, and would take Redis three times as long where all
-//! are small.)
+//! whole, in one round trip. Of those that are larger, sizes are asked for, and then as many as fit. (A
+//! script could do that in one round trip, and would take Redis three times as long where all are small.)
 
 use kernel::log::StreamName;
 use kernel::projection::Stored;
@@ -37,40 +36,77 @@ pub fn ask<'a>(
     }
 }
 
-/// The views that these are the beginnings of; none where one of them may go on.
-pub fn whole(beginnings: Vec<Option<Vec<u8>>>) -> Result<Option<Vec<Option<Stored>>>> {
+/// The first bytes of views, up to the share of each; empty, or none, where there is no view.
+pub type Beginnings = Vec<Option<Vec<u8>>>;
+/// What was asked for, or the beginnings of views of which some may go on.
+pub type Whole<T> = std::result::Result<T, Beginnings>;
+
+/// Which of them may go on.
+fn cut(beginnings: &[Option<Vec<u8>>]) -> Vec<usize> {
     let share = share_of_each(beginnings.len());
     let goes_on = |view: &Option<Vec<u8>>| view.as_ref().is_some_and(|view| view.len() >= share);
-    if beginnings.len() > 1 && beginnings.iter().any(goes_on) {
-        return Ok(None);
+    match beginnings {
+        [_] => vec![], // It was asked for all of it.
+        _ => (0..beginnings.len()).filter(|at| goes_on(&beginnings[*at])).collect(),
     }
+}
+
+fn parse(views: Beginnings) -> Result<Vec<Option<Stored>>> {
     // The beginning of what is not there is empty.
-    let views = beginnings.into_iter().map(|view| view.filter(|view| !view.is_empty()));
-    Ok(Some(views.map(|view| view.map(parse_view).transpose()).collect::<Result<_>>()?))
+    let views = views.into_iter().map(|view| view.filter(|view| !view.is_empty()));
+    views.map(|view| view.map(parse_view).transpose()).collect()
+}
+
+/// The views that these are the beginnings of, where none of them may go on.
+pub fn whole(beginnings: Beginnings) -> Result<Whole<Vec<Option<Stored>>>> {
+    match cut(&beginnings).is_empty() {
+        true => Ok(Ok(parse(beginnings)?)),
+        false => Ok(Err(beginnings)),
+    }
+}
+
+/// How many views of these sizes one read returns: one at least.
+fn fitting(sizes: &[usize]) -> usize {
+    let mut bytes = 0;
+    let fits = |size: &&usize| {
+        bytes += **size;
+        bytes <= VIEWS_BYTES
+    };
+    sizes.iter().take_while(fits).count().max(1)
 }
 
 impl Redis {
-    /// The views of the first of these keys: of as many as one read returns, and of one at least.
+    /// The views of the first of these keys, which begin so: of as many as one read returns, and of one at
+    /// least. Only those that may go on are asked for again.
     pub(super) async fn views_by_size(
         &self,
         what: &str,
         keys: &[String],
+        mut found: Beginnings,
     ) -> Result<Vec<Option<Stored>>> {
+        let mut cut = cut(&found);
         let mut ask = Pipeline::new();
-        for key in keys {
-            ask.strlen(key);
+        for at in &cut {
+            ask.strlen(&keys[*at]);
         }
-        let sizes: Vec<usize> = self.run(what, &ask).await?;
-        let mut bytes = 0;
-        let fits = |size: &&usize| {
-            bytes += **size;
-            bytes <= VIEWS_BYTES
-        };
-        let count = sizes.iter().take_while(fits).count().max(1);
-        let mut ask = Pipeline::new();
-        ask.mget(&keys[..count.min(keys.len())]);
-        let (found,): (Vec<Option<Vec<u8>>>,) = self.run(what, &ask).await?;
-        found.into_iter().map(|view| view.map(parse_view).transpose()).collect()
+        let whole: Vec<usize> = self.run(what, &ask).await?;
+        let mut sizes: Vec<usize> =
+            found.iter().map(|view| view.as_ref().map_or(0, Vec::len)).collect();
+        for (at, size) in cut.iter().zip(whole) {
+            sizes[*at] = size;
+        }
+        let count = fitting(&sizes);
+        found.truncate(count);
+        cut.retain(|at| *at < count);
+        if !cut.is_empty() {
+            let mut ask = Pipeline::new();
+            ask.mget(cut.iter().map(|at| &keys[*at]).collect::<Vec<_>>());
+            let (views,): (Beginnings,) = self.run(what, &ask).await?;
+            for (at, view) in cut.into_iter().zip(views) {
+                found[at] = view;
+            }
+        }
+        parse(found)
     }
 
     /// Adds the answers that are missing: views that are too large for their shares.
@@ -79,19 +115,43 @@ impl Redis {
         what: &str,
         keys: &GenerationKeys,
         batch: &Batch,
-        found: Vec<Option<Answer>>,
+        found: Vec<Whole<Answer>>,
     ) -> Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(found.len());
         for (read, answer) in batch.reads().iter().zip(found) {
             answers.push(match (answer, read) {
-                (Some(answer), _) => answer,
-                (None, Read::Views(streams)) => {
+                (Ok(answer), _) => answer,
+                (Err(beginnings), Read::Views(streams)) => {
                     let views: Vec<String> = streams.iter().map(|it| keys.view(it)).collect();
-                    Answer::Views(self.views_by_size(what, &views).await?)
+                    Answer::Views(self.views_by_size(what, &views, beginnings).await?)
                 }
-                (None, _) => return Err(Failure::permanent(what, "an answer is missing")),
+                (Err(_), _) => return Err(Failure::permanent(what, "an answer is missing")),
             });
         }
         Ok(answers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_views_that_may_go_on_are_asked_for_again() {
+        let share = share_of_each(256);
+        let mut found = vec![Some(vec![b'x'; share - 1]); 256];
+        (found[1], found[2]) = (None, Some(vec![]));
+        assert!(cut(&found).is_empty());
+        found[7] = Some(vec![b'x'; share]);
+        assert_eq!(cut(&found), [7]);
+        assert!(whole(found).unwrap().is_err(), "what was found is kept");
+        assert!(cut(&[Some(vec![b'x'; 2 * VIEWS_BYTES])]).is_empty(), "one alone is whole");
+    }
+
+    #[test]
+    fn as_many_views_as_fit_are_returned_and_one_at_least() {
+        assert_eq!(fitting(&[VIEWS_BYTES, 0, 1]), 2);
+        assert_eq!(fitting(&[VIEWS_BYTES + 1, 0]), 1);
+        assert_eq!(fitting(&[1; 256]), 256);
     }
 }
