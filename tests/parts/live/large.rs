@@ -1,4 +1,5 @@
-//! Views that are so large that few of them are read at a time.
+//! Views that are so large that few of them are read at a time. Where it is waited for clients, the clock stands
+//! still while one reads.
 
 use std::collections::HashSet;
 
@@ -27,7 +28,7 @@ async fn told(client: &mut Reader) -> HashSet<StreamName> {
     told.into_iter().map(|(stream, _)| stream).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn large_views_that_change_together_are_all_told_to_a_client_that_reads() {
     let subject = Subject::new().await;
     let (mut reads, mut silent) = (subject.open(&[], None).await, subject.open(&[], None).await);
@@ -36,7 +37,7 @@ async fn large_views_that_change_together_are_all_told_to_a_client_that_reads() 
     assert_eq!(silent.next().await, None, "it is not waited for each time");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn large_views_are_told_although_another_can_not_be_read() {
     let (subject, views) = Subject::hooked(Faulty::default(), Bounds::default()).await;
     let mut client = subject.open(&[], None).await;
