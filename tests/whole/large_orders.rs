@@ -1,11 +1,11 @@
 //! Many of the largest orders that are allowed, and a log from before the bounds that holds larger ones:
 //! each service keeps within its memory, and small orders beside them do not wait.
 
+mod beside;
+
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use kernel::log::{Entry, StreamName};
@@ -20,6 +20,8 @@ use tests::within;
 use tokio::time::timeout;
 use waybill::client::Client;
 
+use self::beside::{Beside, allowed, small_order};
+
 /// Orders that are sent, where `WAYBILL_LARGE_ORDERS` does not ask for another number.
 const ORDERS: usize = 32;
 /// Requests with them under way at a time.
@@ -31,12 +33,6 @@ const GROUP: usize = 4;
 const LISTS: usize = 16;
 /// That each service may have at most.
 const MEMORY: u64 = 256 << 20;
-/// From a small order to its view at most, in seconds, on any machine and in a debug build, while other tests
-/// run. What it takes is printed.
-const SMALL: u32 = 30;
-/// So many orders are asked for where services of a release build are measured: then a small order is visible
-/// within a second.
-const MEASURED: usize = 2_000;
 /// For a step with all of them.
 const STEP: Duration = Duration::from_secs(180);
 
@@ -45,12 +41,6 @@ fn number_of_orders() -> usize {
         Ok(text) => text.parse().expect("WAYBILL_LARGE_ORDERS is a number of orders"),
         Err(_) => ORDERS,
     }
-}
-
-/// What a small order beside so many large ones may take.
-fn allowed(large: usize) -> Duration {
-    let is_measured = large >= MEASURED && std::env::var_os("WAYBILL_TEST_RELEASE").is_some();
-    Duration::from_secs(if is_measured { 1 } else { SMALL.into() })
 }
 
 /// So many items with texts of these lengths.
@@ -110,46 +100,6 @@ async fn send(client: OrderClient, order: String, count: usize) {
     for _ in 0..count {
         let created = client.post("/orders", order.clone()).await;
         assert_eq!(created.status, 201, "{:?}", created.body);
-    }
-}
-
-/// How long it takes from a small order to its view.
-async fn small_order(commands: &OrderClient, queries: &OrderClient) -> Duration {
-    let started = Instant::now();
-    let created = commands.create_lamp(5).await;
-    let reader = queries.with_token(created.token()).waiting(SMALL);
-    assert_eq!(reader.get(created.location()).await.status, 200);
-    started.elapsed()
-}
-
-/// Small orders, one after the other, as long as other things happen.
-struct Beside {
-    over: Arc<AtomicBool>,
-    task: tokio::task::JoinHandle<Vec<Duration>>,
-}
-
-impl Beside {
-    fn start(system: &System) -> Self {
-        let (commands, queries) = (system.commands[0].api(), system.queries.api());
-        let over = Arc::new(AtomicBool::new(false));
-        let ends = over.clone();
-        let task = tokio::spawn(async move {
-            let mut times = vec![];
-            while !ends.load(Ordering::SeqCst) || times.is_empty() {
-                times.push(small_order(&commands, &queries).await);
-            }
-            times
-        });
-        Self { over, task }
-    }
-
-    /// `large` orders are there.
-    async fn end(self, what: &str, large: usize) {
-        self.over.store(true, Ordering::SeqCst);
-        let times = self.task.await.unwrap();
-        let most = *times.iter().max().unwrap();
-        println!("{what}: {} small orders were visible within {most:?}", times.len());
-        assert!(most < allowed(large), "{what}: {most:?}");
     }
 }
 
