@@ -87,21 +87,20 @@ export async function order(main, { id, signal }) {
     again = reading;
     if (reading) return;
     reading = true;
-    try {
-      do {
-        again = false;
+    do {
+      again = false;
+      try {
         if (line) await line.update();
         else { line = await timeline(id, seen, signal); if (!signal.aborted) past.replaceChildren(...line.elements); }
-      } while (again && !signal.aborted);
-      isDue = false;
-    } catch (error) {
-      isDue = again || isRepeatable(error);
-      if (signal.aborted) return;
-      if (line) line.stale(error.message, isDue);
-      else past.replaceChildren(missing(error));
-    } finally {
-      reading = false;
-    }
+        isDue = false;
+      } catch (error) {
+        isDue = isRepeatable(error);
+        if (again || signal.aborted) continue; // What is read once more says how it is.
+        if (line) line.stale(error.message, isDue);
+        else past.replaceChildren(missing(error));
+      }
+    } while (again && !signal.aborted);
+    reading = false;
   }
   const historySoon = throttle(history, 500, signal);
   commandUrl(`/orders/${encodeURIComponent(id)}/events`).then(url => {

@@ -97,15 +97,18 @@ async fn buttons_lead_through(browser: &Browser) {
     browser.holds("document.activeElement.id === 'earlier'").await;
 }
 
-/// `each` is what the page does every 2 s; `asked` counts its questions to the log.
+/// `each` is what the page does every 2 s; `asked` counts its questions to the log. The answer to the first one takes
+/// so long that the stream is there before it.
 const COUNT: &str = "{
     const every = window.setInterval, real = window.fetch;
     Object.assign(window, { each: [], asked: 0 });
     window.setInterval = (work, millis) =>
         millis === 2000 ? (each.push(work), 0) : every(work, millis);
-    window.fetch = (url, options) => {
-        asked += url.includes('/events');
-        return real(url, options);
+    window.fetch = async (url, options) => {
+        const isFirst = url.includes('/events') && (asked += 1) === 1;
+        const answer = await real(url, options);
+        if (isFirst) await new Promise(next => setTimeout(next, 2000));
+        return answer;
     };
 }";
 
