@@ -6,6 +6,7 @@ use futures::FutureExt as _;
 use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 use rand::RngExt as _;
+use redis::AsyncConnectionConfig;
 
 use super::{Cluster, Do, Faults};
 use crate::stores::TempDir;
@@ -81,9 +82,15 @@ impl Faults {
     }
 }
 
+/// Redis answers late where the campaign has much to do, or shares its machine with tests.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(30);
+
 async fn redis(cluster: &Cluster, command: &[&str]) {
     let client = redis::Client::open(cluster.servers.redis.url()).expect("a valid URL");
-    if let Ok(mut connection) = client.get_multiplexed_async_connection().await {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(REDIS_TIMEOUT))
+        .set_response_timeout(Some(REDIS_TIMEOUT));
+    if let Ok(mut connection) = client.get_multiplexed_async_connection_with_config(&config).await {
         let mut call = redis::cmd(command[0]);
         command[1..].iter().for_each(|argument| drop(call.arg(*argument).clone()));
         call.query_async::<()>(&mut connection).await.expect("Redis is there");
