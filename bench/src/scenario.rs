@@ -11,6 +11,7 @@ mod rebuild;
 pub mod relay;
 mod scrape;
 mod single;
+mod turns;
 pub mod visible;
 
 use std::collections::BTreeMap;

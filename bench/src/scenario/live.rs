@@ -1,8 +1,10 @@
 //! Streams of live changes, and open dashboards.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
-use super::overload::maximum;
+use super::turns::{TURNS, Turns};
 use super::{Measurement, Scenario, Unit};
 use crate::Result;
 use crate::context::Context;
@@ -85,21 +87,33 @@ impl Scenario for Dashboards {
     }
 
     async fn run(&self, context: &Context) -> Result<Measurement> {
-        let maximum = maximum(context).await?;
         let subject = Subject::waybill(context, &[]).await?;
-        let plan = subject.plan(Mix::Create, 256, context.seconds)?;
-        let warm = subject.warm_up(context, &plan).await?;
-        let watch = subject.plan(Mix::Watch, DASHBOARDS, context.seconds)?;
-        let (watched, driven) = tokio::join!(context.load(&watch), subject.drive(context, &plan));
-        let (watched, driven) = (watched?, driven?);
-        subject.check(warm + driven.report.created, driven.report.broken).await?;
-        let measurement = driven.measurement();
-        let measurement = Measurement { value: driven.report.rate() / maximum, ..measurement }
-            .with(
-                "told_mib_per_s",
-                watched.told_bytes as f64 / f64::from(1 << 20) / watched.seconds,
-            )
-            .with("watching_cpu_percent", 100.0 * watched.cpu_seconds / watched.seconds);
+        let plan = subject.plan(Mix::Create, 256, context.seconds / 2.0)?;
+        let watch = subject.plan(Mix::Watch, DASHBOARDS, context.seconds / 2.0)?;
+        let mut created = subject.warm_up(context, &plan).await?;
+        let (mut plain, mut watched) = (Turns::default(), Turns::default());
+        let (mut told_bytes, mut watching) = (0, Duration::ZERO);
+        for turn in TURNS.into_iter().cycle().take(2 * TURNS.len()) {
+            if turn {
+                let both = tokio::join!(context.load(&watch), subject.drive(context, &plan));
+                let (report, driven) = (both.0?, both.1?);
+                watched.add(&driven);
+                told_bytes += report.told_bytes;
+                watching += Duration::from_secs_f64(report.cpu_seconds);
+            } else {
+                plain.add(&subject.drive(context, &plan).await?);
+            }
+        }
+        created += plain.created + watched.created;
+        subject.check(created, plain.unsure + watched.unsure).await?;
+        let measurement = Measurement::new(watched.rate() / plain.rate(), watched.cpu_micros())
+            .with("without_per_s", plain.rate())
+            .with("with_per_s", watched.rate())
+            .with("without_p99_ms", plain.p99_ms)
+            .with("with_p99_ms", watched.p99_ms)
+            .with("without_cpu_us", plain.cpu_micros().values().sum())
+            .with("told_mib_per_s", told_bytes as f64 / f64::from(1 << 20) / watched.seconds)
+            .with("watching_cpu_percent", 100.0 * watching.as_secs_f64() / watched.seconds);
         let measurement = subject.peaks(measurement)?;
         subject.end(context).await?;
         Ok(measurement)

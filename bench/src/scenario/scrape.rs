@@ -6,19 +6,17 @@ use async_trait::async_trait;
 use http::Method;
 use waybill::client::Client;
 
+use super::turns::{TURNS, Turns};
 use super::{Measurement, Scenario, Unit};
 use crate::Result;
 use crate::context::Context;
 use crate::load::{Mix, Plan};
 use crate::proc::Cpu;
-use crate::subject::{Driven, Subject};
+use crate::subject::Subject;
 
 /// As often as the shortest interval that operators use.
 const INTERVAL: Duration = Duration::from_secs(1);
 const CLIENTS: usize = 64;
-/// Whether each load is scraped: in turns, and so that what becomes slower as the log grows counts the same for
-/// both.
-const TURNS: [bool; 4] = [false, true, true, false];
 /// Scrapes of all services, one after another, whose CPU time is taken: enough for the kernel's ticks of 10 ms.
 const MEASURED: u32 = 300;
 
@@ -68,32 +66,6 @@ impl Scenario for Scrape {
             .with("scrape_kib", scrapes.max_bytes as f64 / 1024.0);
         subject.end(context).await?;
         Ok(measurement)
-    }
-}
-
-/// Loads of one kind.
-#[derive(Default)]
-struct Turns {
-    accepted: u64,
-    created: u64,
-    unsure: u64,
-    seconds: f64,
-    p99_ms: f64,
-}
-
-impl Turns {
-    fn add(&mut self, driven: &Driven) {
-        let report = &driven.report;
-        self.accepted += report.accepted;
-        self.created += report.created;
-        self.unsure += report.broken + report.refused + report.shed;
-        self.seconds += report.seconds + driven.catch_up.as_secs_f64();
-        self.p99_ms = self.p99_ms.max(report.p99_ms);
-    }
-
-    /// Commands per second until the views had them all.
-    fn rate(&self) -> f64 {
-        self.accepted as f64 / self.seconds
     }
 }
 

@@ -52,6 +52,11 @@ impl Checkpoints {
         self.lag = self.lag.max(lag);
     }
 
+    /// Whether something was told since this was last read.
+    pub fn knows_lag(&self) -> bool {
+        self.lag.is_some()
+    }
+
     /// When there may be something to tell, where no news come before.
     pub fn next_look(&self, has_moved: bool) -> Instant {
         match has_moved || self.lag.is_some() || self.event.is_some() {

@@ -54,7 +54,9 @@ impl Hub {
             self.send(|one| one.send(Frame { place: None, piece: piece.clone() }));
         }
         let mut lag = None;
-        let told = self.tell_views(&generation, views, &id, &mut lag).await;
+        // One is loaded in any case where the lag is not known.
+        let most = self.takes().max(usize::from(!checkpoints.knows_lag()));
+        let told = self.tell_views(&generation, (views, most), &id, &mut lag).await;
         if let Some(millis) = lag {
             metrics::LIVE_DELAY.took(Duration::from_millis(millis.unsigned_abs()), &[]);
         }
@@ -63,16 +65,17 @@ impl Hub {
         self.tell_checkpoint(checkpoints, &id).await
     }
 
-    /// `lag` becomes the longest time since one of the events was recorded whose views were told.
+    /// Tells so many of the views at most. `lag` becomes the longest time since one of the events was recorded
+    /// whose views were told.
     async fn tell_views(
         &self,
         generation: &Generation,
-        views: HashSet<StreamName>,
+        (views, most): (HashSet<StreamName>, usize),
         id: &EventId,
         lag: &mut Option<i64>,
     ) -> Result<()> {
         let mut streams = Vec::from_iter(views);
-        let skipped = streams.split_off(self.takes().min(streams.len()));
+        let skipped = streams.split_off(most.min(streams.len()));
         lock(&self.pending).take_traces(&skipped);
         if !skipped.is_empty() {
             lock(&self.subscribers).skip(skipped.len());
@@ -124,9 +127,9 @@ impl Hub {
         }
     }
 
-    /// As many views are loaded as one of the clients takes at least; one, so that the lag is known.
+    /// As many views are loaded as the client takes that takes most.
     fn takes(&self) -> usize {
-        lock(&self.subscribers).takes().max(1)
+        lock(&self.subscribers).takes()
     }
 
     /// Hands something to all, and lets go of those that can't take it.
