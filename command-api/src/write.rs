@@ -7,6 +7,7 @@
 //! simply written; `replies` answers commands. A stream is in at most one group at a time, with one command
 //! or with several, of which each is decided on what the one before leads to.
 
+mod appended;
 mod cache;
 mod commit_group;
 mod flow_control;

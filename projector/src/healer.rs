@@ -121,7 +121,7 @@ impl Healer {
         let mut reports = Reports::default();
         while Instant::now() < until && !stop.is_cancelled() {
             let looked = Timestamp::now();
-            let page = Page::take(from, self.store.read_marks(from, MAX_PAGE).await?);
+            let mut page = Page::take(from, self.store.read_marks(from, MAX_PAGE).await?);
             let head = self.store.head().await?;
             metrics::HEAD.set_position(head);
             metrics::CHECKPOINT.set_position(from);
@@ -135,7 +135,7 @@ impl Healer {
                 continue;
             }
             appended.found();
-            if !self.heal_page(generation, from, &page, overdue, stop).await? {
+            if !self.heal_page(generation, from, &mut page, overdue, stop).await? {
                 return Ok(());
             }
             from = page.to;
@@ -143,18 +143,18 @@ impl Healer {
         Ok(())
     }
 
-    /// Waits for the workers to apply the page, and applies what they do not. False when the checkpoint
-    /// is not at the end of the page in the end: go on from the stored one.
+    /// Waits for the workers to apply the page, and applies what they do not; then the page is cut to what one
+    /// read of the log has of it: while much is repaired, the checkpoint moves. False when it is not at
+    /// the end of the page in the end: go on from the stored one.
     async fn heal_page(
         &self,
         generation: &Generation,
         from: Position,
-        page: &Page,
+        page: &mut Page,
         overdue: &mut Overdue,
         stop: &CancellationToken,
     ) -> Result<bool> {
         overdue.saw(page.to);
-        let reached = page.reached();
         loop {
             // Looking at each view is left until they may all be there.
             metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
@@ -166,7 +166,7 @@ impl Healer {
                 stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
             }
             failpoint::hit("advance.before");
-            let step = self.walker.advance(&generation.id, from, page.to, &reached).await?;
+            let step = self.walker.advance(&generation.id, from, page.to, &page.reached()).await?;
             failpoint::hit("advance.after");
             match step {
                 Step::Done => return Ok(true),
@@ -174,7 +174,7 @@ impl Healer {
                 Step::Behind(_) if stop.is_cancelled() => return Ok(false),
                 Step::Behind(streams) if overdue.is(page.to) => {
                     // It may be dropped at any step: what is applied twice counts once.
-                    let repaired = self.repair(generation, from, page.to, &streams);
+                    let repaired = self.repair(generation, from, page, &streams);
                     let repaired = stop.run_until_cancelled(repaired).await;
                     if !repaired.unwrap_or(Ok(false))? {
                         return Ok(false);
@@ -192,27 +192,30 @@ impl Healer {
         Ok(self.views.read(&generation.id, &Batch::new()).await?.applied)
     }
 
-    /// Applies what the streams have between the two positions; false when the generation is gone.
+    /// Applies what the streams have in the first part of the page, as much as one read of the log returns,
+    /// and cuts the page behind it. False when the generation is gone, or the log is another one.
     async fn repair(
         &self,
         generation: &Generation,
         from: Position,
-        to: Position,
+        page: &mut Page,
         streams: &BTreeSet<StreamName>,
     ) -> Result<bool> {
-        tracing::warn!(streams = streams.len(), to, "repairing views from the log");
+        let run = Cursor::new(self.store.clone(), from).next_run().await?;
+        if run.to == from {
+            return Ok(false); // The log was cut: look again.
+        }
+        page.cut(run.to);
+        let reached = page.reached().into_iter().map(|(stream, _)| stream);
+        let streams: BTreeSet<_> = reached.filter(|it| streams.contains(it)).cloned().collect();
+        if streams.is_empty() {
+            return Ok(true); // What is missing is behind this part.
+        }
+        tracing::warn!(streams = streams.len(), to = page.to, "repairing views from the log");
         metrics::HEALED.add(streams.len());
-        let mut cursor = Cursor::new(self.store.clone(), from);
-        while cursor.position() < to {
-            let before = cursor.position();
-            let run = cursor.next_run().await?;
-            let repaired = self.walker.repair(&generation.id, &run, streams).await?;
-            if repaired == BatchOutcome::NoGeneration {
-                return Ok(false);
-            }
-            if run.to == before {
-                return Ok(false); // The log is another one, or was cut: look again.
-            }
+        let repaired = self.walker.repair(&generation.id, &run, &streams).await?;
+        if repaired == BatchOutcome::NoGeneration {
+            return Ok(false);
         }
         // Before the checkpoint moves: a look at both never misses what was repaired below it.
         self.views.count_repaired(&generation.id, streams.len() as u64).await?;

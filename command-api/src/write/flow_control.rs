@@ -12,7 +12,8 @@ use shared::service::health::Health;
 use shared::service::vital::panics;
 use tokio::sync::watch;
 
-use super::lag_gauge::{Appended, LagGauge};
+use super::appended::Appended;
+use super::lag_gauge::LagGauge;
 use crate::metrics;
 
 /// Between two looks at how far the views are, while there are commits that they lack.
@@ -94,9 +95,10 @@ impl Flow {
         }
     }
 
-    /// There is a commit at this position: it was acknowledged, or read.
-    pub fn appended(&self, position: Position) {
-        lock(&self.appended).add(position);
+    /// There is a commit at this position, after which the state of its stream has so many bytes: it was
+    /// acknowledged, or read.
+    pub fn appended(&self, position: Position, bytes: usize) {
+        lock(&self.appended).add(position, bytes);
     }
 }
 

@@ -1,64 +1,27 @@
 //! Measures how far the live views are behind the log, and decides when that is too far.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use kernel::log::Position;
 use shared::event_store::ViewsReport;
 use tokio::time::Instant;
 
-/// Appends within so short a time count as one.
-const SAMPLE: Duration = Duration::from_millis(10);
-/// Appends that are remembered; later ones count to the last of them.
-const MAX_SAMPLES: usize = 10_000;
+use super::appended::Appended;
+
 /// Over so long a time it is counted what the views go through.
 const RATE_INTERVAL: Duration = Duration::from_millis(250);
 /// What is left of the highest rate an interval later: half of it after four seconds.
 const RATE_KEPT: f64 = 0.96;
 /// So many commits are no backlog, however old they are: less than a full group.
 const FEW: Position = 256;
-/// So many commits behind are no reason to hold groups back, however slow the views seem to be: they
-/// seem slow when little is appended.
-const MIN_BEHIND: Position = 1_000;
+/// So much behind is no reason to hold groups back, however slow the views seem to be: they seem slow when
+/// little is appended. Of commits, and of the bytes of the states that they lead to: each is a view that is
+/// read and written, and a few hundred large ones take seconds.
+const MIN_BEHIND: f64 = 1_000.0;
+const MIN_BYTES_BEHIND: f64 = 1024.0 * 1024.0;
 
-/// When commits were acknowledged that the views may lack, ascending.
-#[derive(Debug, Default)]
-pub(super) struct Appended {
-    samples: VecDeque<(Instant, Position)>,
-}
-
-impl Appended {
-    /// Adds the position of a commit that is in the log: a lower one than before says nothing new.
-    pub(super) fn add(&mut self, position: Position) {
-        let is_full = self.samples.len() >= MAX_SAMPLES;
-        match self.samples.back_mut() {
-            Some((_, last)) if position <= *last => {}
-            Some((since, last)) if is_full || since.elapsed() < SAMPLE => *last = position,
-            _ => self.samples.push_back((Instant::now(), position)),
-        }
-    }
-
-    /// Whether the views hold all of it, as far as is known.
-    pub(super) fn is_empty(&self) -> bool {
-        self.samples.is_empty()
-    }
-
-    /// Forgets what the views hold. Returns the age of the oldest commit that they lack.
-    fn lag(&mut self, checkpoint: Position) -> Duration {
-        while self.samples.front().is_some_and(|(_, position)| *position <= checkpoint) {
-            self.samples.pop_front();
-        }
-        self.samples.front().map_or(Duration::ZERO, |(since, _)| since.elapsed())
-    }
-
-    /// Commits behind this position, those of other processes between them included.
-    fn since(&self, checkpoint: Position) -> Position {
-        self.samples.back().map_or(0, |(_, last)| (last - checkpoint).max(0))
-    }
-}
-
-/// Decides whether groups are held back: while the views lack more commits than they go through in a
-/// quarter of the allowed time, or any for half of it. The first bound comes early and often, so that
+/// Decides whether groups are held back: while the views lack more commits, or bytes, than they go through in
+/// a quarter of the allowed time, or any for half of it. The first bound comes early and often, so that
 /// the views always have something to do; the second one holds when they slow down. A few commits are
 /// no backlog: when views are stuck or start afresh, what little is written goes on.
 pub(super) struct LagGauge {
@@ -67,7 +30,8 @@ pub(super) struct LagGauge {
     max_hold: Duration,
     checkpoint: Option<Position>,
     moved: Instant,
-    rate: ViewRate,
+    commits: ViewRate,
+    bytes: ViewRate,
     held: bool,
 }
 
@@ -78,7 +42,8 @@ impl LagGauge {
             max_hold,
             checkpoint: None,
             moved: Instant::now(),
-            rate: ViewRate::default(),
+            commits: ViewRate::default(),
+            bytes: ViewRate::default(),
             held: false,
         }
     }
@@ -89,7 +54,10 @@ impl LagGauge {
             self.checkpoint = checkpoint;
             self.moved = Instant::now();
         }
-        self.rate.look(checkpoint.unwrap_or(0));
+        let checkpoint = checkpoint.unwrap_or(0);
+        appended.lag(checkpoint); // Forgets what they hold.
+        self.commits.look(checkpoint as f64);
+        self.bytes.look(appended.held_bytes() as f64);
         self.look_again(appended)
     }
 
@@ -98,8 +66,10 @@ impl LagGauge {
     pub(super) fn look_again(&mut self, appended: &mut Appended) -> bool {
         let reached = self.checkpoint.unwrap_or(0);
         let (lag, commits) = (appended.lag(reached), appended.since(reached));
-        let is_behind = lag > self.hold_above && commits > FEW
-            || commits > self.rate.within(self.hold_above / 2);
+        let (bytes, soon) = (appended.bytes_behind() as f64, self.hold_above / 2);
+        let is_behind = lag > self.hold_above && (commits > FEW || bytes > MIN_BYTES_BEHIND)
+            || commits as f64 > self.commits.within(soon, MIN_BEHIND)
+            || bytes > self.bytes.within(soon, MIN_BYTES_BEHIND);
         if !is_behind {
             self.moved = Instant::now();
         }
@@ -112,33 +82,34 @@ impl LagGauge {
     }
 }
 
-/// How many commits the views go through in a second: the most that was seen lately, as they have
-/// nothing to do at times.
+/// How much the views go through in a second: the most that was seen lately, as they have nothing to do at
+/// times.
 #[derive(Debug, Default)]
 struct ViewRate {
-    since: Option<(Instant, Position)>,
+    since: Option<(Instant, f64)>,
     per_second: Option<f64>,
 }
 
 impl ViewRate {
-    fn look(&mut self, checkpoint: Position) {
+    /// They have gone through so much by now.
+    fn look(&mut self, now: f64) {
         let Some((since, before)) = self.since else {
-            self.since = Some((Instant::now(), checkpoint));
+            self.since = Some((Instant::now(), now));
             return;
         };
         let elapsed = since.elapsed();
         if elapsed >= RATE_INTERVAL {
-            self.since = Some((Instant::now(), checkpoint));
-            let seen = checkpoint.saturating_sub(before).max(0) as f64 / elapsed.as_secs_f64();
+            self.since = Some((Instant::now(), now));
+            let seen = (now - before).max(0.0) / elapsed.as_secs_f64();
             let remembered = self.per_second.map_or(0.0, |rate| rate * RATE_KEPT);
             self.per_second = Some(seen.max(remembered));
         }
     }
 
-    /// Commits within this time; without a bound before the first was seen.
-    fn within(&self, time: Duration) -> Position {
-        let commits = |rate: f64| ((rate * time.as_secs_f64()) as Position).max(MIN_BEHIND);
-        self.per_second.map_or(Position::MAX, commits)
+    /// What they go through within this time, or the least that counts; without a bound before the first was
+    /// seen.
+    fn within(&self, time: Duration, least: f64) -> f64 {
+        self.per_second.map_or(f64::INFINITY, |rate| (rate * time.as_secs_f64()).max(least))
     }
 }
 
@@ -148,6 +119,10 @@ mod tests {
 
     const MAX_LAG: Duration = Duration::from_secs(1);
     const MAX_HOLD: Duration = Duration::from_secs(10);
+    const STEP: Duration = Duration::from_millis(10);
+    /// Bytes of a small state, and of the largest that one command leads to.
+    const SMALL: usize = 700;
+    const LARGE: usize = 64 << 10;
 
     fn at(checkpoint: Position) -> Option<ViewsReport> {
         Some(ViewsReport { checkpoint })
@@ -156,30 +131,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn groups_are_held_back_while_the_views_are_behind() {
         let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
-        appended.add(500);
+        appended.add(500, SMALL);
         assert!(!gauge.look(at(0), &mut appended), "they may be behind for a moment");
         tokio::time::advance(MAX_LAG).await;
-        appended.add(900);
+        appended.add(900, SMALL);
         assert!(gauge.look(at(400), &mut appended));
         assert!(!gauge.look(at(500), &mut appended), "what they lack is new");
         tokio::time::advance(MAX_LAG).await;
         assert!(gauge.look(at(600), &mut appended));
         assert!(!gauge.look(at(900 - FEW), &mut appended), "a few are no backlog");
         assert!(!gauge.look(at(900), &mut appended));
-        assert!(appended.samples.is_empty());
+        assert!(appended.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_is_appended_than_the_views_go_through_in_a_moment() {
         let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
         for step in 0..=20 {
-            appended.add(500 * (step + 1));
+            appended.add(500 * (step + 1), SMALL);
             gauge.look(at(500 * step), &mut appended); // 10,000 in a second.
             tokio::time::advance(Duration::from_millis(50)).await;
         }
-        appended.add(10_000 + 2_400);
+        appended.add(10_000 + 2_400, SMALL);
         assert!(!gauge.look(at(10_000), &mut appended));
-        appended.add(10_000 + 3_000);
+        appended.add(10_000 + 3_000, SMALL);
         assert!(gauge.look(at(10_000), &mut appended), "more than a quarter of a second's");
         assert!(!gauge.look(at(10_900), &mut appended));
     }
@@ -188,18 +163,51 @@ mod tests {
     async fn views_that_had_little_to_do_are_not_taken_for_slow() {
         let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
         for position in 1..=1_000 {
-            appended.add(position);
+            appended.add(position, SMALL);
             assert!(!gauge.look(at(position - 1), &mut appended));
             tokio::time::advance(Duration::from_millis(50)).await;
         }
-        appended.add(1_000 + MIN_BEHIND);
+        appended.add(2_000, SMALL);
         assert!(!gauge.look(at(1_000), &mut appended), "a sudden burst");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_bytes_are_appended_than_the_views_go_through_in_a_moment() {
+        let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
+        for position in 1..=100 {
+            appended.add(position, LARGE); // 100 in a second.
+            gauge.look(at(position - 1), &mut appended);
+            tokio::time::advance(STEP).await;
+        }
+        let mut behind = 1;
+        while !gauge.look(at(100), &mut appended) {
+            appended.add(100 + behind, LARGE);
+            tokio::time::advance(STEP).await;
+            behind += 1;
+            assert!(behind < 50, "half a second's");
+        }
+        assert!(behind > 15, "{behind} are no more than a moment's");
+        assert!(!gauge.look(at(100 + behind / 2), &mut appended));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_large_commits_are_a_backlog_where_they_are_old() {
+        let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
+        (1..=40).for_each(|position| appended.add(position, LARGE));
+        assert!(!gauge.look(at(0), &mut appended), "they may be behind for a moment");
+        tokio::time::advance(MAX_LAG).await;
+        assert!(gauge.look(at(0), &mut appended));
+        appended.add(41, SMALL);
+        assert!(!gauge.look(at(40), &mut appended), "the large ones are there");
+        (42..=50).for_each(|position| appended.add(position, LARGE));
+        tokio::time::advance(MAX_LAG).await;
+        assert!(!gauge.look(at(41), &mut appended), "9 of them are no backlog");
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_projector_nothing_is_held_back_for_long() {
         let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
-        appended.add(500);
+        appended.add(500, SMALL);
         tokio::time::advance(MAX_LAG).await;
         assert!(!gauge.look(None, &mut appended), "there were never any views");
         assert!(gauge.look(at(1), &mut appended));
@@ -214,7 +222,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_read_holds_nothing_back_for_long() {
         let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
-        appended.add(500);
+        appended.add(500, SMALL);
         tokio::time::advance(MAX_LAG).await;
         assert!(!gauge.look_again(&mut appended), "nothing was ever read");
         assert!(gauge.look(at(1), &mut appended));
@@ -224,26 +232,5 @@ mod tests {
         assert!(!gauge.look_again(&mut appended));
         assert!(gauge.is_given_up());
         assert!(gauge.look(at(2), &mut appended), "it is read again");
-    }
-
-    /// As of a command that is refused: the state that it was decided on is of long ago.
-    #[tokio::test(start_paused = true)]
-    async fn a_lower_position_changes_nothing() {
-        let mut appended = Appended::default();
-        appended.add(100_000);
-        tokio::time::advance(2 * SAMPLE).await;
-        appended.add(5);
-        assert_eq!((appended.samples.len(), appended.since(0)), (1, 100_000));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_remembered_of_appends_is_bounded() {
-        let mut appended = Appended::default();
-        for position in 1..=2 * MAX_SAMPLES as Position {
-            appended.add(position);
-            tokio::time::advance(SAMPLE).await;
-        }
-        assert_eq!(appended.samples.len(), MAX_SAMPLES);
-        assert_eq!(appended.lag(2 * MAX_SAMPLES as Position), Duration::ZERO);
     }
 }

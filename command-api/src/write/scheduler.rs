@@ -199,7 +199,7 @@ impl<A: Aggregate> Scheduler<A> {
             }
             GroupEvent::Left { stream, state, retry, key } => {
                 if let Some(state) = state {
-                    self.flow.appended(state.position);
+                    self.flow.appended(state.position, state.bytes);
                     self.cache.keep(stream.clone(), state);
                 }
                 self.queues.leaves(stream, retry, key);

@@ -10,27 +10,30 @@ use shared::event_store::Mark;
 pub(super) struct Page {
     /// Its last position: where the next page begins.
     pub to: Position,
-    /// The last version of each stream in it.
-    ends: BTreeMap<StreamName, Version>,
+    marks: Vec<Mark>,
 }
 
 impl Page {
     /// Takes what follows `after` without a gap; `marks` are ascending, all above `after`.
-    pub fn take(after: Position, marks: Vec<Mark>) -> Self {
-        let mut page = Self { to: after, ends: BTreeMap::new() };
-        for mark in marks {
-            if mark.position != page.to + 1 {
-                break;
-            }
-            page.to = mark.position;
-            page.ends.extend(mark.end);
-        }
-        page
+    pub fn take(after: Position, mut marks: Vec<Mark>) -> Self {
+        let follow =
+            marks.iter().zip(after + 1..).take_while(|(mark, next)| mark.position == *next);
+        let count = follow.count();
+        marks.truncate(count);
+        Self { to: marks.last().map_or(after, |mark| mark.position), marks }
     }
 
-    /// Streams and versions.
+    /// Leaves out what is behind this position.
+    pub fn cut(&mut self, to: Position) {
+        self.marks.retain(|mark| mark.position <= to);
+        self.to = self.to.min(to);
+    }
+
+    /// The last version of each stream in it.
     pub fn reached(&self) -> Vec<(&StreamName, Version)> {
-        self.ends.iter().map(|(stream, version)| (stream, *version)).collect()
+        let ends = self.marks.iter().filter_map(|mark| mark.end.as_ref());
+        let last: BTreeMap<_, _> = ends.map(|(stream, version)| (stream, *version)).collect();
+        last.into_iter().collect()
     }
 }
 
@@ -46,9 +49,13 @@ mod tests {
         };
         let tombstone = Mark { position: 6, end: None };
         let marks = vec![of(4, "a", 1), of(5, "b", 7), tombstone, of(7, "a", 3), of(9, "a", 4)];
-        let page = Page::take(3, marks);
+        let mut page = Page::take(3, marks);
         let (a, b) = (StreamName::stored("a"), StreamName::stored("b"));
         assert_eq!((page.to, page.reached()), (7, vec![(&a, 3), (&b, 7)]));
+        page.cut(6);
+        assert_eq!((page.to, page.reached()), (6, vec![(&a, 1), (&b, 7)]));
+        page.cut(9);
+        assert_eq!(page.to, 6, "what was cut is gone");
         assert_eq!(Page::take(3, vec![of(5, "a", 1)]).to, 3);
     }
 }

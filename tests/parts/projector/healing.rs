@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::log::Position;
+use kernel::projection::Change;
 use kernel::{Failure, Result};
 use shared::event_store::EventStore;
 use shared::view_store::memory::Memory;
-use shared::view_store::{GenerationId, ViewStore};
+use shared::view_store::{Applied, GenerationId, ViewStore};
 use tests::decorator::{Decorator, Hooks};
-use tests::orders::{created, stream};
+use tests::orders::{created, created_of, item, stream};
 use tests::prometheus::counted_here;
 use tests::stores::TempDir;
 use tests::subject::Subject;
@@ -141,4 +142,54 @@ async fn a_worker_that_is_stopped_after_its_healing_failed_has_given_up_its_leas
     worker.stop().await;
     let_pass(GIVING_UP).await; // What was given up ends a millisecond later.
     assert!(views.lease(&served, "another", Duration::from_secs(5)).await.unwrap());
+}
+
+/// Of some 50 KiB each: several reads of the log return them.
+const LARGE_ORDERS: u64 = 64;
+
+/// Views that note where the checkpoint stands whenever something is applied.
+#[derive(Default)]
+struct Checkpoints(Mutex<Vec<Position>>);
+
+#[async_trait]
+impl ViewHooks for Checkpoints {
+    async fn apply(
+        &self,
+        views: &dyn ViewStore,
+        generation: &GenerationId,
+        changes: &[Change],
+    ) -> Result<Vec<Applied>> {
+        let checkpoint = views.checkpoint(generation).await?.unwrap_or_default();
+        self.0.lock().unwrap().push(checkpoint);
+        views.apply(generation, changes).await
+    }
+}
+
+/// Those who wait for the checkpoint, and flow control, see that the views get on. (The one that is applied
+/// already is at the end: what comes before it is found to be missing.)
+#[tokio::test(start_paused = true)]
+async fn the_checkpoint_moves_while_much_is_repaired() {
+    let (folder, memory) = (TempDir::default(), Arc::new(Memory::default()));
+    let store = Arc::new(folder.sqlite());
+    let served = live(memory.as_ref(), &store.log_id().await.unwrap()).await.id;
+    let views = ViewDecorator::over(memory, Checkpoints::default());
+    let subject = Subject::of(served.clone(), store.clone(), views.clone());
+    let items: Vec<_> = (0..500).map(|number| item(&format!("{number:0>64}"), 1, 1)).collect();
+    let mut last = vec![];
+    for _ in 0..LARGE_ORDERS {
+        let stream = stream();
+        last = subject.append(&stream, 1, &[created_of(&stream, &items)]).await;
+    }
+    subject.apply(&last).await;
+    let head = store.head().await.unwrap();
+    let worker = Worker::over(store.clone(), store, views.clone(), Backlog::of(&[]), "one");
+    until("the checkpoint is at the end", || async {
+        (views.checkpoint(&served).await.unwrap() == Some(head)).then_some(())
+    })
+    .await;
+    let mut seen = views.hooks.0.lock().unwrap().clone();
+    seen.dedup();
+    assert!(seen.len() > 2, "while it was repaired the checkpoint was at {seen:?} of {head}");
+    assert_eq!(views.repaired(&served).await.unwrap(), LARGE_ORDERS - 1);
+    worker.stop().await;
 }

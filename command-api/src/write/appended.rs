@@ -1,0 +1,102 @@
+//! What was appended and is maybe not in the views yet.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use kernel::log::Position;
+use tokio::time::Instant;
+
+/// Appends within so short a time count as one.
+const SAMPLE: Duration = Duration::from_millis(10);
+/// Appends that are remembered; later ones count to the last of them.
+const MAX_SAMPLES: usize = 10_000;
+/// Commits that were acknowledged within a moment, with all before them.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    since: Instant,
+    /// Of the last of them.
+    position: Position,
+    /// Of the states after all commits so far, those before them included.
+    bytes: u64,
+}
+
+/// When commits were acknowledged that the views may lack, ascending.
+#[derive(Debug, Default)]
+pub(super) struct Appended {
+    samples: VecDeque<Sample>,
+    /// Of the states after all commits so far, and of those that the views hold.
+    bytes: u64,
+    held_bytes: u64,
+}
+
+impl Appended {
+    /// Adds the position of a commit that is in the log, and the bytes of the state after it: a lower one than
+    /// before says nothing new.
+    pub(super) fn add(&mut self, position: Position, bytes: usize) {
+        if self.samples.back().is_some_and(|last| position <= last.position) {
+            return;
+        }
+        self.bytes += bytes as u64;
+        let (is_full, bytes) = (self.samples.len() >= MAX_SAMPLES, self.bytes);
+        match self.samples.back_mut() {
+            Some(last) if is_full || last.since.elapsed() < SAMPLE => {
+                (last.position, last.bytes) = (position, bytes);
+            }
+            _ => self.samples.push_back(Sample { since: Instant::now(), position, bytes }),
+        }
+    }
+
+    /// Whether the views hold all of it, as far as is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Forgets what the views hold. Returns the age of the oldest commit that they lack.
+    pub(super) fn lag(&mut self, checkpoint: Position) -> Duration {
+        while let Some(held) = self.samples.pop_front_if(|it| it.position <= checkpoint) {
+            self.held_bytes = held.bytes;
+        }
+        self.samples.front().map_or(Duration::ZERO, |sample| sample.since.elapsed())
+    }
+
+    /// Commits behind this position, those of other processes between them included.
+    pub(super) fn since(&self, checkpoint: Position) -> Position {
+        self.samples.back().map_or(0, |last| (last.position - checkpoint).max(0))
+    }
+
+    /// Bytes of the states after the commits that the views lack, those of this process alone.
+    pub(super) fn bytes_behind(&self) -> u64 {
+        self.bytes - self.held_bytes
+    }
+
+    /// The same of all commits that the views hold, as far as they were counted.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As of a command that is refused: the state that it was decided on is of long ago.
+    #[tokio::test(start_paused = true)]
+    async fn a_lower_position_changes_nothing() {
+        let mut appended = Appended::default();
+        appended.add(100_000, 700);
+        tokio::time::advance(2 * SAMPLE).await;
+        appended.add(5, 700);
+        assert_eq!((appended.samples.len(), appended.since(0)), (1, 100_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_remembered_of_appends_is_bounded() {
+        let mut appended = Appended::default();
+        for position in 1..=2 * MAX_SAMPLES as Position {
+            appended.add(position, 700);
+            tokio::time::advance(SAMPLE).await;
+        }
+        assert_eq!(appended.samples.len(), MAX_SAMPLES);
+        assert_eq!(appended.lag(2 * MAX_SAMPLES as Position), Duration::ZERO);
+    }
+}
