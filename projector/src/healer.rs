@@ -30,6 +30,9 @@ use crate::walker::{Step, Walker};
 
 /// Between two looks: for more of the log that is written to, and at a page that is not applied yet.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// A page that takes longer is cut to what is applied of it: the checkpoint, which flow control and others wait
+/// for, does not stand still while workers apply much, or large views.
+const PART_AFTER: Duration = Duration::from_millis(60);
 /// The longest wait for more of a log at rest.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks whether the lease is free, while another worker has it.
@@ -143,9 +146,9 @@ impl Healer {
         Ok(())
     }
 
-    /// Waits for the workers to apply the page, and applies what they do not; then the page is cut to what one
-    /// read of the log has of it: while much is repaired, the checkpoint moves. False when it is not at
-    /// the end of the page in the end: go on from the stored one.
+    /// Waits for the workers to apply the page, and applies what they do not. It may be cut to its first part:
+    /// the rest is another page. False when the checkpoint is not at its end in the end: go on from the
+    /// stored one.
     async fn heal_page(
         &self,
         generation: &Generation,
@@ -156,14 +159,8 @@ impl Healer {
     ) -> Result<bool> {
         overdue.saw(page.to);
         loop {
-            // Looking at each view is left until they may all be there.
-            metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
-            while !overdue.is(page.to) && self.applied(generation).await? < page.to {
-                metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
-                if stop.is_cancelled() {
-                    return Ok(false);
-                }
-                stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
+            if !self.until_applied(generation, from, page, overdue, stop).await? {
+                return Ok(false);
             }
             failpoint::hit("advance.before");
             let step = self.walker.advance(&generation.id, from, page.to, &page.reached()).await?;
@@ -184,6 +181,39 @@ impl Healer {
                     stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
                 }
             }
+        }
+    }
+
+    /// Waits until the page may be applied, or cuts it to a part that may be: looking at each view is left until
+    /// then. False when it is to stop.
+    async fn until_applied(
+        &self,
+        generation: &Generation,
+        from: Position,
+        page: &mut Page,
+        overdue: &mut Overdue,
+        stop: &CancellationToken,
+    ) -> Result<bool> {
+        let (begun, mut before) = (Instant::now(), from);
+        loop {
+            metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
+            if overdue.is(page.to) {
+                return Ok(true);
+            }
+            let applied = self.applied(generation).await?;
+            if applied >= page.to {
+                return Ok(true);
+            }
+            // What was applied at the last look, as workers may not be done with what comes just before the rest.
+            if before > from && begun.elapsed() >= PART_AFTER {
+                page.cut(before);
+                return Ok(true);
+            }
+            before = applied;
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
+            stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
         }
     }
 

@@ -165,6 +165,28 @@ impl ViewHooks for Checkpoints {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_checkpoint_moves_over_what_is_applied_while_the_rest_is_waited_for() {
+    let (folder, memory) = (TempDir::default(), Arc::new(Memory::default()));
+    let store = Arc::new(folder.sqlite());
+    let served = live(memory.as_ref(), &store.log_id().await.unwrap()).await.id;
+    let views = ViewDecorator::over(memory.clone(), Checkpoints::default());
+    let [applied, missing] = [stream(), stream()];
+    let subject = Subject::of(served.clone(), store.clone(), memory);
+    let events = subject.append(&applied, 1, &[created(&applied, 9)]).await;
+    subject.apply(&events).await;
+    let half = store.head().await.unwrap();
+    subject.append(&missing, 1, &[created(&missing, 9)]).await;
+    let head = store.head().await.unwrap();
+    let worker = Worker::over(store.clone(), store, views.clone(), Backlog::of(&[]), "one");
+    until("the rest is repaired", || async {
+        (views.checkpoint(&served).await.unwrap() == Some(head)).then_some(())
+    })
+    .await;
+    assert_eq!(*views.hooks.0.lock().unwrap(), [half], "it did not wait for the repair");
+    worker.stop().await;
+}
+
 /// Those who wait for the checkpoint, and flow control, see that the views get on. (The one that is applied
 /// already is at the end: what comes before it is found to be missing.)
 #[tokio::test(start_paused = true)]
