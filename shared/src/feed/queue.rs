@@ -19,8 +19,9 @@ use crate::messaging::dead_letter::{DeadLetter, DeadLetterPage, LookError};
 use crate::messaging::rabbitmq::{Consumer, DeadLetterPublisher, Delivery, RabbitMq};
 use crate::view_store::{Generation, GenerationId};
 
-/// Bytes of the messages that are taken at a time, but for the last one.
-const MAX_TAKEN: usize = 2 << 20;
+/// Bytes of the messages that are taken at a time, but for the last one: small orders behind large ones wait
+/// until these are applied.
+const MAX_TAKEN: usize = 512 << 10;
 /// Deliveries of one worker that are not acknowledged: a few batches, so that the next one is always
 /// there. A message has up to 64 KiB, so these are 4 MiB; one of a commit that is larger has up to some
 /// 1 MiB, in a log that is older than the bounds of orders. They are bounded in number, as RabbitMQ does
