@@ -20,6 +20,9 @@ struct Sample {
     bytes: u64,
 }
 
+/// No longer than this it is waited for the next look at the views: it may take long, or fail.
+const MAX_PAUSE: Duration = Duration::from_millis(200);
+
 /// When commits were acknowledged that the views may lack, ascending.
 #[derive(Debug, Default)]
 pub(super) struct Appended {
@@ -27,6 +30,10 @@ pub(super) struct Appended {
     /// Of the states after all commits so far, and of those that the views hold.
     bytes: u64,
     held_bytes: u64,
+    /// When the views were looked at last, and how many bytes may be appended until the next look.
+    looked: Option<(Instant, u64)>,
+    /// Of `bytes`, those that were appended before that.
+    bytes_before: u64,
 }
 
 impl Appended {
@@ -49,6 +56,22 @@ impl Appended {
     /// Whether the views hold all of it, as far as is known.
     pub(super) fn is_empty(&self) -> bool {
         self.samples.is_empty()
+    }
+
+    /// The views were looked at: until the next look this many bytes may be appended. Returns whether more were
+    /// since the last one.
+    pub(super) fn looked(&mut self, most: u64) -> bool {
+        let was_too_much = self.is_too_much();
+        (self.looked, self.bytes_before) = (Some((Instant::now(), most)), self.bytes);
+        was_too_much
+    }
+
+    /// More was appended since the last look than the views may go through until the next one: it has to be seen
+    /// first how far they are.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.looked.is_some_and(|(at, most)| {
+            self.bytes - self.bytes_before > most && at.elapsed() < MAX_PAUSE
+        })
     }
 
     /// Forgets what the views hold. Returns the age of the oldest commit that they lack.
@@ -98,5 +121,23 @@ mod tests {
         }
         assert_eq!(appended.samples.len(), MAX_SAMPLES);
         assert_eq!(appended.lag(2 * MAX_SAMPLES as Position), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_much_waits_for_the_next_look_and_for_no_longer_than_that() {
+        let mut appended = Appended::default();
+        appended.add(1, usize::MAX / 4);
+        assert!(!appended.is_too_much(), "the views are not looked at");
+        assert!(!appended.looked(1_000));
+        appended.add(2, 1_000);
+        assert!(!appended.is_too_much());
+        appended.add(3, 1);
+        assert!(appended.is_too_much());
+        assert!(appended.looked(1_000), "it was too much");
+        assert!(!appended.is_too_much() && !appended.looked(1_000));
+        appended.add(4, 1_001);
+        assert!(appended.is_too_much());
+        tokio::time::advance(MAX_PAUSE).await;
+        assert!(!appended.is_too_much(), "no look comes");
     }
 }

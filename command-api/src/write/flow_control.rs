@@ -85,7 +85,7 @@ impl Flow {
     }
 
     pub fn is_held(&self) -> bool {
-        *self.held.borrow()
+        *self.held.borrow() || lock(&self.appended).is_too_much()
     }
 
     /// Returns when it begins or ends that groups are held back.
@@ -110,14 +110,14 @@ struct Hold {
 }
 
 impl Hold {
-    fn set(&self, held: bool) {
+    fn set(&self, held: bool, was_paused: bool) {
         metrics::HELD.set_to(held);
-        self.held.send_if_modified(|before| std::mem::replace(before, held) != held);
+        self.held.send_if_modified(|before| std::mem::replace(before, held) != held || was_paused);
     }
 
     /// Nothing is known of the views.
     fn release(&self) {
-        self.set(false);
+        self.set(false, true);
         self.health.clear_note(HEALTH_PART);
     }
 }
@@ -141,6 +141,7 @@ async fn watch_views(
     while !hold.held.is_closed() {
         tokio::time::sleep(LOOK_INTERVAL).await;
         if lock(appended).is_empty() {
+            lock(appended).looked(gauge.most_within(LOOK_INTERVAL));
             continue;
         }
         let (held, why) = match store.views_report().await {
@@ -150,7 +151,8 @@ async fn watch_views(
                 (gauge.look_again(&mut lock(appended)), UNREADABLE)
             }
         };
-        hold.set(held);
+        let was_paused = lock(appended).looked(gauge.most_within(LOOK_INTERVAL));
+        hold.set(held, was_paused);
         match gauge.is_given_up() {
             true => hold.health.note(HEALTH_PART, why),
             false => hold.health.clear_note(HEALTH_PART),

@@ -19,6 +19,8 @@ const FEW: Position = 256;
 /// read and written, and a few hundred large ones take seconds.
 const MIN_BEHIND: f64 = 1_000.0;
 const MIN_BYTES_BEHIND: f64 = 1024.0 * 1024.0;
+/// So many bytes may be appended between two looks in any case.
+const MIN_BYTES_BETWEEN: f64 = 512.0 * 1024.0;
 
 /// Decides whether groups are held back: while the views lack more commits, or bytes, than they go through in
 /// a quarter of the allowed time, or any for half of it. The first bound comes early and often, so that
@@ -75,6 +77,14 @@ impl LagGauge {
         }
         self.held = is_behind && self.checkpoint.is_some() && !self.is_given_up();
         self.held
+    }
+
+    /// How many bytes may be appended in this time, until the next look: twice what the views go through.
+    pub(super) fn most_within(&self, time: Duration) -> u64 {
+        match self.checkpoint.is_some() && !self.is_given_up() {
+            true => self.bytes.within(2 * time, MIN_BYTES_BETWEEN) as u64,
+            false => u64::MAX,
+        }
     }
 
     pub(super) fn is_given_up(&self) -> bool {
@@ -188,6 +198,9 @@ mod tests {
         }
         assert!(behind > 15, "{behind} are no more than a moment's");
         assert!(!gauge.look(at(100 + behind / 2), &mut appended));
+        let most = gauge.most_within(10 * STEP) / LARGE as u64;
+        assert!((15..=25).contains(&most), "until the next look {most} may be appended");
+        assert_eq!(gauge.most_within(STEP), 8 * LARGE as u64, "some may be in any case");
     }
 
     #[tokio::test(start_paused = true)]
@@ -216,6 +229,7 @@ mod tests {
         tokio::time::advance(MAX_HOLD + MAX_LAG).await;
         assert!(!gauge.look(at(2), &mut appended));
         assert!(gauge.is_given_up());
+        assert_eq!(gauge.most_within(STEP), u64::MAX);
         assert!(gauge.look(at(3), &mut appended), "one is there again");
     }
 
