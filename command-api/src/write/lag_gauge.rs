@@ -19,6 +19,8 @@ const FEW: Position = 256;
 /// read and written, and a few hundred large ones take seconds.
 const MIN_BEHIND: f64 = 1_000.0;
 const MIN_BYTES_BEHIND: f64 = 1024.0 * 1024.0;
+/// The bound of bytes while it is not known how fast the views are.
+const MAX_BYTES_AT_FIRST: f64 = 2.0 * MIN_BYTES_BEHIND;
 /// So many bytes may be appended between two looks in any case.
 const MIN_BYTES_BETWEEN: f64 = 512.0 * 1024.0;
 
@@ -70,8 +72,8 @@ impl LagGauge {
         let (lag, commits) = (appended.lag(reached), appended.since(reached));
         let (bytes, soon) = (appended.bytes_behind() as f64, self.hold_above / 2);
         let is_behind = lag > self.hold_above && (commits > FEW || bytes > MIN_BYTES_BEHIND)
-            || commits as f64 > self.commits.within(soon, MIN_BEHIND)
-            || bytes > self.bytes.within(soon, MIN_BYTES_BEHIND);
+            || self.commits.within(soon, MIN_BEHIND).is_some_and(|most| commits as f64 > most)
+            || bytes > self.bytes.within(soon, MIN_BYTES_BEHIND).unwrap_or(MAX_BYTES_AT_FIRST);
         if !is_behind {
             self.moved = Instant::now();
         }
@@ -82,7 +84,9 @@ impl LagGauge {
     /// How many bytes may be appended in this time, until the next look: twice what the views go through.
     pub(super) fn most_within(&self, time: Duration) -> u64 {
         match self.checkpoint.is_some() && !self.is_given_up() {
-            true => self.bytes.within(2 * time, MIN_BYTES_BETWEEN) as u64,
+            true => {
+                self.bytes.within(2 * time, MIN_BYTES_BETWEEN).unwrap_or(MIN_BYTES_BETWEEN) as u64
+            }
             false => u64::MAX,
         }
     }
@@ -116,10 +120,9 @@ impl ViewRate {
         }
     }
 
-    /// What they go through within this time, or the least that counts; without a bound before the first was
-    /// seen.
-    fn within(&self, time: Duration, least: f64) -> f64 {
-        self.per_second.map_or(f64::INFINITY, |rate| (rate * time.as_secs_f64()).max(least))
+    /// What they go through within this time, or the least that counts; none before the first was seen.
+    fn within(&self, time: Duration, least: f64) -> Option<f64> {
+        self.per_second.map(|rate| (rate * time.as_secs_f64()).max(least))
     }
 }
 
@@ -204,17 +207,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn few_bytes_are_appended_while_it_is_not_known_how_fast_the_views_are() {
+        let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
+        (1..=32).for_each(|position| appended.add(position, LARGE));
+        assert!(!gauge.look(at(0), &mut appended));
+        assert_eq!(gauge.most_within(STEP), 8 * LARGE as u64);
+        appended.add(33, LARGE);
+        assert!(gauge.look(at(0), &mut appended), "these may be seconds of work");
+        assert!(!gauge.look(at(33), &mut appended));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_few_large_commits_are_a_backlog_where_they_are_old() {
         let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
-        (1..=40).for_each(|position| appended.add(position, LARGE));
+        (1..=20).for_each(|position| appended.add(position, LARGE));
         assert!(!gauge.look(at(0), &mut appended), "they may be behind for a moment");
         tokio::time::advance(MAX_LAG).await;
         assert!(gauge.look(at(0), &mut appended));
-        appended.add(41, SMALL);
-        assert!(!gauge.look(at(40), &mut appended), "the large ones are there");
-        (42..=50).for_each(|position| appended.add(position, LARGE));
+        appended.add(21, SMALL);
+        assert!(!gauge.look(at(20), &mut appended), "the large ones are there");
+        (22..=30).for_each(|position| appended.add(position, LARGE));
         tokio::time::advance(MAX_LAG).await;
-        assert!(!gauge.look(at(41), &mut appended), "9 of them are no backlog");
+        assert!(!gauge.look(at(21), &mut appended), "9 of them are no backlog");
     }
 
     #[tokio::test(start_paused = true)]
