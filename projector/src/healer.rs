@@ -158,8 +158,9 @@ impl Healer {
         stop: &CancellationToken,
     ) -> Result<bool> {
         overdue.saw(page.to);
+        let begun = Instant::now();
         loop {
-            if !self.until_applied(generation, from, page, overdue, stop).await? {
+            if !self.until_applied(generation, (from, begun), page, overdue, stop).await? {
                 return Ok(false);
             }
             failpoint::hit("advance.before");
@@ -177,7 +178,10 @@ impl Healer {
                         return Ok(false);
                     }
                 }
-                Step::Behind(_) => {
+                Step::Behind(streams) => {
+                    if begun.elapsed() >= PART_AFTER {
+                        page.cut_before(&streams);
+                    }
                     stop.run_until_cancelled(sleep(POLL_INTERVAL)).await;
                 }
             }
@@ -189,12 +193,12 @@ impl Healer {
     async fn until_applied(
         &self,
         generation: &Generation,
-        from: Position,
+        (from, begun): (Position, Instant),
         page: &mut Page,
         overdue: &mut Overdue,
         stop: &CancellationToken,
     ) -> Result<bool> {
-        let (begun, mut before) = (Instant::now(), from);
+        let mut before = from;
         loop {
             metrics::HEALER_LAG.set(overdue.lag(from).as_secs_f64());
             if overdue.is(page.to) {
@@ -222,8 +226,8 @@ impl Healer {
         Ok(self.views.read(&generation.id, &Batch::new()).await?.applied)
     }
 
-    /// Applies what the streams have in the first part of the page, as much as one read of the log returns,
-    /// and cuts the page behind it. False when the generation is gone, or the log is another one.
+    /// Cuts the page to what one read of the log returns, or applies what the streams have in it where it is no
+    /// longer than that. False when the generation is gone, or the log is another one.
     async fn repair(
         &self,
         generation: &Generation,
@@ -235,15 +239,13 @@ impl Healer {
         if run.to == from {
             return Ok(false); // The log was cut: look again.
         }
-        page.cut(run.to);
-        let reached = page.reached().into_iter().map(|(stream, _)| stream);
-        let streams: BTreeSet<_> = reached.filter(|it| streams.contains(it)).cloned().collect();
-        if streams.is_empty() {
-            return Ok(true); // What is missing is behind this part.
+        if run.to < page.to {
+            page.cut(run.to);
+            return Ok(true); // Other streams may be behind at the end of this part.
         }
         tracing::warn!(streams = streams.len(), to = page.to, "repairing views from the log");
         metrics::HEALED.add(streams.len());
-        let repaired = self.walker.repair(&generation.id, &run, &streams).await?;
+        let repaired = self.walker.repair(&generation.id, &run, streams).await?;
         if repaired == BatchOutcome::NoGeneration {
             return Ok(false);
         }

@@ -1,8 +1,10 @@
 //! The embedded mode in the process of the test.
 
-use command_api::write::FlowControl;
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use command_api::write::FlowControl;
 use http::Method;
 use kernel::Namespace;
 use query_api::dashboard::Links;
@@ -25,6 +27,7 @@ pub struct Embedded {
     pub operations: Client,
     pub running: Running,
     stop: CancellationToken,
+    data: PathBuf,
 }
 
 impl Embedded {
@@ -56,6 +59,7 @@ impl Embedded {
             auth: auth::Config::default(),
         };
         change(&mut config);
+        let data = config.data.clone();
         let stop = CancellationToken::new();
         let running = Running::start(config, &stop).await.unwrap();
         let client = |address| Client::new(&format!("http://{address}"));
@@ -67,7 +71,7 @@ impl Embedded {
             ready.status.is_success().then_some(())
         };
         until("it is ready", ready).await;
-        Self { commands, queries, operations, running, stop }
+        Self { commands, queries, operations, running, stop, data }
     }
 
     /// Compares every view with a fold of the log, and returns how many orders there are.
@@ -82,5 +86,8 @@ impl Embedded {
         self.stop.cancel();
         drop((self.commands, self.queries, self.operations));
         self.running.wait().await.unwrap();
+        // A task that had begun before may have the log for a moment longer; a process would be gone.
+        let lock = File::open(self.data.join("lock")).unwrap();
+        until("the log is let go", || async { lock.try_lock().ok() }).await;
     }
 }

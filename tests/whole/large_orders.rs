@@ -78,12 +78,12 @@ async fn grow(commands: &OrderClient, queries: &OrderClient) {
     let to_it = |item| orders::to(created.order_id(), orders::addition(item));
     for more in escaped(FIRST..500).chunks(60) {
         let mut left: Vec<Value> = more.iter().cloned().map(to_it).collect();
-        // Where much waits, some can't start in time; they are sent again.
+        // Where much waits, some can't start in time, and those behind them are not attempted; they are sent again.
         while !left.is_empty() {
             let answer = commands.batch(&left).await;
             let results = answer.json()["results"].as_array().unwrap().clone();
             let not_done =
-                |result: &Value| [429, 503].contains(&result["status"].as_u64().unwrap());
+                |result: &Value| [409, 429, 503].contains(&result["status"].as_u64().unwrap());
             let failed = left.into_iter().zip(&results).filter(|(_, result)| not_done(result));
             left = failed.map(|(command, _)| command).collect();
         }

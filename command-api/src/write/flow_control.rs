@@ -11,6 +11,7 @@ use shared::service::config::{Settings, duration};
 use shared::service::health::Health;
 use shared::service::vital::panics;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::appended::Appended;
 use super::lag_gauge::LagGauge;
@@ -76,6 +77,7 @@ impl Flow {
                 let looks = || watch_views(gauge(), &appended, store.as_ref(), &hold);
                 while panics(looks()).await {
                     tracing::error!("looking at how far the views are panicked; it begins anew");
+                    lock(&appended).looked(u64::MAX);
                     hold.release();
                     tokio::time::sleep(RESTART_DELAY).await;
                 }
@@ -85,7 +87,12 @@ impl Flow {
     }
 
     pub fn is_held(&self) -> bool {
-        *self.held.borrow() || lock(&self.appended).is_too_much()
+        *self.held.borrow() || self.paused_until().is_some()
+    }
+
+    /// Groups are held back until the views are looked at, and no longer than until then.
+    pub fn paused_until(&self) -> Option<Instant> {
+        lock(&self.appended).paused_until()
     }
 
     /// Returns when it begins or ends that groups are held back.
@@ -95,8 +102,8 @@ impl Flow {
         }
     }
 
-    /// There is a commit at this position, after which the state of its stream has so many bytes: it was
-    /// acknowledged, or read.
+    /// There is a commit at this position: it was acknowledged, and the state of its stream has so many bytes
+    /// after it; or it was read, and has none.
     pub fn appended(&self, position: Position, bytes: usize) {
         lock(&self.appended).add(position, bytes);
     }
@@ -111,13 +118,14 @@ struct Hold {
 
 impl Hold {
     fn set(&self, held: bool, was_paused: bool) {
-        metrics::HELD.set_to(held);
+        metrics::HELD.set_to(held || was_paused);
         self.held.send_if_modified(|before| std::mem::replace(before, held) != held || was_paused);
     }
 
     /// Nothing is known of the views.
     fn release(&self) {
-        self.set(false, true);
+        metrics::HELD.set_to(false);
+        self.held.send_replace(false);
         self.health.clear_note(HEALTH_PART);
     }
 }
@@ -140,8 +148,11 @@ async fn watch_views(
 ) {
     while !hold.held.is_closed() {
         tokio::time::sleep(LOOK_INTERVAL).await;
-        if lock(appended).is_empty() {
-            lock(appended).looked(gauge.most_within(LOOK_INTERVAL));
+        let rests = lock(appended).rest(|| {
+            gauge.rest();
+            gauge.most_within(LOOK_INTERVAL)
+        });
+        if rests {
             continue;
         }
         let (held, why) = match store.views_report().await {
@@ -151,6 +162,7 @@ async fn watch_views(
                 (gauge.look_again(&mut lock(appended)), UNREADABLE)
             }
         };
+        // What is appended from now on is looked at the next time.
         let was_paused = lock(appended).looked(gauge.most_within(LOOK_INTERVAL));
         hold.set(held, was_paused);
         match gauge.is_given_up() {

@@ -17,6 +17,8 @@ pub enum GroupEvent<A: Aggregate> {
         retry: Option<PendingCommand<A>>,
         /// The idempotency key of the command that was answered.
         key: Option<String>,
+        /// Of the state after the commit that was appended; 0 where none was.
+        appended_bytes: usize,
     },
     /// The group is over; these positions were reserved and not used.
     Over {

@@ -26,8 +26,8 @@ const MIN_BYTES_BETWEEN: f64 = 512.0 * 1024.0;
 
 /// Decides whether groups are held back: while the views lack more commits, or bytes, than they go through in
 /// a quarter of the allowed time, or any for half of it. The first bound comes early and often, so that
-/// the views always have something to do; the second one holds when they slow down. A few commits are
-/// no backlog: when views are stuck or start afresh, what little is written goes on.
+/// the views always have something to do; the second one holds when they slow down. A few commits, of a few
+/// bytes, are no backlog: when views are stuck or start afresh, what little is written goes on.
 pub(super) struct LagGauge {
     /// Half of what is allowed: reports come a moment late, and what is under way is still appended.
     hold_above: Duration,
@@ -79,6 +79,11 @@ impl LagGauge {
         }
         self.held = is_behind && self.checkpoint.is_some() && !self.is_given_up();
         self.held
+    }
+
+    /// The views lack nothing, so that they can't move on.
+    pub(super) fn rest(&mut self) {
+        self.moved = Instant::now();
     }
 
     /// How many bytes may be appended in this time, until the next look: twice what the views go through.
@@ -218,17 +223,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_burst_after_a_silence_is_held_back_like_any_other() {
+        let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
+        appended.add(1, SMALL);
+        assert!(!gauge.look(at(1), &mut appended));
+        tokio::time::advance(2 * MAX_HOLD).await;
+        gauge.rest();
+        assert!(gauge.most_within(STEP) < u64::MAX);
+        (2..=40).for_each(|position| appended.add(position, LARGE));
+        assert!(gauge.look(at(1), &mut appended), "the views had nothing to move on with");
+        assert!(!gauge.is_given_up());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_few_large_commits_are_a_backlog_where_they_are_old() {
         let (mut gauge, mut appended) = (LagGauge::new(MAX_LAG, MAX_HOLD), Appended::default());
-        (1..=20).for_each(|position| appended.add(position, LARGE));
-        assert!(!gauge.look(at(0), &mut appended), "they may be behind for a moment");
+        (1..=100).for_each(|position| appended.add(position, LARGE));
+        gauge.look(at(0), &mut appended);
+        tokio::time::advance(RATE_INTERVAL).await;
+        gauge.look(at(100), &mut appended); // 25 MiB in a second, so that only the age decides.
+        (101..=120).for_each(|position| appended.add(position, LARGE));
+        assert!(!gauge.look(at(100), &mut appended), "they may be behind for a moment");
         tokio::time::advance(MAX_LAG).await;
-        assert!(gauge.look(at(0), &mut appended));
-        appended.add(21, SMALL);
-        assert!(!gauge.look(at(20), &mut appended), "the large ones are there");
-        (22..=30).for_each(|position| appended.add(position, LARGE));
+        assert!(gauge.look(at(100), &mut appended));
+        appended.add(121, SMALL);
+        assert!(!gauge.look(at(120), &mut appended), "the large ones are there");
+        (122..=130).for_each(|position| appended.add(position, LARGE));
         tokio::time::advance(MAX_LAG).await;
-        assert!(!gauge.look(at(21), &mut appended), "9 of them are no backlog");
+        assert!(!gauge.look(at(121), &mut appended), "9 of them are no backlog");
     }
 
     #[tokio::test(start_paused = true)]

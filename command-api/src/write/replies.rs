@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kernel::Failure;
 use kernel::aggregate::Aggregate;
-use kernel::log::Commit;
+use kernel::log::{Commit, StreamName};
 use shared::event_store::EventStore;
 use shared::service::log_sampler::{LineKind, is_written};
 use shared::service::traces::{Kind, Step};
@@ -79,16 +79,26 @@ impl<A: Aggregate> Replies<A> {
     /// Answers a command, and tells the scheduler before that: its client may send the next command.
     pub fn answer(
         &self,
+        command: PendingCommand<A>,
+        state: Option<StreamState<A>>,
+        outcome: Outcome,
+    ) {
+        self.answer_appended(command, state, outcome, 0);
+    }
+
+    fn answer_appended(
+        &self,
         mut command: PendingCommand<A>,
         state: Option<StreamState<A>>,
         outcome: Outcome,
+        appended_bytes: usize,
     ) {
         command.conclude(&outcome);
         if let Err(Rejected::Broken(why)) = &outcome {
             tell_broken(&command.request, why);
         }
         let (stream, key) = (command.request.stream.clone(), command.request.key.clone());
-        self.tell(GroupEvent::Left { stream, state, retry: None, key });
+        self.tell(GroupEvent::Left { stream, state, retry: None, key, appended_bytes });
         command.answer(outcome);
     }
 
@@ -100,7 +110,8 @@ impl<A: Aggregate> Replies<A> {
         if is_due {
             stream_reader::save_snapshot(&self.store, &commit.stream, &mut state);
         }
-        self.answer(command, Some(state), Ok(Accepted::from(&commit)));
+        let bytes = state.bytes;
+        self.answer_appended(command, Some(state), Ok(Accepted::from(&commit)), bytes);
     }
 
     pub fn reject(&self, command: PendingCommand<A>, rejected: Rejected) {
@@ -144,7 +155,17 @@ impl<A: Aggregate> Replies<A> {
     pub fn give_back_with(&self, mut command: PendingCommand<A>, state: Option<StreamState<A>>) {
         command.untried = true;
         let stream = command.request.stream.clone();
-        self.tell(GroupEvent::Left { stream, state, retry: Some(command), key: None });
+        self.leave_to_retry(stream, state, command);
+    }
+
+    fn leave_to_retry(
+        &self,
+        stream: StreamName,
+        state: Option<StreamState<A>>,
+        command: PendingCommand<A>,
+    ) {
+        let (retry, key, appended_bytes) = (Some(command), None, 0);
+        self.tell(GroupEvent::Left { stream, state, retry, key, appended_bytes });
     }
 
     /// Starts the request afresh: on the state that it was decided on with what `later` adds to it, or on
@@ -169,6 +190,6 @@ impl<A: Aggregate> Replies<A> {
             RetryCause::Stream | RetryCause::Position => state.advanced(later),
             RetryCause::Lost => None,
         };
-        self.tell(GroupEvent::Left { stream, state, retry: Some(command), key: None });
+        self.leave_to_retry(stream, state, command);
     }
 }

@@ -167,9 +167,11 @@ impl<A: Aggregate> Scheduler<A> {
         self.wait().is_some_and(over)
     }
 
-    /// When it is time, if nothing comes before that.
+    /// When it is time, if nothing comes before that; or when it is no longer waited for a look at the views.
     fn next_look(&self) -> Option<Instant> {
-        Some(self.started? + self.wait()?)
+        let pause = self.flow.paused_until().filter(|_| self.queues.ready() > 0);
+        let next = || Some(self.started? + self.wait()?);
+        next().into_iter().chain(pause).min()
     }
 
     fn handle_all(&mut self) {
@@ -197,9 +199,9 @@ impl<A: Aggregate> Scheduler<A> {
                 self.groups -= 1;
                 self.queues.fail();
             }
-            GroupEvent::Left { stream, state, retry, key } => {
+            GroupEvent::Left { stream, state, retry, key, appended_bytes } => {
                 if let Some(state) = state {
-                    self.flow.appended(state.position, state.bytes);
+                    self.flow.appended(state.position, appended_bytes);
                     self.cache.keep(stream.clone(), state);
                 }
                 self.queues.leaves(stream, retry, key);

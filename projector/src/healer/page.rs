@@ -1,6 +1,6 @@
 //! A part of the log as the healer reads it: which streams have come to which version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::log::{Position, StreamName, Version};
 use shared::event_store::Mark;
@@ -29,6 +29,16 @@ impl Page {
         self.to = self.to.min(to);
     }
 
+    /// Leaves out the first mark of these streams and all behind it, where something comes before that: these
+    /// workers are not done with yet, while others may be with what follows.
+    pub fn cut_before(&mut self, streams: &BTreeSet<StreamName>) {
+        let is_of =
+            |mark: &Mark| mark.end.as_ref().is_some_and(|(stream, _)| streams.contains(stream));
+        if let Some(before) = self.marks.iter().position(is_of).and_then(|at| at.checked_sub(1)) {
+            self.cut(self.marks[before].position);
+        }
+    }
+
     /// The last version of each stream in it.
     pub fn reached(&self) -> Vec<(&StreamName, Version)> {
         let ends = self.marks.iter().filter_map(|mark| mark.end.as_ref());
@@ -52,6 +62,11 @@ mod tests {
         let mut page = Page::take(3, marks);
         let (a, b) = (StreamName::stored("a"), StreamName::stored("b"));
         assert_eq!((page.to, page.reached()), (7, vec![(&a, 3), (&b, 7)]));
+        let mut before = Page::take(3, page.marks.clone());
+        before.cut_before(&BTreeSet::from([b.clone()]));
+        assert_eq!((before.to, before.reached()), (4, vec![(&a, 1)]));
+        before.cut_before(&BTreeSet::from([a.clone()]));
+        assert_eq!(before.to, 4, "nothing comes before it");
         page.cut(6);
         assert_eq!((page.to, page.reached()), (6, vec![(&a, 1), (&b, 7)]));
         page.cut(9);

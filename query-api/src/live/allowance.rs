@@ -14,9 +14,10 @@ const PORTION_INTERVAL: Duration = Duration::from_millis(50);
 /// These times are counted from here.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Which portion may be told at this time.
-fn portion(at: Instant) -> u128 {
-    at.duration_since(*START).as_millis() / PORTION_INTERVAL.as_millis()
+/// Which portion may be told at this time. (A clock that a test stops may be before the start.)
+fn portion(at: Instant) -> (bool, u128) {
+    let (before, since) = (START.duration_since(at), at.duration_since(*START));
+    (before > since, before.max(since).as_millis() / PORTION_INTERVAL.as_millis())
 }
 
 /// What a client may be told: so many views a second on average, and up to twice as many in one second,
@@ -27,7 +28,7 @@ pub struct Allowance {
     /// Views that may be told at this moment.
     left: Cell<f64>,
     /// All that might be told was told in this portion; none where something was left.
-    exhausted: Cell<Option<u128>>,
+    exhausted: Cell<Option<(bool, u128)>>,
     since: Cell<Instant>,
     skipped: Cell<u64>,
 }
