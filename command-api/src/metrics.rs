@@ -38,7 +38,7 @@ pub static WAITING: Gauge =
     Gauge::new("waybill_commands_waiting", "Commands that were taken and are not answered yet.");
 pub static HELD: Gauge = Gauge::new(
     "waybill_commands_held",
-    "1 while commands are held back because the views are too far behind, else 0.",
+    "1 while commands are held back because the views are too far behind, or have to be looked at first, else 0.",
 );
 pub static VIEWS_LAG_SECONDS: Gauge = Gauge::new(
     "waybill_views_lag_seconds",

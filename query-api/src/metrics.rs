@@ -16,7 +16,7 @@ pub static LIVE_CUT: Counter = Counter::new(
 );
 pub static LIVE_DELAY: Histogram = Histogram::of_seconds(
     "waybill_live_delay_seconds",
-    "Time from a commit to its event on GET /live: of the oldest change of each round.",
+    "Time from a commit to its event on GET /live: of the oldest change of each round that tells some.",
     &[],
 );
 

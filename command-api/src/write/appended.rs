@@ -126,12 +126,13 @@ mod tests {
 
     /// As of a command that is refused: the state that it was decided on is of long ago.
     #[tokio::test(start_paused = true)]
-    async fn a_lower_position_changes_nothing() {
+    async fn a_lower_position_is_no_later_commit() {
         let mut appended = Appended::default();
         appended.add(100_000, 700);
         tokio::time::advance(2 * SAMPLE).await;
-        appended.add(5, 700);
+        appended.add(5, 0);
         assert_eq!((appended.samples.len(), appended.since(0)), (1, 100_000));
+        assert_eq!(appended.bytes_behind(), 700);
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use shared::event_store::EventStore;
 use shared::view_store::memory::Memory;
 use shared::view_store::{Applied, GenerationId, ViewStore};
 use tests::decorator::{Decorator, Hooks};
-use tests::orders::{created, created_of, item, stream};
+use tests::orders::{created, created_of, item, paid, stream};
 use tests::prometheus::counted_here;
 use tests::stores::TempDir;
 use tests::subject::Subject;
@@ -165,6 +165,13 @@ impl ViewHooks for Checkpoints {
     }
 }
 
+async fn until_at(views: &dyn ViewStore, generation: &GenerationId, position: Position) {
+    until("the checkpoint is at the end", || async {
+        (views.checkpoint(generation).await.unwrap() == Some(position)).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_checkpoint_moves_over_what_is_applied_while_the_rest_is_waited_for() {
     let (folder, memory) = (TempDir::default(), Arc::new(Memory::default()));
@@ -179,10 +186,7 @@ async fn the_checkpoint_moves_over_what_is_applied_while_the_rest_is_waited_for(
     subject.append(&missing, 1, &[created(&missing, 9)]).await;
     let head = store.head().await.unwrap();
     let worker = Worker::over(store.clone(), store, views.clone(), Backlog::of(&[]), "one");
-    until("the rest is repaired", || async {
-        (views.checkpoint(&served).await.unwrap() == Some(head)).then_some(())
-    })
-    .await;
+    until_at(views.as_ref(), &served, head).await;
     assert_eq!(*views.hooks.0.lock().unwrap(), [half], "it did not wait for the repair");
     worker.stop().await;
 }
@@ -205,13 +209,56 @@ async fn the_checkpoint_moves_while_much_is_repaired() {
     subject.apply(&last).await;
     let head = store.head().await.unwrap();
     let worker = Worker::over(store.clone(), store, views.clone(), Backlog::of(&[]), "one");
-    until("the checkpoint is at the end", || async {
-        (views.checkpoint(&served).await.unwrap() == Some(head)).then_some(())
-    })
-    .await;
+    until_at(views.as_ref(), &served, head).await;
     let mut seen = views.hooks.0.lock().unwrap().clone();
     seen.dedup();
     assert!(seen.len() > 2, "while it was repaired the checkpoint was at {seen:?} of {head}");
     assert_eq!(views.repaired(&served).await.unwrap(), LARGE_ORDERS - 1);
+    worker.stop().await;
+}
+
+/// An earlier worker may take longer than another one that is done with what follows.
+#[tokio::test(start_paused = true)]
+async fn the_checkpoint_moves_up_to_what_is_missing_among_what_is_applied() {
+    let (folder, memory) = (TempDir::default(), Arc::new(Memory::default()));
+    let store = Arc::new(folder.sqlite());
+    let served = live(memory.as_ref(), &store.log_id().await.unwrap()).await.id;
+    let views = ViewDecorator::over(memory.clone(), Checkpoints::default());
+    let subject = Subject::of(served.clone(), store.clone(), memory);
+    let [first, missing, last] = [stream(), stream(), stream()];
+    let before = subject.append(&first, 1, &[created(&first, 9)]).await;
+    let until = store.head().await.unwrap();
+    subject.append(&missing, 1, &[created(&missing, 9)]).await;
+    let behind = subject.append(&last, 1, &[created(&last, 9)]).await;
+    subject.apply(&[before, behind].concat()).await;
+    let head = store.head().await.unwrap();
+    let worker = Worker::over(store.clone(), store, views.clone(), Backlog::of(&[]), "one");
+    until_at(views.as_ref(), &served, head).await;
+    assert_eq!(*views.hooks.0.lock().unwrap(), [until], "it did not wait for the repair");
+    worker.stop().await;
+}
+
+/// The log is read in parts, and its first event is in another one than the one that is missing.
+#[tokio::test(start_paused = true)]
+async fn a_view_that_lacks_its_last_event_is_repaired_once() {
+    let (folder, views) = (TempDir::default(), Arc::new(Memory::default()));
+    let store = Arc::new(folder.sqlite());
+    let served = live(views.as_ref(), &store.log_id().await.unwrap()).await.id;
+    let subject = Subject::of(served.clone(), store.clone(), views.clone());
+    let one = stream();
+    let mut applied = subject.append(&one, 1, &[created(&one, 9)]).await;
+    let items: Vec<_> = (0..500).map(|number| item(&format!("{number:0>64}"), 1, 1)).collect();
+    for _ in 0..LARGE_ORDERS {
+        let large = stream();
+        applied.extend(subject.append(&large, 1, &[created_of(&large, &items)]).await);
+    }
+    subject.append(&one, 2, &[paid(9)]).await;
+    let last = stream();
+    applied.extend(subject.append(&last, 1, &[created(&last, 9)]).await);
+    subject.apply(&applied).await;
+    let head = store.head().await.unwrap();
+    let worker = Worker::over(store.clone(), store, views.clone(), Backlog::of(&[]), "one");
+    until_at(views.as_ref(), &served, head).await;
+    assert_eq!((subject.version(&one).await, views.repaired(&served).await.unwrap()), (2, 1));
     worker.stop().await;
 }

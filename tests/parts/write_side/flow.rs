@@ -1,5 +1,7 @@
 //! What is held back while the views are behind, and what is not.
 
+mod looks;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,11 +17,9 @@ use shared::service::health::Health;
 use tests::decorator::{Decorator, Hooks};
 use tests::prometheus::counted_here;
 use tests::requests::request;
-use tests::stores::TempDir;
-use tests::{let_pass, orders, until, within};
+use tests::{orders, until, within};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 type Store = Arc<dyn EventStore>;
@@ -41,9 +41,8 @@ struct Behind {
     panics: AtomicBool,
     /// Whether asking for it fails.
     fails: AtomicBool,
-    /// Whether the next look does not end until it is let, and how many do not.
+    /// Whether the next look does not end until it is let.
     stays: AtomicBool,
-    staying: AtomicUsize,
     goes_on: Notify,
     /// Whether the next insert hangs until it fails.
     hangs: AtomicBool,
@@ -93,7 +92,6 @@ impl Hooks for Behind {
         self.looks.fetch_add(1, Ordering::SeqCst);
         assert!(!self.panics.load(Ordering::SeqCst), "as a test wants it");
         if self.stays.swap(false, Ordering::SeqCst) {
-            self.staying.fetch_add(1, Ordering::SeqCst);
             self.goes_on.notified().await;
         }
         if self.fails.load(Ordering::SeqCst) {
@@ -237,52 +235,6 @@ async fn nothing_is_told_to_be_held_back_after_the_end(store: Store) {
     until("groups are held back", || async { is_held().then_some(()) }).await;
     running.end().await;
     until("none is told to be", || async { (!is_held()).then_some(()) }).await;
-}
-
-/// Until the views are looked at, which never says that they are too far behind.
-#[tokio::test(start_paused = true)]
-async fn behind_many_bytes_commands_wait_for_the_next_look_and_for_no_longer_than_that() {
-    const HOUR: Duration = Duration::from_secs(3_600);
-    let folder = TempDir::default();
-    let behind = Decorator::over(Arc::new(folder.sqlite()), Behind::default());
-    let control = FlowControl { max_lag: Some(HOUR), max_hold: HOUR };
-    let (writer, scheduler) = Writer::start_with(behind.clone(), Health::of(&[]), control);
-    let hooks = &behind.hooks;
-    for look_ends in [true, false] {
-        hooks.views_are_at(0);
-        writer.submit(create()).await.unwrap().unwrap();
-        hooks.until_held().await; // The views are looked at.
-        let before = hooks.staying.load(Ordering::SeqCst);
-        hooks.stays.store(true, Ordering::SeqCst);
-        until("a look takes long", || async {
-            (hooks.staying.load(Ordering::SeqCst) > before).then_some(())
-        })
-        .await;
-        let items: Vec<_> =
-            (0..500).map(|number| orders::item(&format!("{number:0>64}"), 1, 1)).collect();
-        let large = || request(orders::create_of(&items), Uuid::new_v4(), None);
-        let many: Vec<_> = (0..14).map(|_| writer.submit(large())).collect();
-        for outcome in join_all(many).await {
-            outcome.unwrap().unwrap();
-        }
-        let mut waiting = writer.submit(create());
-        let_pass(Duration::from_millis(30)).await;
-        assert!(waiting.try_recv().is_err(), "it waits for the look");
-        let began = Instant::now();
-        if look_ends {
-            hooks.goes_on.notify_one();
-        }
-        waiting.await.unwrap().unwrap();
-        let most = Duration::from_millis(if look_ends { 20 } else { 200 });
-        assert!(began.elapsed() < most, "{look_ends}: {:?}", began.elapsed());
-        hooks.views_are_at(Position::MAX);
-        if !look_ends {
-            hooks.goes_on.notify_one();
-        }
-        let_pass(Duration::from_millis(200)).await; // They are seen to have all of it.
-    }
-    drop(writer);
-    scheduler.await.unwrap();
 }
 
 tests::on_both_logs! {
