@@ -70,17 +70,17 @@ impl Appended {
     /// The views were looked at: until the next look this many bytes may be appended. Returns whether more were
     /// since the last one.
     pub(super) fn looked(&mut self, most: u64) -> bool {
-        let was_too_much = self.paused_until().is_some();
+        let was_too_much = self.is_too_much();
         (self.looked, self.bytes_before) = (Some((Instant::now(), most)), self.bytes);
         was_too_much
     }
 
     /// More was appended since the last look than the views may go through until the next one: it has to be seen
-    /// first how far they are, until then.
-    pub(super) fn paused_until(&self) -> Option<Instant> {
-        let (at, most) = self.looked?;
-        let is_too_much = self.bytes.saturating_sub(self.bytes_before) > most;
-        (is_too_much && at.elapsed() < MAX_PAUSE).then_some(at + MAX_PAUSE)
+    /// first how far they are.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.looked.is_some_and(|(at, most)| {
+            self.bytes.saturating_sub(self.bytes_before) > most && at.elapsed() < MAX_PAUSE
+        })
     }
 
     /// Forgets what the views hold. Returns the age of the oldest commit that they lack.
@@ -119,7 +119,7 @@ mod tests {
         tokio::time::advance(2 * SAMPLE).await;
         appended.add(100, 5_000);
         assert_eq!((appended.since(0), appended.bytes_behind()), (200, 5_010));
-        assert!(appended.paused_until().is_some());
+        assert!(appended.is_too_much());
         appended.lag(200);
         assert_eq!((appended.bytes_behind(), appended.held_bytes()), (0, 5_010));
     }
@@ -150,17 +150,17 @@ mod tests {
     async fn what_is_too_much_waits_for_the_next_look_and_for_no_longer_than_that() {
         let mut appended = Appended::default();
         appended.add(1, usize::MAX / 4);
-        assert!(appended.paused_until().is_none(), "the views are not looked at");
+        assert!(!appended.is_too_much(), "the views are not looked at");
         assert!(!appended.looked(1_000));
         appended.add(2, 1_000);
-        assert!(appended.paused_until().is_none());
+        assert!(!appended.is_too_much());
         appended.add(3, 1);
-        assert!(appended.paused_until().is_some());
+        assert!(appended.is_too_much());
         assert!(appended.looked(1_000), "it was too much");
-        assert!(appended.paused_until().is_none() && !appended.looked(1_000));
+        assert!(!appended.is_too_much() && !appended.looked(1_000));
         appended.add(4, 1_001);
-        assert!(appended.paused_until().is_some());
+        assert!(appended.is_too_much());
         tokio::time::advance(MAX_PAUSE).await;
-        assert!(appended.paused_until().is_none(), "no look comes");
+        assert!(!appended.is_too_much(), "no look comes");
     }
 }

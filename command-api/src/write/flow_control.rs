@@ -11,7 +11,6 @@ use shared::service::config::{Settings, duration};
 use shared::service::health::Health;
 use shared::service::vital::panics;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::appended::Appended;
 use super::lag_gauge::LagGauge;
@@ -87,12 +86,7 @@ impl Flow {
     }
 
     pub fn is_held(&self) -> bool {
-        *self.held.borrow() || self.paused_until().is_some()
-    }
-
-    /// Groups are held back until the views are looked at, and no longer than until then.
-    pub fn paused_until(&self) -> Option<Instant> {
-        lock(&self.appended).paused_until()
+        *self.held.borrow() || lock(&self.appended).is_too_much()
     }
 
     /// Returns when it begins or ends that groups are held back.

@@ -120,6 +120,7 @@ impl<A: Aggregate> Scheduler<A> {
                     None => self.open = false,
                 },
                 () = self.flow.changed(), if self.open => {}
+                // It also finds that it is no longer waited for a look at the views.
                 _ = purge.tick(), if !self.queues.is_empty() => self.queues.purge(),
                 () = sleep_until(next_look) => {}
             }
@@ -167,11 +168,9 @@ impl<A: Aggregate> Scheduler<A> {
         self.wait().is_some_and(over)
     }
 
-    /// When it is time, if nothing comes before that; or when it is no longer waited for a look at the views.
+    /// When it is time, if nothing comes before that.
     fn next_look(&self) -> Option<Instant> {
-        let pause = self.flow.paused_until().filter(|_| self.queues.ready() > 0);
-        let next = || Some(self.started? + self.wait()?);
-        next().into_iter().chain(pause).min()
+        Some(self.started? + self.wait()?)
     }
 
     fn handle_all(&mut self) {
