@@ -14,9 +14,7 @@ mod views;
 use std::time::Duration;
 
 use ::redis::aio::ConnectionManager;
-use ::redis::{
-    Client, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
-};
+use ::redis::{Client, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind, Value};
 use async_trait::async_trait;
 use kernel::log::{Position, StreamName, Version};
 use kernel::projection::{Change, Stored};
@@ -24,7 +22,7 @@ use kernel::views::{Answer, Answers, Batch, Parked};
 use kernel::{Failure, Result};
 
 use self::keys::Keys;
-use self::scripts::{Argument, Call, Scripts};
+use self::scripts::{Argument, Call, Script, Scripts};
 use self::views::Whole;
 use super::{
     Advance, Applied, Generation, GenerationId, ParkedPage, Place, Progress, Reached, Reading,
@@ -55,7 +53,8 @@ impl Redis {
         pipeline.query_async(&mut self.connection.clone()).await.map_err(failure(what))
     }
 
-    /// Runs a pipeline of calls of `script`; loads it first where the server lost it.
+    /// Runs a pipeline of calls of `script`. Where the server lost it, it is loaded and called in one
+    /// transaction, so that it is not lost in between (<https://redis.io/docs/latest/develop/programmability/eval-intro/>).
     async fn run_script<T: FromRedisValue>(
         &self,
         what: &str,
@@ -65,8 +64,10 @@ impl Redis {
         let connection = &mut self.connection.clone();
         match pipeline.query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                script.load_async(connection).await.map_err(failure(what))?;
-                pipeline.query_async(connection).await.map_err(failure(what))
+                let mut loading = Pipeline::new();
+                loading.atomic().add_command(script.load()).ignore();
+                pipeline.cmd_iter().for_each(|call| _ = loading.add_command(call.clone()));
+                loading.query_async(connection).await.map_err(failure(what))
             }
             done => done.map_err(failure(what)),
         }

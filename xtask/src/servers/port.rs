@@ -6,8 +6,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Result;
 
-/// A port of 127.0.0.1 that stays reserved until this is dropped, for a server to start, end and
-/// start again on.
+/// A port that stays reserved until this is dropped, for a server to start, end and start again on.
 ///
 /// The socket is bound and never listens. Both it and the server's have SO_REUSEADDR, so Linux lets
 /// the server bind the port by its number and listen on it. But the kernel passes over bound ports
@@ -23,10 +22,20 @@ pub struct Port {
 
 impl Port {
     pub fn reserve() -> Result<Self> {
+        Self::reserve_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same at every address of the machine, for a server that binds none in particular: outgoing
+    /// connections of 127.0.0.2 pass over no port of 127.0.0.1.
+    pub fn reserve_everywhere() -> Result<Self> {
+        Self::reserve_at(Ipv4Addr::UNSPECIFIED)
+    }
+
+    fn reserve_at(address: Ipv4Addr) -> Result<Self> {
         let broken = |error: std::io::Error| format!("reserving a port: {error}");
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).map_err(broken)?;
         socket.set_reuse_address(true).map_err(broken)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).map_err(broken)?;
+        socket.bind(&SocketAddr::from((address, 0)).into()).map_err(broken)?;
         let address = socket.local_addr().map_err(broken)?.as_socket();
         let number = address.ok_or("a reserved port has no address")?.port();
         Ok(Self { _socket: socket, number })
@@ -59,6 +68,19 @@ mod tests {
             drop((server, client));
         }
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port.number())).is_err());
+    }
+
+    #[test]
+    fn a_port_that_is_reserved_everywhere_is_given_to_no_other_address() {
+        let another = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let beside = |port: &Port| SocketAddr::from(([127, 0, 0, 2], port.number())).into();
+        let (here, everywhere) = (Port::reserve().unwrap(), Port::reserve_everywhere().unwrap());
+        let taken = another();
+        taken.bind(&beside(&here)).unwrap();
+        let of_all = |port: &Port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port.number()));
+        assert!(of_all(&here).is_err(), "a server of all addresses does not start");
+        assert!(another().bind(&beside(&everywhere)).is_err());
+        of_all(&everywhere).unwrap();
     }
 
     #[test]

@@ -23,7 +23,8 @@ struct Ports {
     amqp: Port,
     /// Where nodes and tools ask for each other.
     epmd: Port,
-    /// Where tools reach the node.
+    /// Where tools reach the node. It listens on loopback, and looks whether any address has the port in use
+    /// before (`dist_port_use_check` of its `rabbit_prelaunch_dist`).
     distribution: Port,
 }
 
@@ -36,7 +37,7 @@ impl RabbitMq {
         let ports = Ports {
             amqp: Port::reserve()?,
             epmd: Port::reserve()?,
-            distribution: Port::reserve()?,
+            distribution: Port::reserve_everywhere()?,
         };
         let mut command = Command::new("epmd");
         command.args(["-address", "127.0.0.1", "-port", &ports.epmd.number().to_string()]);

@@ -19,7 +19,7 @@ mod unpark;
 
 use std::collections::HashMap;
 
-use redis::{Cmd, Script};
+use redis::Cmd;
 
 pub use self::advance::Advance;
 pub use self::apply::Apply;
@@ -37,7 +37,27 @@ pub use self::unpark::Unpark;
 /// How many entries the stream of updates keeps, about.
 const UPDATES_KEPT: usize = 10_000;
 
-/// All scripts, each with the hash by which the server knows it.
+/// A script, and the hash by which a server that has loaded it knows it.
+pub struct Script {
+    text: String,
+    hash: String,
+}
+
+impl Script {
+    fn new(text: String) -> Self {
+        let hash = redis::Script::new(&text).get_hash().to_owned();
+        Self { text, hash }
+    }
+
+    /// The command that loads it.
+    pub fn load(&self) -> Cmd {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(&self.text);
+        command
+    }
+}
+
+/// All scripts.
 pub struct Scripts {
     pub apply: Script,
     pub apply_batch: Script,
@@ -129,7 +149,7 @@ impl Call {
     /// The command that runs `script` on the server, which has to know it already.
     pub fn command(&self, script: &Script) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(script.get_hash()).arg(self.keys.len());
+        command.arg(&script.hash).arg(self.keys.len());
         for key in &self.keys {
             command.arg(key);
         }
@@ -149,7 +169,7 @@ fn script(keys: &[&str], arguments: &[&str], body: &str) -> Script {
         let one = |(index, name): (usize, &&str)| format!("local {name} = {from}[{}] ", index + 1);
         names.iter().enumerate().map(one).collect()
     };
-    Script::new(&format!(
+    Script::new(format!(
         "local UPDATES_KEPT, NEXT_KEY, NEXT_ARGUMENT = {UPDATES_KEPT}, {next_key}, {next_argument} {}{}\n{body}",
         named("KEYS", keys),
         named("ARGV", arguments),
@@ -165,7 +185,7 @@ macro_rules! layout {
         }
 
         impl $name {
-            pub fn script() -> redis::Script {
+            pub fn script() -> super::Script {
                 super::script(&[$(stringify!($key)),+], &[], include_str!($file))
             }
 
@@ -182,7 +202,7 @@ macro_rules! layout {
         }
 
         impl $name<'_> {
-            pub fn script() -> redis::Script {
+            pub fn script() -> super::Script {
                 let (keys, arguments) = ([$(stringify!($key)),+], [$(stringify!($argument)),+]);
                 super::script(&keys, &arguments, include_str!($file))
             }
