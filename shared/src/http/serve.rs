@@ -176,9 +176,10 @@ impl Connection {
                 if let Some(problem) = too_many {
                     return problem.into_response();
                 }
+                // Boxed where it begins: hyper moves what it is given, and this is large.
                 match TLS {
                     true => Box::pin(securely(front, is_spare, request)).await,
-                    false => answer(front, is_spare, request).await,
+                    false => Box::pin(answer(front, is_spare, request)).await,
                 }
             };
             async move { Ok::<_, Infallible>(complete(current, answer).await) }

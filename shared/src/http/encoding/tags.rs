@@ -41,6 +41,9 @@ pub fn tag(headers: &mut HeaderMap, coding: Coding) {
 
 /// Takes these codings out of the tags in all lines of this header; returns the lines as they were.
 fn untag(headers: &mut HeaderMap, name: &HeaderName, codings: &[Coding]) -> String {
+    if !headers.contains_key(name) {
+        return String::new();
+    }
     let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let given = lines.collect::<Vec<_>>().join(", ");
     let mut plain = given.clone();
