@@ -49,7 +49,7 @@ pub enum Mix {
 /// How much, for how long, where to.
 #[derive(Debug, Clone, Args)]
 pub struct Plan {
-    /// Where commands are taken
+    /// Where commands are taken; several, with commas between, have equal shares of the connections
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub commands: String,
     /// Where queries are answered

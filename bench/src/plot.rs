@@ -1,4 +1,6 @@
-//! The results as a picture: ratios with their spread and bars, and CPU time by process.
+//! The results as a picture: ratios with their spread and bars, CPU time by process, and times by load.
+
+mod knee;
 
 use std::fmt::Write as _;
 
@@ -49,6 +51,9 @@ pub fn render(results: &Results) -> String {
         svg.cpu(entry, (WIDTH - LEFT - 60.0) / most);
     }
     svg.legend();
+    if let Some(entry) = results.entry("knee") {
+        knee::draw(&mut svg, entry);
+    }
     svg.finish()
 }
 
@@ -159,5 +164,22 @@ mod tests {
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
         assert!(svg.contains("a&lt;b") && svg.contains("#59a14f") && svg.contains("#9e9e9e"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        assert!(!svg.contains("polyline"), "the knee was not measured");
+    }
+
+    #[test]
+    fn the_knee_is_drawn_by_what_was_seen_at_each_load() {
+        let mut knee = entry("knee", None);
+        for (load, [rate, taken, p99]) in
+            [(50, [500.0, 500.0, 10.0]), (100, [1_000.0, 900.0, 20_000.0])]
+        {
+            let [offered, accepted, _, late] = crate::scenario::knee::names(load);
+            knee.more.extend([(offered, rate), (accepted, taken), (late, p99)]);
+        }
+        let svg = render(&results(vec![knee]));
+        assert_eq!(svg.matches("<polyline").count(), 3);
+        assert!(svg.contains(">20000</text>") && svg.contains(">500</text>"), "{svg}");
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        assert!(!render(&results(vec![entry("knee", None)])).contains("polyline"));
     }
 }

@@ -30,7 +30,7 @@ impl Stat {
     }
 }
 
-/// CPU time of process groups, by the name of what each of them is.
+/// CPU time of process groups, by the name of what each of them is; several of one name together.
 #[derive(Debug, Clone, Default)]
 pub struct Cpu(BTreeMap<String, Duration>);
 
@@ -42,12 +42,13 @@ impl Cpu {
             .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok())
             .filter_map(|text| Stat::parse(&text))
             .collect();
-        let all = groups.iter().map(|(name, id)| {
+        let mut all: BTreeMap<String, Duration> = BTreeMap::new();
+        for (name, id) in groups {
             let belongs = |stat: &&Stat| stat.group == *id || stat.parent == *id;
             let ticks = stats.iter().filter(belongs).map(|stat| stat.ticks).sum();
-            ((*name).to_owned(), time(ticks))
-        });
-        Ok(Self(all.collect()))
+            *all.entry((*name).to_owned()).or_default() += time(ticks);
+        }
+        Ok(Self(all))
     }
 
     /// What each used since `before`, in microseconds for each of `commands`.

@@ -2,6 +2,7 @@
 
 mod create;
 mod idle;
+pub mod knee;
 mod live;
 mod outage;
 pub mod overload;
@@ -10,6 +11,7 @@ pub mod reads;
 mod rebuild;
 pub mod relay;
 mod scrape;
+mod several;
 mod single;
 mod turns;
 pub mod visible;
@@ -125,6 +127,8 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(live::Dashboards),
         Box::new(idle::Idle),
         Box::new(scrape::Scrape),
+        Box::new(several::Several),
+        Box::new(knee::Knee),
         Box::new(overload::Overload),
         Box::new(outage::Outage),
     ]

@@ -23,6 +23,8 @@ pub struct Subject {
     /// The projector, or nothing where the api of the raw chain tells how far the views are.
     projector: Option<Running>,
     queries: Option<Running>,
+    /// Further services of the same kinds.
+    more: Vec<Running>,
     worker: Option<Process>,
 }
 
@@ -62,7 +64,21 @@ impl Subject {
             service.until_ready().await?;
         }
         let (projector, queries) = (Some(projector), Some(queries));
-        Ok(Self { stores, commands, projector, queries, worker: None })
+        Ok(Self { stores, commands, projector, queries, more: vec![], worker: None })
+    }
+
+    /// So many of them, ready, and one query-api.
+    pub async fn of_several(context: &Context, commands: usize, projectors: usize) -> Result<Self> {
+        let mut all = Self::waybill(context, &[]).await?;
+        for (name, count) in [("command-api", commands), ("projector", projectors)] {
+            for _ in 1..count {
+                all.more.push(service(context, &all.stores, name, &[])?);
+            }
+        }
+        for service in &all.more {
+            service.until_ready().await?;
+        }
+        Ok(all)
     }
 
     /// The raw chain.
@@ -83,11 +99,13 @@ impl Subject {
         let queries = context.serve("query", "bench", |command, addresses| {
             command.args(["raw", "query"]).args(servers).arg("--address-file").arg(addresses);
         })?;
-        Ok(Self { stores, commands, projector: None, queries: Some(queries), worker })
+        let (queries, more) = (Some(queries), vec![]);
+        Ok(Self { stores, commands, projector: None, queries, more, worker })
     }
 
     fn services(&self) -> impl Iterator<Item = &Running> {
-        [Some(&self.commands), self.projector.as_ref(), self.queries.as_ref()].into_iter().flatten()
+        let one = [Some(&self.commands), self.projector.as_ref(), self.queries.as_ref()];
+        one.into_iter().flatten().chain(&self.more)
     }
 
     /// The process groups that work for it, the servers' among them.
@@ -122,7 +140,10 @@ impl Subject {
 
     /// A plan for these addresses.
     pub fn plan(&self, mix: Mix, clients: usize, seconds: f64) -> Result<Plan> {
-        let (commands, queries) = (self.commands.url.clone(), self.queries()?.url.clone());
+        let further = self.more.iter().filter(|running| running.name == self.commands.name);
+        let commands = [&self.commands].into_iter().chain(further);
+        let commands = commands.map(|running| &running.url[..]).collect::<Vec<_>>().join(",");
+        let queries = self.queries()?.url.clone();
         Ok(Plan { commands, queries, ..Plan::new(mix, clients, seconds) })
     }
 
@@ -166,11 +187,12 @@ impl Subject {
         }
     }
 
-    /// The most memory that each service had at a time.
+    /// The most memory that each service had at a time; of several of a kind, the greatest.
     pub fn peaks(&self, mut measurement: Measurement) -> Result<Measurement> {
         for running in self.services() {
-            let peak = peak_mib(running.process.id())?;
-            measurement = measurement.with(&format!("peak_{}_mib", running.name), peak);
+            let name = format!("peak_{}_mib", running.name);
+            let others = measurement.more.get(&name).copied().unwrap_or(0.0);
+            measurement = measurement.with(&name, peak_mib(running.process.id())?.max(others));
         }
         Ok(measurement)
     }

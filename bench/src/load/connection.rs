@@ -18,14 +18,23 @@ pub struct Connection {
     buffer: Vec<u8>,
 }
 
-/// Opens so many connections to `http://<address>`.
-pub async fn connect(url: &str, count: usize) -> Result<Vec<Connection>> {
-    let address = url.trim_start_matches("http://").trim_end_matches('/');
+/// Opens so many connections to `http://<address>`; where there are several of these, with commas between, to
+/// each its share.
+pub async fn connect(urls: &str, count: usize) -> Result<Vec<Connection>> {
+    let addresses: Vec<&str> = urls.split(',').map(host).collect();
     let mut connections = Vec::with_capacity(count);
     for number in 0..count {
+        // Those of one service come from all sources.
+        let address = addresses[number / SOURCES.len() % addresses.len()];
         connections.push(Connection::open(address, number).await?);
     }
     Ok(connections)
+}
+
+/// The name and the port in `http://<name>:<port>/`, of the first of several.
+pub fn host(urls: &str) -> &str {
+    let url = urls.split_once(',').map_or(urls, |(first, _)| first);
+    url.trim_start_matches("http://").trim_end_matches('/')
 }
 
 /// Sends the request on each connection and reads its answer: then the server has accepted them all.

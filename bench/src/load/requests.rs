@@ -3,6 +3,7 @@
 use serde_json::json;
 use waybill::load::{rest, scenario::Scenario};
 
+use super::connection::host;
 use super::ids::LENGTH;
 use super::{Mix, Plan, target};
 
@@ -50,13 +51,13 @@ impl Request {
 
 /// The requests of each order in their sequence.
 pub fn prepare(plan: &Plan, seed: u64) -> Vec<Vec<Request>> {
-    let host = target(plan).trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let host = host(target(plan));
     match plan.mix {
-        Mix::Create | Mix::Visible => creates(&host),
-        Mix::Mixed | Mix::Live | Mix::Crowd => lives(&host, seed),
-        Mix::Get => vec![vec![get(&host)]],
+        Mix::Create | Mix::Visible => creates(host),
+        Mix::Mixed | Mix::Live | Mix::Crowd => lives(host, seed),
+        Mix::Get => vec![vec![get(host)]],
         Mix::List | Mix::Watch => {
-            vec![vec![Request::new("GET", &host, "/orders?limit=50", "", "")]]
+            vec![vec![Request::new("GET", host, "/orders?limit=50", "", "")]]
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::Plan;
-use super::connection::{Connection, connect};
+use super::connection::{Connection, connect, host};
 use super::ids::Ids;
 use super::report::{Counts, Report};
 use super::requests::{Request, creates, get};
@@ -30,14 +30,13 @@ struct Probe {
 }
 
 pub async fn run(plan: &Plan, ids: Ids, limit: Duration) -> Result<Report> {
-    let host = |url: &str| url.trim_start_matches("http://").trim_end_matches('/').to_owned();
     let commands = connect(&plan.commands, plan.clients).await?;
     let queries = connect(&plan.queries, plan.clients).await?;
     let started = Instant::now();
     let probe = Rc::new(Probe {
         ids,
-        create: creates(&host(&plan.commands)),
-        get: get(&host(&plan.queries)),
+        create: creates(host(&plan.commands)),
+        get: get(host(&plan.queries)),
         counts: RefCell::default(),
         end: started + limit,
     });
