@@ -138,6 +138,7 @@ mod checks {
     mod frames;
     mod generic;
     mod house;
+    mod left_over;
     mod lists;
     mod money;
     mod observe;

@@ -58,3 +58,16 @@ async fn publish_all<'a>(queue: &str, bodies: impl Iterator<Item = &'a [u8]>) {
     }
     connection.close(200, "".into()).await.unwrap();
 }
+
+/// Takes all messages that wait in the queue.
+pub async fn messages(queue: &str) -> Vec<Vec<u8>> {
+    let connection = lapin::Connection::connect(&rabbitmq(), Default::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let mut messages = vec![];
+    let options = lapin::options::BasicGetOptions { no_ack: true };
+    while let Some(message) = channel.basic_get(queue.into(), options).await.unwrap() {
+        messages.push(message.delivery.data);
+    }
+    connection.close(200, "".into()).await.unwrap();
+    messages
+}
