@@ -13,8 +13,8 @@ use crate::subject::Subject;
 pub const LOADS: [u32; 8] = [25, 50, 70, 80, 90, 100, 110, 125];
 /// An answer is late from here on, in milliseconds from when its request was due.
 const LATE: f64 = 100.0;
-/// Of the orders that are due, at which all count as taken.
-const TAKEN: f64 = 0.99;
+/// Of the orders that are due, how many may get no answer or another one.
+const LOST: f64 = 0.01;
 
 /// The greatest rate of new orders at which nearly all are taken and 99 % of the answers are not late. Each rate
 /// is kept for the time of a load, whether or not answers come.
@@ -54,7 +54,8 @@ impl Scenario for Knee {
             for (name, value) in names(load).iter().zip(found) {
                 measurement = measurement.with(name, value);
             }
-            if accepted >= TAKEN * offered && report.p99_ms <= LATE {
+            let lost = (unsure + report.unsent) as f64;
+            if lost <= LOST * (lost + report.accepted as f64) && report.p99_ms <= LATE {
                 measurement.value = measurement.value.max(accepted);
             }
             subject.end(context).await?;
