@@ -13,7 +13,7 @@ use crate::subject::Subject;
 pub const LOADS: [u32; 8] = [25, 50, 70, 80, 90, 100, 110, 125];
 /// An answer is late from here on, in milliseconds from when its request was due.
 const LATE: f64 = 100.0;
-/// Of the orders that are due, how many may get no answer or another one.
+/// The share of the orders that are due that need not be taken: not sent, or answered otherwise or not at all.
 const LOST: f64 = 0.01;
 
 /// The greatest rate of new orders at which nearly all are taken and 99 % of the answers are not late. Each rate

@@ -54,7 +54,8 @@ impl Redis {
     }
 
     /// Runs a pipeline of calls of `script`. Where the server lost it, it is loaded and called in one
-    /// transaction, so that it is not lost in between (<https://redis.io/docs/latest/develop/programmability/eval-intro/>).
+    /// transaction, so that it is not lost in between
+    /// (<https://redis.io/docs/latest/develop/using-commands/transactions/>).
     async fn run_script<T: FromRedisValue>(
         &self,
         what: &str,
